@@ -1,0 +1,68 @@
+/// Weights on disk, with timm's tensor names, and the state that lets a training go on.
+#pragma once
+
+#include "convmixer/graph/parameters.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/optim/optimizer.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// What a weights file says about itself, in the safetensors metadata: enough to evaluate it without its run folder.
+struct CheckpointInfo {
+  ConvMixerConfig model;
+  std::string dataset;             ///< data set it was trained on
+  std::vector<float> mean;         ///< normalisation of its inputs
+  std::vector<float> std;
+  std::int64_t epoch = 0;          ///< epochs finished
+  std::int64_t step = 0;           ///< updates made
+  double test_accuracy = -1.0;     ///< 0..1 at that point; -1 if not evaluated
+};
+
+/// Writes parameters and running statistics, F32, as timm's state dict (with num_batches_tracked, I64), and `info` as
+/// metadata. Whole or not at all.
+void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
+
+/// Reads the metadata of a weights file. A file without metadata (timm's own) gives the model's sizes from its tensors'
+/// shapes and leaves the rest at the defaults; image_size is then 32. Throws Error naming the file.
+[[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
+
+/// Reads parameters and statistics; every tensor of the graph must be there with its shape, num_batches_tracked may be,
+/// anything else is refused by name. The parameters are unchanged when it throws.
+void load_weights(const std::filesystem::path& path, Parameters& parameters);
+
+/// Where a training stands between two steps, beyond weights and optimiser state.
+struct TrainingPosition {
+  std::int64_t epoch = 0;          ///< epochs finished
+  std::int64_t step_in_epoch = 0;  ///< updates made in the current epoch
+  std::int64_t step = 0;           ///< updates made in all
+  double best_accuracy = -1.0;
+  std::int64_t best_epoch = 0;
+  std::int64_t epochs_without_improvement = 0;
+  double seconds = 0.0;            ///< trained so far, for time limits
+  std::int64_t epoch_images = 0;   ///< sums over the current epoch so far, so that its line is the same after a resume
+  double epoch_loss_sum = 0.0;
+  std::int64_t epoch_correct = 0;
+  double epoch_seconds = 0.0;
+  double epoch_wait_seconds = 0.0;
+  double last_test_accuracy = -1.0;
+};
+
+/// Writes everything a training needs to go on bit for bit: weights, statistics, optimiser state and steps, position.
+/// One file, so that a kill at any moment leaves one consistent state. `fingerprint` says what the run is (model, data,
+/// optimiser, schedule, precision, seed, batch size).
+void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
+                         const TrainingPosition& position, const std::map<std::string, std::string>& fingerprint);
+
+/// Restores it; throws Error naming the file, and the first key of the fingerprint that differs with both values.
+/// Nothing is changed when it throws.
+[[nodiscard]] TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters,
+                                                   Optimizer& optimizer,
+                                                   const std::map<std::string, std::string>& fingerprint);
+
+}  // namespace convmixer

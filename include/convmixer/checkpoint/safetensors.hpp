@@ -1,0 +1,65 @@
+/// The safetensors file format: https://github.com/huggingface/safetensors (8-byte little-endian header length,
+/// JSON header with dtype, shape and data_offsets of each tensor, then the data).
+#pragma once
+
+#include "convmixer/core/file.hpp"
+#include "convmixer/core/shape.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// Element types this project reads; `other` is listed but can't be read.
+enum class DType { f32, f16, bf16, i64, i32, u8, other };
+
+/// A tensor to write: borrowed row-major little-endian bytes.
+struct TensorView {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  std::span<const std::byte> bytes;
+};
+
+/// Writes whole or not at all (core/file.hpp), tensors in the order given, data aligned to 8 bytes.
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+/// A mapped file, checked completely on opening: header length, JSON, every dtype, shape and offset (in range, no
+/// overlap, sizes that match). Throws Error naming the file and what is wrong.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  struct Entry {
+    DType dtype;
+    Shape shape;
+    std::span<const std::byte> bytes;
+  };
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] const std::map<std::string, Entry>& tensors() const noexcept { return tensors_; }
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
+  [[nodiscard]] bool contains(const std::string& name) const { return tensors_.contains(name); }
+
+  /// Copies a floating-point tensor (F32, F16, BF16) to `out`, widened to f32. Throws Error naming file and tensor when
+  /// it is missing, has another shape, or is of another type.
+  void read(const std::string& name, const Shape& shape, std::span<float> out) const;
+  /// An I64 tensor of any shape.
+  [[nodiscard]] std::vector<std::int64_t> read_int64(const std::string& name) const;
+  /// Metadata value; throws Error naming the file when the key is missing.
+  [[nodiscard]] const std::string& metadata(const std::string& key) const;
+
+ private:
+  std::filesystem::path path_;
+  MappedFile file_;
+  std::map<std::string, Entry> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace convmixer

@@ -1,0 +1,23 @@
+/// What this processor is and can do.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+struct CpuInfo {
+  std::string model;                      ///< as the operating system names it
+  std::vector<std::string> instructions;  ///< of avx2, fma, avx512f, avx512_bf16, amx_bf16, ...: those present
+};
+
+[[nodiscard]] const CpuInfo& cpu_info();
+
+/// Makes the calling thread, and threads it starts later, flush denormal results and operands to zero
+/// (MXCSR FTZ and DAZ). Denormals make the tail of a training many times slower.
+void flush_denormals_to_zero() noexcept;
+
+/// Whether the calling thread flushes denormals.
+[[nodiscard]] bool flushes_denormals_to_zero() noexcept;
+
+}  // namespace convmixer

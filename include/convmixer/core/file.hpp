@@ -1,0 +1,39 @@
+/// Files: mapped for reading, written whole or not at all.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace convmixer {
+
+/// A file mapped read-only for the object's lifetime.
+class MappedFile {
+ public:
+  /// Throws Error naming the path and the system's reason.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Reads a whole text file. Throws Error naming the path and the system's reason.
+[[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
+
+/// Replaces `path` by the concatenated parts: temporary file in the same folder, fsync, rename, fsync of
+/// the folder. On any failure (full disk, no permission) throws Error, removes the temporary file, and
+/// what stood at `path` is untouched.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace convmixer

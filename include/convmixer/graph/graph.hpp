@@ -1,0 +1,131 @@
+/// What a network is: operations, tensors and parameters, checked for shape; no word of how it runs.
+#pragma once
+
+#include "convmixer/core/shape.hpp"
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace convmixer {
+
+/// Index into Graph::tensors(), Graph::parameters(), Graph::statistics().
+using TensorId = int;
+using ParameterId = int;
+using StatisticId = int;
+
+/// 2-d convolution (cross-correlation) with bias. Input (N, C, H, W), weight (O, C / groups, KH, KW),
+/// output (N, O, H', W') with H' = floor((H + top + bottom - KH) / stride) + 1.
+struct Convolution {
+  ParameterId weight;
+  ParameterId bias;
+  int kernel;             ///< height and width
+  int stride;             ///< both directions
+  int groups;             ///< C for depthwise
+  int padding_begin = 0;  ///< zero rows above and columns left
+  int padding_end = 0;    ///< zero rows below and columns right
+};
+
+/// x * Phi(x) with the exact Gaussian distribution function (erf).
+struct Gelu {};
+
+/// Batch normalisation over N, H, W as torch.nn.BatchNorm2d: training normalises with the batch's biased
+/// variance and moves running = (1 - momentum) * running + momentum * batch, with the unbiased variance;
+/// evaluation normalises with the running statistics.
+struct BatchNorm {
+  ParameterId scale;
+  ParameterId shift;
+  StatisticId running_mean;
+  StatisticId running_var;
+  float epsilon = 1e-5F;
+  float momentum = 0.1F;
+};
+
+/// Sum of two tensors of one shape.
+struct Add {};
+
+/// Mean over H and W: (N, C, H, W) to (N, C).
+struct GlobalAveragePool {};
+
+/// y = x W^T + b; input (N, I), weight (O, I), output (N, O).
+struct Linear {
+  ParameterId weight;
+  ParameterId bias;
+};
+
+using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear>;
+
+/// One operation applied. Nodes stand in an order in which they can run.
+struct Node {
+  std::string name;  ///< "blocks.3.1", for reports
+  Operation operation;
+  std::vector<TensorId> inputs;
+  TensorId output;
+};
+
+/// What a parameter is, for initialisation and weight decay.
+enum class ParameterRole { weight, bias, norm_scale, norm_shift };
+
+struct Parameter {
+  std::string name;  ///< as in timm's state dict: "stem.0.weight"
+  Shape shape;
+  ParameterRole role;
+  std::int64_t fan_in;  ///< inputs of one output: C / groups * KH * KW or I; 0 for norms
+};
+
+/// A running statistic of a batch norm: saved with the weights, not trained. Initial value 0 or 1.
+struct Statistic {
+  std::string name;  ///< "stem.2.running_mean"
+  Shape shape;
+  float initial;
+};
+
+/// A network with one image input (C, H, W) and one output. Built front to back; every builder function
+/// checks its input's shape and throws Error (usage) naming the node. Shapes are per image: (C, H, W) or (C).
+class Graph {
+ public:
+  /// The input image's shape.
+  explicit Graph(int channels, int height, int width);
+
+  TensorId convolution(const std::string& name, TensorId input, int out_channels, int kernel, int stride, int groups,
+                       int padding_begin, int padding_end);
+  /// Convolution of stride 1 that keeps H and W: k - 1 zeros split with the odd one at the end, as PyTorch.
+  TensorId convolution_same(const std::string& name, TensorId input, int out_channels, int kernel, int groups);
+  TensorId gelu(const std::string& name, TensorId input);
+  TensorId batch_norm(const std::string& name, TensorId input, float epsilon = 1e-5F, float momentum = 0.1F);
+  TensorId add(const std::string& name, TensorId a, TensorId b);
+  TensorId global_average_pool(const std::string& name, TensorId input);
+  TensorId linear(const std::string& name, TensorId input, int out_features);
+
+  [[nodiscard]] TensorId input() const noexcept { return 0; }
+  /// Output of the last node added.
+  [[nodiscard]] TensorId output() const noexcept { return static_cast<TensorId>(tensors_.size()) - 1; }
+
+  /// Per-image shape of every tensor, by id; 0 is the input.
+  [[nodiscard]] const std::vector<Shape>& tensors() const noexcept { return tensors_; }
+  [[nodiscard]] const std::vector<Node>& nodes() const noexcept { return nodes_; }
+  [[nodiscard]] const std::vector<Parameter>& parameters() const noexcept { return parameters_; }
+  [[nodiscard]] const std::vector<Statistic>& statistics() const noexcept { return statistics_; }
+
+ private:
+  TensorId append(const std::string& name, Operation operation, std::vector<TensorId> inputs, Shape output);
+  const Shape& image_shape(const std::string& name, TensorId input) const;
+  ParameterId parameter(std::string name, Shape shape, ParameterRole role, std::int64_t fan_in);
+
+  std::vector<Shape> tensors_;
+  std::vector<Node> nodes_;
+  std::vector<Parameter> parameters_;
+  std::vector<Statistic> statistics_;
+};
+
+/// Number of trained values.
+[[nodiscard]] std::int64_t parameter_count(const Graph& graph);
+
+/// Multiply-adds of one image's forward pass in convolutions and linear layers (2 FLOP each).
+/// A training step costs three times as many, less the first convolution's data gradient.
+[[nodiscard]] std::int64_t multiply_adds(const Graph& graph);
+/// The same for one node; 0 for nodes that are neither convolution nor linear.
+[[nodiscard]] std::int64_t multiply_adds(const Graph& graph, const Node& node);
+
+}  // namespace convmixer

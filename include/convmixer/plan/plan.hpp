@@ -1,0 +1,88 @@
+/// How a graph runs at one batch size and precision: layouts, memory, forward and backward schedules.
+#pragma once
+
+#include "convmixer/core/precision.hpp"
+#include "convmixer/graph/graph.hpp"
+#include "convmixer/graph/parameters.hpp"
+#include "convmixer/plan/engine.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// Which memory layout activations take.
+enum class LayoutPolicy {
+  automatic,      ///< asked of oneDNN; reorders only where layouts must differ
+  channels_last,  ///< nhwc wherever a primitive can
+  blocked,        ///< nChw16c wherever a primitive can
+};
+
+enum class PlanMode {
+  training,   ///< batch statistics; keeps what backward needs
+  inference,  ///< running statistics; forward only
+};
+
+struct PlanOptions {
+  std::int64_t batch_size = 1;
+  Precision precision = Precision::f32;
+  PlanMode mode = PlanMode::training;
+  LayoutPolicy layout = LayoutPolicy::automatic;
+  bool input_gradient = false;  ///< also compute the gradient of the input image (tests)
+};
+
+/// One primitive of a plan, for reports.
+struct PlannedStep {
+  std::string node;            ///< "blocks.3.0.fn.0"
+  std::string operation;       ///< "depthwise convolution", "batch norm", "reorder", ...
+  std::string direction;       ///< "forward", "backward data", "backward weights", "backward"
+  std::string implementation;  ///< oneDNN's name for it ("jit:avx512_core"), "own" for the project's loops
+  std::string layout;          ///< of its main operand: "nhwc"
+};
+
+/// What a plan's memory is for, in bytes.
+struct PlannedMemory {
+  std::int64_t arena = 0;          ///< activations, gradients of activations: shared over their lifetimes
+  std::int64_t unshared = 0;       ///< the same if nothing were shared
+  std::int64_t weights = 0;        ///< weights in the layouts and types that primitives want
+  std::int64_t scratchpad = 0;     ///< working memory of primitives
+  [[nodiscard]] std::int64_t total() const noexcept { return arena + weights + scratchpad; }
+};
+
+/// A graph's parameters prepared to run at one batch size. Execution allocates nothing of its own.
+/// Not thread-safe; parallel inside.
+class Plan {
+ public:
+  /// `graph`, `parameters` and `engine` must outlive the plan. Throws Error naming the node that can't be planned.
+  Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options);
+  ~Plan();
+  Plan(Plan&&) noexcept;
+  Plan& operator=(Plan&&) noexcept;
+
+  [[nodiscard]] const PlanOptions& options() const noexcept;
+
+  /// Runs the network on `images`, (N, C, H, W) f32 row-major with N = batch_size, and returns the output, f32
+  /// (N, features) or (N, C, H, W) row-major, valid until the next call. Reads the parameters as they are now. In
+  /// training mode the running statistics move unless `update_statistics` is false.
+  std::span<const float> forward(std::span<const float> images, bool update_statistics = true);
+
+  /// Training mode, after forward: takes the gradient of the loss by the output (shaped as forward's result) and
+  /// overwrites every gradient in the parameters.
+  void backward(std::span<const float> output_gradient);
+
+  /// With PlanOptions::input_gradient: gradient of the loss by the images, (N, C, H, W) f32.
+  [[nodiscard]] std::span<const float> input_gradient() const;
+
+  [[nodiscard]] PlannedMemory memory() const;
+  /// In the order of execution: forward, then backward.
+  [[nodiscard]] std::vector<PlannedStep> steps() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace convmixer

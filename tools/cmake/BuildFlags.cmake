@@ -1,0 +1,11 @@
+# Flags of every target of the project, as one interface target: no global flags.
+add_library(convmixer-flags INTERFACE)
+target_compile_features(convmixer-flags INTERFACE cxx_std_20)
+target_compile_options(
+  convmixer-flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
+                            $<$<BOOL:${CONVMIXER_WARNINGS_AS_ERRORS}>:-Werror>)
+if(CONVMIXER_SANITIZE)
+  target_compile_options(convmixer-flags INTERFACE -fsanitize=${CONVMIXER_SANITIZE} -fno-omit-frame-pointer
+                                                   -fno-sanitize-recover=all)
+  target_link_options(convmixer-flags INTERFACE -fsanitize=${CONVMIXER_SANITIZE})
+endif()
