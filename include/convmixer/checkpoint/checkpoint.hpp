@@ -16,12 +16,12 @@ namespace convmixer {
 /// What a weights file says about itself, in the safetensors metadata: enough to evaluate it without its run folder.
 struct CheckpointInfo {
   ConvMixerConfig model;
-  std::string dataset;             ///< data set it was trained on
-  std::vector<float> mean;         ///< normalisation of its inputs
+  std::string dataset;      ///< data set it was trained on
+  std::vector<float> mean;  ///< normalisation of its inputs
   std::vector<float> std;
-  std::int64_t epoch = 0;          ///< epochs finished
-  std::int64_t step = 0;           ///< updates made
-  double test_accuracy = -1.0;     ///< 0..1 at that point; -1 if not evaluated
+  std::int64_t epoch = 0;       ///< epochs finished
+  std::int64_t step = 0;        ///< updates made
+  double test_accuracy = -1.0;  ///< 0..1 at that point; -1 if not evaluated
 };
 
 /// Writes parameters and running statistics, F32, as timm's state dict (with num_batches_tracked, I64), and `info` as
@@ -44,8 +44,8 @@ struct TrainingPosition {
   double best_accuracy = -1.0;
   std::int64_t best_epoch = 0;
   std::int64_t epochs_without_improvement = 0;
-  double seconds = 0.0;            ///< trained so far, for time limits
-  std::int64_t epoch_images = 0;   ///< sums over the current epoch so far, so that its line is the same after a resume
+  double seconds = 0.0;           ///< trained so far, for time limits
+  std::int64_t epoch_images = 0;  ///< sums over the current epoch so far, so that its line is the same after a resume
   double epoch_loss_sum = 0.0;
   std::int64_t epoch_correct = 0;
   double epoch_seconds = 0.0;

@@ -15,14 +15,14 @@ enum class OptimizerKind { adamw, adam, sgd };
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::adamw;
-  float weight_decay = 0.0F;         ///< adamw: decoupled; adam and sgd: L2, added to the gradient
-  float beta1 = 0.9F;                ///< adam, adamw
-  float beta2 = 0.999F;              ///< adam, adamw
-  float epsilon = 1e-8F;             ///< adam, adamw
-  float momentum = 0.9F;             ///< sgd
-  bool nesterov = false;             ///< sgd
-  bool decay_norm_and_bias = true;   ///< false: no decay for biases, norm scales and shifts (timm's habit)
-  float clip_norm = 0.0F;            ///< > 0: gradients are scaled so that their joint 2-norm is at most this
+  float weight_decay = 0.0F;        ///< adamw: decoupled; adam and sgd: L2, added to the gradient
+  float beta1 = 0.9F;               ///< adam, adamw
+  float beta2 = 0.999F;             ///< adam, adamw
+  float epsilon = 1e-8F;            ///< adam, adamw
+  float momentum = 0.9F;            ///< sgd
+  bool nesterov = false;            ///< sgd
+  bool decay_norm_and_bias = true;  ///< false: no decay for biases, norm scales and shifts (timm's habit)
+  float clip_norm = 0.0F;           ///< > 0: gradients are scaled so that their joint 2-norm is at most this
 };
 
 /// One named tensor of optimiser state ("exp_avg.stem.0.weight"), f32, shaped as its parameter.

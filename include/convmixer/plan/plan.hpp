@@ -45,10 +45,10 @@ struct PlannedStep {
 
 /// What a plan's memory is for, in bytes.
 struct PlannedMemory {
-  std::int64_t arena = 0;          ///< activations, gradients of activations: shared over their lifetimes
-  std::int64_t unshared = 0;       ///< the same if nothing were shared
-  std::int64_t weights = 0;        ///< weights in the layouts and types that primitives want
-  std::int64_t scratchpad = 0;     ///< working memory of primitives
+  std::int64_t arena = 0;       ///< activations, gradients of activations: shared over their lifetimes
+  std::int64_t unshared = 0;    ///< the same if nothing were shared
+  std::int64_t weights = 0;     ///< weights in the layouts and types that primitives want
+  std::int64_t scratchpad = 0;  ///< working memory of primitives
   [[nodiscard]] std::int64_t total() const noexcept { return arena + weights + scratchpad; }
 };
 

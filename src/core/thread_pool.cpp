@@ -1,0 +1,102 @@
+#include "convmixer/core/thread_pool.hpp"
+
+#include "convmixer/core/cpu.hpp"
+
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#include <tbb/task_group.h>
+#include <tbb/task_scheduler_observer.h>
+
+#include <algorithm>
+#include <utility>
+
+// libtbb itself isn't instrumented, so ThreadSanitizer must be told that starting a task and joining it order memory.
+#if defined(__SANITIZE_THREAD__)
+#define CONVMIXER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CONVMIXER_TSAN 1
+#endif
+#endif
+#if defined(CONVMIXER_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace convmixer {
+
+namespace {
+
+void happens_before([[maybe_unused]] void* token) {
+#if defined(CONVMIXER_TSAN)
+  __tsan_release(token);
+#endif
+}
+
+void happens_after([[maybe_unused]] void* token) {
+#if defined(CONVMIXER_TSAN)
+  __tsan_acquire(token);
+#endif
+}
+
+/// Denormal flushing is a setting of each thread: made on entry to the arena.
+class FlushDenormals : public tbb::task_scheduler_observer {
+ public:
+  explicit FlushDenormals(tbb::task_arena& arena) : task_scheduler_observer(arena) { observe(true); }
+  ~FlushDenormals() override { observe(false); }
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+  void on_scheduler_entry(bool /*is_worker*/) override { flush_denormals_to_zero(); }
+};
+
+}  // namespace
+
+struct ThreadPool::Impl {
+  // With a limit of one thread TBB would start no worker, and enqueued tasks would wait for ever.
+  explicit Impl(int count)
+      : threads(count),
+        limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, count))),
+        arena(count),
+        background(std::max(1, count), 0, tbb::task_arena::priority::low),
+        arena_observer(arena),
+        background_observer(background) {}
+
+  int threads;
+  tbb::global_control limit;
+  tbb::task_arena arena;
+  tbb::task_arena background;  // no slot for the caller: enqueued tasks run on workers alone
+  FlushDenormals arena_observer;
+  FlushDenormals background_observer;
+};
+
+ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(std::max(1, threads))) {}
+
+ThreadPool::~ThreadPool() = default;
+
+int ThreadPool::threads() const noexcept { return impl_->threads; }
+
+void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  if (count <= 0) return;
+  happens_before(impl_.get());
+  impl_->arena.execute([&] {
+    tbb::parallel_for(std::int64_t{0}, count, [&](std::int64_t i) {
+      happens_after(impl_.get());
+      body(i);
+      happens_before(impl_.get());
+    });
+  });
+  happens_after(impl_.get());
+}
+
+void ThreadPool::enqueue(std::function<void()> task) {
+  happens_before(impl_.get());
+  impl_->background.enqueue([this, task = std::move(task)] {
+    happens_after(impl_.get());
+    task();
+    happens_before(impl_.get());
+  });
+}
+
+void ThreadPool::execute(const std::function<void()>& body) { impl_->arena.execute(body); }
+
+}  // namespace convmixer
