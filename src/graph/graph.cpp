@@ -1,0 +1,124 @@
+#include "convmixer/graph/graph.hpp"
+
+#include "convmixer/core/error.hpp"
+
+#include <utility>
+
+namespace convmixer {
+
+Graph::Graph(int channels, int height, int width) {
+  if (channels < 1 || height < 1 || width < 1) {
+    fail_usage("input: an image of shape ({}, {}, {}) has no pixels", channels, height, width);
+  }
+  tensors_.push_back({channels, height, width});
+}
+
+TensorId Graph::append(const std::string& name, Operation operation, std::vector<TensorId> inputs, Shape output) {
+  nodes_.push_back({name, operation, std::move(inputs), static_cast<TensorId>(tensors_.size())});
+  tensors_.push_back(output);
+  return nodes_.back().output;
+}
+
+const Shape& Graph::image_shape(const std::string& name, TensorId input) const {
+  const Shape& shape = tensors_.at(static_cast<std::size_t>(input));
+  if (shape.rank() != 3) fail_usage("{}: expected an input of shape (C, H, W), found {}", name, shape.to_string());
+  return shape;
+}
+
+ParameterId Graph::parameter(std::string name, Shape shape, ParameterRole role, std::int64_t fan_in) {
+  parameters_.push_back({std::move(name), shape, role, fan_in});
+  return static_cast<ParameterId>(parameters_.size()) - 1;
+}
+
+TensorId Graph::convolution(const std::string& name, TensorId input, int out_channels, int kernel, int stride,
+                            int groups, int padding_begin, int padding_end) {
+  const Shape shape = image_shape(name, input);
+  if (out_channels < 1 || kernel < 1 || stride < 1 || groups < 1 || padding_begin < 0 || padding_end < 0) {
+    fail_usage("{}: channels {}, kernel {}, stride {} and groups {} must be at least 1, padding {} and {} at least 0",
+               name, out_channels, kernel, stride, groups, padding_begin, padding_end);
+  }
+  if (shape[0] % groups != 0 || out_channels % groups != 0) {
+    fail_usage("{}: {} groups divide neither {} input nor {} output channels evenly", name, groups, shape[0],
+               out_channels);
+  }
+  const std::int64_t height = shape[1] + padding_begin + padding_end - kernel;
+  const std::int64_t width = shape[2] + padding_begin + padding_end - kernel;
+  if (height < 0 || width < 0) {
+    fail_usage("{}: a kernel of {}x{} does not fit into an image of {}x{} with padding {} and {}", name, kernel, kernel,
+               shape[1], shape[2], padding_begin, padding_end);
+  }
+  const std::int64_t fan_in = shape[0] / groups * kernel * kernel;
+  const ParameterId weight =
+      parameter(name + ".weight", {out_channels, shape[0] / groups, kernel, kernel}, ParameterRole::weight, fan_in);
+  const ParameterId bias = parameter(name + ".bias", {out_channels}, ParameterRole::bias, fan_in);
+  return append(name, Convolution{weight, bias, kernel, stride, groups, padding_begin, padding_end}, {input},
+                {out_channels, height / stride + 1, width / stride + 1});
+}
+
+TensorId Graph::convolution_same(const std::string& name, TensorId input, int out_channels, int kernel, int groups) {
+  const int begin = (kernel - 1) / 2;
+  return convolution(name, input, out_channels, kernel, 1, groups, begin, kernel - 1 - begin);
+}
+
+TensorId Graph::gelu(const std::string& name, TensorId input) {
+  return append(name, Gelu{}, {input}, tensors_.at(static_cast<std::size_t>(input)));
+}
+
+TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilon, float momentum) {
+  const Shape shape = image_shape(name, input);
+  const ParameterId scale = parameter(name + ".weight", {shape[0]}, ParameterRole::norm_scale, 0);
+  const ParameterId shift = parameter(name + ".bias", {shape[0]}, ParameterRole::norm_shift, 0);
+  const auto mean = static_cast<StatisticId>(statistics_.size());
+  statistics_.push_back({name + ".running_mean", {shape[0]}, 0.0F});
+  statistics_.push_back({name + ".running_var", {shape[0]}, 1.0F});
+  return append(name, BatchNorm{scale, shift, mean, mean + 1, epsilon, momentum}, {input}, shape);
+}
+
+TensorId Graph::add(const std::string& name, TensorId a, TensorId b) {
+  const Shape shape = tensors_.at(static_cast<std::size_t>(a));
+  const Shape& other = tensors_.at(static_cast<std::size_t>(b));
+  if (shape != other) {
+    fail_usage("{}: the shapes {} and {} can't be added", name, shape.to_string(), other.to_string());
+  }
+  return append(name, Add{}, {a, b}, shape);
+}
+
+TensorId Graph::global_average_pool(const std::string& name, TensorId input) {
+  const Shape shape = image_shape(name, input);
+  return append(name, GlobalAveragePool{}, {input}, {shape[0]});
+}
+
+TensorId Graph::linear(const std::string& name, TensorId input, int out_features) {
+  const Shape shape = tensors_.at(static_cast<std::size_t>(input));
+  if (shape.rank() != 1) fail_usage("{}: expected an input of shape (C), found {}", name, shape.to_string());
+  if (out_features < 1) fail_usage("{}: {} output features, expected at least 1", name, out_features);
+  const ParameterId weight = parameter(name + ".weight", {out_features, shape[0]}, ParameterRole::weight, shape[0]);
+  const ParameterId bias = parameter(name + ".bias", {out_features}, ParameterRole::bias, shape[0]);
+  return append(name, Linear{weight, bias}, {input}, {out_features});
+}
+
+std::int64_t parameter_count(const Graph& graph) {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : graph.parameters()) count += parameter.shape.count();
+  return count;
+}
+
+std::int64_t multiply_adds(const Graph& graph, const Node& node) {
+  const auto outputs = [&] { return graph.tensors()[static_cast<std::size_t>(node.output)].count(); };
+  const auto inputs_of = [&](ParameterId weight) {
+    return graph.parameters()[static_cast<std::size_t>(weight)].fan_in;
+  };
+  if (const auto* convolution = std::get_if<Convolution>(&node.operation)) {
+    return outputs() * inputs_of(convolution->weight);
+  }
+  if (const auto* linear = std::get_if<Linear>(&node.operation)) return outputs() * inputs_of(linear->weight);
+  return 0;
+}
+
+std::int64_t multiply_adds(const Graph& graph) {
+  std::int64_t count = 0;
+  for (const Node& node : graph.nodes()) count += multiply_adds(graph, node);
+  return count;
+}
+
+}  // namespace convmixer
