@@ -1,0 +1,206 @@
+/// oneDNN behind plain types: this folder alone includes dnnl.hpp, and alone knows version 2 from version 3.
+///
+/// A Layout says how a tensor lies in memory. A Primitive is an operation that oneDNN has chosen an implementation for;
+/// it says which layouts it wants. A Call is a primitive bound to memory, ready to run again and again.
+#pragma once
+
+#include "convmixer/core/shape.hpp"
+#include "convmixer/core/thread_pool.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace convmixer::kernels {
+
+enum class ElementType { f32, bf16 };
+
+/// Orders of (N, C, H, W) in memory. `plain` is row-major for any rank; `any` leaves the choice to oneDNN; `other` is
+/// anything oneDNN may choose that has no name here.
+enum class Format { plain, channels_last, blocked16, blocked8, any, other };
+
+[[nodiscard]] const char* to_string(Format format) noexcept;
+
+/// Shape, element type and order of a tensor. A value; copies share the description.
+class Layout {
+ public:
+  Layout() = default;
+  /// blocked16 and blocked8 round the channels up; the padding holds zeros.
+  Layout(const Shape& shape, ElementType type, Format format);
+
+  [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  [[nodiscard]] ElementType type() const noexcept { return type_; }
+  [[nodiscard]] Format format() const noexcept { return format_; }
+  /// Memory it takes, padding included.
+  [[nodiscard]] std::size_t bytes() const;
+  /// Same shape, type and order.
+  friend bool operator==(const Layout& a, const Layout& b);
+
+  struct Descriptor;
+  explicit Layout(std::shared_ptr<const Descriptor> descriptor);
+  [[nodiscard]] const Descriptor& descriptor() const noexcept { return *descriptor_; }
+
+ private:
+  Shape shape_;
+  ElementType type_ = ElementType::f32;
+  Format format_ = Format::any;
+  std::shared_ptr<const Descriptor> descriptor_;
+};
+
+/// The CPU engine, its stream, and the threads that oneDNN may use.
+class Runtime {
+ public:
+  explicit Runtime(ThreadPool& pool);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Runs `body`, which executes calls, where oneDNN finds the pool's threads.
+  void execute(const std::function<void()>& body);
+
+  struct Handles;
+  [[nodiscard]] Handles& handles() noexcept { return *handles_; }
+
+ private:
+  ThreadPool& pool_;
+  std::unique_ptr<Handles> handles_;
+};
+
+/// "2.6.3".
+[[nodiscard]] std::string onednn_version();
+/// The threading oneDNN was built with: "OpenMP", "TBB", "sequential" or "thread pool".
+[[nodiscard]] std::string onednn_threading();
+/// The best instruction set oneDNN will use on this CPU, ONEDNN_MAX_CPU_ISA considered: "avx512_core_bf16".
+[[nodiscard]] std::string onednn_instructions();
+/// Whether oneDNN has native bf16 instructions here; without them it emulates bf16, slower than f32.
+[[nodiscard]] bool onednn_has_bf16();
+
+/// An operation with the implementation oneDNN chose.
+class Primitive {
+ public:
+  struct Impl;
+  Primitive() = default;
+  explicit Primitive(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+  /// oneDNN's name for it: "jit:avx512_core", "brgconv_1x1:avx512_core_amx_bf16", "ref:any".
+  [[nodiscard]] const std::string& implementation() const noexcept;
+  [[nodiscard]] std::size_t scratchpad_bytes() const noexcept;
+  [[nodiscard]] Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// What a tensor is to a primitive.
+enum class Role {
+  src,
+  summand0,
+  summand1,
+  weights,
+  bias,
+  dst,
+  mean,
+  variance,
+  scale,
+  shift,
+  diff_src,
+  diff_weights,
+  diff_bias,
+  diff_dst,
+  diff_scale,
+  diff_shift,
+};
+
+struct Argument {
+  Role role;
+  Layout layout;
+  void* data;
+};
+
+/// A primitive bound to memory. Running it makes no allocation of ours.
+class Call {
+ public:
+  Call(Runtime& runtime, const Primitive& primitive, const std::vector<Argument>& arguments, void* scratchpad);
+  ~Call();
+  Call(Call&&) noexcept;
+  Call& operator=(Call&&) noexcept;
+
+  /// Inside Runtime::execute. Throws Error with the implementation's name if oneDNN reports a failure.
+  void run();
+  /// Points one argument at other memory of the same layout.
+  void rebind(Role role, void* data);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A 2-d convolution with bias. Shapes are (N, C, H, W).
+struct ConvolutionProblem {
+  Shape src;
+  Shape dst;
+  int kernel;
+  int stride;
+  int groups;
+  int padding_begin;
+  int padding_end;
+  bool training;
+
+  /// (O, I, KH, KW), or (G, O / G, I / G, KH, KW) when grouped: the same bytes.
+  [[nodiscard]] Shape weights() const;
+};
+
+/// A planned convolution in one direction, with the layouts that it wants. In backward directions src, weights and dst
+/// stand for their gradients where those are what is computed or given.
+struct PlannedConvolution {
+  Primitive primitive;
+  Layout src;
+  Layout weights;
+  Layout dst;
+};
+
+/// Each returns nothing when oneDNN has no implementation for these layouts. `any` formats are chosen by oneDNN;
+/// weights always are. Bias and its gradient are f32 (O); the weights' gradient is f32.
+[[nodiscard]] std::optional<PlannedConvolution> convolution_forward(Runtime& runtime, const ConvolutionProblem& problem,
+                                                                    const Layout& src, const Layout& dst);
+[[nodiscard]] std::optional<PlannedConvolution> convolution_backward_data(Runtime& runtime,
+                                                                          const ConvolutionProblem& problem,
+                                                                          const Layout& diff_src,
+                                                                          const Layout& diff_dst);
+[[nodiscard]] std::optional<PlannedConvolution> convolution_backward_weights(Runtime& runtime,
+                                                                             const ConvolutionProblem& problem,
+                                                                             const Layout& src, const Layout& diff_dst);
+
+/// GELU (erf); src and dst share a layout. backward: diff_src = diff_dst * gelu'(src).
+[[nodiscard]] Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training);
+[[nodiscard]] Primitive gelu_backward(Runtime& runtime, const Layout& layout);
+
+/// Batch normalisation with scale and shift, f32 (C). Training forward writes mean and (biased) variance; inference
+/// reads them.
+[[nodiscard]] Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training);
+[[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon);
+
+/// dst = summand0 + summand1, all of one layout; dst may be summand0.
+[[nodiscard]] Primitive add(Runtime& runtime, const Layout& layout);
+
+/// Mean over H and W: (N, C, H, W) to (N, C, 1, 1) in the same order.
+[[nodiscard]] Primitive average_pool_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training);
+[[nodiscard]] Primitive average_pool_backward(Runtime& runtime, const Layout& diff_src, const Layout& diff_dst);
+
+/// y = x W^T + b with x (N, I), y (N, O) plain and bias f32; weights in oneDNN's layout.
+struct PlannedLinear {
+  Primitive primitive;
+  Layout weights;
+};
+[[nodiscard]] PlannedLinear linear_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training);
+[[nodiscard]] PlannedLinear linear_backward_data(Runtime& runtime, const Layout& diff_src, const Layout& diff_dst);
+/// The weights' gradient is f32.
+[[nodiscard]] PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst);
+
+/// Copies between layouts and element types of one shape (or of shapes with the same bytes for plain tensors).
+[[nodiscard]] Primitive reorder(Runtime& runtime, const Layout& from, const Layout& to);
+
+}  // namespace convmixer::kernels

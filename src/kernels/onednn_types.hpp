@@ -1,0 +1,39 @@
+/// What the files of this folder share: oneDNN's own types behind onednn.hpp.
+#pragma once
+
+#include "convmixer/core/error.hpp"
+#include "kernels/onednn.hpp"
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace convmixer::kernels {
+
+struct Layout::Descriptor {
+  dnnl::memory::desc md;
+};
+
+struct Runtime::Handles {
+  dnnl::engine engine;
+  dnnl::stream stream;
+};
+
+struct Primitive::Impl {
+  std::string implementation;
+  std::size_t scratchpad_bytes = 0;
+  std::function<dnnl::primitive()> make;       // compiles the kernel: only for those that will run
+  std::optional<dnnl::primitive> primitive{};  // made by the first Call
+};
+
+[[nodiscard]] inline const dnnl::memory::desc& descriptor(const Layout& layout) { return layout.descriptor().md; }
+
+/// A Layout for a description that oneDNN made.
+[[nodiscard]] Layout layout_of(const dnnl::memory::desc& md);
+
+/// Describes `shape` for oneDNN with its choice of order.
+[[nodiscard]] dnnl::memory::desc any_descriptor(const Shape& shape, ElementType type);
+
+}  // namespace convmixer::kernels
