@@ -1,6 +1,7 @@
 /// A graph with its parameters and the plans it has been run with: training and evaluation for any batch size.
 #pragma once
 
+#include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/plan/loss.hpp"
@@ -10,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace convmixer {
 
@@ -56,7 +58,7 @@ class Network {
   Plan& plan(std::int64_t batch_size, PlanMode mode);
 
  private:
-  BatchResult score(std::span<const float> logits, const Targets& targets, std::span<float> gradient);
+  BatchResult score(const Targets& targets, std::span<float> gradient) const;
 
   std::unique_ptr<Graph> graph_;
   std::unique_ptr<Parameters> parameters_;
@@ -65,7 +67,7 @@ class Network {
   LayoutPolicy layout_;
   std::map<std::pair<PlanMode, std::int64_t>, Plan> plans_;
   std::span<const float> logits_;
-  std::unique_ptr<AlignedBuffer> logits_gradient_;
+  AlignedBuffer logits_gradient_;
 };
 
 }  // namespace convmixer

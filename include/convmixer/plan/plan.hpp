@@ -45,11 +45,10 @@ struct PlannedStep {
 
 /// What a plan's memory is for, in bytes.
 struct PlannedMemory {
-  std::int64_t arena = 0;       ///< activations, gradients of activations: shared over their lifetimes
+  std::int64_t arena = 0;       ///< activations, their gradients and converted weights: shared over their lifetimes
   std::int64_t unshared = 0;    ///< the same if nothing were shared
-  std::int64_t weights = 0;     ///< weights in the layouts and types that primitives want
-  std::int64_t scratchpad = 0;  ///< working memory of primitives
-  [[nodiscard]] std::int64_t total() const noexcept { return arena + weights + scratchpad; }
+  std::int64_t scratchpad = 0;  ///< working memory of the primitives, one after the other
+  [[nodiscard]] std::int64_t total() const noexcept { return arena + scratchpad; }
 };
 
 /// A graph's parameters prepared to run at one batch size. Execution allocates nothing of its own.
@@ -64,7 +63,8 @@ class Plan {
 
   [[nodiscard]] const PlanOptions& options() const noexcept;
 
-  /// Runs the network on `images`, (N, C, H, W) f32 row-major with N = batch_size, and returns the output, f32
+  /// Runs the network on `images`, (N, C, H, W) f32 row-major with N = batch_size, which stay valid and unchanged
+  /// until backward is done, and returns the output, f32
   /// (N, features) or (N, C, H, W) row-major, valid until the next call. Reads the parameters as they are now. In
   /// training mode the running statistics move unless `update_statistics` is false.
   std::span<const float> forward(std::span<const float> images, bool update_statistics = true);

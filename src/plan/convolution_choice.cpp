@@ -1,0 +1,119 @@
+#include "plan/convolution_choice.hpp"
+
+#include "convmixer/core/error.hpp"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace convmixer {
+
+using kernels::ConvolutionProblem;
+using kernels::ElementType;
+using kernels::Format;
+using kernels::Layout;
+using kernels::PlannedConvolution;
+
+ImplementationClass classify_implementation(const std::string& name) {
+  const auto contains = [&](const char* part) { return name.find(part) != std::string::npos; };
+  if (name.starts_with("ref") || contains(":ref")) return ImplementationClass::reference;
+  if (name.starts_with("gemm") || contains(":gemm")) return ImplementationClass::gemm;
+  if (contains("amx")) return ImplementationClass::matrix_unit;
+  return ImplementationClass::vector;
+}
+
+namespace {
+
+/// Keeps the best of what is offered: by class, then by the fewer conversions, then the first.
+class Best {
+ public:
+  void offer(std::optional<PlannedConvolution> candidate, int conversions) {
+    if (!candidate) return;
+    const auto quality = std::pair(classify_implementation(candidate->primitive.implementation()), -conversions);
+    if (best_ && quality <= quality_) return;
+    best_ = std::move(candidate);
+    quality_ = quality;
+  }
+
+  [[nodiscard]] bool empty() const { return !best_.has_value(); }
+
+  PlannedConvolution take(const std::string& node, const char* direction, const ConvolutionProblem& problem) {
+    if (!best_) {
+      fail("{}: oneDNN {} has no {} convolution from {} to {}, kernel {}, {} groups", node, kernels::onednn_version(),
+           direction, problem.src.to_string(), problem.dst.to_string(), problem.kernel, problem.groups);
+    }
+    return std::move(*best_);
+  }
+
+ private:
+  std::optional<PlannedConvolution> best_;
+  std::pair<ImplementationClass, int> quality_{};
+};
+
+/// The same order for another shape; `other` has no name to ask for.
+Layout like(const Shape& shape, ElementType type, Format format) {
+  return {shape, type, format == Format::other ? Format::any : format};
+}
+
+int conversions(const Layout& have, const Layout& want) { return have == want ? 0 : 1; }
+
+}  // namespace
+
+ConvolutionChoice::ConvolutionChoice(kernels::Runtime& runtime, LayoutPolicy policy, ElementType type)
+    : runtime_(runtime), policy_(policy), type_(type) {
+  if (policy == LayoutPolicy::blocked) preferred_ = Format::blocked16;
+}
+
+Layout ConvolutionChoice::any(const Shape& shape) const { return {shape, type_, Format::any}; }
+
+void ConvolutionChoice::set_heaviest(const ConvolutionProblem& problem) {
+  if (policy_ != LayoutPolicy::automatic) return;
+  const auto planned = convolution_forward(runtime_, problem, any(problem.src), any(problem.dst));
+  if (planned && planned->dst.format() != Format::other) preferred_ = planned->dst.format();
+}
+
+PlannedConvolution ConvolutionChoice::forward(const std::string& node, const ConvolutionProblem& problem,
+                                              const Layout& src, bool fixed_src) const {
+  const auto preferred_src = like(problem.src, type_, preferred_);
+  const auto preferred_dst = like(problem.dst, type_, preferred_);
+  Best best;
+  if (fixed_src) best.offer(convolution_forward(runtime_, problem, src, like(problem.dst, type_, src.format())), 0);
+  best.offer(convolution_forward(runtime_, problem, preferred_src, preferred_dst), 1);
+  // A first layer of three channels has kernels of its own, which take no blocked input.
+  best.offer(convolution_forward(runtime_, problem, any(problem.src), preferred_dst), 1);
+  if (policy_ == LayoutPolicy::automatic || best.empty()) {
+    best.offer(convolution_forward(runtime_, problem, any(problem.src), any(problem.dst)), 2);
+  }
+  return best.take(node, "forward", problem);
+}
+
+PlannedConvolution ConvolutionChoice::backward_data(const std::string& node, const ConvolutionProblem& problem,
+                                                    const Layout& src, const Layout& dst) const {
+  Best best;
+  best.offer(convolution_backward_data(runtime_, problem, src, dst), 0);
+  if (policy_ == LayoutPolicy::automatic || best.empty()) {
+    best.offer(convolution_backward_data(runtime_, problem, any(problem.src), any(problem.dst)), 2);
+  }
+  return best.take(node, "backward data", problem);
+}
+
+PlannedConvolution ConvolutionChoice::backward_weights(const std::string& node, const ConvolutionProblem& problem,
+                                                       const Layout& src, const Layout& dst) const {
+  // oneDNN has no depthwise weight gradient for kernels wider than 3 in bf16 that is worth its name: on an AVX-512 Xeon
+  // 85 ms (nhwc) or 51 ms (gemm) for (64, 256, 16, 16), k = 5, where f32 nhwc takes 38 ms and converting both operands
+  // under 2 ms. In f32 nhwc is the best it has, and blocked layouts fall to the reference (1,500 ms).
+  const bool depthwise = problem.groups > 1;
+  const ElementType type = depthwise ? ElementType::f32 : type_;
+  Best best;
+  const auto offer = [&](const Layout& candidate_src, const Layout& candidate_dst) {
+    auto planned = convolution_backward_weights(runtime_, problem, candidate_src, candidate_dst);
+    const int cost = planned ? conversions(src, planned->src) + conversions(dst, planned->dst) : 0;
+    best.offer(std::move(planned), cost);
+  };
+  offer(like(problem.src, type, src.format()), like(problem.dst, type, dst.format()));
+  offer(Layout(problem.src, type, Format::any), Layout(problem.dst, type, Format::any));
+  offer(Layout(problem.src, type, Format::channels_last), Layout(problem.dst, type, Format::channels_last));
+  return best.take(node, "backward weights", problem);
+}
+
+}  // namespace convmixer

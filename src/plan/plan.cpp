@@ -1,0 +1,244 @@
+#include "convmixer/plan/plan.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "plan/memory_plan.hpp"
+#include "plan/plan_builder.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <variant>
+
+namespace convmixer {
+
+namespace {
+
+using kernels::Call;
+using kernels::Role;
+
+bool writes(Role role, const Step& step) {
+  switch (role) {
+    case Role::dst:
+    case Role::diff_src:
+    case Role::diff_weights:
+    case Role::diff_bias:
+    case Role::diff_scale:
+    case Role::diff_shift:
+      return true;
+    case Role::mean:
+    case Role::variance:
+      return !step.statistics && step.report.direction == "forward";
+    default:
+      return false;
+  }
+}
+
+/// Which buffers share memory because a step may overwrite its operand, and from when to when each is in use.
+class Lifetimes {
+ public:
+  explicit Lifetimes(const StepList& list) : owner_(list.buffers.size()), spans_(list.buffers.size()) {
+    const int end = static_cast<int>(list.steps.size());
+    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
+      const BufferId view_of = list.buffers[id].view_of;
+      owner_[id] = view_of < 0 ? static_cast<BufferId>(id) : view_of;
+    }
+    for (int at = 0; at < end; ++at) {
+      for (const Operand& operand : list.steps[static_cast<std::size_t>(at)].operands) use(operand.buffer, at);
+    }
+    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
+      if (list.buffers[id].kept_to_end) use(static_cast<BufferId>(id), end);
+    }
+    for (int at = 0; at < end; ++at) overwrite(list, list.steps[static_cast<std::size_t>(at)], at);
+  }
+
+  /// The buffer whose memory this one uses.
+  [[nodiscard]] BufferId owner(BufferId id) const {
+    while (owner_[static_cast<std::size_t>(id)] != id) id = owner_[static_cast<std::size_t>(id)];
+    return id;
+  }
+
+  struct Span {
+    int first = -1;
+    int last = -1;
+  };
+  /// Of an owner.
+  [[nodiscard]] const Span& span(BufferId id) const { return spans_[static_cast<std::size_t>(id)]; }
+
+ private:
+  void use(BufferId id, int at) {
+    Span& span = spans_[static_cast<std::size_t>(owner(id))];
+    if (span.first < 0) span.first = at;
+    span.last = at;
+  }
+
+  void overwrite(const StepList& list, const Step& step, int at) {
+    if (!step.may_overwrite) return;
+    const BufferId from = owner(*step.may_overwrite);
+    const auto written = std::ranges::find_if(step.operands, [&](const Operand& o) { return writes(o.role, step); });
+    const BufferId to = owner(written->buffer);
+    const Buffer& source = list.buffers[static_cast<std::size_t>(from)];
+    const Buffer& destination = list.buffers[static_cast<std::size_t>(to)];
+    if (source.home != Home::arena || destination.home != Home::arena) return;
+    if (span(from).last != at || span(to).first != at) return;
+    if (source.layout.bytes() != destination.layout.bytes()) return;
+    owner_[static_cast<std::size_t>(to)] = from;
+    spans_[static_cast<std::size_t>(from)].last = span(to).last;
+  }
+
+  std::vector<BufferId> owner_;
+  std::vector<Span> spans_;
+};
+
+void update(const RunningStatistics& statistics, std::span<const float> mean, std::span<const float> variance) {
+  const float keep = 1.0F - statistics.momentum;
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    statistics.running_mean[c] = keep * statistics.running_mean[c] + statistics.momentum * mean[c];
+    statistics.running_variance[c] =
+        keep * statistics.running_variance[c] + statistics.momentum * (variance[c] * statistics.correction);
+  }
+}
+
+}  // namespace
+
+struct Plan::Impl {
+  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& plan_options)
+      : options(plan_options), runtime(engine.runtime()) {
+    if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
+    const StepList list = build_plain_plan(graph, parameters, runtime, options);
+    place(list);
+    for (const Step& step : list.steps) add(step, list);
+    forward_steps = list.forward_steps;
+    output = as_floats(list, list.output);
+    if (list.input_gradient) input_gradient = as_floats(list, *list.input_gradient);
+    image_count = static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count());
+  }
+
+  /// Gives every buffer its address.
+  void place(const StepList& list) {
+    const Lifetimes lifetimes(list);
+    std::vector<Lifetime> arena_buffers;
+    std::vector<BufferId> ids;
+    for (BufferId id = 0; id < static_cast<BufferId>(list.buffers.size()); ++id) {
+      const Buffer& buffer = list.buffers[static_cast<std::size_t>(id)];
+      if (buffer.home != Home::arena || lifetimes.owner(id) != id || lifetimes.span(id).first < 0) continue;
+      ids.push_back(id);
+      arena_buffers.push_back({buffer.layout.bytes(), lifetimes.span(id).first, lifetimes.span(id).last});
+      memory.unshared += static_cast<std::int64_t>(buffer.layout.bytes());
+    }
+    const std::size_t arena_bytes = place_in_arena(arena_buffers);
+    std::size_t scratchpad_bytes = 0;
+    for (const Step& step : list.steps) {
+      if (!step.statistics) scratchpad_bytes = std::max(scratchpad_bytes, step.primitive.scratchpad_bytes());
+    }
+    memory.arena = static_cast<std::int64_t>(arena_bytes);
+    memory.scratchpad = static_cast<std::int64_t>(scratchpad_bytes);
+    arena = AlignedBuffer(arena_bytes);
+    scratchpad = AlignedBuffer(scratchpad_bytes);
+
+    addresses.assign(list.buffers.size(), nullptr);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      addresses[static_cast<std::size_t>(ids[i])] = arena.data() + arena_buffers[i].offset;
+    }
+    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
+      if (list.buffers[id].home == Home::fixed) addresses[id] = list.buffers[id].fixed;
+    }
+    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
+      addresses[id] = addresses[static_cast<std::size_t>(lifetimes.owner(static_cast<BufferId>(id)))];
+    }
+  }
+
+  void add(const Step& step, const StepList& list) {
+    reports.push_back(step.report);
+    if (step.statistics) {
+      steps.emplace_back(StatisticsStep{*step.statistics, as_floats(list, step.statistics->mean),
+                                        as_floats(list, step.statistics->variance)});
+      return;
+    }
+    std::vector<kernels::Argument> arguments;
+    for (const auto& [role, id] : step.operands) {
+      const Buffer& buffer = list.buffers[static_cast<std::size_t>(id)];
+      arguments.push_back({role, buffer.layout, addresses[static_cast<std::size_t>(id)]});
+      const Home home = list.buffers[static_cast<std::size_t>(buffer.view_of < 0 ? id : buffer.view_of)].home;
+      if (home == Home::images) image_readers.emplace_back(steps.size(), role);
+      if (home == Home::output_gradient) gradient_readers.emplace_back(steps.size(), role);
+    }
+    steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad.data()));
+  }
+
+  [[nodiscard]] std::span<float> as_floats(const StepList& list, BufferId id) const {
+    const auto index = static_cast<std::size_t>(id);
+    return {static_cast<float*>(addresses[index]),
+            static_cast<std::size_t>(list.buffers[index].layout.shape().count())};
+  }
+
+  void run(std::size_t begin, std::size_t end, bool update_statistics) {
+    runtime.execute([this, begin, end, update_statistics] {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (auto* call = std::get_if<Call>(&steps[i])) {
+          call->run();
+        } else if (update_statistics) {
+          const auto& step = std::get<StatisticsStep>(steps[i]);
+          update(step.statistics, step.mean, step.variance);
+        }
+      }
+    });
+  }
+
+  /// Points every step that reads what the caller gives at it.
+  void bind(const std::vector<std::pair<std::size_t, Role>>& readers, std::span<const float> values) {
+    for (const auto& [step, role] : readers) {
+      std::get<Call>(steps[step]).rebind(role, const_cast<float*>(values.data()));
+    }
+  }
+
+  struct StatisticsStep {
+    RunningStatistics statistics;
+    std::span<const float> mean;
+    std::span<const float> variance;
+  };
+
+  PlanOptions options;
+  kernels::Runtime& runtime;
+  PlannedMemory memory;
+  AlignedBuffer arena;
+  AlignedBuffer scratchpad;
+  std::vector<void*> addresses;  // by buffer; null for what the caller gives
+  std::vector<std::variant<Call, StatisticsStep>> steps;
+  std::size_t forward_steps = 0;
+  std::vector<PlannedStep> reports;
+  std::vector<std::pair<std::size_t, Role>> image_readers;
+  std::vector<std::pair<std::size_t, Role>> gradient_readers;
+  std::size_t image_count = 0;
+  std::span<float> output;
+  std::span<float> input_gradient;
+};
+
+Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options)
+    : impl_(std::make_unique<Impl>(graph, parameters, engine, options)) {}
+
+Plan::~Plan() = default;
+Plan::Plan(Plan&&) noexcept = default;
+Plan& Plan::operator=(Plan&&) noexcept = default;
+
+const PlanOptions& Plan::options() const noexcept { return impl_->options; }
+
+std::span<const float> Plan::forward(std::span<const float> images, bool update_statistics) {
+  assert(images.size() == impl_->image_count);
+  impl_->bind(impl_->image_readers, images);
+  impl_->run(0, impl_->forward_steps, update_statistics);
+  return impl_->output;
+}
+
+void Plan::backward(std::span<const float> output_gradient) {
+  assert(impl_->options.mode == PlanMode::training && output_gradient.size() == impl_->output.size());
+  impl_->bind(impl_->gradient_readers, output_gradient);
+  impl_->run(impl_->forward_steps, impl_->steps.size(), false);
+}
+
+std::span<const float> Plan::input_gradient() const { return impl_->input_gradient; }
+
+PlannedMemory Plan::memory() const { return impl_->memory; }
+
+std::vector<PlannedStep> Plan::steps() const { return impl_->reports; }
+
+}  // namespace convmixer

@@ -1,0 +1,64 @@
+/// A plan before it has memory: buffers without addresses and the steps that read and write them.
+#pragma once
+
+#include "convmixer/plan/plan.hpp"
+#include "kernels/onednn.hpp"
+
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace convmixer {
+
+using BufferId = int;
+
+/// Where a buffer's memory comes from.
+enum class Home {
+  arena,            ///< placed by its lifetime
+  fixed,            ///< a parameter, its gradient or a statistic
+  images,           ///< what forward() is given
+  output_gradient,  ///< what backward() is given
+};
+
+struct Buffer {
+  kernels::Layout layout;
+  Home home = Home::arena;
+  void* fixed = nullptr;     ///< Home::fixed
+  bool kept_to_end = false;  ///< read by the caller after the last step
+};
+
+/// A buffer's part in a step.
+struct Operand {
+  kernels::Role role;
+  BufferId buffer;
+};
+
+/// running = (1 - momentum) * running + momentum * batch, the variance unbiased by `correction` = n / (n - 1).
+struct RunningStatistics {
+  BufferId mean;
+  BufferId variance;
+  std::span<float> running_mean;
+  std::span<float> running_variance;
+  float momentum;
+  float correction;
+};
+
+struct Step {
+  PlannedStep report;
+  kernels::Primitive primitive;  ///< empty for running statistics
+  std::vector<Operand> operands;
+  std::optional<RunningStatistics> statistics;
+  /// The destination may take this buffer's memory if nothing reads it later.
+  std::optional<BufferId> may_overwrite;
+};
+
+/// The whole plan of one graph: forward steps, then backward steps.
+struct StepList {
+  std::vector<Buffer> buffers;
+  std::vector<Step> steps;
+  std::size_t forward_steps = 0;
+  BufferId output = -1;
+  std::optional<BufferId> input_gradient;
+};
+
+}  // namespace convmixer
