@@ -25,6 +25,7 @@ struct Buffer {
   Home home = Home::arena;
   void* fixed = nullptr;     ///< Home::fixed
   bool kept_to_end = false;  ///< read by the caller after the last step
+  BufferId view_of = -1;     ///< >= 0: the same bytes as that buffer, under another shape
 };
 
 /// A buffer's part in a step.
