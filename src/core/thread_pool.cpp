@@ -52,12 +52,13 @@ class FlushDenormals : public tbb::task_scheduler_observer {
 }  // namespace
 
 struct ThreadPool::Impl {
-  // With a limit of one thread TBB would start no worker, and enqueued tasks would wait for ever.
+  // With a limit of one thread TBB would start no worker, and enqueued tasks would wait for ever. An arena that asks
+  // for more workers than there are (the limit without the caller) makes TBB print a warning.
   explicit Impl(int count)
       : threads(count),
         limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, count))),
         arena(count),
-        background(std::max(1, count), 0, tbb::task_arena::priority::low),
+        background(std::max(1, count - 1), 0, tbb::task_arena::priority::low),
         arena_observer(arena),
         background_observer(background) {}
 
@@ -89,11 +90,12 @@ void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::
 }
 
 void ThreadPool::enqueue(std::function<void()> task) {
-  happens_before(impl_.get());
-  impl_->background.enqueue([this, task = std::move(task)] {
-    happens_after(impl_.get());
+  Impl* token = impl_.get();  // a name only: once `task` has run, its owner may destroy the pool
+  happens_before(token);
+  impl_->background.enqueue([token, task = std::move(task)] {
+    happens_after(token);
     task();
-    happens_before(impl_.get());
+    happens_before(token);
   });
 }
 
