@@ -85,6 +85,24 @@ TEST_P(ThreadPoolOf, FlushesDenormalsOnEveryWorker) {
     std::this_thread::sleep_for(1ms);  // gives every worker its turn
   });
   EXPECT_EQ(kept.load(), 0);
+}
+
+TEST_P(ThreadPoolOf, FlushesDenormalsForACallerThatDoesNot) {
+  std::promise<ThreadPool*> made;
+  std::thread caller([&] {  // started before the pool: doesn't inherit its maker's settings
+    std::atomic<int> kept = 0;
+    made.get_future().get()->parallel_for(64, [&](std::int64_t) {
+      if (!flushes_denormals_to_zero()) ++kept;
+    });
+    EXPECT_EQ(kept.load(), 0);
+  });
+  ThreadPool pool(GetParam());
+  made.set_value(&pool);
+  caller.join();
+}
+
+TEST_P(ThreadPoolOf, FlushesDenormalsInEnqueuedTasks) {  // alone in its process, as CTest runs it, it proves this
+  ThreadPool pool(GetParam());
   std::promise<bool> flushed;
   pool.enqueue([&] { flushed.set_value(flushes_denormals_to_zero()); });
   EXPECT_TRUE(flushed.get_future().get());
