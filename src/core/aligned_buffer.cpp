@@ -17,7 +17,7 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
   if (bytes == 0) return;
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kAlignment;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
+  if (rounded >= bytes) data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
   if (!data_) fail("out of memory: {:.1f} MiB can't be allocated", static_cast<double>(bytes) / 1048576.0);
   // Advice only: without huge pages everything works, a little slower.
   if (alignment == kHugePageBytes) madvise(data_.get(), rounded, MADV_HUGEPAGE);

@@ -5,8 +5,6 @@
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
-#include <tbb/task_group.h>
-#include <tbb/task_scheduler_observer.h>
 
 #include <algorithm>
 #include <utility>
@@ -39,34 +37,27 @@ void happens_after([[maybe_unused]] void* token) {
 #endif
 }
 
-/// Denormal flushing is a setting of each thread: made on entry to the arena.
-class FlushDenormals : public tbb::task_scheduler_observer {
- public:
-  explicit FlushDenormals(tbb::task_arena& arena) : task_scheduler_observer(arena) { observe(true); }
-  ~FlushDenormals() override { observe(false); }
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
-  void on_scheduler_entry(bool /*is_worker*/) override { flush_denormals_to_zero(); }
-};
-
 }  // namespace
 
 struct ThreadPool::Impl {
-  // With a limit of one thread TBB would start no worker, and enqueued tasks would wait for ever.
+  // The limit counts the caller; at least one worker beside it runs the enqueued tasks. An arena that asks for more
+  // workers than the limit leaves makes TBB print a warning.
   explicit Impl(int count)
       : threads(count),
         limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, count))),
         arena(count),
-        background(std::max(1, count), 0, tbb::task_arena::priority::low),
-        arena_observer(arena),
-        background_observer(background) {}
+        background(std::max(1, count - 1), 0, tbb::task_arena::priority::low) {
+    // An arena imposes on every task the floating-point settings that its maker had at this moment; what a worker
+    // sets for itself (in a task_scheduler_observer, say) is undone.
+    flush_denormals_to_zero();
+    arena.initialize();
+    background.initialize();
+  }
 
   int threads;
   tbb::global_control limit;
   tbb::task_arena arena;
   tbb::task_arena background;  // no slot for the caller: enqueued tasks run on workers alone
-  FlushDenormals arena_observer;
-  FlushDenormals background_observer;
 };
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(std::max(1, threads))) {}
@@ -89,11 +80,12 @@ void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::
 }
 
 void ThreadPool::enqueue(std::function<void()> task) {
-  happens_before(impl_.get());
-  impl_->background.enqueue([this, task = std::move(task)] {
-    happens_after(impl_.get());
+  Impl* token = impl_.get();  // a name only: once `task` has run, its owner may destroy the pool
+  happens_before(token);
+  impl_->background.enqueue([token, task = std::move(task)] {
+    happens_after(token);
     task();
-    happens_before(impl_.get());
+    happens_before(token);
   });
 }
 

@@ -4,6 +4,10 @@ target_compile_features(convmixer-flags INTERFACE cxx_std_20)
 target_compile_options(
   convmixer-flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
                             $<$<BOOL:${CONVMIXER_WARNINGS_AS_ERRORS}>:-Werror>)
+# g++ 12 warns of overlapping copies in std::string's own operator+ (GCC bug 105651, fixed in 13).
+target_compile_options(
+  convmixer-flags INTERFACE
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
 if(CONVMIXER_SANITIZE)
   target_compile_options(convmixer-flags INTERFACE -fsanitize=${CONVMIXER_SANITIZE} -fno-omit-frame-pointer
                                                    -fno-sanitize-recover=all)

@@ -7,8 +7,8 @@
 
 namespace convmixer {
 
-/// A TBB arena of `threads` workers that all flush denormals to zero, and the process-wide limit that keeps
-/// TBB to them. Tasks that prepare data are enqueued at low priority.
+/// A TBB arena of `threads` workers that all flush denormals to zero, as the thread that makes the pool does from
+/// then on, and the process-wide limit that keeps TBB to them. Tasks that prepare data are enqueued at low priority.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);

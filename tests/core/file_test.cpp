@@ -1,0 +1,179 @@
+#include "convmixer/core/file.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "support/error_of.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <csignal>
+#include <string>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing_support::error_of;
+using testing_support::TemporaryFolder;
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+/// Makes writes beyond `bytes` of any file fail, as a full disk does.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST(MappedFile, ShowsTheFilesBytes) {
+  const TemporaryFolder folder;
+  const MappedFile file(folder.write("a", std::string("text\0more", 9)));
+  EXPECT_EQ(text_of(file), std::string("text\0more", 9));
+}
+
+TEST(MappedFile, MapsAnEmptyFileToNoBytes) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(MappedFile(folder.write("empty", "")).bytes(), IsEmpty());
+}
+
+TEST(MappedFile, SaysWhichFileIsMissing) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "absent";
+  EXPECT_THAT(error_of([&] { const MappedFile file(path); }).what(), AllOf(HasSubstr(path), HasSubstr("No such file")));
+}
+
+TEST(MappedFile, RefusesAFolder) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(error_of([&] { const MappedFile file(folder.path()); }).what(),
+              AllOf(HasSubstr(folder.path().string()), HasSubstr("expected a file")));
+}
+
+TEST(MappedFile, OutlivesItsMovesAndTheFilesName) {
+  const TemporaryFolder folder;
+  MappedFile first(folder.write("a", "first"));
+  MappedFile second(folder.write("b", "second"));
+  std::filesystem::remove_all(folder.path());
+  MappedFile moved = std::move(first);
+  EXPECT_EQ(text_of(moved), "first");
+  moved = std::move(second);
+  EXPECT_EQ(text_of(moved), "second");
+}
+
+TEST(ReadTextFile, GivesTheWholeText) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read_text_file(folder.write("a", "one\r\ntwo\n\0three")), "one\r\ntwo\n\0three");
+  EXPECT_EQ(read_text_file(folder.write("b", "")), "");
+}
+
+TEST(ReadTextFile, NamesAMissingFileOrAFolder) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "absent";
+  EXPECT_THAT(error_of([&] { std::ignore = read_text_file(path); }).what(),
+              AllOf(HasSubstr(path), HasSubstr("No such file")));
+  EXPECT_THAT(error_of([&] { std::ignore = read_text_file(folder.path()); }).what(),
+              AllOf(HasSubstr(folder.path().string()), HasSubstr("folder")));
+}
+
+TEST(WriteFileAtomically, WritesThePartsInOrderAndNothingElse) {
+  const TemporaryFolder folder;
+  const std::array<std::string_view, 3> texts = {"one ", "", "two"};
+  std::vector<std::span<const std::byte>> parts;
+  for (const std::string_view text : texts) parts.push_back(std::as_bytes(std::span(text)));
+  write_file_atomically(folder.path() / "a", parts);
+  EXPECT_EQ(read_text_file(folder.path() / "a"), "one two");
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
+TEST(WriteFileAtomically, ReplacesAFileAndWritesInTheCurrentFolder) {
+  const TemporaryFolder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  write_file_atomically("a", "a long first text");
+  write_file_atomically("a", "short");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_text_file(folder.path() / "a"), "short");
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
+TEST(WriteFileAtomically, LeavesReadersOfTheOldFileUndisturbed) {
+  const TemporaryFolder folder;
+  const MappedFile old(folder.write("a", "old"));
+  write_file_atomically(folder.path() / "a", "new");
+  EXPECT_EQ(text_of(old), "old");
+}
+
+TEST(WriteFileAtomically, KeepsTheOldFileWhenTheDiskIsFull) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.write("a", "old");
+  const std::string large(100000, 'x');
+  std::string message;
+  {
+    const FileSizeLimit limit(4096);
+    message = error_of([&] { write_file_atomically(path, large); }).what();
+  }
+  EXPECT_THAT(message, AllOf(HasSubstr(path.string()), HasSubstr("can't be written"), HasSubstr("File too large")));
+  EXPECT_EQ(read_text_file(path), "old");
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
+TEST(WriteFileAtomically, LeavesNothingWhereNothingStoodWhenTheDiskIsFull) {
+  const TemporaryFolder folder;
+  {
+    const FileSizeLimit limit(0);
+    EXPECT_THROW(write_file_atomically(folder.path() / "a", "text"), Error);
+  }
+  EXPECT_THAT(folder.names(), IsEmpty());
+}
+
+TEST(WriteFileAtomically, RefusesAFolderAsTheTargetAndLeavesNoTemporaryFile) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "a");
+  EXPECT_THAT(error_of([&] { write_file_atomically(folder.path() / "a", "text"); }).what(),
+              AllOf(HasSubstr((folder.path() / "a").string()), HasSubstr("directory")));
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
+TEST(WriteFileAtomically, SaysThatTheFolderIsMissing) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "absent" / "a";
+  EXPECT_THAT(error_of([&] { write_file_atomically(path, "text"); }).what(),
+              AllOf(HasSubstr(path.string()), HasSubstr("No such file or directory")));
+}
+
+TEST(WriteFileAtomically, SaysThatTheFolderMayNotBeWritten) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.write("locked/a", "old");
+  std::filesystem::permissions(path.parent_path(),
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_THAT(error_of([&] { write_file_atomically(path, "text"); }).what(), HasSubstr("Permission denied"));
+  std::filesystem::permissions(path.parent_path(), std::filesystem::perms::owner_all);
+  EXPECT_EQ(read_text_file(path), "old");
+}
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,178 @@
+#include "convmixer/core/thread_pool.hpp"
+
+#include "convmixer/core/cpu.hpp"
+#include "convmixer/core/error.hpp"
+#include "support/error_of.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <tbb/task_arena.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <latch>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing::Each;
+using testing::StrEq;
+using testing_support::error_of;
+using namespace std::chrono_literals;
+
+constexpr auto kPatience = 60s;  // far beyond any machine's delays: a test that needs it has failed
+
+class ThreadPoolOf : public testing::TestWithParam<int> {};
+
+TEST_P(ThreadPoolOf, RunsEveryIndexOnce) {
+  ThreadPool pool(GetParam());
+  for (const std::int64_t count : {0, 1, 2, 7, 1000}) {
+    std::vector<int> runs(static_cast<std::size_t>(count));
+    pool.parallel_for(count, [&](std::int64_t i) { ++runs[static_cast<std::size_t>(i)]; });
+    EXPECT_THAT(runs, Each(1)) << count;
+  }
+  pool.parallel_for(-1, [](std::int64_t) { ADD_FAILURE(); });
+}
+
+TEST_P(ThreadPoolOf, ShowsTheCallerWhatWorkersWrote) {
+  ThreadPool pool(GetParam());
+  std::vector<std::int64_t> values(512);
+  for (int round = 0; round < 20; ++round) {
+    std::iota(values.begin(), values.end(), round);
+    pool.parallel_for(512, [&](std::int64_t i) { values[static_cast<std::size_t>(i)] *= 2; });
+    EXPECT_EQ(std::accumulate(values.begin(), values.end(), std::int64_t{0}), 2 * (512 * 511 / 2 + 512 * round));
+  }
+}
+
+TEST_P(ThreadPoolOf, RunsNoMoreBodiesAtOnceThanItsThreads) {
+  ThreadPool pool(GetParam());
+  std::atomic<int> running = 0;
+  std::atomic<int> most = 0;
+  pool.parallel_for(64, [&](std::int64_t) {
+    const int now = ++running;
+    int before = most.load();
+    while (before < now && !most.compare_exchange_weak(before, now)) {
+    }
+    std::this_thread::sleep_for(1ms);
+    --running;
+  });
+  EXPECT_LE(most.load(), pool.threads());
+}
+
+TEST_P(ThreadPoolOf, RethrowsTheBodysErrorAndStaysUsable) {
+  ThreadPool pool(GetParam());
+  EXPECT_THAT(error_of([&] {
+                pool.parallel_for(100, [](std::int64_t i) {
+                  if (i == 31) fail("image {} is broken", i);
+                });
+              }).what(),
+              StrEq("image 31 is broken"));
+  std::atomic<int> runs = 0;
+  pool.parallel_for(10, [&](std::int64_t) { ++runs; });
+  EXPECT_EQ(runs.load(), 10);
+}
+
+#if defined(__x86_64__)
+TEST_P(ThreadPoolOf, FlushesDenormalsOnEveryWorker) {
+  ThreadPool pool(GetParam());
+  std::atomic<int> kept = 0;
+  pool.parallel_for(64, [&](std::int64_t) {
+    if (!flushes_denormals_to_zero()) ++kept;
+    std::this_thread::sleep_for(1ms);  // gives every worker its turn
+  });
+  EXPECT_EQ(kept.load(), 0);
+}
+
+TEST_P(ThreadPoolOf, FlushesDenormalsForACallerThatDoesNot) {
+  std::promise<ThreadPool*> made;
+  std::thread caller([&] {  // started before the pool: doesn't inherit its maker's settings
+    std::atomic<int> kept = 0;
+    made.get_future().get()->parallel_for(64, [&](std::int64_t) {
+      if (!flushes_denormals_to_zero()) ++kept;
+    });
+    EXPECT_EQ(kept.load(), 0);
+  });
+  ThreadPool pool(GetParam());
+  made.set_value(&pool);
+  caller.join();
+}
+
+TEST_P(ThreadPoolOf, FlushesDenormalsInEnqueuedTasks) {  // alone in its process, as CTest runs it, it proves this
+  ThreadPool pool(GetParam());
+  std::promise<bool> flushed;
+  pool.enqueue([&] { flushed.set_value(flushes_denormals_to_zero()); });
+  EXPECT_TRUE(flushed.get_future().get());
+}
+#endif
+
+TEST_P(ThreadPoolOf, RunsEnqueuedTasksOffTheCallerWhileItWaits) {
+  ThreadPool pool(GetParam());
+  std::promise<std::thread::id> runner;
+  std::future<std::thread::id> result = runner.get_future();
+  pool.enqueue([&] { runner.set_value(std::this_thread::get_id()); });
+  ASSERT_EQ(result.wait_for(kPatience), std::future_status::ready);
+  EXPECT_NE(result.get(), std::this_thread::get_id());
+}
+
+TEST_P(ThreadPoolOf, RunsEveryEnqueuedTaskAmongParallelLoops) {
+  constexpr int kTasks = 100;
+  std::latch done(kTasks);
+  std::atomic<int> loops = 0;
+  ThreadPool pool(GetParam());
+  for (int i = 0; i < kTasks; ++i) {
+    pool.enqueue([&] { done.count_down(); });
+    pool.parallel_for(8, [&](std::int64_t) { ++loops; });
+  }
+  done.wait();
+  EXPECT_EQ(loops.load(), 8 * kTasks);
+}
+
+TEST_P(ThreadPoolOf, LetsAnEnqueuedTaskEnqueueTheNext) {
+  std::promise<void> done;
+  ThreadPool pool(GetParam());
+  pool.enqueue([&] { pool.enqueue([&] { done.set_value(); }); });
+  EXPECT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+}
+
+TEST_P(ThreadPoolOf, ExecutesInItsArena) {
+  ThreadPool pool(GetParam());
+  int concurrency = 0;
+  pool.execute([&] { concurrency = tbb::this_task_arena::max_concurrency(); });
+  EXPECT_EQ(concurrency, pool.threads());
+}
+
+TEST_P(ThreadPoolOf, CanBeMadeAgainAndAgain) {
+  for (int i = 0; i < 20; ++i) {
+    ThreadPool pool(GetParam());
+    std::promise<void> done;
+    pool.enqueue([&] { done.set_value(); });
+    done.get_future().wait();
+  }
+}
+
+TEST_P(ThreadPoolOf, DrawsNoWarningFromTbb) {
+  testing::internal::CaptureStderr();
+  {
+    std::promise<void> done;
+    ThreadPool pool(GetParam());
+    pool.parallel_for(100, [](std::int64_t) {});
+    pool.enqueue([&] { done.set_value(); });
+    done.get_future().wait();
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolOf, testing::Values(1, 2, 5));
+
+TEST(ThreadPool, HasAtLeastOneThread) {
+  EXPECT_EQ(ThreadPool(0).threads(), 1);
+  EXPECT_EQ(ThreadPool(-4).threads(), 1);
+  EXPECT_EQ(ThreadPool(3).threads(), 3);
+}
+
+}  // namespace
+}  // namespace convmixer

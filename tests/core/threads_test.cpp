@@ -1,0 +1,186 @@
+#include "convmixer/core/threads.hpp"
+
+#include "support/environment_variable.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sched.h>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing_support::EnvironmentVariable;
+using testing_support::TemporaryFolder;
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  sched_getaffinity(0, sizeof set, &set);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+/// A machine of our making below a temporary folder: an empty root has neither quotas nor hyper-threads.
+class ChooseThreadCount : public testing::Test {
+ protected:
+  [[nodiscard]] ThreadCount choose(int requested = 0) const { return choose_thread_count(requested, root_.path()); }
+
+  /// A core count that no machine limits, so that quotas show.
+  void pretend_cores(int count) { omp_pretended_.emplace("OMP_NUM_THREADS", std::to_string(count)); }
+
+  void write_siblings(const std::string& file, int cores) const {
+    for (const int cpu : allowed_cpus()) {
+      root_.write(fmt::format("sys/devices/system/cpu/cpu{}/topology/{}", cpu, file),
+                  fmt::format("{},{}\n", cpu % cores, cpu % cores + 1000));
+    }
+  }
+
+  TemporaryFolder root_;
+
+ private:
+  EnvironmentVariable omp_{"OMP_NUM_THREADS"};
+  EnvironmentVariable slurm_{"SLURM_CPUS_PER_TASK"};
+  std::optional<EnvironmentVariable> omp_pretended_;
+};
+
+TEST_F(ChooseThreadCount, TakesEveryCpuOfTheAffinityMask) {
+  const auto cpus = static_cast<int>(allowed_cpus().size());
+  EXPECT_EQ(choose().count, cpus);
+  EXPECT_THAT(choose().reason, AllOf(HasSubstr(std::to_string(cpus)), HasSubstr("affinity mask")));
+}
+
+TEST_F(ChooseThreadCount, KeepsToANarrowerAffinityMask) {
+  std::thread([this] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<std::size_t>(allowed_cpus().back()), &set);
+    ASSERT_EQ(sched_setaffinity(0, sizeof set, &set), 0);
+    EXPECT_EQ(choose().count, 1);
+  }).join();
+}
+
+TEST_F(ChooseThreadCount, CountsHyperThreadsOfACoreOnce) {
+  write_siblings("core_cpus_list", 1);
+  EXPECT_EQ(choose().count, 1);
+  EXPECT_THAT(choose().reason, HasSubstr("1 physical core"));
+  write_siblings("core_cpus_list", 2);
+  EXPECT_EQ(choose().count, std::min<int>(2, static_cast<int>(allowed_cpus().size())));
+}
+
+TEST_F(ChooseThreadCount, ReadsTheSiblingListOfOlderKernels) {
+  write_siblings("thread_siblings_list", 1);
+  EXPECT_EQ(choose().count, 1);
+}
+
+TEST_F(ChooseThreadCount, LetsTheRequestWinOverEverything) {
+  const EnvironmentVariable omp("OMP_NUM_THREADS", "3");
+  const EnvironmentVariable slurm("SLURM_CPUS_PER_TASK", "2");
+  root_.write("proc/self/cgroup", "0::/\n");
+  root_.write("sys/fs/cgroup/cpu.max", "100000 100000\n");
+  EXPECT_EQ(choose(7).count, 7);
+  EXPECT_THAT(choose(7).reason, HasSubstr("requested"));
+}
+
+TEST_F(ChooseThreadCount, ReplacesTheCoreCountByOmpNumThreads) {
+  for (const auto& [text, count] : {std::pair("3", 3), std::pair("4,2", 4), std::pair(" 5", 5), std::pair("99", 99)}) {
+    const EnvironmentVariable omp("OMP_NUM_THREADS", text);
+    EXPECT_EQ(choose().count, count) << text;
+    EXPECT_THAT(choose().reason, HasSubstr(fmt::format("OMP_NUM_THREADS={}", count)));
+  }
+}
+
+TEST_F(ChooseThreadCount, IgnoresAnOmpNumThreadsThatIsNoCount) {
+  const int cpus = choose().count;
+  for (const char* text : {"", "0", "-2", "many", "4x", "2.5", "99999999999999", ",4"}) {
+    const EnvironmentVariable omp("OMP_NUM_THREADS", text);
+    EXPECT_EQ(choose().count, cpus) << text;
+    EXPECT_THAT(choose().reason, HasSubstr("affinity mask")) << text;
+  }
+}
+
+TEST_F(ChooseThreadCount, KeepsToSlurmsShare) {
+  pretend_cores(64);
+  const EnvironmentVariable slurm("SLURM_CPUS_PER_TASK", "16");
+  EXPECT_EQ(choose().count, 16);
+  EXPECT_THAT(choose().reason, HasSubstr("SLURM_CPUS_PER_TASK=16"));
+}
+
+TEST_F(ChooseThreadCount, IsNotRaisedBySlurm) {
+  pretend_cores(4);
+  const EnvironmentVariable slurm("SLURM_CPUS_PER_TASK", "16");
+  EXPECT_EQ(choose().count, 4);
+}
+
+TEST_F(ChooseThreadCount, RoundsTheQuotaOfCgroup2Up) {
+  pretend_cores(64);
+  root_.write("proc/self/cgroup", "0::/user.slice/app.scope\n");
+  root_.write("sys/fs/cgroup/user.slice/app.scope/cpu.max", "250000 100000\n");
+  EXPECT_EQ(choose().count, 3);
+  EXPECT_THAT(choose().reason, AllOf(HasSubstr("cgroup"), HasSubstr("2.5")));
+}
+
+TEST_F(ChooseThreadCount, KeepsToTheQuotaOfEveryParentOfACgroup2) {
+  pretend_cores(64);
+  root_.write("proc/self/cgroup", "0::/a/b/c\n");
+  root_.write("sys/fs/cgroup/a/b/c/cpu.max", "max 100000\n");
+  root_.write("sys/fs/cgroup/a/b/cpu.max", "800000 100000\n");
+  root_.write("sys/fs/cgroup/a/cpu.max", "400000 50000\n");
+  EXPECT_EQ(choose().count, 8);
+  root_.write("sys/fs/cgroup/a/cpu.max", "200000 50000\n");
+  EXPECT_EQ(choose().count, 4);
+  root_.write("sys/fs/cgroup/cpu.max", "50000 100000\n");  // the container's own, where the path is not visible
+  EXPECT_EQ(choose().count, 1);
+}
+
+TEST_F(ChooseThreadCount, TakesNoLimitFromAnUnlimitedCgroup2) {
+  pretend_cores(64);
+  root_.write("proc/self/cgroup", "0::/a\n");
+  root_.write("sys/fs/cgroup/a/cpu.max", "max 100000\n");
+  EXPECT_EQ(choose().count, 64);
+  root_.write("sys/fs/cgroup/a/cpu.max", "gibberish\n");
+  EXPECT_EQ(choose().count, 64);
+}
+
+TEST_F(ChooseThreadCount, KeepsToTheQuotaOfCgroup1AndItsParents) {
+  pretend_cores(64);
+  root_.write("proc/self/cgroup", "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n0::/\n");
+  root_.write("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us", "-1\n");
+  root_.write("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(choose().count, 64);
+  root_.write("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us", "600000\n");
+  root_.write("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(choose().count, 6);
+  root_.write("sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us", "150000\n");
+  root_.write("sys/fs/cgroup/cpu/docker/abc/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(choose().count, 2);
+}
+
+TEST_F(ChooseThreadCount, TakesTheSmallestOfSlurmAndQuota) {
+  pretend_cores(64);
+  const EnvironmentVariable slurm("SLURM_CPUS_PER_TASK", "4");
+  root_.write("proc/self/cgroup", "0::/\n");
+  root_.write("sys/fs/cgroup/cpu.max", "800000 100000\n");
+  EXPECT_EQ(choose().count, 4);
+  root_.write("sys/fs/cgroup/cpu.max", "300000 100000\n");
+  EXPECT_EQ(choose().count, 3);
+}
+
+TEST(ChooseThreadCountHere, GivesAtLeastOneThreadAndAReason) {
+  EXPECT_GE(choose_thread_count(0).count, 1);
+  EXPECT_FALSE(choose_thread_count(0).reason.empty());
+}
+
+}  // namespace
+}  // namespace convmixer

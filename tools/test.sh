@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs the whole test suite.
+set -euo pipefail
+
+usage() {
+  cat <<'EOF'
+usage: tools/test.sh [--preset release|debug|asan|tsan] [ctest options]
+
+Installs the missing packages, builds the preset (release) in build/PRESET, and runs every test.
+Further arguments go to ctest:  tools/test.sh -R Golden    tools/test.sh --preset asan -R Safetensors
+EOF
+}
+
+die() {
+  echo "test: $*" >&2
+  exit 1
+}
+
+preset=release
+ctest_options=()
+while (($# > 0)); do
+  case "$1" in
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    --preset)
+      (($# > 1)) || die "--preset needs a value: release, debug, asan or tsan"
+      preset=$2
+      shift
+      ;;
+    --preset=*) preset=${1#*=} ;;
+    *) ctest_options+=("$1") ;;
+  esac
+  shift
+done
+case "$preset" in
+  release | debug | asan | tsan) ;;
+  *) die "unknown preset '$preset', expected release, debug, asan or tsan" ;;
+esac
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+tools/install-deps.sh
+cmake --preset "$preset" || die "configuring failed: see the lines above"
+cmake --build --preset "$preset" || die "the build failed: see the lines above"
+exec ctest --preset "$preset" --parallel "$(nproc)" "${ctest_options[@]}"
