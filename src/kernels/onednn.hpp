@@ -8,6 +8,7 @@
 #include "convmixer/core/thread_pool.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -61,10 +62,21 @@ class Runtime {
   /// Runs `body`, which executes calls, where oneDNN finds the pool's threads.
   void execute(const std::function<void()>& body);
 
+  /// Runs body(i) for i in [0, count) on the threads that oneDNN uses, the caller among them: a second pool would fight
+  /// with OpenMP's workers, which spin for a while after each primitive. The body must not throw.
+  template <typename Body>
+  void parallel_for(std::int64_t count, const Body& body) {
+    run_parallel(
+        count, [](const void* context, std::int64_t i) { (*static_cast<const Body*>(context))(i); }, &body);
+  }
+
   struct Handles;
   [[nodiscard]] Handles& handles() noexcept { return *handles_; }
 
  private:
+  using Body = void (*)(const void* context, std::int64_t i);
+  void run_parallel(std::int64_t count, Body body, const void* context);
+
   ThreadPool& pool_;
   std::unique_ptr<Handles> handles_;
 };
@@ -102,16 +114,10 @@ enum class Role {
   weights,
   bias,
   dst,
-  mean,
-  variance,
-  scale,
-  shift,
   diff_src,
   diff_weights,
   diff_bias,
   diff_dst,
-  diff_scale,
-  diff_shift,
 };
 
 struct Argument {
@@ -177,11 +183,6 @@ struct PlannedConvolution {
 /// GELU (erf); src and dst share a layout. backward: diff_src = diff_dst * gelu'(src).
 [[nodiscard]] Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training);
 [[nodiscard]] Primitive gelu_backward(Runtime& runtime, const Layout& layout);
-
-/// Batch normalisation with scale and shift, f32 (C). Training forward writes mean and (biased) variance; inference
-/// reads them.
-[[nodiscard]] Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training);
-[[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon);
 
 /// dst = summand0 + summand1, all of one layout; dst may be summand0.
 [[nodiscard]] Primitive add(Runtime& runtime, const Layout& layout);

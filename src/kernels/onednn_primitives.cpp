@@ -39,7 +39,7 @@ template <typename Operation, typename Description>
 Primitive wrap(const Description& description) {
   return Primitive(std::make_shared<Primitive::Impl>(
       Primitive::Impl{description.impl_info_str(), description.scratchpad_desc().get_size(),
-                      [description] { return dnnl::primitive(Operation(description)); }, std::nullopt}));
+                      [description] { return dnnl::primitive(Operation(description)); }}));
 }
 
 /// Runs `describe`, turning oneDNN's refusal into an Error that names the operation.
@@ -147,22 +147,6 @@ dnnl::eltwise_forward::primitive_desc describe_gelu(Runtime& runtime, const Layo
 #endif
 }
 
-// Scale and shift are arguments of their own in both versions.
-const auto kScaleShift = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
-
-dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(Runtime& runtime, const Layout& layout,
-                                                                      float epsilon, bool training) {
-  const memory::desc& md = descriptor(layout);
-  const auto flags = training ? kScaleShift : kScaleShift | dnnl::normalization_flags::use_global_stats;
-#if DNNL_VERSION_MAJOR >= 3
-  return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
-                            forward_kind(training), md, md, epsilon, flags);
-#else
-  return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
-                            forward_kind(training), md, epsilon, flags);
-#endif
-}
-
 dnnl::pooling_forward::primitive_desc describe_average_pool(Runtime& runtime, const Layout& src, const Layout& dst,
                                                             bool training) {
   const memory::dims window = {src.shape()[2], src.shape()[3]};
@@ -206,28 +190,6 @@ Primitive gelu_backward(Runtime& runtime, const Layout& layout) {
     return wrap<dnnl::eltwise_backward>(CONVMIXER_DESCRIBE_BACKWARD(eltwise_backward, runtime.handles().engine,
                                                                     user_scratchpad(), hint,
                                                                     algorithm::eltwise_gelu_erf, md, md, 0.0F, 0.0F));
-#endif
-  });
-}
-
-Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training) {
-  return describe_or_fail("batch normalisation", layout, [&] {
-    return wrap<dnnl::batch_normalization_forward>(describe_batch_norm(runtime, layout, epsilon, training));
-  });
-}
-
-Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon) {
-  return describe_or_fail("batch normalisation gradient", layout, [&] {
-    const memory::desc& md = descriptor(layout);
-    const auto hint = describe_batch_norm(runtime, layout, epsilon, true);
-#if DNNL_VERSION_MAJOR >= 3
-    return wrap<dnnl::batch_normalization_backward>(
-        CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
-                                    prop_kind::backward, md, md, md, epsilon, kScaleShift));
-#else
-    return wrap<dnnl::batch_normalization_backward>(
-        CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
-                                    prop_kind::backward, md, md, epsilon, kScaleShift));
 #endif
   });
 }

@@ -1,9 +1,11 @@
 #include "convmixer/core/cpu.hpp"
+#include "core/thread_sanitizer.hpp"
 #include "kernels/onednn_types.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <utility>
@@ -26,14 +28,37 @@ Function openmp_function(const char* name) {
 
 void flush_denormals_in_worker(void* /*unused*/) { flush_denormals_to_zero(); }
 
-/// Makes OpenMP's team `threads` strong and its workers flush denormals. GOMP_parallel is the entry point that
-/// compilers call for `#pragma omp parallel`; all OpenMP libraries for GCC's interface have it.
+/// What compilers call for `#pragma omp parallel`: fn(data) on every thread of the team. All OpenMP libraries that have
+/// GCC's interface have it.
+using OpenmpParallel = void (*)(void (*fn)(void*), void* data, unsigned threads, unsigned flags);
+
+OpenmpParallel openmp_parallel() {
+  static const auto kFunction = openmp_function<OpenmpParallel>("GOMP_parallel");
+  return kFunction;
+}
+
+/// Makes OpenMP's team `threads` strong and its workers flush denormals.
 void prepare_openmp(int threads) {
   if (const auto set_threads = openmp_function<void (*)(int)>("omp_set_num_threads")) set_threads(threads);
-  if (const auto parallel = openmp_function<void (*)(void (*)(void*), void*, unsigned, unsigned)>("GOMP_parallel")) {
-    parallel(flush_denormals_in_worker, nullptr, static_cast<unsigned>(threads), 0);
+  if (openmp_parallel() != nullptr) {
+    openmp_parallel()(flush_denormals_in_worker, nullptr, static_cast<unsigned>(threads), 0);
   }
 }
+
+/// A loop whose iterations the threads of a team take one after the other.
+struct SharedLoop {
+  void (*body)(const void*, std::int64_t);
+  const void* context;
+  std::int64_t count;
+  std::atomic<std::int64_t> next{0};
+
+  static void run(void* data) {
+    auto& loop = *static_cast<SharedLoop*>(data);
+    thread_sanitizer_acquire(&loop);
+    for (std::int64_t i = loop.next++; i < loop.count; i = loop.next++) loop.body(loop.context, i);
+    thread_sanitizer_release(&loop);
+  }
+};
 
 }  // namespace
 
@@ -55,6 +80,19 @@ void Runtime::execute(const std::function<void()>& body) {
     pool_.execute(body);
   } else {
     body();  // OpenMP's team belongs to the thread that starts it
+  }
+}
+
+void Runtime::run_parallel(std::int64_t count, Body body, const void* context) {
+  SharedLoop loop{body, context, count};
+  if (threading() == Threading::tbb) {
+    pool_.parallel_for(count, [body, context](std::int64_t i) { body(context, i); });
+  } else if (threading() == Threading::openmp && openmp_parallel() != nullptr && count > 1) {
+    thread_sanitizer_release(&loop);
+    openmp_parallel()(SharedLoop::run, &loop, static_cast<unsigned>(pool_.threads()), 0);
+    thread_sanitizer_acquire(&loop);
+  } else {
+    SharedLoop::run(&loop);
   }
 }
 
@@ -137,14 +175,6 @@ int argument_index(Role role) {
       return DNNL_ARG_BIAS;
     case Role::dst:
       return DNNL_ARG_DST;
-    case Role::mean:
-      return DNNL_ARG_MEAN;
-    case Role::variance:
-      return DNNL_ARG_VARIANCE;
-    case Role::scale:
-      return DNNL_ARG_SCALE;
-    case Role::shift:
-      return DNNL_ARG_SHIFT;
     case Role::diff_src:
       return DNNL_ARG_DIFF_SRC;
     case Role::diff_weights:
@@ -153,10 +183,6 @@ int argument_index(Role role) {
       return DNNL_ARG_DIFF_BIAS;
     case Role::diff_dst:
       return DNNL_ARG_DIFF_DST;
-    case Role::diff_scale:
-      return DNNL_ARG_DIFF_SCALE;
-    case Role::diff_shift:
-      return DNNL_ARG_DIFF_SHIFT;
   }
   return 0;
 }

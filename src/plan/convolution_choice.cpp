@@ -68,21 +68,28 @@ Layout ConvolutionChoice::any(const Shape& shape) const { return {shape, type_, 
 
 void ConvolutionChoice::set_heaviest(const ConvolutionProblem& problem) {
   if (policy_ != LayoutPolicy::automatic) return;
-  const auto planned = convolution_forward(runtime_, problem, any(problem.src), any(problem.dst));
+  const auto planned =
+      convolution_forward(runtime_, problem, any(problem.src), Layout(problem.dst, ElementType::f32, Format::any));
   if (planned && planned->dst.format() != Format::other) preferred_ = planned->dst.format();
 }
 
 PlannedConvolution ConvolutionChoice::forward(const std::string& node, const ConvolutionProblem& problem,
                                               const Layout& src, bool fixed_src) const {
   const auto preferred_src = like(problem.src, type_, preferred_);
-  const auto preferred_dst = like(problem.dst, type_, preferred_);
+  const auto preferred_dst = like(problem.dst, ElementType::f32, preferred_);
   Best best;
-  if (fixed_src) best.offer(convolution_forward(runtime_, problem, src, like(problem.dst, type_, src.format())), 0);
+  if (fixed_src) {
+    best.offer(convolution_forward(runtime_, problem, like(problem.src, type_, src.format()),
+                                   like(problem.dst, ElementType::f32, src.format())),
+               0);
+  }
   best.offer(convolution_forward(runtime_, problem, preferred_src, preferred_dst), 1);
   // A first layer of three channels has kernels of its own, which take no blocked input.
   best.offer(convolution_forward(runtime_, problem, any(problem.src), preferred_dst), 1);
   if (policy_ == LayoutPolicy::automatic || best.empty()) {
-    best.offer(convolution_forward(runtime_, problem, any(problem.src), any(problem.dst)), 2);
+    best.offer(
+        convolution_forward(runtime_, problem, any(problem.src), Layout(problem.dst, ElementType::f32, Format::any)),
+        2);
   }
   return best.take(node, "forward", problem);
 }
@@ -90,7 +97,9 @@ PlannedConvolution ConvolutionChoice::forward(const std::string& node, const Con
 PlannedConvolution ConvolutionChoice::backward_data(const std::string& node, const ConvolutionProblem& problem,
                                                     const Layout& src, const Layout& dst) const {
   Best best;
-  best.offer(convolution_backward_data(runtime_, problem, src, dst), 0);
+  best.offer(convolution_backward_data(runtime_, problem, like(problem.src, type_, src.format()),
+                                       like(problem.dst, type_, dst.format())),
+             0);
   if (policy_ == LayoutPolicy::automatic || best.empty()) {
     best.offer(convolution_backward_data(runtime_, problem, any(problem.src), any(problem.dst)), 2);
   }

@@ -17,8 +17,8 @@ enum class ImplementationClass {
 };
 [[nodiscard]] ImplementationClass classify_implementation(const std::string& name);
 
-/// Chooses layouts for convolutions: asks oneDNN, and keeps the layout that a tensor already has unless another one
-/// gives a better class of implementation.
+/// Chooses layouts for convolutions: operands in the plan's type, results of forward in f32. It asks oneDNN, and keeps
+/// the layout that a tensor already has unless another one gives a better class of implementation.
 class ConvolutionChoice {
  public:
   ConvolutionChoice(kernels::Runtime& runtime, LayoutPolicy policy, kernels::ElementType type);

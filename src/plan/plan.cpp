@@ -16,18 +16,14 @@ namespace {
 using kernels::Call;
 using kernels::Role;
 
-bool writes(Role role, const Step& step) {
+/// Whether a buffer in this role is what the step may write over its operand.
+bool is_result(Role role) {
   switch (role) {
     case Role::dst:
     case Role::diff_src:
     case Role::diff_weights:
     case Role::diff_bias:
-    case Role::diff_scale:
-    case Role::diff_shift:
       return true;
-    case Role::mean:
-    case Role::variance:
-      return !step.statistics && step.report.direction == "forward";
     default:
       return false;
   }
@@ -74,7 +70,7 @@ class Lifetimes {
   void overwrite(const StepList& list, const Step& step, int at) {
     if (!step.may_overwrite) return;
     const BufferId from = owner(*step.may_overwrite);
-    const auto written = std::ranges::find_if(step.operands, [&](const Operand& o) { return writes(o.role, step); });
+    const auto written = std::ranges::find_if(step.operands, [](const Operand& o) { return is_result(o.role); });
     const BufferId to = owner(written->buffer);
     const Buffer& source = list.buffers[static_cast<std::size_t>(from)];
     const Buffer& destination = list.buffers[static_cast<std::size_t>(to)];
@@ -88,15 +84,6 @@ class Lifetimes {
   std::vector<BufferId> owner_;
   std::vector<Span> spans_;
 };
-
-void update(const RunningStatistics& statistics, std::span<const float> mean, std::span<const float> variance) {
-  const float keep = 1.0F - statistics.momentum;
-  for (std::size_t c = 0; c < mean.size(); ++c) {
-    statistics.running_mean[c] = keep * statistics.running_mean[c] + statistics.momentum * mean[c];
-    statistics.running_variance[c] =
-        keep * statistics.running_variance[c] + statistics.momentum * (variance[c] * statistics.correction);
-  }
-}
 
 }  // namespace
 
@@ -128,7 +115,7 @@ struct Plan::Impl {
     const std::size_t arena_bytes = place_in_arena(arena_buffers);
     std::size_t scratchpad_bytes = 0;
     for (const Step& step : list.steps) {
-      if (!step.statistics) scratchpad_bytes = std::max(scratchpad_bytes, step.primitive.scratchpad_bytes());
+      if (!step.own) scratchpad_bytes = std::max(scratchpad_bytes, step.primitive.scratchpad_bytes());
     }
     memory.arena = static_cast<std::int64_t>(arena_bytes);
     memory.scratchpad = static_cast<std::int64_t>(scratchpad_bytes);
@@ -149,9 +136,12 @@ struct Plan::Impl {
 
   void add(const Step& step, const StepList& list) {
     reports.push_back(step.report);
-    if (step.statistics) {
-      steps.emplace_back(StatisticsStep{*step.statistics, as_floats(list, step.statistics->mean),
-                                        as_floats(list, step.statistics->variance)});
+    if (step.own) {
+      OwnStep own{step.own, {}, step.moves_statistics};
+      for (const Operand& operand : step.operands) {
+        own.operands.push_back(addresses[static_cast<std::size_t>(operand.buffer)]);
+      }
+      steps.emplace_back(std::move(own));
       return;
     }
     std::vector<kernels::Argument> arguments;
@@ -176,9 +166,9 @@ struct Plan::Impl {
       for (std::size_t i = begin; i < end; ++i) {
         if (auto* call = std::get_if<Call>(&steps[i])) {
           call->run();
-        } else if (update_statistics) {
-          const auto& step = std::get<StatisticsStep>(steps[i]);
-          update(step.statistics, step.mean, step.variance);
+        } else {
+          const auto& own = std::get<OwnStep>(steps[i]);
+          if (update_statistics || !own.moves_statistics) own.kernel(own.operands);
         }
       }
     });
@@ -191,10 +181,10 @@ struct Plan::Impl {
     }
   }
 
-  struct StatisticsStep {
-    RunningStatistics statistics;
-    std::span<const float> mean;
-    std::span<const float> variance;
+  struct OwnStep {
+    OwnKernel kernel;
+    std::vector<void*> operands;
+    bool moves_statistics;
   };
 
   PlanOptions options;
@@ -203,7 +193,7 @@ struct Plan::Impl {
   AlignedBuffer arena;
   AlignedBuffer scratchpad;
   std::vector<void*> addresses;  // by buffer; null for what the caller gives
-  std::vector<std::variant<Call, StatisticsStep>> steps;
+  std::vector<std::variant<Call, OwnStep>> steps;
   std::size_t forward_steps = 0;
   std::vector<PlannedStep> reports;
   std::vector<std::pair<std::size_t, Role>> image_readers;

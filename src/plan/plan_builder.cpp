@@ -1,6 +1,7 @@
 #include "plan/plan_builder.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "kernels/batch_norm.hpp"
 #include "plan/convolution_choice.hpp"
 
 #include <algorithm>
@@ -37,7 +38,7 @@ class PlanBuilder {
     choose_layout();
     values_[0] = add_buffer({Layout(batch_shape(0), ElementType::f32, Format::plain), Home::images});
     for (const Node& node : graph_.nodes()) {
-      node_ = &node;
+      begin(node);
       std::visit([this](const auto& operation) { forward(operation); }, node.operation);
     }
     finish_output();
@@ -48,6 +49,11 @@ class PlanBuilder {
 
  private:
   // ---- shapes, buffers, steps ----
+
+  void begin(const Node& node) {
+    node_ = &node;
+    conversions_.clear();
+  }
 
   [[nodiscard]] Shape batch_shape(TensorId tensor) const {
     Shape shape{options_.batch_size};
@@ -90,12 +96,31 @@ class PlanBuilder {
     return list_.steps.back();
   }
 
-  /// The buffer in another layout or type: itself if it already has it.
+  Step& add_own_step(std::string operation, std::string direction, const Layout& main, std::vector<Operand> operands,
+                     OwnKernel kernel) {
+    Step step;
+    step.report = {node_->name, std::move(operation), std::move(direction), "own", kernels::to_string(main.format())};
+    step.operands = std::move(operands);
+    step.own = std::move(kernel);
+    list_.steps.push_back(std::move(step));
+    return list_.steps.back();
+  }
+
+  /// The buffer in another layout or type: itself if it already has it, or what this node has converted it to before.
   BufferId convert(BufferId from, const Layout& to, const char* direction) {
     if (layout(from) == to) return from;
+    for (const auto& [source, converted] : conversions_) {
+      if (source == from && layout(converted) == to) return converted;
+    }
     const BufferId converted = add_buffer(to);
     add_conversion(from, converted, direction);
+    conversions_.emplace_back(from, converted);
     return converted;
+  }
+
+  BufferId in_type(BufferId buffer, ElementType type, const char* direction) {
+    const Layout have = layout(buffer);
+    return convert(buffer, Layout(have.shape(), type, have.format()), direction);
   }
 
   void add_conversion(BufferId from, BufferId to, const char* direction) {
@@ -121,13 +146,9 @@ class PlanBuilder {
 
   // ---- forward ----
 
-  /// The node's input for an operation that takes any layout, in the plan's element type.
-  BufferId activation(TensorId tensor) {
-    const Layout& have = layout(value(tensor));
-    if (have.type() == type_) return value(tensor);
-    value(tensor) = convert(value(tensor), Layout(have.shape(), type_, have.format()), "forward");
-    return value(tensor);
-  }
+  // A bf16 plan has in bf16 what convolutions read: activations, weights and the gradients of outputs. Their results,
+  // the pre-activations, stay f32 through GELU and into the norm: rounding them too brought gradients up to 5% away
+  // from f32's (2.6% so), and costs no conversion.
 
   void forward(const Convolution& convolution) {
     const bool is_image = input() == graph_.input();
@@ -150,7 +171,8 @@ class PlanBuilder {
   }
 
   void forward(const Gelu& /*gelu*/) {
-    const BufferId src = activation(input());
+    const BufferId src = in_type(value(input()), ElementType::f32, "forward");
+    value(input()) = src;
     value(node_->output) = add_buffer(layout(src));
     add_step("GELU", "forward", kernels::gelu_forward(runtime_, layout(src), training_), layout(src),
              {{Role::src, src}, {Role::dst, value(node_->output)}})
@@ -158,36 +180,49 @@ class PlanBuilder {
   }
 
   void forward(const BatchNorm& norm) {
-    const BufferId src = activation(input());
-    const Shape shape = layout(src).shape();
-    const Shape channels{shape[1]};
-    const std::int64_t values_per_channel = shape.count() / shape[1];
+    const BufferId src = in_type(value(input()), ElementType::f32, "forward");
+    value(input()) = src;
+    const Layout as = layout(src);
+    const std::int64_t values_per_channel = as.shape().count() / as.shape()[1];
     if (training_ && values_per_channel < 2) {
       fail_usage(
-          "{}: batch norm in training needs more than one value per channel, found a batch of {} with {}x{} "
-          "pixels: use a larger batch-size (or drop-last)",
-          node_->name, shape[0], shape[2], shape[3]);
+          "{}: batch norm in training needs more than one value per channel, found a batch of {} with {}x{} pixels: "
+          "use a "
+          "larger batch-size (or drop-last)",
+          node_->name, as.shape()[0], as.shape()[2], as.shape()[3]);
     }
-    BatchStatistics statistics{};
-    if (training_) {
-      const Layout per_channel(channels, ElementType::f32, Format::plain);
-      statistics = {add_buffer(per_channel), add_buffer(per_channel)};
-    } else {
-      statistics = {fixed_vector(parameters_.statistic(norm.running_mean)),
-                    fixed_vector(parameters_.statistic(norm.running_var))};
-    }
+    const BatchStatistics statistics = add_statistics(norm, as.shape()[1]);
     batch_statistics_[node_index()] = statistics;
-    value(node_->output) = add_buffer(layout(src));
-    add_step("batch norm", "forward", kernels::batch_norm_forward(runtime_, layout(src), norm.epsilon, training_),
-             layout(src),
-             {{Role::src, src},
-              {Role::dst, value(node_->output)},
-              {Role::mean, statistics.mean},
-              {Role::variance, statistics.variance},
-              {Role::scale, fixed_vector(parameters_.value(norm.scale))},
-              {Role::shift, fixed_vector(parameters_.value(norm.shift))}})
+    value(node_->output) = add_buffer(Layout(as.shape(), type_, as.format()));
+    add_own_step("batch norm", "forward", as,
+                 {{Role::dst, value(node_->output)},
+                  {Role::src, src},
+                  {Role::src, statistics.mean},
+                  {Role::src, statistics.variance},
+                  {Role::src, add_working_memory(as)}},
+                 [runtime = &runtime_, as, type = type_, training = training_, epsilon = norm.epsilon,
+                  scale = parameters_.value(norm.scale).data(),
+                  shift = parameters_.value(norm.shift).data()](const std::vector<void*>& operands) {
+                   const kernels::BatchNormForward memory{.src = static_cast<const float*>(operands[1]),
+                                                          .dst = operands[0],
+                                                          .mean = static_cast<float*>(operands[2]),
+                                                          .variance = static_cast<float*>(operands[3]),
+                                                          .scale = scale,
+                                                          .shift = shift,
+                                                          .working = static_cast<double*>(operands[4])};
+                   if (training) {
+                     kernels::batch_norm_training(*runtime, as, type, epsilon, memory);
+                   } else {
+                     kernels::batch_norm_inference(*runtime, as, type, epsilon, memory);
+                   }
+                 })
         .may_overwrite = src;
     if (training_) add_running_statistics(norm, statistics, values_per_channel);
+  }
+
+  BufferId add_working_memory(const Layout& norm) {
+    const auto floats = 2 * static_cast<std::int64_t>(kernels::batch_norm_doubles(norm));
+    return add_buffer(Layout(Shape{floats}, ElementType::f32, Format::plain));
   }
 
   struct BatchStatistics {
@@ -195,22 +230,36 @@ class PlanBuilder {
     BufferId variance;
   };
 
+  /// Of the batch in training, the running ones in inference.
+  BatchStatistics add_statistics(const BatchNorm& norm, std::int64_t channels) {
+    if (training_) {
+      const Layout per_channel(Shape{channels}, ElementType::f32, Format::plain);
+      return {add_buffer(per_channel), add_buffer(per_channel)};
+    }
+    return {fixed_vector(parameters_.statistic(norm.running_mean)),
+            fixed_vector(parameters_.statistic(norm.running_var))};
+  }
+
+  /// running = (1 - momentum) * running + momentum * batch, with the unbiased variance.
   void add_running_statistics(const BatchNorm& norm, const BatchStatistics& batch, std::int64_t values_per_channel) {
     const auto n = static_cast<double>(values_per_channel);
-    Step step;
-    step.report = {node_->name, "running statistics", "forward", "own", "plain"};
-    step.operands = {{Role::mean, batch.mean}, {Role::variance, batch.variance}};
-    step.statistics = RunningStatistics{batch.mean,
-                                        batch.variance,
-                                        parameters_.statistic(norm.running_mean),
-                                        parameters_.statistic(norm.running_var),
-                                        norm.momentum,
-                                        static_cast<float>(n / (n - 1.0))};
-    list_.steps.push_back(std::move(step));
+    const auto unbiased = static_cast<float>(n / (n - 1.0));
+    const auto add = [&](BufferId statistic, std::span<float> running, float correction) {
+      Step& step = add_own_step("running statistics", "forward", layout(statistic), {{Role::src, statistic}},
+                                [running, correction, momentum = norm.momentum](const std::vector<void*>& operands) {
+                                  const auto* values = static_cast<const float*>(operands[0]);
+                                  for (std::size_t c = 0; c < running.size(); ++c) {
+                                    running[c] = (1.0F - momentum) * running[c] + momentum * (values[c] * correction);
+                                  }
+                                });
+      step.moves_statistics = true;
+    };
+    add(batch.mean, parameters_.statistic(norm.running_mean), 1.0F);
+    add(batch.variance, parameters_.statistic(norm.running_var), unbiased);
   }
 
   void forward(const Add& /*add*/) {
-    const BufferId a = activation(input(0));
+    const BufferId a = value(input(0));
     const BufferId b = convert(value(input(1)), layout(a), "forward");
     value(node_->output) = add_buffer(layout(a));
     add_step("residual add", "forward", kernels::add(runtime_, layout(a)), layout(a),
@@ -218,24 +267,28 @@ class PlanBuilder {
         .may_overwrite = a;
   }
 
-  /// (N, C, 1, 1) in the order of an image tensor. Its bytes are those of a plain (N, C) unless channels are padded.
-  [[nodiscard]] Layout pooled_like(const Layout& image) const {
+  // Pooling and the classifier are f32 in every plan, up to the last norm's gradient. They are 1/10,000 of the work,
+  // and the gradient is constant over an image's pixels: rounded to bf16, its error would be too, and would not average
+  // out.
+
+  /// (N, C, 1, 1) f32 in the order of an image tensor.
+  [[nodiscard]] static Layout pooled_like(const Layout& image) {
     const Shape shape{image.shape()[0], image.shape()[1], 1, 1};
-    return {shape, image.type(), image.format() == Format::other ? Format::channels_last : image.format()};
+    return {shape, ElementType::f32, image.format()};
   }
 
   void forward(const GlobalAveragePool& /*pool*/) {
-    const BufferId src = activation(input());
+    const BufferId src = in_type(value(input()), ElementType::f32, "forward");
     const Layout pooled = pooled_like(layout(src));
     const BufferId dst = add_buffer(pooled);
     add_step("average pool", "forward", kernels::average_pool_forward(runtime_, layout(src), pooled, training_),
              layout(src), {{Role::src, src}, {Role::dst, dst}});
-    value(node_->output) =
-        view(convert(dst, Layout(pooled.shape(), type_, Format::plain), "forward"), batch_shape(node_->output));
+    value(node_->output) = view(convert(dst, Layout(pooled.shape(), ElementType::f32, Format::plain), "forward"),
+                                batch_shape(node_->output));
   }
 
   void forward(const Linear& linear) {
-    const BufferId src = activation(input());
+    const BufferId src = value(input());
     const Layout dst(batch_shape(node_->output), ElementType::f32, Format::plain);
     const auto planned = kernels::linear_forward(runtime_, layout(src), dst, training_);
     const BufferId weights = convert(linear_weights(linear), planned.weights, "forward");
@@ -267,7 +320,7 @@ class PlanBuilder {
     gradient(graph_.output()) =
         add_buffer({Layout(batch_shape(graph_.output()), ElementType::f32, Format::plain), Home::output_gradient});
     for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node) {
-      node_ = &*node;
+      begin(*node);
       if (gradient(node->output) < 0) fail("{}: its output is used by nothing", node->name);
       std::visit([this](const auto& operation) { backward(operation); }, node->operation);
     }
@@ -339,18 +392,33 @@ class PlanBuilder {
 
   void backward(const BatchNorm& norm) {
     const BufferId src = value(input());
-    const BufferId diff_dst = convert(gradient(node_->output), layout(src), "backward");
-    const BufferId diff_src = add_buffer(layout(src));
+    const Layout as = layout(src);
+    const BufferId given = gradient(node_->output);
+    const ElementType given_type = layout(given).type();  // either will do
+    const BufferId diff_dst = convert(given, Layout(as.shape(), given_type, as.format()), "backward");
+    const BufferId diff_src = add_buffer(as);
     const BatchStatistics& batch = batch_statistics_[node_index()];
-    add_step("batch norm", "backward", kernels::batch_norm_backward(runtime_, layout(src), norm.epsilon), layout(src),
-             {{Role::src, src},
-              {Role::mean, batch.mean},
-              {Role::variance, batch.variance},
-              {Role::scale, fixed_vector(parameters_.value(norm.scale))},
-              {Role::diff_dst, diff_dst},
-              {Role::diff_src, diff_src},
-              {Role::diff_scale, fixed_vector(parameters_.gradient(norm.scale))},
-              {Role::diff_shift, fixed_vector(parameters_.gradient(norm.shift))}})
+    add_own_step("batch norm", "backward", as,
+                 {{Role::diff_src, diff_src},
+                  {Role::src, src},
+                  {Role::src, batch.mean},
+                  {Role::src, batch.variance},
+                  {Role::src, diff_dst},
+                  {Role::src, add_working_memory(as)}},
+                 [runtime = &runtime_, as, given_type, epsilon = norm.epsilon,
+                  scale = parameters_.value(norm.scale).data(), diff_scale = parameters_.gradient(norm.scale).data(),
+                  diff_shift = parameters_.gradient(norm.shift).data()](const std::vector<void*>& operands) {
+                   kernels::batch_norm_backward(*runtime, as, given_type, epsilon,
+                                                {.src = static_cast<const float*>(operands[1]),
+                                                 .mean = static_cast<const float*>(operands[2]),
+                                                 .variance = static_cast<const float*>(operands[3]),
+                                                 .scale = scale,
+                                                 .diff_dst = operands[4],
+                                                 .diff_src = static_cast<float*>(operands[0]),
+                                                 .diff_scale = diff_scale,
+                                                 .diff_shift = diff_shift,
+                                                 .working = static_cast<double*>(operands[5])});
+                 })
         .may_overwrite = diff_dst;
     accumulate(input(), diff_src);
   }
@@ -362,11 +430,10 @@ class PlanBuilder {
   }
 
   void backward(const GlobalAveragePool& /*pool*/) {
-    const Layout src = layout(value(input()));
+    const Layout image = layout(value(input()));
+    const Layout src(image.shape(), ElementType::f32, image.format());
     const Layout pooled = pooled_like(src);
-    const BufferId given =
-        convert(gradient(node_->output), Layout(batch_shape(node_->output), type_, Format::plain), "backward");
-    const BufferId diff_dst = convert(view(given, pooled.shape()), pooled, "backward");
+    const BufferId diff_dst = convert(view(gradient(node_->output), pooled.shape()), pooled, "backward");
     const BufferId diff_src = add_buffer(src);
     add_step("average pool", "backward", kernels::average_pool_backward(runtime_, src, pooled), src,
              {{Role::diff_src, diff_src}, {Role::diff_dst, diff_dst}});
@@ -375,8 +442,8 @@ class PlanBuilder {
 
   void backward(const Linear& linear) {
     const BufferId src = value(input());
-    const Layout plain(batch_shape(node_->output), type_, Format::plain);
-    const BufferId diff_dst = convert(gradient(node_->output), plain, "backward");
+    const BufferId diff_dst = gradient(node_->output);
+    const Layout plain = layout(diff_dst);
     const auto for_weights = kernels::linear_backward_weights(runtime_, layout(src), plain);
     const BufferId gradient_of_weights =
         fixed(parameters_.gradient(linear.weight), graph_.parameters()[static_cast<std::size_t>(linear.weight)].shape);
@@ -409,6 +476,7 @@ class PlanBuilder {
   std::vector<BufferId> values_;     // of tensors, as they are now
   std::vector<BufferId> gradients_;  // of tensors; -1: none yet
   std::vector<BatchStatistics> batch_statistics_;
+  std::vector<std::pair<BufferId, BufferId>> conversions_;  // of this node: from, to
   StepList list_;
 };
 

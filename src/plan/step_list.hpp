@@ -4,8 +4,8 @@
 #include "convmixer/plan/plan.hpp"
 #include "kernels/onednn.hpp"
 
+#include <functional>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace convmixer {
@@ -30,25 +30,19 @@ struct Buffer {
 
 /// A buffer's part in a step.
 struct Operand {
-  kernels::Role role;
+  kernels::Role role;  ///< own kernels use `dst` for what they write, `src` for what they read
   BufferId buffer;
 };
 
-/// running = (1 - momentum) * running + momentum * batch, the variance unbiased by `correction` = n / (n - 1).
-struct RunningStatistics {
-  BufferId mean;
-  BufferId variance;
-  std::span<float> running_mean;
-  std::span<float> running_variance;
-  float momentum;
-  float correction;
-};
+/// What an own kernel does, given the addresses of its operands in their order.
+using OwnKernel = std::function<void(const std::vector<void*>& operands)>;
 
 struct Step {
   PlannedStep report;
-  kernels::Primitive primitive;  ///< empty for running statistics
+  kernels::Primitive primitive;  ///< or, empty:
+  OwnKernel own;
   std::vector<Operand> operands;
-  std::optional<RunningStatistics> statistics;
+  bool moves_statistics = false;  ///< skipped when the running statistics are to stay
   /// The destination may take this buffer's memory if nothing reads it later.
   std::optional<BufferId> may_overwrite;
 };

@@ -7,9 +7,9 @@
 
 namespace convmixer {
 
-/// f32: everything in IEEE single precision. bf16: activations, their gradients and the operands of
-/// convolutions and linear layers in bfloat16 with f32 accumulation; weights, their gradients,
-/// statistics and optimiser state in f32.
+/// f32: everything in IEEE single precision. bf16: what convolutions read - activations, weights, gradients of outputs
+/// - in bfloat16 with f32 accumulation; pre-activations, norms, statistics, the classifier, weights, their gradients
+/// and optimiser state in f32.
 enum class Precision { f32, bf16 };
 
 [[nodiscard]] constexpr std::string_view to_string(Precision precision) noexcept {

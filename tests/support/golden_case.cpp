@@ -1,0 +1,92 @@
+#include "support/golden_case.hpp"
+
+#include "convmixer/core/error.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace convmixer::testing_support {
+
+namespace {
+
+int number(const SafetensorsFile& file, const std::string& key) { return std::stoi(file.metadata(key)); }
+
+/// "adamw lr=0.01 betas=0.9,0.999 eps=1e-8 weight_decay=0.05 on every parameter", "sgd lr=0.05 momentum=0.9 nesterov".
+void read_optimizer(const std::string& text, OptimizerOptions& options, float& learning_rate) {
+  std::istringstream words(text);
+  std::string word;
+  words >> word;
+  options.kind = word == "adamw" ? OptimizerKind::adamw : word == "adam" ? OptimizerKind::adam : OptimizerKind::sgd;
+  options.momentum = 0.0F;
+  while (words >> word) {
+    const std::size_t equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (key == "lr") learning_rate = std::stof(value);
+    if (key == "eps") options.epsilon = std::stof(value);
+    if (key == "momentum") options.momentum = std::stof(value);
+    if (key == "weight_decay") options.weight_decay = std::stof(value);
+    if (key == "nesterov") options.nesterov = value.empty() || value == "1" || value == "True" || value == "true";
+    if (key == "betas") {
+      options.beta1 = std::stof(value);
+      options.beta2 = std::stof(value.substr(value.find(',') + 1));
+    }
+  }
+}
+
+}  // namespace
+
+GoldenCase::GoldenCase(const std::filesystem::path& path) : file(path) {
+  const Shape& input = file.tensors().at("input.x").shape;
+  model = {.dim = number(file, "dim"),
+           .depth = number(file, "depth"),
+           .kernel_size = number(file, "kernel"),
+           .patch_size = number(file, "patch"),
+           .image_size = number(file, "image"),
+           .channels = static_cast<int>(input[1]),
+           .classes = number(file, "classes")};
+  images = values("input.x");
+  const SafetensorsFile::Entry& target = file.tensors().at("input.y");
+  if (target.dtype == DType::i64) {
+    for (const std::int64_t label : file.read_int64("input.y")) labels.push_back(static_cast<std::int32_t>(label));
+  } else {
+    soft = values("input.y");
+  }
+  label_smoothing = std::stof(file.metadata("label_smoothing"));
+  read_optimizer(file.metadata("optimizer"), optimizer, learning_rate);
+}
+
+std::vector<float> GoldenCase::values(const std::string& name) const {
+  const auto found = file.tensors().find(name);
+  if (found == file.tensors().end()) fail("{}: no tensor {}", file.path().string(), name);
+  std::vector<float> result(static_cast<std::size_t>(found->second.shape.count()));
+  file.read(name, found->second.shape, result);
+  return result;
+}
+
+void GoldenCase::load(const std::string& prefix, Parameters& parameters) const {
+  const Graph& graph = parameters.graph();
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const Parameter& parameter = graph.parameters()[id];
+    file.read(prefix + parameter.name, parameter.shape, parameters.value(static_cast<ParameterId>(id)));
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    const Statistic& statistic = graph.statistics()[id];
+    file.read(prefix + statistic.name, statistic.shape, parameters.statistic(static_cast<StatisticId>(id)));
+  }
+}
+
+std::vector<std::filesystem::path> golden_convmixer_files() {
+  const char* folder = std::getenv("CONVMIXER_GOLDEN_DIR");
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(folder != nullptr ? folder : CONVMIXER_SOURCE_DIR "/tests/golden")) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("convmixer_") && name.ends_with(".safetensors")) files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+}  // namespace convmixer::testing_support

@@ -1,0 +1,37 @@
+/// A ConvMixer case computed by PyTorch (tests/golden/make_golden.py writes them).
+#pragma once
+
+#include "convmixer/checkpoint/safetensors.hpp"
+#include "convmixer/graph/parameters.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/optim/optimizer.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace convmixer::testing_support {
+
+struct GoldenCase {
+  explicit GoldenCase(const std::filesystem::path& path);
+
+  /// A tensor of f32 values in full.
+  [[nodiscard]] std::vector<float> values(const std::string& name) const;
+  /// Sets weights and statistics from the tensors `prefix` + name.
+  void load(const std::string& prefix, Parameters& parameters) const;
+
+  SafetensorsFile file;
+  ConvMixerConfig model;
+  std::vector<float> images;         ///< (N, C, H, W)
+  std::vector<std::int32_t> labels;  ///< empty when the targets are soft
+  std::vector<float> soft;           ///< (N, classes), or empty
+  float label_smoothing;
+  OptimizerOptions optimizer;
+  float learning_rate;
+};
+
+/// The cases in $CONVMIXER_GOLDEN_DIR (default: tests/golden of the source tree), by name.
+[[nodiscard]] std::vector<std::filesystem::path> golden_convmixer_files();
+
+}  // namespace convmixer::testing_support

@@ -1,0 +1,182 @@
+#include "support/reference_network.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <utility>
+#include <variant>
+
+namespace convmixer::testing_support {
+
+namespace {
+
+using Values = std::vector<double>;
+
+/// (N, C, H, W) addressing; H = W = 1 for (N, C).
+struct Extents {
+  std::int64_t n, c, h, w;
+
+  [[nodiscard]] std::size_t at(std::int64_t in, std::int64_t ic, std::int64_t ih, std::int64_t iw) const {
+    return static_cast<std::size_t>(((in * c + ic) * h + ih) * w + iw);
+  }
+  [[nodiscard]] std::size_t count() const { return static_cast<std::size_t>(n * c * h * w); }
+};
+
+Extents extents(const Shape& image, std::int64_t batch) {
+  return image.rank() == 3 ? Extents{batch, image[0], image[1], image[2]} : Extents{batch, image[0], 1, 1};
+}
+
+struct Evaluator {
+  const ReferenceNetwork& network;
+  bool training;
+  std::vector<Values>* moved;
+
+  [[nodiscard]] const Values& parameter(ParameterId id) const { return network.values[static_cast<std::size_t>(id)]; }
+
+  [[nodiscard]] Values operator()(const Convolution& conv, const Values& x, const Extents& in,
+                                  const Extents& out) const {
+    const Values& weight = parameter(conv.weight);
+    const Values& bias = parameter(conv.bias);
+    const std::int64_t in_group = in.c / conv.groups;
+    const std::int64_t out_group = out.c / conv.groups;
+    Values y(out.count());
+    for (std::int64_t n = 0; n < out.n; ++n)
+      for (std::int64_t o = 0; o < out.c; ++o)
+        for (std::int64_t h = 0; h < out.h; ++h)
+          for (std::int64_t w = 0; w < out.w; ++w) {
+            double sum = bias[static_cast<std::size_t>(o)];
+            for (std::int64_t i = 0; i < in_group; ++i)
+              for (std::int64_t kh = 0; kh < conv.kernel; ++kh)
+                for (std::int64_t kw = 0; kw < conv.kernel; ++kw) {
+                  const std::int64_t ih = h * conv.stride + kh - conv.padding_begin;
+                  const std::int64_t iw = w * conv.stride + kw - conv.padding_begin;
+                  if (ih < 0 || ih >= in.h || iw < 0 || iw >= in.w) continue;
+                  const auto k = static_cast<std::size_t>(((o * in_group + i) * conv.kernel + kh) * conv.kernel + kw);
+                  sum += weight[k] * x[in.at(n, o / out_group * in_group + i, ih, iw)];
+                }
+            y[out.at(n, o, h, w)] = sum;
+          }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const Gelu& /*gelu*/, const Values& x, const Extents& /*in*/,
+                                  const Extents& /*out*/) const {
+    Values y(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] = 0.5 * x[i] * (1.0 + std::erf(x[i] / std::numbers::sqrt2));
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const BatchNorm& norm, const Values& x, const Extents& in,
+                                  const Extents& /*out*/) const {
+    Values y(x.size());
+    const auto count = static_cast<double>(in.n * in.h * in.w);
+    for (std::int64_t c = 0; c < in.c; ++c) {
+      const auto channel = static_cast<std::size_t>(c);
+      double mean = network.statistics[static_cast<std::size_t>(norm.running_mean)][channel];
+      double variance = network.statistics[static_cast<std::size_t>(norm.running_var)][channel];
+      const auto for_each = [&](const auto& body) {
+        for (std::int64_t n = 0; n < in.n; ++n)
+          for (std::int64_t h = 0; h < in.h; ++h)
+            for (std::int64_t w = 0; w < in.w; ++w) body(in.at(n, c, h, w));
+      };
+      if (training) {
+        const auto moves = [&](StatisticId id, double batch) {
+          if (moved == nullptr) return;
+          const double momentum = static_cast<double>(norm.momentum);
+          double& running = (*moved)[static_cast<std::size_t>(id)][channel];
+          running = (1.0 - momentum) * running + momentum * batch;
+        };
+        mean = variance = 0.0;
+        for_each([&](std::size_t i) { mean += x[i] / count; });
+        for_each([&](std::size_t i) { variance += (x[i] - mean) * (x[i] - mean) / count; });
+        moves(norm.running_mean, mean);
+        moves(norm.running_var, variance * count / (count - 1.0));
+      }
+      const double scale = parameter(norm.scale)[channel] / std::sqrt(variance + static_cast<double>(norm.epsilon));
+      for_each([&](std::size_t i) { y[i] = (x[i] - mean) * scale + parameter(norm.shift)[channel]; });
+    }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const Add& /*add*/, const Values& x, const Extents& /*in*/,
+                                  const Extents& /*out*/) const {
+    return x;  // the caller adds the second input
+  }
+
+  [[nodiscard]] Values operator()(const GlobalAveragePool& /*pool*/, const Values& x, const Extents& in,
+                                  const Extents& out) const {
+    Values y(out.count());
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t c = 0; c < in.c; ++c)
+        for (std::int64_t h = 0; h < in.h; ++h)
+          for (std::int64_t w = 0; w < in.w; ++w)
+            y[out.at(n, c, 0, 0)] += x[in.at(n, c, h, w)] / static_cast<double>(in.h * in.w);
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const Linear& linear, const Values& x, const Extents& in, const Extents& out) const {
+    Values y(out.count());
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t o = 0; o < out.c; ++o) {
+        double sum = parameter(linear.bias)[static_cast<std::size_t>(o)];
+        for (std::int64_t i = 0; i < in.c; ++i)
+          sum += parameter(linear.weight)[static_cast<std::size_t>(o * in.c + i)] * x[in.at(n, i, 0, 0)];
+        y[out.at(n, o, 0, 0)] = sum;
+      }
+    return y;
+  }
+};
+
+}  // namespace
+
+ReferenceNetwork::ReferenceNetwork(const Graph& of, const Parameters& parameters) : graph(&of) {
+  for (std::size_t id = 0; id < of.parameters().size(); ++id) {
+    const auto span = parameters.value(static_cast<ParameterId>(id));
+    values.emplace_back(span.begin(), span.end());
+  }
+  for (std::size_t id = 0; id < of.statistics().size(); ++id) {
+    const auto span = parameters.statistic(static_cast<StatisticId>(id));
+    statistics.emplace_back(span.begin(), span.end());
+  }
+}
+
+std::vector<double> ReferenceNetwork::forward(const std::vector<double>& images, std::int64_t batch, bool training,
+                                              std::vector<std::vector<double>>* moved) const {
+  if (moved != nullptr) *moved = statistics;
+  const auto shape = [&](TensorId id) { return extents(graph->tensors()[static_cast<std::size_t>(id)], batch); };
+  std::vector<Values> tensors(graph->tensors().size());
+  tensors[0] = images;
+  const Evaluator evaluate{*this, training, moved};
+  for (const Node& node : graph->nodes()) {
+    const Values& x = tensors[static_cast<std::size_t>(node.inputs[0])];
+    Values y = std::visit(
+        [&](const auto& operation) { return evaluate(operation, x, shape(node.inputs[0]), shape(node.output)); },
+        node.operation);
+    for (std::size_t other = 1; other < node.inputs.size(); ++other) {
+      const Values& b = tensors[static_cast<std::size_t>(node.inputs[other])];
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] += b[i];
+    }
+    tensors[static_cast<std::size_t>(node.output)] = std::move(y);
+  }
+  return tensors.back();
+}
+
+double numerical_gradient(const ReferenceNetwork& network, const std::vector<double>& images, std::int64_t batch,
+                          const std::vector<double>& weights, double& value) {
+  constexpr double kStep = 1e-5;  // truncation and cancellation errors are both near 1e-10
+  const auto objective = [&] {
+    const std::vector<double> output = network.forward(images, batch, true);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < output.size(); ++i) sum += weights[i] * output[i];
+    return sum;
+  };
+  const double kept = value;
+  value = kept + kStep;
+  const double above = objective();
+  value = kept - kStep;
+  const double below = objective();
+  value = kept;
+  return (above - below) / (2.0 * kStep);
+}
+
+}  // namespace convmixer::testing_support
