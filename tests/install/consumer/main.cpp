@@ -2,7 +2,6 @@
 #include <convmixer/core/thread_pool.hpp>
 #include <convmixer/model/convmixer.hpp>
 #include <convmixer/plan/engine.hpp>
-
 #include <cstdio>
 
 int main() {
