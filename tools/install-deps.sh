@@ -22,7 +22,7 @@ packages=(
   cmake                         # configures the build; 3.25 or newer
   ninja-build                   # runs it: the generator of the CMake presets
   libdnnl-dev                   # oneDNN: convolutions and the other primitives
-  ocl-icd-opencl-dev            # libdnnl-dev's CMake files look for OpenCL (no GPU is used)
+  ocl-icd-opencl-dev            # Debian 12's libdnnl-dev looks for OpenCL in its CMake files (no GPU is used)
   libtbb-dev                    # oneTBB: the thread pool
   libfmt-dev                    # messages
   libboost-program-options-dev  # command line and INI configuration

@@ -9,15 +9,9 @@
 #include <algorithm>
 #include <utility>
 
-// libtbb itself isn't instrumented, so ThreadSanitizer must be told that starting a task and joining it order memory.
-#if defined(__SANITIZE_THREAD__)
-#define CONVMIXER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CONVMIXER_TSAN 1
-#endif
-#endif
-#if defined(CONVMIXER_TSAN)
+// ThreadSanitizer can't see how TBB hands tasks over: libtbb isn't instrumented, and neither is this file, or else its
+// templates would look like races. CMakeLists.txt beside this file sets the macro; the functions below say the order.
+#if defined(CONVMIXER_THREAD_SANITIZER)
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -25,17 +19,44 @@ namespace convmixer {
 
 namespace {
 
-void happens_before([[maybe_unused]] void* token) {
-#if defined(CONVMIXER_TSAN)
-  __tsan_release(token);
+/// What was done before release() in one thread happens before what follows acquire() in another.
+class Order {
+ public:
+  void release() noexcept {
+#if defined(CONVMIXER_THREAD_SANITIZER)
+    __tsan_release(this);
 #endif
-}
+  }
+  void acquire() noexcept {
+#if defined(CONVMIXER_THREAD_SANITIZER)
+    __tsan_acquire(this);
+#endif
+  }
+};
 
-void happens_after([[maybe_unused]] void* token) {
-#if defined(CONVMIXER_TSAN)
-  __tsan_acquire(token);
-#endif
-}
+/// A task within a scope: begins after the start's release, ends before the join's acquire, by exception too.
+class OrderedTask {
+ public:
+  OrderedTask(Order& start, Order& join) : join_(join) { start.acquire(); }
+  ~OrderedTask() { join_.release(); }
+  OrderedTask(const OrderedTask&) = delete;
+  OrderedTask& operator=(const OrderedTask&) = delete;
+
+ private:
+  Order& join_;
+};
+
+/// The caller of tasks: releases their start now, acquires their join at the end of the scope.
+class OrderedCaller {
+ public:
+  OrderedCaller() { start.release(); }
+  ~OrderedCaller() { join.acquire(); }
+  OrderedCaller(const OrderedCaller&) = delete;
+  OrderedCaller& operator=(const OrderedCaller&) = delete;
+
+  Order start;
+  Order join;
+};
 
 }  // namespace
 
@@ -57,6 +78,7 @@ struct ThreadPool::Impl {
   int threads;
   tbb::global_control limit;
   tbb::task_arena arena;
+  Order enqueued;
   tbb::task_arena background;  // no slot for the caller: enqueued tasks run on workers alone
 };
 
@@ -68,27 +90,29 @@ int ThreadPool::threads() const noexcept { return impl_->threads; }
 
 void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   if (count <= 0) return;
-  happens_before(impl_.get());
+  OrderedCaller caller;
   impl_->arena.execute([&] {
     tbb::parallel_for(std::int64_t{0}, count, [&](std::int64_t i) {
-      happens_after(impl_.get());
+      const OrderedTask ordered(caller.start, caller.join);
       body(i);
-      happens_before(impl_.get());
     });
   });
-  happens_after(impl_.get());
 }
 
 void ThreadPool::enqueue(std::function<void()> task) {
-  Impl* token = impl_.get();  // a name only: once `task` has run, its owner may destroy the pool
-  happens_before(token);
-  impl_->background.enqueue([token, task = std::move(task)] {
-    happens_after(token);
-    task();
-    happens_before(token);
+  impl_->enqueued.release();
+  impl_->background.enqueue([&enqueued = impl_->enqueued, task = std::move(task)] {
+    enqueued.acquire();
+    task();  // once it has run, its owner may destroy the pool
   });
 }
 
-void ThreadPool::execute(const std::function<void()>& body) { impl_->arena.execute(body); }
+void ThreadPool::execute(const std::function<void()>& body) {
+  OrderedCaller caller;
+  impl_->arena.execute([&] {  // by another thread when all slots are taken
+    const OrderedTask ordered(caller.start, caller.join);
+    body();
+  });
+}
 
 }  // namespace convmixer

@@ -1,9 +1,12 @@
 # Every library the project links, and the Debian package that brings it (tools/install-deps.sh installs them).
 find_package(Threads REQUIRED)
-find_package(dnnl 2.6 CONFIG REQUIRED)                               # libdnnl-dev: 2.6 on Debian 12, 3.7 on Debian 13
+find_package(dnnl CONFIG REQUIRED)                                   # libdnnl-dev; it looks for ocl-icd-opencl-dev
+if(dnnl_VERSION VERSION_LESS 2.6)                                    # 2.6 on Debian 12, 3.7 on Debian 13
+  message(FATAL_ERROR "oneDNN ${dnnl_VERSION} found, expected 2.6 or newer")
+endif()
 find_package(TBB 2021.5 CONFIG REQUIRED)                             # libtbb-dev
 find_package(fmt 9 CONFIG REQUIRED)                                  # libfmt-dev
-find_package(Boost 1.74 REQUIRED COMPONENTS program_options)         # libboost-program-options-dev
+find_package(Boost 1.74 CONFIG REQUIRED COMPONENTS program_options)  # libboost-program-options-dev
 find_package(nlohmann_json 3.11 CONFIG REQUIRED)                     # nlohmann-json3-dev
 if(CONVMIXER_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)                                  # libgtest-dev, libgmock-dev
