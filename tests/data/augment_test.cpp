@@ -83,9 +83,9 @@ TEST(Augment, PadsWithNormalisedBlack) {
   std::vector<float> out(image.size());
   augment_and_normalise(image, 4, {.pad_crop = 4}, {0, 0, false}, Normaliser(kThreeChannels), out);
   // What PyTorch computes for a black pixel with these constants.
-  EXPECT_FLOAT_EQ(out[0], -1.9886685F);
-  EXPECT_FLOAT_EQ(out[16], -1.9802873F);
-  EXPECT_FLOAT_EQ(out[32], -1.7068043F);
+  EXPECT_EQ(out[0], -1.9886686F);
+  EXPECT_EQ(out[16], -1.9802876F);
+  EXPECT_EQ(out[32], -1.7068044F);
 }
 
 TEST(Normaliser, RoundsEachOperationAsTorchvisionDoes) {

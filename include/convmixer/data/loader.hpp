@@ -44,8 +44,8 @@ class Loader {
   [[nodiscard]] std::int64_t batches_per_epoch() const;
 
   /// Begins an epoch at one of its batches, 0 <= first_batch <= batches_per_epoch(). Behind the last batch of an epoch
-  /// the first ones of the next are prepared already: starting that next epoch takes them up; batches prepared for any
-  /// other position are dropped.
+  /// the first ones of the next are prepared already: starting that next epoch takes them up (so count epochs up when
+  /// only evaluating, too); batches prepared for any other position are dropped.
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
 
   /// The next batch, waiting for it if need be; nullptr after the epoch's last and before start(). Rethrows what its
