@@ -271,6 +271,8 @@ TEST(Loader, GivesNoBatchBeforeTheFirstStartAndAfterTheEnd) {
   ThreadPool pool(2);
   Loader loader(dataset, training_options(), pool);
   EXPECT_EQ(loader.next(), nullptr);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(dataset.reads.load(), 0);
   loader.start(0);
   (void)rest_of_epoch(loader);
   EXPECT_EQ(loader.next(), nullptr);
