@@ -8,6 +8,10 @@
 #include <cassert>
 #include <cmath>
 #include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace convmixer {
 
@@ -51,8 +55,8 @@ float distance(const Colour& a, const Colour& b) {
   return std::sqrt(squared);
 }
 
-/// Unit vector within about `tan_limit` (a tangent) of straight up: rotations without sin and cos, whose last bits
-/// differ between C libraries.
+/// Cosine and sine of a random angle whose tangent is within +-`tan_limit`, without sin and cos, whose last bits differ
+/// between C libraries.
 Point rotation_near_zero(float tan_limit, Rng& rng) {
   const float tangent = uniform(rng, -tan_limit, tan_limit);
   const float scale = 1.0F / std::sqrt(1.0F + tangent * tangent);
@@ -77,14 +81,16 @@ class Canvas {
     for (int i = 0; i < kPixels; ++i) blend(i, mix(from, to, gradient_position(i, direction)), 1.0F);
   }
 
-  /// Draws what has distance(point) < 0, in pixels, with edges one pixel soft.
+  /// Draws the shape around `centre`, within `radius`, that distance_to(point - centre) measures in pixels, negative
+  /// inside; its edges are one pixel soft.
   template <typename Distance>
-  void draw(Point centre, float radius, const Colour& from, const Colour& to, Point direction, const Distance& dist) {
-    const auto first = [](float low) { return std::clamp(static_cast<int>(low), 0, kSize - 1); };
-    for (int y = first(centre.y - radius - 1.0F); y <= first(centre.y + radius + 1.0F); ++y) {
-      for (int x = first(centre.x - radius - 1.0F); x <= first(centre.x + radius + 1.0F); ++x) {
+  void draw(Point centre, float radius, const Colour& from, const Colour& to, Point direction,
+            const Distance& distance_to) {
+    const auto pixel = [](float position) { return std::clamp(static_cast<int>(position), 0, kSize - 1); };
+    for (int y = pixel(centre.y - radius - 1.0F); y <= pixel(centre.y + radius + 1.0F); ++y) {
+      for (int x = pixel(centre.x - radius - 1.0F); x <= pixel(centre.x + radius + 1.0F); ++x) {
         const Point point{static_cast<float>(x) + 0.5F - centre.x, static_cast<float>(y) + 0.5F - centre.y};
-        const float coverage = std::clamp(0.5F - dist(point), 0.0F, 1.0F);
+        const float coverage = std::clamp(0.5F - distance_to(point), 0.0F, 1.0F);
         const int i = y * kSize + x;
         if (coverage > 0.0F) blend(i, mix(from, to, gradient_position(i, direction)), coverage);
       }
@@ -99,14 +105,16 @@ class Canvas {
       const std::uint32_t bits = rng.next();
       const auto sum = static_cast<int>((bits & 255U) + (bits >> 8 & 255U) + (bits >> 16 & 255U) + (bits >> 24));
       const float value = values_[i] + scale * static_cast<float>(sum - 510);
-      out[i] = static_cast<std::uint8_t>(std::clamp(value, 0.0F, 255.0F) + 0.5F);
+      out[i] = static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.5F));
     }
   }
 
  private:
   static float gradient_position(int i, Point direction) {
-    const float x = (static_cast<float>(i % kSize) + 0.5F) / kSize - 0.5F;
-    const float y = (static_cast<float>(i / kSize) + 0.5F) / kSize - 0.5F;
+    const int row = i / kSize;
+    const int column = i % kSize;
+    const float x = (static_cast<float>(column) + 0.5F) / kSize - 0.5F;
+    const float y = (static_cast<float>(row) + 0.5F) / kSize - 0.5F;
     return std::clamp(0.5F + x * direction.x + y * direction.y, 0.0F, 1.0F);
   }
 
@@ -163,8 +171,9 @@ void draw_image(int label, Rng rng, std::span<std::uint8_t> out) {
   draw_clutter(canvas, rng);
 
   const float radius = uniform(rng, 7.5F, 12.0F);
-  const float room = std::min(kSize / 2 - radius, kLargestShift);
-  const Point centre{kSize / 2 + uniform(rng, -room, room), kSize / 2 + uniform(rng, -room, room)};
+  constexpr float kMiddle = kSize / 2.0F;
+  const float room = std::min(kMiddle - radius, kLargestShift);
+  const Point centre{kMiddle + uniform(rng, -room, room), kMiddle + uniform(rng, -room, room)};
   const Point turn = rotation_near_zero(kTangentOfRotation, rng);
   const float side = rng.below(2) == 0 ? 1.0F : -1.0F;  // mirrored or not
   const Colour foreground_end = nearby_colour(foreground, kGradientReach, rng);
