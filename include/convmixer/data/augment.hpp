@@ -4,8 +4,10 @@
 #include "convmixer/core/rng.hpp"
 #include "convmixer/data/dataset.hpp"
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace convmixer {
 
@@ -24,10 +26,28 @@ struct AugmentationDraw {
 /// Draws in a fixed order (top, left, flip), each only if its augmentation is on.
 [[nodiscard]] AugmentationDraw draw_augmentation(const Augmentation& augmentation, Rng& rng);
 
-/// Writes (pixel / 255 - mean) / std of the cropped, then flipped image as (C, H, W) f32 to `out`. Padding is
-/// black *before* normalisation, as torchvision.transforms.RandomCrop(padding=...) on PIL images.
-void augment_and_normalise(std::span<const std::uint8_t> image, int channels, int image_size,
-                           const Augmentation& augmentation, const AugmentationDraw& draw,
-                           const Normalisation& normalisation, std::span<float> out);
+/// (pixel / 255 - mean) / std for every byte value and channel, computed once, each operation rounded to f32 as
+/// torchvision's ToTensor and Normalize do.
+class Normaliser {
+ public:
+  using Table = std::array<float, 256>;
+
+  /// One mean and one std per channel. Throws Error for no channel, another number of stds than means, or a std that
+  /// is not positive and finite.
+  explicit Normaliser(const Normalisation& normalisation);
+
+  [[nodiscard]] int channels() const { return static_cast<int>(tables_.size()); }
+  /// The normalised value of every byte value in a channel.
+  [[nodiscard]] const Table& table(int channel) const { return tables_[static_cast<std::size_t>(channel)]; }
+
+ private:
+  std::vector<Table> tables_;
+};
+
+/// Writes the cropped, then flipped image, normalised, as (C, H, W) f32 to `out`; `image` is (C, H, W) bytes with
+/// H = W = `image_size` and C = normaliser.channels(). Padding is black *before* normalisation, as
+/// torchvision.transforms.RandomCrop(padding=...) on PIL images.
+void augment_and_normalise(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
+                           const AugmentationDraw& draw, const Normaliser& normaliser, std::span<float> out);
 
 }  // namespace convmixer

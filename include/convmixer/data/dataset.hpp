@@ -33,9 +33,9 @@ class Dataset {
 
 /// Which data set, and how much of it.
 struct DatasetOptions {
-  std::string name = "shapes";   ///< "cifar10", "cifar100", "shapes"
-  std::filesystem::path folder;  ///< where the binary files are, or the folder that holds cifar-10-batches-bin
-  std::int64_t limit = 0;        ///< > 0: only the first so many images
+  std::string name = "shapes";     ///< "cifar10", "cifar100", "shapes"
+  std::filesystem::path folder{};  ///< where the binary files are, or the folder that holds cifar-10-batches-bin
+  std::int64_t limit = 0;          ///< > 0: only the first so many images
 };
 
 /// Opens a split. CIFAR files are mapped and checked whole: size and label range of every record. Throws Error naming

@@ -30,10 +30,12 @@ struct Batch {
 };
 
 /// A bounded queue of prepared batches. What image i looks like in epoch e is a function of (seed, e, i) alone, and the
-/// order of an epoch of (seed, e): any number of threads gives the same stream. Used from one thread.
+/// order of an epoch of (seed, e): any number of threads gives the same stream. Its memory, for prefetch + 1 batches,
+/// is allocated once. Used from one thread, outside the pool's tasks.
 class Loader {
  public:
-  /// `dataset` and `pool` must outlive the loader.
+  /// `dataset` and `pool` must outlive the loader. Throws Error (usage) for options that make no sense together or
+  /// with the data set.
   Loader(const Dataset& dataset, const LoaderOptions& options, ThreadPool& pool);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -41,10 +43,13 @@ class Loader {
 
   [[nodiscard]] std::int64_t batches_per_epoch() const;
 
-  /// Begins an epoch at one of its batches; batches prepared for another position are dropped.
+  /// Begins an epoch at one of its batches, 0 <= first_batch <= batches_per_epoch(). Behind the last batch of an epoch
+  /// the first ones of the next are prepared already: starting that next epoch takes them up (so count epochs up when
+  /// only evaluating, too); batches prepared for any other position are dropped.
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
 
-  /// The next batch, waiting for it if need be; nullptr after the epoch's last. Rethrows what a task threw.
+  /// The next batch, waiting for it if need be; nullptr after the epoch's last and before start(). Rethrows what its
+  /// task threw; the call after that goes on with the batch after that one.
   const Batch* next();
 
   /// Seconds that next() has waited since start().

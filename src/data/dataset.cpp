@@ -1,0 +1,67 @@
+#include "convmixer/data/dataset.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/data/cifar.hpp"
+#include "convmixer/data/shapes.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace convmixer {
+
+namespace {
+
+/// The first images of another data set.
+class FirstImages : public Dataset {
+ public:
+  FirstImages(std::unique_ptr<Dataset> all, std::int64_t limit)
+      : all_(std::move(all)), size_(std::min(limit, all_->size())) {}
+
+  [[nodiscard]] std::int64_t size() const override { return size_; }
+  [[nodiscard]] int channels() const override { return all_->channels(); }
+  [[nodiscard]] int image_size() const override { return all_->image_size(); }
+  [[nodiscard]] const std::vector<std::string>& class_names() const override { return all_->class_names(); }
+  [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
+    assert(index < size_);
+    return all_->image(index);
+  }
+  [[nodiscard]] std::int32_t label(std::int64_t index) const override {
+    assert(index < size_);
+    return all_->label(index);
+  }
+
+ private:
+  std::unique_ptr<Dataset> all_;
+  std::int64_t size_;
+};
+
+[[noreturn]] void fail_unknown(const std::string& name) {
+  fail_usage("unknown data set '{}': expected shapes, cifar10 or cifar100", name);
+}
+
+std::unique_ptr<Dataset> open_cifar(const DatasetOptions& options, Split split) {
+  if (options.folder.empty())
+    fail_usage("data set '{}' needs the folder of its binary files: give it with --data", options.name);
+  return options.name == "cifar10" ? open_cifar10(options.folder, split) : open_cifar100(options.folder, split);
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split) {
+  if (options.limit < 0) fail_usage("limit on images: found {}, expected 0 (none) or more", options.limit);
+  if (options.name == "shapes") return make_shapes(split, options.limit);
+  if (options.name != "cifar10" && options.name != "cifar100") fail_unknown(options.name);
+  std::unique_ptr<Dataset> all = open_cifar(options, split);
+  if (options.limit == 0) return all;
+  return std::make_unique<FirstImages>(std::move(all), options.limit);
+}
+
+Normalisation default_normalisation(const std::string& name) {
+  if (name == "cifar10") return {{0.4914F, 0.4822F, 0.4465F}, {0.2471F, 0.2435F, 0.2616F}};
+  if (name == "cifar100") return {{0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}};
+  if (name == "shapes") return {{0.4637F, 0.4258F, 0.4855F}, {0.2842F, 0.2772F, 0.2879F}};
+  fail_unknown(name);
+}
+
+}  // namespace convmixer
