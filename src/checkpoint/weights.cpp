@@ -24,8 +24,9 @@ constexpr std::string_view kBatchesTracked = ".num_batches_tracked";
 std::vector<std::string> batches_tracked_names(const Graph& graph) {
   std::vector<std::string> names;
   for (const Node& node : graph.nodes()) {
-    if (std::holds_alternative<BatchNorm>(node.operation))
+    if (std::holds_alternative<BatchNorm>(node.operation)) {
       names.push_back(fmt::format("{}{}", node.name, kBatchesTracked));
+    }
   }
   return names;
 }

@@ -14,6 +14,7 @@
 #include <bit>
 #include <functional>
 #include <limits>
+#include <ostream>
 
 namespace convmixer {
 namespace {
@@ -127,6 +128,7 @@ struct Resumed {
   const char* name;
   OptimizerOptions options;
 };
+void PrintTo(const Resumed& one, std::ostream* out) { *out << one.name; }
 
 class ResumedTraining : public TrainingState, public testing::WithParamInterface<Resumed> {};
 

@@ -287,12 +287,17 @@ TEST_F(Weights, AreRefusedWhenATensorIsTooMany) {
     });
     EXPECT_THAT(refusal_to_load(), AllOf(HasSubstr("\"" + name + "\""), HasSubstr("that the model lacks")));
   }
-  // A counter of batches is one 64-bit number.
-  save_edited([&](auto& tensors, auto&) {
-    named(tensors, "stem.2.num_batches_tracked") = {
-        "stem.2.num_batches_tracked", DType::f32, {6}, std::as_bytes(std::span(extra))};
-  });
-  EXPECT_THAT(refusal_to_load(), HasSubstr("stem.2.num_batches_tracked"));
+}
+
+TEST_F(Weights, AreRefusedWhenACounterOfBatchesIsNotOne64BitNumber) {
+  const std::array<std::int64_t, 2> data{};
+  const auto bytes = std::as_bytes(std::span(data));
+  const std::string name = "stem.2.num_batches_tracked";
+  for (const TensorView& bad :
+       {TensorView{name, DType::f32, {}, bytes.first(4)}, TensorView{name, DType::i64, {2}, bytes}}) {
+    save_edited([&](auto& tensors, auto&) { named(tensors, name) = bad; });
+    EXPECT_THAT(refusal_to_load(), HasSubstr("\"" + name + "\""));
+  }
 }
 
 TEST_F(Weights, OfAnotherModelAreRefused) {

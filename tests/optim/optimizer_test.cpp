@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ostream>
+#include <string>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -52,6 +55,7 @@ struct Case {
   const char* name;
   OptimizerOptions options;
 };
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
 OptimizerOptions adam(OptimizerKind kind, float decay, float epsilon = 1e-8F) {
   OptimizerOptions options;
@@ -183,6 +187,12 @@ TEST_F(OneWeight, ClippingDoesNotHideAGradientThatIsNotFinite) {
   options.clip_norm = 1.0F;
   EXPECT_TRUE(std::isnan(after(options, {std::numeric_limits<float>::quiet_NaN()})));
   EXPECT_TRUE(std::isnan(after(options, {std::numeric_limits<float>::infinity()})));
+
+  // One such gradient makes the norm, and so every update, no number: torch.nn.utils.clip_grad_norm_ does the same.
+  Parameters parameters(graph_);
+  parameters.gradient(1)[0] = std::numeric_limits<float>::quiet_NaN();
+  make_optimizer(parameters, options)->step(0.5F);
+  EXPECT_TRUE(std::isnan(parameters.value(0)[0]));
 }
 
 TEST(Optimizer, NormIsOverAllParametersAndOverAllLengths) {
