@@ -24,12 +24,13 @@ struct CheckpointInfo {
   double test_accuracy = -1.0;  ///< 0..1 at that point; -1 if not evaluated
 };
 
-/// Writes parameters and running statistics, F32, as timm's state dict (with num_batches_tracked, I64), and `info` as
-/// metadata. Whole or not at all.
+/// Writes parameters and running statistics, F32, as timm's state dict (with each norm's num_batches_tracked, I64, set
+/// to info.step), and `info` as metadata. Whole or not at all.
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
 
-/// Reads the metadata of a weights file. A file without metadata (timm's own) gives the model's sizes from its tensors'
-/// shapes and leaves the rest at the defaults; image_size is then 32. Throws Error naming the file.
+/// Reads what a weights file says about itself. The model's sizes come from its tensors' shapes, and metadata that says
+/// otherwise is an error. A file of another program (timm's own) leaves the rest at the defaults; image_size is then
+/// 32. Throws Error naming the file.
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
 /// Reads parameters and statistics; every tensor of the graph must be there with its shape, num_batches_tracked may be,
@@ -59,8 +60,8 @@ struct TrainingPosition {
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
                          const TrainingPosition& position, const std::map<std::string, std::string>& fingerprint);
 
-/// Restores it; throws Error naming the file, and the first key of the fingerprint that differs with both values.
-/// Nothing is changed when it throws.
+/// Restores it; throws Error naming the file. When the fingerprints differ it is an Error (usage) naming the first key
+/// that does with both values. Nothing is changed when it throws.
 [[nodiscard]] TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters,
                                                    Optimizer& optimizer,
                                                    const std::map<std::string, std::string>& fingerprint);

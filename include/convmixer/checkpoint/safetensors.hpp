@@ -15,7 +15,7 @@
 
 namespace convmixer {
 
-/// Element types this project reads; `other` is listed but can't be read.
+/// Element types this project reads; `other` stands for those that are only listed (F64, BOOL, ...).
 enum class DType { f32, f16, bf16, i64, i32, u8, other };
 
 /// A tensor to write: borrowed row-major little-endian bytes.
@@ -26,12 +26,15 @@ struct TensorView {
   std::span<const std::byte> bytes;
 };
 
-/// Writes whole or not at all (core/file.hpp), tensors in the order given, data aligned to 8 bytes.
+/// Writes whole or not at all (core/file.hpp), tensors in the order given. The data begins at a multiple of 8 bytes and
+/// the format allows no gaps in it: put wide elements first, as readers that map the file expect each tensor aligned.
+/// Names and metadata are UTF-8, or Error.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata);
 
-/// A mapped file, checked completely on opening: header length, JSON, every dtype, shape and offset (in range, no
-/// overlap, sizes that match). Throws Error naming the file and what is wrong.
+/// A mapped file, checked completely on opening: header length, JSON, every dtype, shape (up to Shape::kMaxRank) and
+/// offset (the tensors' data, sizes matching, side by side from the first to the last byte). Throws Error naming the
+/// file and what is wrong.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
@@ -47,10 +50,13 @@ class SafetensorsFile {
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
   [[nodiscard]] bool contains(const std::string& name) const { return tensors_.contains(name); }
 
-  /// Copies a floating-point tensor (F32, F16, BF16) to `out`, widened to f32. Throws Error naming file and tensor when
-  /// it is missing, has another shape, or is of another type.
+  /// The tensor of this name; throws Error naming file and tensor when it is missing.
+  [[nodiscard]] const Entry& tensor(const std::string& name) const;
+  /// Throws Error naming file and tensor when it is missing, has another shape, or is not F32, F16 or BF16.
+  void require_floats(const std::string& name, const Shape& shape) const;
+  /// Copies a floating-point tensor to `out`, widened to f32; throws as require_floats.
   void read(const std::string& name, const Shape& shape, std::span<float> out) const;
-  /// An I64 tensor of any shape.
+  /// An I64 tensor of any shape. Throws Error naming file and tensor when it is missing or of another type.
   [[nodiscard]] std::vector<std::int64_t> read_int64(const std::string& name) const;
   /// Metadata value; throws Error naming the file when the key is missing.
   [[nodiscard]] const std::string& metadata(const std::string& key) const;

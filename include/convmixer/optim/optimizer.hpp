@@ -1,6 +1,7 @@
 /// Optimisers: AdamW, Adam and SGD as PyTorch defines them.
 #pragma once
 
+#include "convmixer/core/shape.hpp"
 #include "convmixer/graph/parameters.hpp"
 
 #include <cstdint>
@@ -28,6 +29,7 @@ struct OptimizerOptions {
 /// One named tensor of optimiser state ("exp_avg.stem.0.weight"), f32, shaped as its parameter.
 struct OptimizerState {
   std::string name;
+  Shape shape;
   std::span<float> values;
 };
 
@@ -36,8 +38,9 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update at this learning rate. Returns the gradients' joint 2-norm before clipping (in double, in
-  /// parameter order). The gradients themselves are left as they are.
+  /// One update at this learning rate (>= 0). Returns the gradients' joint 2-norm before clipping, summed in double
+  /// in a fixed order. The gradients themselves are left as they are. Clipping as torch.nn.utils.clip_grad_norm_:
+  /// every gradient times min(1, clip_norm / (norm + 1e-6)).
   double step(float learning_rate);
 
   /// Updates made so far; part of the state (Adam's bias correction).
@@ -50,7 +53,8 @@ class Optimizer {
  protected:
   Optimizer(Parameters& parameters, const OptimizerOptions& options);
 
-  /// Updates one parameter from gradient * gradient_scale. `decay` is the weight decay that holds for it.
+  /// Updates one parameter from gradient * gradient_scale; steps_ counts this update already. `decay` is the weight
+  /// decay that holds for it.
   virtual void update(ParameterId id, float learning_rate, float gradient_scale, float decay) = 0;
 
   Parameters& parameters_;
@@ -58,7 +62,7 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
-/// Throws Error (usage) naming the option that is out of range.
+/// An optimiser of `parameters`, which must outlive it. Throws Error (usage) naming the option that is out of range.
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options);
 
 }  // namespace convmixer

@@ -19,9 +19,12 @@ struct Schedule {
   float minimum = 0.0F;           ///< cosine only
 };
 
-/// Learning rate of update number `step`, counted from 0. The schedules are read at the end of the step,
-/// t = (step + 1) / total_steps, as numpy.interp is in locuslab/convmixer-cifar10's train.py: the last
+/// Throws Error (usage) naming the setting that is out of range.
+void validate(const Schedule& schedule);
+
+/// Learning rate of update number `step`, counted from 0, of a valid schedule. The schedules are read at the end of the
+/// step, t = (step + 1) / total_steps, as numpy.interp is in locuslab/convmixer-cifar10's train.py: the last
 /// piecewise-linear step has rate 0. Constant beyond total_steps.
-[[nodiscard]] float learning_rate(const Schedule& schedule, std::int64_t step);
+[[nodiscard]] float learning_rate(const Schedule& schedule, std::int64_t step) noexcept;
 
 }  // namespace convmixer

@@ -1,0 +1,123 @@
+#include "checkpoint/metadata.hpp"
+#include "checkpoint/named_tensors.hpp"
+#include "checkpoint/quoted.hpp"
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/core/error.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <string_view>
+
+namespace convmixer {
+
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+/// Of the file's layout: raised when tensors or metadata change their meaning.
+constexpr std::int64_t kVersion = 1;
+constexpr const char* kVersionKey = "training_state_version";
+constexpr const char* kOptimizerStepsKey = "optimizer.steps";
+constexpr std::string_view kFingerprintPrefix = "fingerprint.";
+
+/// Calls visit(key, field) for every field of a position, the same in both directions.
+template <typename Position, typename Visit>
+void visit_fields(Position& position, Visit visit) {
+  visit("position.epoch", position.epoch);
+  visit("position.step_in_epoch", position.step_in_epoch);
+  visit("position.step", position.step);
+  visit("position.best_accuracy", position.best_accuracy);
+  visit("position.best_epoch", position.best_epoch);
+  visit("position.epochs_without_improvement", position.epochs_without_improvement);
+  visit("position.seconds", position.seconds);
+  visit("position.epoch_images", position.epoch_images);
+  visit("position.epoch_loss_sum", position.epoch_loss_sum);
+  visit("position.epoch_correct", position.epoch_correct);
+  visit("position.epoch_seconds", position.epoch_seconds);
+  visit("position.epoch_wait_seconds", position.epoch_wait_seconds);
+  visit("position.last_test_accuracy", position.last_test_accuracy);
+}
+
+std::string to_text(std::int64_t value) { return std::to_string(value); }
+std::string to_text(double value) { return metadata_from(value); }
+
+void parse_field(const SafetensorsFile& file, const char* key, std::int64_t& field) {
+  field = metadata_int64(file, key, 0, std::numeric_limits<std::int64_t>::max());
+}
+void parse_field(const SafetensorsFile& file, const char* key, double& field) { field = metadata_double(file, key); }
+
+/// Weights, statistics and optimiser state.
+template <typename Value, typename Source>
+std::vector<NamedTensor<Value>> list_state(Source& parameters, Optimizer& optimizer) {
+  std::vector<NamedTensor<Value>> tensors;
+  list_network(parameters, "weights.", "statistics.", tensors);
+  for (const OptimizerState& state : optimizer.state()) {
+    tensors.push_back({fmt::format("optimizer.{}", state.name), state.shape, state.values});
+  }
+  return tensors;
+}
+
+Metadata saved_fingerprint(const SafetensorsFile& file) {
+  Metadata fingerprint;
+  for (const auto& [key, value] : file.metadata()) {
+    if (key.starts_with(kFingerprintPrefix)) fingerprint[key.substr(kFingerprintPrefix.size())] = value;
+  }
+  return fingerprint;
+}
+
+/// The value of a key for a message.
+std::string described(const Metadata& fingerprint, const std::string& key) {
+  const auto found = fingerprint.find(key);
+  return found == fingerprint.end() ? "nothing" : quoted(found->second);
+}
+
+void check_fingerprint(const SafetensorsFile& file, const Metadata& present) {
+  const Metadata saved = saved_fingerprint(file);
+  Metadata all = saved;
+  all.insert(present.begin(), present.end());
+  for (const auto& [key, value] : all) {
+    const std::string was = described(saved, key);
+    const std::string is = described(present, key);
+    if (was != is) {
+      fail_usage("{}: this training can't go on with other settings: {} was {} when it was saved and is {} now",
+                 file.path().string(), quoted(key), was, is);
+    }
+  }
+}
+
+}  // namespace
+
+void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
+                         const TrainingPosition& position, const Metadata& fingerprint) {
+  Metadata metadata{{"generator", generator()},
+                    {kVersionKey, std::to_string(kVersion)},
+                    {kOptimizerStepsKey, std::to_string(optimizer.steps())}};
+  visit_fields(position, [&](const char* key, const auto& field) { metadata[key] = to_text(field); });
+  for (const auto& [key, value] : fingerprint) metadata[fmt::format("{}{}", kFingerprintPrefix, key)] = value;
+
+  std::vector<TensorView> views;
+  for (const auto& tensor : list_state<const float>(parameters, optimizer)) views.push_back(view_of(tensor));
+  write_safetensors(path, views, metadata);
+}
+
+TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters, Optimizer& optimizer,
+                                     const Metadata& fingerprint) {
+  const SafetensorsFile file(path);
+  if (!file.metadata().contains(kVersionKey)) fail("{}: not a saved training state", path.string());
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  if (const std::int64_t version = metadata_int64(file, kVersionKey, 0, kMost); version != kVersion) {
+    fail("{}: a training state of version {}, expected {}: another release of this program wrote it", path.string(),
+         version, kVersion);
+  }
+  check_fingerprint(file, fingerprint);
+  TrainingPosition position;
+  visit_fields(position, [&](const char* key, auto& field) { parse_field(file, key, field); });
+  const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, kMost);
+
+  fill_from(file, list_state<float>(parameters, optimizer), [](const auto&, const auto&) { return false; });
+  optimizer.set_steps(steps);
+  return position;
+}
+
+}  // namespace convmixer

@@ -1,0 +1,324 @@
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/checkpoint/safetensors.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/precision.hpp"
+#include "support/error_of.hpp"
+#include "support/file_size_limit.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <set>
+
+namespace convmixer {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing_support::error_of;
+using testing_support::FileSizeLimit;
+using testing_support::TemporaryFolder;
+
+ConvMixerConfig small_config() {
+  ConvMixerConfig config;
+  config.dim = 6;
+  config.depth = 2;
+  config.kernel_size = 4;
+  config.patch_size = 3;
+  config.image_size = 12;
+  config.channels = 2;
+  config.classes = 5;
+  return config;
+}
+
+CheckpointInfo info_of(const ConvMixerConfig& config) {
+  CheckpointInfo info;
+  info.model = config;
+  info.dataset = "shapes";
+  info.mean = {0.4914F, 1.0F / 3.0F};
+  info.std = {0.2471F, 1e-3F};
+  info.epoch = 7;
+  info.step = 1234567890123;
+  info.test_accuracy = 2.0 / 3.0;
+  return info;
+}
+
+/// A small network whose every value differs, weights and statistics alike.
+class Weights : public testing::Test {
+ protected:
+  Weights() { fill(parameters_, 0.0F); }
+
+  static void fill(Parameters& parameters, float start) {
+    float next = start;
+    const Graph& graph = parameters.graph();
+    for (int id = 0; id < static_cast<int>(graph.parameters().size()); ++id) {
+      for (float& value : parameters.value(id)) value = next += 0.125F;
+    }
+    for (int id = 0; id < static_cast<int>(graph.statistics().size()); ++id) {
+      for (float& value : parameters.statistic(id)) value = next += 0.125F;
+    }
+  }
+
+  static std::vector<float> values_of(const Parameters& parameters) {
+    std::vector<float> all;
+    const auto append = [&](std::span<const float> values) { all.insert(all.end(), values.begin(), values.end()); };
+    for (int id = 0; id < static_cast<int>(parameters.graph().parameters().size()); ++id) append(parameters.value(id));
+    for (int id = 0; id < static_cast<int>(parameters.graph().statistics().size()); ++id) {
+      append(parameters.statistic(id));
+    }
+    return all;
+  }
+
+  /// Saves, lets `edit` change what the file holds, and writes it again.
+  void save_edited(const std::function<void(std::vector<TensorView>&, std::map<std::string, std::string>&)>& edit) {
+    save_weights(path_, parameters_, info_of(config_));
+    const SafetensorsFile file(path_);
+    std::vector<TensorView> tensors;
+    for (const auto& [name, entry] : file.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
+    std::map<std::string, std::string> metadata = file.metadata();
+    edit(tensors, metadata);
+    write_safetensors(path_, tensors, metadata);
+  }
+
+  /// load_weights refuses the file, naming it, and changes nothing.
+  std::string refusal_to_load() {
+    Parameters other(graph_);
+    fill(other, 1000.0F);
+    const std::vector<float> before = values_of(other);
+    const std::string message = error_of([&] { load_weights(path_, other); }).what();
+    EXPECT_THAT(message, HasSubstr(path_.string()));
+    EXPECT_EQ(values_of(other), before);
+    return message;
+  }
+
+  static TensorView& named(std::vector<TensorView>& tensors, const std::string& name) {
+    return *std::ranges::find(tensors, name, &TensorView::name);
+  }
+
+  const TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_.path() / "best.safetensors";
+  const ConvMixerConfig config_ = small_config();
+  const Graph graph_ = make_convmixer(config_);
+  Parameters parameters_{graph_};
+};
+
+TEST_F(Weights, LoadAsTheyWereSaved) {
+  save_weights(path_, parameters_, info_of(config_));
+  Parameters other(graph_);
+  load_weights(path_, other);
+  EXPECT_EQ(values_of(other), values_of(parameters_));
+}
+
+TEST_F(Weights, HaveTheNamesOfTimm) {
+  ConvMixerConfig config = config_;
+  config.depth = 1;
+  const Graph graph = make_convmixer(config);
+  save_weights(path_, Parameters(graph), info_of(config));
+  const SafetensorsFile file(path_);
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : file.tensors()) names.push_back(name);
+  // list(timm.models.convmixer.ConvMixer(dim=6, depth=1, ...).state_dict())
+  EXPECT_THAT(names,
+              testing::UnorderedElementsAre(
+                  "stem.0.weight", "stem.0.bias", "stem.2.weight", "stem.2.bias", "stem.2.running_mean",
+                  "stem.2.running_var", "stem.2.num_batches_tracked", "blocks.0.0.fn.0.weight", "blocks.0.0.fn.0.bias",
+                  "blocks.0.0.fn.2.weight", "blocks.0.0.fn.2.bias", "blocks.0.0.fn.2.running_mean",
+                  "blocks.0.0.fn.2.running_var", "blocks.0.0.fn.2.num_batches_tracked", "blocks.0.1.weight",
+                  "blocks.0.1.bias", "blocks.0.3.weight", "blocks.0.3.bias", "blocks.0.3.running_mean",
+                  "blocks.0.3.running_var", "blocks.0.3.num_batches_tracked", "head.weight", "head.bias"));
+  EXPECT_EQ(file.tensor("blocks.0.0.fn.0.weight").shape, (Shape{6, 1, 4, 4}));
+  EXPECT_EQ(file.tensor("blocks.0.3.num_batches_tracked").shape, Shape{});
+  EXPECT_THAT(file.read_int64("blocks.0.3.num_batches_tracked"), testing::ElementsAre(1234567890123));
+  EXPECT_EQ(file.metadata("format"), "pt");
+  EXPECT_THAT(file.metadata("generator"), testing::MatchesRegex("convmixer [0-9]+\\.[0-9]+\\.[0-9]+"));
+}
+
+TEST_F(Weights, AreAlignedForReadersThatMapTheFile) {
+  save_weights(path_, parameters_, info_of(config_));
+  const SafetensorsFile file(path_);
+  for (const auto& [name, entry] : file.tensors()) {
+    const std::size_t size = entry.dtype == DType::i64 ? 8 : 4;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % size, 0U) << name;
+  }
+}
+
+TEST_F(Weights, HaveTheNamesAndShapesOfTheGoldenModel) {
+  const SafetensorsFile golden(std::filesystem::path(CONVMIXER_SOURCE_DIR) / "tests" / "golden" /
+                               "convmixer_d32x2_k5_p2.safetensors");
+  std::vector<TensorView> tensors;
+  for (const auto& [name, entry] : golden.tensors()) {
+    if (name.starts_with("init.")) tensors.push_back({name.substr(5), entry.dtype, entry.shape, entry.bytes});
+  }
+  write_safetensors(path_, tensors, {});
+
+  const CheckpointInfo info = read_checkpoint_info(path_);
+  EXPECT_EQ(info.model.dim, 32);
+  EXPECT_EQ(info.model.depth, 2);
+  const Graph graph = make_convmixer(info.model);
+  Parameters parameters(graph);
+  load_weights(path_, parameters);
+  std::vector<float> stem(32 * 3 * 2 * 2);
+  golden.read("init.stem.0.weight", {32, 3, 2, 2}, stem);
+  EXPECT_TRUE(std::ranges::equal(parameters.value(0), stem));
+}
+
+TEST_F(Weights, SayWhatTheyAre) {
+  const CheckpointInfo saved = info_of(config_);
+  save_weights(path_, parameters_, saved);
+  const CheckpointInfo read = read_checkpoint_info(path_);
+  EXPECT_EQ(read.model.dim, 6);
+  EXPECT_EQ(read.model.depth, 2);
+  EXPECT_EQ(read.model.kernel_size, 4);
+  EXPECT_EQ(read.model.patch_size, 3);
+  EXPECT_EQ(read.model.image_size, 12);
+  EXPECT_EQ(read.model.channels, 2);
+  EXPECT_EQ(read.model.classes, 5);
+  EXPECT_EQ(read.dataset, "shapes");
+  EXPECT_EQ(read.mean, saved.mean);
+  EXPECT_EQ(read.std, saved.std);
+  EXPECT_EQ(read.epoch, 7);
+  EXPECT_EQ(read.step, 1234567890123);
+  EXPECT_EQ(read.test_accuracy, 2.0 / 3.0);
+}
+
+TEST_F(Weights, WithoutNormalisationReadBackWithoutIt) {
+  CheckpointInfo info;
+  info.model = config_;
+  save_weights(path_, parameters_, info);
+  const CheckpointInfo read = read_checkpoint_info(path_);
+  EXPECT_TRUE(read.mean.empty());
+  EXPECT_TRUE(read.std.empty());
+  EXPECT_EQ(read.test_accuracy, -1.0);
+}
+
+TEST_F(Weights, OfAnotherProgramGiveTheModelByTheirShapes) {
+  for (const std::map<std::string, std::string>& foreign :
+       {std::map<std::string, std::string>{}, {{"format", "pt"}, {"dim", "999"}}}) {
+    save_edited([&](auto&, auto& metadata) { metadata = foreign; });
+    const CheckpointInfo read = read_checkpoint_info(path_);
+    EXPECT_EQ(read.model.dim, 6);
+    EXPECT_EQ(read.model.depth, 2);
+    EXPECT_EQ(read.model.kernel_size, 4);
+    EXPECT_EQ(read.model.patch_size, 3);
+    EXPECT_EQ(read.model.image_size, 32);
+    EXPECT_EQ(read.model.channels, 2);
+    EXPECT_EQ(read.model.classes, 5);
+    EXPECT_EQ(read.dataset, "");
+    EXPECT_EQ(read.step, 0);
+  }
+}
+
+TEST_F(Weights, AreRefusedWhenTheirMetadataIsWrong) {
+  const auto refused = [&](const std::string& key, const std::string& value) -> std::string {
+    save_edited([&](auto&, auto& metadata) { metadata[key] = value; });
+    return error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what();
+  };
+  EXPECT_THAT(refused("dim", "8"), AllOf(HasSubstr(path_.string()), HasSubstr("dim = 8, but its tensors have 6")));
+  EXPECT_THAT(refused("depth", "3"), HasSubstr("depth = 3, but its tensors have 2"));
+  EXPECT_THAT(refused("kernel_size", "5"), HasSubstr("kernel_size = 5, but its tensors have 4"));
+  EXPECT_THAT(refused("dim", "six\n"), AllOf(HasSubstr(path_.string()), HasSubstr(R"(dim = "six\n")")));
+  EXPECT_THAT(refused("image_size", "2"), HasSubstr("expected a whole number from 3"));
+  EXPECT_THAT(refused("image_size", "99999999999"), HasSubstr("image_size"));
+  EXPECT_THAT(refused("step", "-1"), HasSubstr("step"));
+  EXPECT_THAT(refused("epoch", "1.5"), HasSubstr("epoch"));
+  EXPECT_THAT(refused("test_accuracy", ""), HasSubstr("test_accuracy"));
+  EXPECT_THAT(refused("mean", "0.5"), HasSubstr("expected 2 numbers each"));
+  EXPECT_THAT(refused("mean", "0.5 x"), HasSubstr("mean = \"0.5 x\""));
+  EXPECT_THAT(refused("std", "0.5 0"), HasSubstr("std above 0"));
+  EXPECT_THAT(refused("std", "0.5 inf"), HasSubstr("std = \"0.5 inf\""));
+}
+
+TEST_F(Weights, OfNoConvMixerAreRefused) {
+  save_edited([&](auto& tensors, auto&) { named(tensors, "head.weight").shape = {30}; });
+  EXPECT_THAT(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
+              AllOf(HasSubstr(path_.string()), HasSubstr("head.weight"), HasSubstr("(30)")));
+  write_safetensors(path_, {}, {});
+  EXPECT_THAT(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
+              AllOf(HasSubstr(path_.string()), HasSubstr("no tensor \"stem.0.weight\"")));
+}
+
+TEST_F(Weights, MayLackTheCountersOfBatches) {
+  save_edited([&](auto& tensors, auto&) {
+    std::erase_if(tensors, [](const TensorView& tensor) { return tensor.name.ends_with("num_batches_tracked"); });
+  });
+  Parameters other(graph_);
+  load_weights(path_, other);
+  EXPECT_EQ(values_of(other), values_of(parameters_));
+}
+
+TEST_F(Weights, InBfloat16AreWidened) {
+  std::vector<std::uint16_t> rounded;
+  std::ranges::transform(parameters_.value(0), std::back_inserter(rounded), to_bf16);
+  save_edited([&](auto& tensors, auto&) {
+    TensorView& stem = named(tensors, "stem.0.weight");
+    stem.dtype = DType::bf16;
+    stem.bytes = std::as_bytes(std::span(rounded));
+  });
+  Parameters other(graph_);
+  load_weights(path_, other);
+  for (std::size_t i = 0; i < rounded.size(); ++i) EXPECT_EQ(other.value(0)[i], from_bf16(rounded[i]));
+}
+
+TEST_F(Weights, AreRefusedWhenATensorIsMissing) {
+  for (const std::string name : {"head.bias", "blocks.1.3.running_var"}) {
+    save_edited([&](auto& tensors, auto&) {
+      std::erase_if(tensors, [&](const TensorView& tensor) { return tensor.name == name; });
+    });
+    EXPECT_THAT(refusal_to_load(), HasSubstr("no tensor \"" + name + "\""));
+  }
+}
+
+TEST_F(Weights, AreRefusedWhenATensorHasAnotherShapeOrType) {
+  save_edited([&](auto& tensors, auto&) { named(tensors, "head.weight").shape = {6, 5}; });
+  EXPECT_THAT(refusal_to_load(), AllOf(HasSubstr("\"head.weight\""), HasSubstr("(6, 5), expected (5, 6)")));
+  save_edited([&](auto& tensors, auto&) { named(tensors, "blocks.1.3.running_var").dtype = DType::i32; });
+  EXPECT_THAT(refusal_to_load(), AllOf(HasSubstr("\"blocks.1.3.running_var\""), HasSubstr("F32")));
+}
+
+TEST_F(Weights, AreRefusedWhenATensorIsTooMany) {
+  const std::array<float, 6> extra{};
+  for (const std::string name : {"blocks.2.3.bias", "stem.1.num_batches_tracked"}) {
+    save_edited([&](auto& tensors, auto&) {
+      tensors.push_back({name, DType::f32, {6}, std::as_bytes(std::span(extra))});
+    });
+    EXPECT_THAT(refusal_to_load(), AllOf(HasSubstr("\"" + name + "\""), HasSubstr("that the model lacks")));
+  }
+}
+
+TEST_F(Weights, AreRefusedWhenACounterOfBatchesIsNotOne64BitNumber) {
+  const std::array<std::int64_t, 2> data{};
+  const auto bytes = std::as_bytes(std::span(data));
+  const std::string name = "stem.2.num_batches_tracked";
+  for (const TensorView& bad :
+       {TensorView{name, DType::f32, {}, bytes.first(4)}, TensorView{name, DType::i64, {2}, bytes}}) {
+    save_edited([&](auto& tensors, auto&) { named(tensors, name) = bad; });
+    EXPECT_THAT(refusal_to_load(), HasSubstr("\"" + name + "\""));
+  }
+}
+
+TEST_F(Weights, OfAnotherModelAreRefused) {
+  ConvMixerConfig deeper = config_;
+  deeper.depth = 3;
+  const Graph graph = make_convmixer(deeper);
+  save_weights(path_, Parameters(graph), info_of(deeper));
+  EXPECT_THAT(refusal_to_load(), HasSubstr("\"blocks.2."));
+}
+
+TEST_F(Weights, SurviveAFullDisk) {
+  save_weights(path_, parameters_, info_of(config_));
+  const std::string before = read_text_file(path_);
+  Parameters other(graph_);
+  {
+    const FileSizeLimit disk_full(before.size() - 1);
+    EXPECT_THAT(error_of([&] { save_weights(path_, other, info_of(config_)); }).what(), HasSubstr(path_.string()));
+  }
+  EXPECT_EQ(read_text_file(path_), before);
+  EXPECT_THAT(folder_.names(), testing::ElementsAre("best.safetensors"));
+}
+
+}  // namespace
+}  // namespace convmixer
