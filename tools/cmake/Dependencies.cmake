@@ -5,6 +5,7 @@ if(dnnl_VERSION VERSION_LESS 2.6)                                    # 2.6 on De
   message(FATAL_ERROR "oneDNN ${dnnl_VERSION} found, expected 2.6 or newer")
 endif()
 find_package(TBB 2021.5 CONFIG REQUIRED)                             # libtbb-dev
+find_package(hwy 1.0 CONFIG REQUIRED)                                # libhwy-dev
 find_package(fmt 9 CONFIG REQUIRED)                                  # libfmt-dev
 find_package(Boost 1.74 CONFIG REQUIRED COMPONENTS program_options)  # libboost-program-options-dev
 find_package(nlohmann_json 3.11 CONFIG REQUIRED)                     # nlohmann-json3-dev
