@@ -55,10 +55,6 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       test_loader_(test, loader_options(config, Split::test), engine.pool()),
       steps_per_epoch_(train_loader_.batches_per_epoch()),
       schedule_(make_schedule(config, steps_per_epoch_)) {
-  if (steps_per_epoch_ == 0) {
-    fail_usage("{} training images don't fill a batch of {}: choose a smaller batch-size or leave drop-last out",
-               train_size_, config_.batch_size);
-  }
   network_.parameters().initialise(config_.seed);
   checkpointer_ = std::make_unique<Checkpointer>(folder_, fingerprint(config_), threads_, weights_info(config_, train),
                                                  network_.parameters(), *optimizer_);

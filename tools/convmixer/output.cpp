@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 namespace convmixer::tool {
@@ -17,9 +18,15 @@ std::string with_commas(std::int64_t number) {
   return digits;
 }
 
-std::string in_mebibytes(std::int64_t bytes) {
-  constexpr double kMebibyte = 1024.0 * 1024.0;
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / kMebibyte);
+std::string byte_size(std::int64_t bytes) {
+  constexpr std::array<const char*, 4> kUnits{"bytes", "KiB", "MiB", "GiB"};
+  auto size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (size >= 1024.0 && unit + 1 < kUnits.size()) {
+    size /= 1024.0;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.1f} {}", size, kUnits[unit]);
 }
 
 std::string format_rows(const Rows& rows, bool colour) {

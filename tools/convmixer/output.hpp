@@ -20,8 +20,8 @@ void print_format(fmt::format_string<Args...> format, Args&&... args) {
 
 /// "594,186".
 [[nodiscard]] std::string with_commas(std::int64_t number);
-/// "518.3 MiB".
-[[nodiscard]] std::string in_mebibytes(std::int64_t bytes);
+/// "518.3 MiB", "9.1 KiB".
+[[nodiscard]] std::string byte_size(std::int64_t bytes);
 
 /// Lines of a name and what there is to say about it.
 using Rows = std::vector<std::pair<std::string, std::string>>;

@@ -84,7 +84,7 @@ Rows machine_rows(const ThreadCount& threads) {
   const OnednnInfo onednn = Engine::onednn_info();
   return {
       {"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
-      {"threads", fmt::format("{}: {}", threads.count, threads.reason)},
+      {"threads", fmt::format("{} ({})", threads.count, threads.reason)},
       {"oneDNN", fmt::format("{}, runtime {}, instructions {}", onednn.version, onednn.runtime, onednn.instructions)}};
 }
 
@@ -98,8 +98,8 @@ std::string describe(const PlannedMemory& memory, const Graph& graph, int values
   const std::int64_t parameters =
       parameter_count(graph) * static_cast<std::int64_t>(sizeof(float)) * values_per_parameter;
   return fmt::format("{} planned: {} activations ({} if none were shared), {} working memory, {} parameters",
-                     in_mebibytes(memory.total() + parameters), in_mebibytes(memory.arena),
-                     in_mebibytes(memory.unshared), in_mebibytes(memory.scratchpad), in_mebibytes(parameters));
+                     byte_size(memory.total() + parameters), byte_size(memory.arena),
+                     byte_size(memory.unshared), byte_size(memory.scratchpad), byte_size(parameters));
 }
 
 }  // namespace convmixer::tool
