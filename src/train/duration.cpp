@@ -61,6 +61,8 @@ std::string format_duration(std::int64_t seconds) {
 
 std::string format_time_left(double seconds) {
   if (!(seconds >= 0.0) || !std::isfinite(seconds)) return "?";
+  constexpr double kTenthsShownBelow = 9.95;
+  if (seconds < kTenthsShownBelow) return fmt::format("{:.1f}s", seconds);
   const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));
   if (whole < 60) return fmt::format("{}s", whole);
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);

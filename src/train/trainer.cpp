@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace convmixer {
@@ -30,6 +31,9 @@ std::set<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, bool
   if (images % batch != 0 && !drop_last) sizes.insert(images % batch);
   return sizes;
 }
+
+/// The double that is written as the float is: 0.01, not 0.009999999776482582.
+double as_written(float value) { return std::stod(fmt::format("{}", value)); }
 
 }  // namespace
 
@@ -141,7 +145,7 @@ void Trainer::train_step(const Batch& batch) {
   since_record_.images += result.images;
   since_record_.seconds += seconds;
   if (config_.log_interval > 0 && position_.step % config_.log_interval == 0) {
-    log_step(result, static_cast<double>(rate), gradient_norm);
+    log_step(result, as_written(rate), gradient_norm);
   }
   show_training();
 }
@@ -186,7 +190,7 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
                            .test_accuracy = test.accuracy(),
                            .test_top5 = test.accuracy_top5(),
                            .best_test_accuracy = position_.best_accuracy,
-                           .learning_rate = static_cast<double>(learning_rate(schedule_, position_.step - 1)),
+                           .learning_rate = as_written(learning_rate(schedule_, position_.step - 1)),
                            .images_per_second = images / std::max(position_.epoch_seconds, 1e-9),
                            .wait_seconds = position_.epoch_wait_seconds,
                            .train_seconds = position_.epoch_seconds,

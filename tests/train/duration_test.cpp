@@ -34,7 +34,9 @@ TEST(FormatDuration, IsReadBackAsItWas) {
 }
 
 TEST(FormatTimeLeft, ShowsTheTwoLargestUnits) {
-  EXPECT_EQ(format_time_left(0.4), "0s");
+  EXPECT_EQ(format_time_left(0.04), "0.0s");
+  EXPECT_EQ(format_time_left(9.94), "9.9s");
+  EXPECT_EQ(format_time_left(9.96), "10s");
   EXPECT_EQ(format_time_left(59.4), "59s");
   EXPECT_EQ(format_time_left(59.6), "1m00s");
   EXPECT_EQ(format_time_left(432.0), "7m12s");

@@ -15,7 +15,7 @@ namespace convmixer {
 /// The shortest text that parse_duration reads back: "1h30m", "45s", "0s".
 [[nodiscard]] std::string format_duration(std::int64_t seconds);
 
-/// For people: the two largest units, rounded: "45s", "7m05s", "1h02m", "3d04h"; "?" for what is no time.
+/// For people: the two largest units, rounded: "4.5s", "45s", "7m05s", "1h02m", "3d04h"; "?" for what is no time.
 [[nodiscard]] std::string format_time_left(double seconds);
 
 }  // namespace convmixer
