@@ -1,0 +1,92 @@
+/// Everything that decides a training run, as settings of an INI file or of the command line.
+#pragma once
+
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/loader.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/schedule.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "convmixer/train/option.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// The settings of `convmixer train`; those of the other commands are among them.
+struct TrainConfig {
+  // Model
+  int dim = 256;
+  int depth = 8;
+  int kernel_size = 5;
+  int patch_size = 2;
+  int image_size = 0;  ///< 0: the data set's
+
+  // Data
+  std::string dataset = "shapes";
+  std::filesystem::path data;
+  std::int64_t train_images = 0;  ///< 0: all
+  std::int64_t test_images = 0;   ///< 0: all
+  std::vector<float> mean;        ///< empty: the data set's usual
+  std::vector<float> std;
+  int pad_crop = 4;
+  bool horizontal_flip = true;
+  std::int64_t batch_size = 128;
+  std::int64_t eval_batch_size = 200;  // divides the test sets of CIFAR and shapes
+  bool drop_last = false;
+  int prefetch = 4;
+
+  // Optimiser and schedule
+  OptimizerOptions optimizer{.weight_decay = 0.05F};
+  float label_smoothing = 0.0F;
+  ScheduleKind schedule = ScheduleKind::piecewise_linear;
+  float lr = 0.01F;  ///< the schedule's peak
+  float warmup_epochs = 0.0F;
+  float min_lr = 0.0F;
+  int epochs = 25;
+  std::uint64_t seed = 1;
+
+  // Machine
+  std::string precision = "auto";
+  LayoutPolicy layout = LayoutPolicy::automatic;
+  int threads = 0;  ///< 0: see choose_thread_count
+
+  // Run
+  std::filesystem::path out;
+  int patience = 0;                ///< epochs without a better test accuracy; 0: no limit
+  std::int64_t max_time = 0;       ///< seconds; 0: no limit
+  std::int64_t log_interval = 50;  ///< steps between step records; 0: none
+  float save_interval = 5.0F;      ///< minutes; 0: at the ends of epochs only
+  bool quiet = false;
+};
+
+/// The settings in groups (Model, Data, Optimiser, Machine, Run), each declared here and nowhere else. `config` must
+/// outlive them. select_options takes the part that a tool has use for.
+[[nodiscard]] std::vector<OptionGroup> config_options(TrainConfig& config);
+
+/// The settings of an INI file; those it doesn't mention are at their defaults. Throws Error naming file, line and key.
+[[nodiscard]] TrainConfig read_config(const std::filesystem::path& path);
+
+/// INI text that sets every key, and runs again as it is.
+[[nodiscard]] std::string to_ini(const TrainConfig& config);
+
+/// Key and value of every setting that has a say in what a run computes: a run can only go on while they stay. The
+/// number of epochs is among them unless the learning rate is constant: it stretches the schedule.
+[[nodiscard]] std::map<std::string, std::string> fingerprint(const TrainConfig& config);
+
+/// Fills in what depends on data and machine: image size, mean and std, precision. Throws Error (usage) naming the key
+/// for a value that doesn't fit the data set, and for values that don't go together.
+void resolve(TrainConfig& config, const Dataset& dataset);
+
+/// The parts of a configuration, in the terms of the modules that they are for.
+[[nodiscard]] ConvMixerConfig model_config(const TrainConfig& config, int channels, int classes);
+[[nodiscard]] DatasetOptions dataset_options(const TrainConfig& config, Split split);
+/// Augmented and shuffled for training; in order and plain for the test set.
+[[nodiscard]] LoaderOptions loader_options(const TrainConfig& config, Split split);
+[[nodiscard]] Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch);
+
+}  // namespace convmixer

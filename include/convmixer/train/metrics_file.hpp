@@ -1,0 +1,62 @@
+/// metrics.jsonl: one JSON object a line, for each epoch and every so many steps.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace convmixer {
+
+/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before.
+struct StepRecord {
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t step = 0;   ///< updates made in all, this one among them
+  double loss = 0.0;
+  double accuracy = 0.0;  ///< 0..1
+  double learning_rate = 0.0;
+  double gradient_norm = 0.0;  ///< of all gradients together, before clipping
+  double images_per_second = 0.0;
+  double wait_seconds = 0.0;  ///< for data
+};
+
+/// One epoch. Loss and accuracy are means over its training images as they were trained on.
+struct EpochRecord {
+  std::int64_t epoch = 0;
+  std::int64_t step = 0;
+  double loss = 0.0;
+  double accuracy = 0.0;
+  double test_loss = 0.0;
+  double test_accuracy = 0.0;
+  double test_top5 = 0.0;
+  double best_test_accuracy = 0.0;
+  double learning_rate = 0.0;  ///< of its last step
+  double images_per_second = 0.0;
+  double wait_seconds = 0.0;
+  double train_seconds = 0.0;
+  double test_seconds = 0.0;
+  double total_seconds = 0.0;  ///< of the run up to here, stops left out
+};
+
+/// Appends records; each is one write, so that a process that is killed leaves at most one torn line, the last.
+class MetricsFile {
+ public:
+  /// Opens the file at a position of its run: records of later steps and epochs, and lines that are no records, are
+  /// taken out first (whole or not at all). Throws Error naming the file.
+  MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps);
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  void append(const StepRecord& record);
+  void append(const EpochRecord& record);
+  /// Returns when the records are on the disk.
+  void sync();
+
+ private:
+  void append_line(const std::string& line);
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace convmixer

@@ -1,0 +1,82 @@
+/// Settings by name, each declared once and bound to the variable it sets.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace convmixer {
+
+/// One setting: a key in an INI file, and an option of the same name on the command line.
+struct Option {
+  std::string name;        ///< "kernel-size"
+  std::string value_name;  ///< what help shows for its value: "N"; empty for yes-or-no settings
+  std::string help;
+  std::string expected;                          ///< "a whole number from 1 to 64", for messages
+  std::function<bool(const std::string&)> read;  ///< sets the variable; false if the text isn't as expected
+  std::function<std::string()> write;            ///< the variable as text that `read` gives back exactly
+  bool changeable = false;  ///< a run that goes on may have it changed: it has no say in what is computed
+
+  /// Yes-or-no settings may stand without a value, meaning yes.
+  [[nodiscard]] bool is_switch() const noexcept { return value_name.empty(); }
+};
+
+/// Settings that belong together, under one heading of the help.
+struct OptionGroup {
+  std::string title;
+  std::vector<Option> options;
+};
+
+/// Makers of options; each `variable` must outlive its option. Whole numbers and numbers within [low, high];
+/// numbers that are not finite are refused.
+[[nodiscard]] Option integer_option(const std::string& name, int& variable, int low, int high, const std::string& help);
+[[nodiscard]] Option integer_option(const std::string& name, std::int64_t& variable, std::int64_t low,
+                                    std::int64_t high, const std::string& help);
+[[nodiscard]] Option integer_option(const std::string& name, std::uint64_t& variable, const std::string& help);
+[[nodiscard]] Option number_option(const std::string& name, float& variable, float low, float high,
+                                   const std::string& help);
+/// Comma-separated finite numbers, at least `low` each; an empty text is an empty list.
+[[nodiscard]] Option list_option(const std::string& name, std::vector<float>& variable, float low,
+                                 const std::string& help);
+[[nodiscard]] Option switch_option(const std::string& name, bool& variable, const std::string& help);
+/// Seconds written as parse_duration reads them.
+[[nodiscard]] Option duration_option(const std::string& name, std::int64_t& variable, const std::string& help);
+[[nodiscard]] Option path_option(const std::string& name, std::filesystem::path& variable,
+                                 const std::string& value_name, const std::string& help);
+[[nodiscard]] Option choice_option(const std::string& name, std::string& variable,
+                                   const std::vector<std::string>& choices, const std::string& help);
+/// A choice among named values: `set` takes the index of the choice, `write` gives the name of the present one.
+[[nodiscard]] Option choice_option(const std::string& name, const std::vector<std::string>& choices,
+                                   std::function<void(std::size_t)> set, std::function<std::string()> write,
+                                   const std::string& help);
+template <typename Enum>
+[[nodiscard]] Option choice_option(const std::string& name, Enum& variable,
+                                   const std::vector<std::pair<std::string, Enum>>& choices, const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& choice : choices) names.push_back(choice.first);
+  return choice_option(
+      name, names, [&variable, choices](std::size_t index) { variable = choices[index].second; },
+      [&variable, choices]() -> std::string {
+        for (const auto& [choice, value] : choices) {
+          if (value == variable) return choice;
+        }
+        return {};
+      },
+      help);
+}
+
+/// The same option, one that a run that goes on may have changed.
+[[nodiscard]] Option changeable(Option option);
+
+/// Those of the groups' options that are named, as one group; names that no group has are left out.
+[[nodiscard]] OptionGroup select_options(std::span<const OptionGroup> groups, const std::string& title,
+                                         std::span<const std::string> names);
+
+/// The groups as INI text that sets every option as it is now.
+[[nodiscard]] std::string to_ini(std::span<const OptionGroup> groups);
+
+}  // namespace convmixer

@@ -1,0 +1,42 @@
+/// The folder of one training run: its files, and the lock that keeps a second process out.
+#pragma once
+
+#include <filesystem>
+
+namespace convmixer {
+
+/// Where a run's files are.
+struct RunFolder {
+  std::filesystem::path path;
+
+  [[nodiscard]] std::filesystem::path config() const { return path / "config.ini"; }
+  [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
+  [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
+  [[nodiscard]] std::filesystem::path last() const { return path / "last.safetensors"; }
+  /// What a run goes on from. The other files follow from it (trainer.hpp).
+  [[nodiscard]] std::filesystem::path state() const { return path / "last.state.safetensors"; }
+
+  [[nodiscard]] bool holds_state() const;
+};
+
+/// The right to write into a run folder, held until destruction or the end of the process, however it ends.
+class RunFolderLock {
+ public:
+  /// Makes the folder if need be. Throws Error naming it when another process holds the right, and when it can't be
+  /// made or written to.
+  explicit RunFolderLock(const RunFolder& folder);
+  ~RunFolderLock();
+  RunFolderLock(const RunFolderLock&) = delete;
+  RunFolderLock& operator=(const RunFolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// Removes what a killed process left of files that it was writing. Only for who holds the lock.
+void remove_unfinished_files(const RunFolder& folder);
+
+/// Renames a folder to the first free of path.1, path.2, ... and returns the new path. Throws Error when that fails.
+std::filesystem::path move_aside(const RunFolder& folder);
+
+}  // namespace convmixer

@@ -1,0 +1,123 @@
+/// Trains a network into a run folder, or goes on where the folder's training was stopped.
+#pragma once
+
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/loader.hpp"
+#include "convmixer/model/network.hpp"
+#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/schedule.hpp"
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/evaluate.hpp"
+#include "convmixer/train/metrics_file.hpp"
+#include "convmixer/train/progress.hpp"
+#include "convmixer/train/run_folder.hpp"
+#include "convmixer/train/time_estimate.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace convmixer {
+
+class Checkpointer;
+
+/// Why a training came to its end.
+enum class TrainEnd {
+  finished,    ///< all epochs
+  patience,    ///< no better test accuracy for so many epochs
+  time_limit,  ///< goes on when started again with a higher limit
+  signal,      ///< goes on when started again
+};
+
+/// What a training asks of the world around it; tests put their own in place.
+struct TrainControls {
+  std::function<int()> stop_signal;  ///< 0, or the number of the signal that asks the training to stop
+  std::function<double()> clock;     ///< seconds from any moment on
+};
+
+/// The signals of StopSignal and a steady clock.
+[[nodiscard]] TrainControls default_controls();
+
+/// One training. A run that was stopped or killed at any moment and is started again with the same configuration
+/// computes, bit for bit at the same number of threads, what it would have computed without the stop: weights,
+/// optimiser state and all of metrics.jsonl except times.
+class Trainer {
+ public:
+  /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
+  /// first), writes config.ini and plans all memory. Throws Error (usage) when the folder's run is another's.
+  Trainer(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine, Progress& progress,
+          TrainControls controls = default_controls());
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Trains to the end, which may have been reached before. Throws Error when loss or gradients are not finite; what is
+  /// saved stays as it was.
+  TrainEnd run();
+
+  [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
+  [[nodiscard]] std::int64_t steps_per_epoch() const noexcept { return steps_per_epoch_; }
+  [[nodiscard]] Network& network() noexcept { return network_; }
+  [[nodiscard]] const RunFolder& folder() const noexcept { return folder_; }
+  /// Threads of the run that was restored; the engine's own for a new run.
+  [[nodiscard]] int threads_before() const noexcept;
+  /// Memory of all plans together.
+  [[nodiscard]] PlannedMemory planned_memory();
+
+ private:
+  /// The end that the run has reached between two epochs, if any.
+  [[nodiscard]] std::optional<TrainEnd> end_between_epochs() const;
+  /// The reason to stop after a step, if any.
+  [[nodiscard]] std::optional<TrainEnd> end_within_epoch() const;
+
+  std::optional<TrainEnd> train_epoch();
+  void train_step(const Batch& batch);
+  std::optional<TrainEnd> finish_epoch();
+  [[nodiscard]] Evaluation evaluate_test_set();
+  void end_by_time_limit();
+
+  void log_step(const BatchResult& result, double learning_rate, double gradient_norm);
+  void save_state();
+  /// `update` is the number, from 0, of the update in which the value was met.
+  [[noreturn]] void fail_not_finite(const char* what, double value, std::int64_t update) const;
+  void check_weights_are_finite() const;
+
+  /// Seconds since the last call, which are counted as the run's.
+  double lap();
+  void show_training();
+  void show_evaluation(std::int64_t images);
+  [[nodiscard]] double run_seconds_left(std::int64_t training_images, std::int64_t evaluation_images) const;
+  [[nodiscard]] std::int64_t images_per_epoch() const;
+
+  TrainConfig config_;
+  const Dataset& test_;
+  std::int64_t train_size_;
+  int threads_;
+  Progress& progress_;
+  TrainControls controls_;
+  RunFolder folder_;
+  RunFolderLock lock_;
+  Network network_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Loader train_loader_;
+  Loader test_loader_;
+  std::int64_t steps_per_epoch_;
+  Schedule schedule_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  TrainingPosition position_;
+  std::unique_ptr<MetricsFile> metrics_;
+  TimeEstimate estimate_;
+
+  double lap_start_ = 0.0;
+  double last_save_ = 0.0;
+  double wait_before_ = 0.0;  // of this epoch, before train_loader_ was started in it
+  struct {
+    std::int64_t images = 0;
+    double seconds = 0.0;
+    double wait_at_start = 0.0;
+  } since_record_;
+};
+
+}  // namespace convmixer

@@ -1,0 +1,58 @@
+/// What a run writes to its folder, and in which order, so that it can be killed at any moment.
+///
+/// The state (last.state.safetensors) is what a run goes on from; it alone says where the run stands, and it is
+/// replaced whole or not at all. Everything else in the folder follows from it:
+///   - metrics.jsonl is appended to, and on the disk, before a state is saved. Killed in between, the file is ahead of
+///     the state; opened again, the records beyond the state are taken out and will be written again, equal.
+///   - last and best are written after the state of their epoch's end. Killed in between, they are behind the state;
+///     but that state holds their very weights, and restore() writes them from it.
+///   - A run's first state is saved before its first step, so that a folder without a state is none of a run's.
+#pragma once
+
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/train/run_folder.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace convmixer {
+
+class Checkpointer {
+ public:
+  /// `model` gives the part of the weights files' metadata that doesn't change. All but the values are borrowed.
+  Checkpointer(RunFolder folder, std::map<std::string, std::string> fingerprint, int threads, CheckpointInfo model,
+               Parameters& parameters, Optimizer& optimizer);
+
+  /// Reads the folder's state, if it holds one, into parameters and optimiser. Throws Error (usage) when it belongs to
+  /// another configuration, or the folder holds a run's files without a state.
+  [[nodiscard]] std::optional<TrainingPosition> restore();
+
+  /// Threads that the restored run was trained with; its bits are promised for the same number only.
+  [[nodiscard]] int threads_before() const noexcept { return threads_before_; }
+
+  void save_state(const TrainingPosition& position);
+  /// At the end of an epoch, after its state.
+  void save_epoch(const TrainingPosition& position);
+  /// The weights as they are within an epoch.
+  void save_last(const TrainingPosition& position, double test_accuracy);
+
+  /// Step of the state on the disk.
+  [[nodiscard]] std::int64_t saved_step() const noexcept { return saved_step_; }
+
+ private:
+  void check_no_foreign_run() const;
+  [[nodiscard]] CheckpointInfo info(const TrainingPosition& position, double test_accuracy) const;
+
+  RunFolder folder_;
+  std::map<std::string, std::string> fingerprint_;
+  int threads_;
+  int threads_before_;
+  CheckpointInfo model_;
+  Parameters& parameters_;
+  Optimizer& optimizer_;
+  std::int64_t saved_step_ = 0;
+};
+
+}  // namespace convmixer

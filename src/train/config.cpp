@@ -1,0 +1,198 @@
+#include "convmixer/train/config.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/plan/engine.hpp"
+#include "convmixer/train/option_parser.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace convmixer {
+namespace {
+
+constexpr float kAnyNumber = std::numeric_limits<float>::max();
+constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
+
+OptionGroup model_group(TrainConfig& c) {
+  return {"Model",
+          {integer_option("dim", c.dim, 1, 16384, "channels of every block"),
+           integer_option("depth", c.depth, 1, 1024, "number of blocks"),
+           integer_option("kernel-size", c.kernel_size, 1, 64, "of the depthwise convolutions, odd or even"),
+           integer_option("patch-size", c.patch_size, 1, 64, "pixels of a patch, in each direction"),
+           integer_option("image-size", c.image_size, 0, 1024, "pixels in each direction; 0: the data set's")}};
+}
+
+OptionGroup data_group(TrainConfig& c) {
+  return {"Data",
+          {choice_option("dataset", c.dataset, {"cifar10", "cifar100", "shapes"}, "shapes needs no files"),
+           changeable(path_option("data", c.data, "FOLDER", "folder of CIFAR's binary version")),
+           integer_option("train-images", c.train_images, 0, kAnyInteger, "train on the first so many; 0: all"),
+           integer_option("test-images", c.test_images, 0, kAnyInteger, "test on the first so many; 0: all"),
+           list_option("mean", c.mean, -kAnyNumber, "of each colour, pixels being 0 to 1; the data set's if not given"),
+           list_option("std", c.std, 1e-6F, "standard deviation, likewise"),
+           integer_option("pad-crop", c.pad_crop, 0, 64, "random crops out of a border of so many pixels; 0: off"),
+           switch_option("horizontal-flip", c.horizontal_flip, "flip half of the images, drawn at random"),
+           integer_option("batch-size", c.batch_size, std::int64_t{1}, 65536, "images of a training step"),
+           changeable(integer_option("eval-batch-size", c.eval_batch_size, std::int64_t{1}, 65536,
+                                     "images evaluated together; divides the test set best")),
+           switch_option("drop-last", c.drop_last, "leave out an epoch's last batch if it isn't full"),
+           changeable(integer_option("prefetch", c.prefetch, 1, 1024, "batches prepared ahead of the step"))}};
+}
+
+OptionGroup optimizer_group(TrainConfig& c) {
+  OptimizerOptions& o = c.optimizer;
+  const Option epochs = integer_option("epochs", c.epochs, 1, 1000000, "passes over the training images");
+  return {
+      "Optimiser",
+      {c.schedule == ScheduleKind::constant ? changeable(epochs) : epochs,
+       choice_option("optimizer", o.kind,
+                     {{"adamw", OptimizerKind::adamw}, {"adam", OptimizerKind::adam}, {"sgd", OptimizerKind::sgd}},
+                     "as PyTorch defines them"),
+       number_option("lr", c.lr, 0.0F, kAnyNumber, "learning rate, the schedule's highest"),
+       choice_option("schedule", c.schedule,
+                     {{"constant", ScheduleKind::constant},
+                      {"piecewise-linear", ScheduleKind::piecewise_linear},
+                      {"cosine", ScheduleKind::cosine}},
+                     "of the learning rate, step by step"),
+       number_option("warmup-epochs", c.warmup_epochs, 0.0F, 1e6F, "cosine: epochs of rising learning rate"),
+       number_option("min-lr", c.min_lr, 0.0F, kAnyNumber, "cosine: learning rate at the end"),
+       number_option("weight-decay", o.weight_decay, 0.0F, kAnyNumber, "adamw: decoupled; adam and sgd: L2"),
+       switch_option("decay-norm-and-bias", o.decay_norm_and_bias, "weight decay for biases and norms as well"),
+       number_option("beta1", o.beta1, 0.0F, 0.999999F, "adam and adamw: decay of the mean gradient"),
+       number_option("beta2", o.beta2, 0.0F, 0.9999999F, "adam and adamw: decay of the mean squared gradient"),
+       number_option("epsilon", o.epsilon, 0.0F, 1.0F, "adam and adamw: added to the denominator"),
+       number_option("momentum", o.momentum, 0.0F, 0.999999F, "sgd"),
+       switch_option("nesterov", o.nesterov, "sgd: Nesterov momentum"),
+       number_option("clip-norm", o.clip_norm, 0.0F, kAnyNumber, "largest norm of all gradients together; 0: any"),
+       number_option("label-smoothing", c.label_smoothing, 0.0F, 0.999999F, "share of the target spread over classes"),
+       integer_option("seed", c.seed, "of weights, order of images, augmentation")}};
+}
+
+OptionGroup machine_group(TrainConfig& c) {
+  return {"Machine",
+          {choice_option("precision", c.precision, {"auto", "f32", "bf16"}, "auto is bf16 where the CPU has it"),
+           choice_option("layout", c.layout,
+                         {{"automatic", LayoutPolicy::automatic},
+                          {"channels-last", LayoutPolicy::channels_last},
+                          {"blocked", LayoutPolicy::blocked}},
+                         "memory layout of activations"),
+           changeable(integer_option("threads", c.threads, 0, 4096, "0: physical cores this process may use"))}};
+}
+
+OptionGroup run_group(TrainConfig& c) {
+  return {"Run",
+          {changeable(path_option("out", c.out, "FOLDER", "run folder; runs/NAME of configuration or data set")),
+           changeable(integer_option("patience", c.patience, 0, 1000000,
+                                     "stop after so many epochs without better test accuracy; 0: never")),
+           changeable(duration_option("max-time", c.max_time, "stop after such a time, say 2h or 1h30m; 0s: never")),
+           changeable(integer_option("log-interval", c.log_interval, std::int64_t{0}, kAnyInteger,
+                                     "steps between two step records of metrics.jsonl; 0: none")),
+           changeable(number_option("save-interval", c.save_interval, 0.0F, 1e6F,
+                                    "minutes between two saves within an epoch; 0: at its end only")),
+           changeable(switch_option("quiet", c.quiet, "print nothing but errors"))}};
+}
+
+void check_combinations(const TrainConfig& c) {
+  if (c.schedule != ScheduleKind::cosine && (c.warmup_epochs > 0.0F || c.min_lr > 0.0F)) {
+    fail_usage("{} has no effect without schedule = cosine", c.warmup_epochs > 0.0F ? "warmup-epochs" : "min-lr");
+  }
+  if (c.warmup_epochs > static_cast<float>(c.epochs)) {
+    fail_usage("warmup-epochs {} is more than epochs {}", c.warmup_epochs, c.epochs);
+  }
+  if (c.min_lr > c.lr) fail_usage("min-lr {} is more than lr {}", c.min_lr, c.lr);
+  if (c.optimizer.nesterov && c.optimizer.kind != OptimizerKind::sgd) {
+    fail_usage("nesterov has no effect without optimizer = sgd");
+  }
+}
+
+void check_channels(const std::string& key, const std::vector<float>& values, const Dataset& dataset) {
+  if (static_cast<int>(values.size()) != dataset.channels()) {
+    fail_usage("{} has {} values: expected {}, one for each colour", key, values.size(), dataset.channels());
+  }
+}
+
+}  // namespace
+
+std::vector<OptionGroup> config_options(TrainConfig& config) {
+  return {model_group(config), data_group(config), optimizer_group(config), machine_group(config), run_group(config)};
+}
+
+TrainConfig read_config(const std::filesystem::path& path) {
+  TrainConfig config;
+  const std::vector<OptionGroup> options = config_options(config);
+  assign(options, parse_ini_file(options, path));
+  return config;
+}
+
+std::string to_ini(const TrainConfig& config) {
+  TrainConfig copy = config;
+  return to_ini(config_options(copy));
+}
+
+std::map<std::string, std::string> fingerprint(const TrainConfig& config) {
+  TrainConfig copy = config;
+  std::map<std::string, std::string> values;
+  for (const OptionGroup& group : config_options(copy)) {
+    for (const Option& option : group.options) {
+      if (!option.changeable) values[option.name] = option.write();
+    }
+  }
+  return values;
+}
+
+void resolve(TrainConfig& config, const Dataset& dataset) {
+  check_combinations(config);
+  if (config.image_size != 0 && config.image_size != dataset.image_size()) {
+    fail_usage("image-size {} doesn't fit the data set {}: its images have {} x {} pixels", config.image_size,
+               config.dataset, dataset.image_size(), dataset.image_size());
+  }
+  config.image_size = dataset.image_size();
+  const Normalisation usual = default_normalisation(config.dataset);
+  if (config.mean.empty()) config.mean = usual.mean;
+  if (config.std.empty()) config.std = usual.std;
+  check_channels("mean", config.mean, dataset);
+  check_channels("std", config.std, dataset);
+  config.precision = to_string(choose_precision(config.precision));
+}
+
+ConvMixerConfig model_config(const TrainConfig& config, int channels, int classes) {
+  return {.dim = config.dim,
+          .depth = config.depth,
+          .kernel_size = config.kernel_size,
+          .patch_size = config.patch_size,
+          .image_size = config.image_size,
+          .channels = channels,
+          .classes = classes};
+}
+
+DatasetOptions dataset_options(const TrainConfig& config, Split split) {
+  return {.name = config.dataset,
+          .folder = config.data,
+          .limit = split == Split::train ? config.train_images : config.test_images};
+}
+
+LoaderOptions loader_options(const TrainConfig& config, Split split) {
+  LoaderOptions options;
+  options.seed = config.seed;
+  options.prefetch = config.prefetch;
+  options.normalisation = {config.mean, config.std};
+  options.batch_size = config.eval_batch_size;
+  if (split == Split::train) {
+    options.batch_size = config.batch_size;
+    options.shuffle = true;
+    options.drop_last = config.drop_last;
+    options.augmentation = {.pad_crop = config.pad_crop, .horizontal_flip = config.horizontal_flip};
+  }
+  return options;
+}
+
+Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch) {
+  return {
+      .kind = config.schedule,
+      .peak = config.lr,
+      .total_steps = steps_per_epoch * config.epochs,
+      .warmup_steps = std::llround(static_cast<double>(config.warmup_epochs) * static_cast<double>(steps_per_epoch)),
+      .minimum = config.min_lr};
+}
+
+}  // namespace convmixer

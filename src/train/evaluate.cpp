@@ -1,0 +1,30 @@
+#include "convmixer/train/evaluate.hpp"
+
+#include "convmixer/plan/loss.hpp"
+
+namespace convmixer {
+
+Evaluation evaluate(Network& network, Loader& loader, const std::function<bool(std::int64_t)>& go_on) {
+  const auto classes = static_cast<std::size_t>(network.classes());
+  Evaluation result;
+  result.class_images.assign(classes, 0);
+  result.class_correct.assign(classes, 0);
+  loader.start(0);
+  while (const Batch* batch = loader.next()) {
+    result.total += network.evaluate_batch(batch->images, {.labels = batch->labels, .soft = {}});
+    const std::span<const float> logits = network.logits();
+    for (std::size_t i = 0; i < batch->labels.size(); ++i) {
+      const auto label = static_cast<std::size_t>(batch->labels[i]);
+      ++result.class_images[label];
+      result.class_correct[label] +=
+          count_in_top(logits.subspan(i * classes, classes), network.classes(), batch->labels.subspan(i, 1), 1);
+    }
+    if (go_on && !go_on(result.total.images)) {
+      result.complete = false;
+      break;
+    }
+  }
+  return result;
+}
+
+}  // namespace convmixer

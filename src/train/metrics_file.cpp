@@ -1,0 +1,107 @@
+#include "convmixer/train/metrics_file.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <string_view>
+#include <unistd.h>
+
+namespace convmixer {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keys in the order in which a reader wants them
+
+/// Whether a line is a record of a position not after the one given.
+bool belongs(std::string_view line, std::int64_t finished_epochs, std::int64_t steps) {
+  const Json record = Json::parse(line, nullptr, false);
+  if (!record.is_object()) return false;
+  const auto type = record.find("type");
+  if (type == record.end()) return false;
+  const auto at_most = [&](const char* key, std::int64_t limit) {
+    const auto value = record.find(key);
+    return value != record.end() && value->is_number_integer() && value->get<std::int64_t>() <= limit;
+  };
+  if (*type == "step") return at_most("step", steps);
+  return *type == "epoch" && at_most("epoch", finished_epochs);
+}
+
+/// Text without the records that don't belong; a last line without its line break is torn.
+std::string records_up_to(std::string_view text, std::int64_t finished_epochs, std::int64_t steps) {
+  std::string kept;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    const std::string_view line = text.substr(0, end);
+    if (belongs(line, finished_epochs, steps)) kept.append(line).append("\n");
+    text.remove_prefix(end + 1);
+  }
+  return kept;
+}
+
+double ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
+
+}  // namespace
+
+MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps)
+    : path_(path) {
+  if (std::filesystem::exists(path)) {
+    const std::string text = read_text_file(path);
+    const std::string kept = records_up_to(text, finished_epochs, steps);
+    if (kept != text) write_file_atomically(path, kept);
+  }
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail("{}: can't be written: {}", path.string(), std::strerror(errno));
+}
+
+MetricsFile::~MetricsFile() { ::close(descriptor_); }
+
+void MetricsFile::append(const StepRecord& r) {
+  const Json record{{"type", "step"},
+                    {"epoch", r.epoch},
+                    {"step", r.step},
+                    {"loss", r.loss},
+                    {"accuracy", r.accuracy},
+                    {"learning_rate", r.learning_rate},
+                    {"gradient_norm", r.gradient_norm},
+                    {"images_per_s", r.images_per_second},
+                    {"data_wait_s", r.wait_seconds}};
+  append_line(record.dump());
+}
+
+void MetricsFile::append(const EpochRecord& r) {
+  const Json record{{"type", "epoch"},
+                    {"epoch", r.epoch},
+                    {"step", r.step},
+                    {"loss", r.loss},
+                    {"accuracy", r.accuracy},
+                    {"test_loss", r.test_loss},
+                    {"test_accuracy", r.test_accuracy},
+                    {"test_top5", r.test_top5},
+                    {"best_test_accuracy", r.best_test_accuracy},
+                    {"learning_rate", r.learning_rate},
+                    {"images_per_s", r.images_per_second},
+                    {"data_wait_s", r.wait_seconds},
+                    {"data_wait_share", ratio(r.wait_seconds, r.train_seconds)},
+                    {"train_s", r.train_seconds},
+                    {"test_s", r.test_seconds},
+                    {"total_s", r.total_seconds}};
+  append_line(record.dump());
+}
+
+void MetricsFile::sync() {
+  if (::fsync(descriptor_) != 0) fail("{}: can't be written: {}", path_.string(), std::strerror(errno));
+}
+
+void MetricsFile::append_line(const std::string& line) {
+  const std::string text = line + "\n";
+  const ssize_t written = ::write(descriptor_, text.data(), text.size());
+  if (written == static_cast<ssize_t>(text.size())) return;
+  fail("{}: can't be written: {}", path_.string(), written < 0 ? std::strerror(errno) : "the disk is full");
+}
+
+}  // namespace convmixer

@@ -1,0 +1,198 @@
+#include "convmixer/train/option.hpp"
+
+#include "convmixer/train/duration.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+namespace convmixer {
+namespace {
+
+/// The whole text as a number, or nothing.
+template <typename Number>
+std::optional<Number> parse_number(const std::string& text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+template <typename Integer>
+Option bounded_integer(const std::string& name, Integer& variable, Integer low, Integer high, const std::string& help) {
+  const std::string expected = high == std::numeric_limits<Integer>::max()
+                                   ? fmt::format("a whole number of at least {}", low)
+                                   : fmt::format("a whole number from {} to {}", low, high);
+  return {name,
+          "N",
+          help,
+          expected,
+          [&variable, low, high](const std::string& text) {
+            const auto number = parse_number<Integer>(text);
+            if (!number || *number < low || *number > high) return false;
+            variable = *number;
+            return true;
+          },
+          [&variable] { return fmt::format("{}", variable); }};
+}
+
+}  // namespace
+
+Option integer_option(const std::string& name, int& variable, int low, int high, const std::string& help) {
+  return bounded_integer(name, variable, low, high, help);
+}
+
+Option integer_option(const std::string& name, std::int64_t& variable, std::int64_t low, std::int64_t high,
+                      const std::string& help) {
+  return bounded_integer(name, variable, low, high, help);
+}
+
+Option integer_option(const std::string& name, std::uint64_t& variable, const std::string& help) {
+  return bounded_integer(name, variable, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(), help);
+}
+
+Option number_option(const std::string& name, float& variable, float low, float high, const std::string& help) {
+  const std::string expected = high == std::numeric_limits<float>::max()
+                                   ? fmt::format("a number of at least {}", low)
+                                   : fmt::format("a number from {} to {}", low, high);
+  return {name,
+          "X",
+          help,
+          expected,
+          [&variable, low, high](const std::string& text) {
+            const auto number = parse_number<float>(text);
+            if (!number || !(*number >= low && *number <= high)) return false;
+            variable = *number;
+            return true;
+          },
+          [&variable] { return fmt::format("{}", variable); }};
+}
+
+Option list_option(const std::string& name, std::vector<float>& variable, float low, const std::string& help) {
+  return {name,
+          "X,X,X",
+          help,
+          fmt::format("numbers of at least {}, with commas between them", low),
+          [&variable, low](const std::string& text) {
+            std::vector<float> numbers;
+            for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
+              const std::size_t comma = std::min(text.find(',', begin), text.size());
+              std::string item = text.substr(begin, comma - begin);
+              item.erase(0, std::min(item.find_first_not_of(' '), item.size()));
+              const auto number = parse_number<float>(item);
+              if (!number || !std::isfinite(*number) || *number < low) return false;
+              numbers.push_back(*number);
+              begin = comma + 1;
+            }
+            variable = numbers;
+            return true;
+          },
+          [&variable] { return fmt::format("{}", fmt::join(variable, ",")); }};
+}
+
+Option switch_option(const std::string& name, bool& variable, const std::string& help) {
+  return {name,
+          "",
+          help,
+          "true or false",
+          [&variable](const std::string& text) {
+            for (const auto* yes : {"true", "yes", "on", "1"}) {
+              if (text == yes) return variable = true;
+            }
+            for (const auto* no : {"false", "no", "off", "0"}) {
+              if (text == no) return !(variable = false);
+            }
+            return false;
+          },
+          [&variable] { return std::string(variable ? "true" : "false"); }};
+}
+
+Option duration_option(const std::string& name, std::int64_t& variable, const std::string& help) {
+  return {name,
+          "TIME",
+          help,
+          "a time such as 2h, 1h30m, 45m, 90s",
+          [&variable](const std::string& text) {
+            const auto seconds = parse_duration(text);
+            if (seconds) variable = *seconds;
+            return seconds.has_value();
+          },
+          [&variable] { return format_duration(variable); }};
+}
+
+Option path_option(const std::string& name, std::filesystem::path& variable, const std::string& value_name,
+                   const std::string& help) {
+  // '#' begins a comment in an INI file: such a path couldn't be written down so that the run starts again from it.
+  return {name,
+          value_name,
+          help,
+          "a path without '#' and line breaks, and no blanks at either end",
+          [&variable](const std::string& text) {
+            if (text.find_first_of("#\n\r") != std::string::npos) return false;
+            if (!text.empty() && (std::isspace(static_cast<unsigned char>(text.front())) != 0 ||
+                                  std::isspace(static_cast<unsigned char>(text.back())) != 0)) {
+              return false;
+            }
+            variable = text;
+            return true;
+          },
+          [&variable] { return variable.string(); }};
+}
+
+Option choice_option(const std::string& name, const std::vector<std::string>& choices,
+                     std::function<void(std::size_t)> set, std::function<std::string()> write,
+                     const std::string& help) {
+  return {name,
+          "NAME",
+          fmt::format("{}: {}", help, fmt::join(choices, ", ")),
+          fmt::format("one of {}", fmt::join(choices, ", ")),
+          [choices, set = std::move(set)](const std::string& text) {
+            const auto found = std::find(choices.begin(), choices.end(), text);
+            if (found == choices.end()) return false;
+            set(static_cast<std::size_t>(found - choices.begin()));
+            return true;
+          },
+          std::move(write)};
+}
+
+Option choice_option(const std::string& name, std::string& variable, const std::vector<std::string>& choices,
+                     const std::string& help) {
+  return choice_option(
+      name, choices, [&variable, choices](std::size_t index) { variable = choices[index]; },
+      [&variable] { return variable; }, help);
+}
+
+Option changeable(Option option) {
+  option.changeable = true;
+  return option;
+}
+
+OptionGroup select_options(std::span<const OptionGroup> groups, const std::string& title,
+                           std::span<const std::string> names) {
+  OptionGroup selection{title, {}};
+  for (const OptionGroup& group : groups) {
+    for (const Option& option : group.options) {
+      if (std::find(names.begin(), names.end(), option.name) != names.end()) selection.options.push_back(option);
+    }
+  }
+  return selection;
+}
+
+std::string to_ini(std::span<const OptionGroup> groups) {
+  std::string text;
+  for (const OptionGroup& group : groups) {
+    text += fmt::format("{}# {}\n", text.empty() ? "" : "\n", group.title);
+    for (const Option& option : group.options) {
+      const std::string value = option.write();
+      text += fmt::format("{} ={}{}\n", option.name, value.empty() ? "" : " ", value);
+    }
+  }
+  return text;
+}
+
+}  // namespace convmixer

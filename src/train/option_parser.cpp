@@ -1,0 +1,170 @@
+#include "convmixer/train/option_parser.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+#include "convmixer/train/nearest.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+namespace convmixer {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr unsigned kTerminalWidth = 110;
+constexpr unsigned kHelpColumn = 60;
+
+po::options_description declare(std::span<const OptionGroup> groups) {
+  po::options_description all(kTerminalWidth, kHelpColumn);
+  for (const OptionGroup& group : groups) {
+    po::options_description described(group.title, kTerminalWidth, kHelpColumn);
+    for (const Option& option : group.options) {
+      auto* value = po::value<std::string>();
+      if (const std::string present = option.write(); !present.empty()) value->default_value(present);
+      if (option.is_switch()) {
+        value->implicit_value("true", "")->value_name("yes|no");
+      } else {
+        value->value_name(option.value_name);
+      }
+      described.add_options()(option.name.c_str(), value, option.help.c_str());
+    }
+    all.add(described);
+  }
+  return all;
+}
+
+const Option* find_option(std::span<const OptionGroup> groups, const std::string& name) {
+  for (const OptionGroup& group : groups) {
+    for (const Option& option : group.options) {
+      if (option.name == name) return &option;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> option_names(std::span<const OptionGroup> groups) {
+  std::vector<std::string> names;
+  for (const OptionGroup& group : groups) {
+    for (const Option& option : group.options) names.push_back(option.name);
+  }
+  return names;
+}
+
+/// "--nesterov no" as "--nesterov=no": Boost takes a value that may be missing only in the second form.
+std::vector<std::string> join_switch_values(std::span<const OptionGroup> groups, std::span<const std::string> words) {
+  std::vector<std::string> joined;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    joined.push_back(words[i]);
+    if (!words[i].starts_with("--") || i + 1 == words.size()) continue;
+    const Option* const option = find_option(groups, words[i].substr(2));
+    if (option == nullptr || !option->is_switch()) continue;
+    static const std::vector<std::string> values{"true", "false", "yes", "no", "on", "off", "1", "0"};
+    if (std::find(values.begin(), values.end(), words[i + 1]) != values.end()) joined.back() += "=" + words[++i];
+  }
+  return joined;
+}
+
+std::string trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r");
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+}
+
+/// The "key = value" of one line; nothing for blanks, comments and headings.
+std::vector<po::option> parse_ini_line(const std::string& line, const std::string& where) {
+  std::istringstream stream(line);
+  try {
+    return po::parse_config_file(stream, po::options_description(), true).options;
+  } catch (const po::error&) {
+    fail_usage("{}: '{}' is not of the form key = value", where, trimmed(line));
+  }
+}
+
+}  // namespace
+
+const std::string* CommandLine::find(const std::string& key) const {
+  const auto found =
+      std::find_if(settings.begin(), settings.end(), [&](const Assignment& setting) { return setting.key == key; });
+  return found == settings.end() ? nullptr : &found->value;
+}
+
+CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<const std::string> words) {
+  const po::options_description described = declare(groups);
+  CommandLine result;
+  try {
+    namespace style = po::command_line_style;
+    const auto parsed = po::command_line_parser(join_switch_values(groups, words))
+                            .options(described)
+                            .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
+                            .allow_unregistered()
+                            .run();
+    for (const po::option& option : parsed.options) {
+      if (option.position_key != -1 || option.string_key.empty()) {
+        const std::vector<std::string>& words_here = option.value.empty() ? option.original_tokens : option.value;
+        result.arguments.insert(result.arguments.end(), words_here.begin(), words_here.end());
+        continue;
+      }
+      if (option.unregistered) {
+        fail_usage("unknown option '--{}'{}", option.string_key, suggestion(option.string_key, option_names(groups)));
+      }
+      if (result.find(option.string_key) != nullptr) fail_usage("option '--{}' is given twice", option.string_key);
+      const bool has_value = !option.value.empty();
+      if (has_value && option.value.front().starts_with("--")) {
+        fail_usage("option '--{}' needs a value", option.string_key);
+      }
+      result.settings.push_back(
+          {option.string_key, has_value ? option.value.front() : "true",
+           fmt::format("--{}{}{}", option.string_key, has_value ? " " : "", has_value ? option.value.front() : "")});
+    }
+  } catch (const po::error_with_option_name& error) {
+    fail_usage("option '{}' needs a value", error.get_option_name());
+  } catch (const po::error& error) {
+    fail_usage("{}", error.what());
+  }
+  return result;
+}
+
+std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups, const std::filesystem::path& path) {
+  std::istringstream text(read_text_file(path));
+  std::vector<Assignment> assignments;
+  std::map<std::string, int> seen;
+  std::string line;
+  for (int number = 1; std::getline(text, line); ++number) {
+    const std::string where = fmt::format("{}:{}", path.string(), number);
+    if (const std::string content = trimmed(line); content.starts_with("[")) continue;
+    // Line by line, because Boost's messages don't say which one they are about.
+    for (const po::option& option : parse_ini_line(line, where)) {
+      const std::string& key = option.string_key;
+      if (find_option(groups, key) == nullptr) {
+        fail_usage("{}: unknown key '{}'{}", where, key, suggestion(key, option_names(groups)));
+      }
+      if (const auto [first, added] = seen.emplace(key, number); !added) {
+        fail_usage("{}: key '{}' is given twice, the first time in line {}", where, key, first->second);
+      }
+      const std::string value = option.value.empty() ? std::string() : option.value.front();
+      assignments.push_back({key, value, fmt::format("{}: {} = {}", where, key, value)});
+    }
+  }
+  return assignments;
+}
+
+void assign(std::span<const OptionGroup> groups, std::span<const Assignment> assignments) {
+  for (const Assignment& assignment : assignments) {
+    const Option* const option = find_option(groups, assignment.key);
+    if (option != nullptr && !option->read(assignment.value)) {
+      fail_usage("{}: expected {}", assignment.where, option->expected);
+    }
+  }
+}
+
+std::string describe_options(std::span<const OptionGroup> groups) {
+  std::ostringstream text;
+  text << declare(groups);
+  return text.str();
+}
+
+}  // namespace convmixer

@@ -1,0 +1,114 @@
+#include "convmixer/train/duration.hpp"
+#include "convmixer/train/progress.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+constexpr std::string_view kBold = "1";
+constexpr std::string_view kGreen = "32";
+constexpr std::string_view kYellow = "33";
+constexpr std::string_view kCyan = "36";
+constexpr std::string_view kPlain;
+constexpr double kWaitWorthNoticing = 0.05;
+
+/// A piece of a line. In a narrow line those of the lowest rank go first.
+struct Piece {
+  std::string text;
+  std::string_view style;
+  int rank;
+};
+
+std::string styled(std::string_view text, std::string_view style, bool colour) {
+  if (!colour || style.empty()) return std::string(text);
+  return fmt::format("\x1b[{}m{}\x1b[0m", style, text);
+}
+
+std::size_t width(const std::vector<Piece>& pieces) {
+  std::size_t sum = 0;
+  for (const Piece& piece : pieces) sum += piece.text.size() + (sum == 0 ? 0 : 2);
+  return sum;
+}
+
+std::string join(const std::vector<Piece>& pieces, bool colour) {
+  std::string line;
+  for (const Piece& piece : pieces) {
+    if (!line.empty()) line += "  ";
+    line += styled(piece.text, piece.style, colour);
+  }
+  return line;
+}
+
+std::vector<Piece> pieces_of(const ProgressView& view) {
+  std::vector<Piece> pieces;
+  pieces.push_back({fmt::format("epoch {}/{}", view.epoch, view.epochs), kBold, 9});
+  pieces.push_back({fmt::format("{} {}/{}", view.evaluating ? "testing" : "step", view.done, view.total), kPlain, 8});
+  pieces.push_back({fmt::format("{:.0f} img/s", view.images_per_second), kCyan, 5});
+  if (!view.evaluating) {
+    pieces.push_back({fmt::format("wait {:.1f}%", 100.0 * view.wait_share),
+                      view.wait_share > kWaitWorthNoticing ? kYellow : kPlain, 1});
+  }
+  pieces.push_back({fmt::format("loss {:.4f}", view.loss), kPlain, 7});
+  pieces.push_back({fmt::format("acc {:.2f}%", 100.0 * view.accuracy), kGreen, 4});
+  pieces.push_back({fmt::format("epoch left {}", format_time_left(view.epoch_seconds_left)), kPlain, 3});
+  pieces.push_back({fmt::format("run left {}", format_time_left(view.run_seconds_left)), kPlain, 6});
+  return pieces;
+}
+
+/// "14:32", with the day or the date if it isn't today's.
+std::string format_moment(std::time_t moment, std::time_t now) {
+  std::tm then{};
+  std::tm today{};
+  ::localtime_r(&moment, &then);
+  ::localtime_r(&now, &today);
+  if (then.tm_yday == today.tm_yday && then.tm_year == today.tm_year) return fmt::format("{:%H:%M}", then);
+  constexpr std::time_t kSixDays = 6 * 86400;
+  if (moment - now < kSixDays) return fmt::format("{:%a %H:%M}", then);
+  return fmt::format("{:%Y-%m-%d}", then);
+}
+
+}  // namespace
+
+std::string format_live_line(const ProgressView& view, int columns, bool colour) {
+  std::vector<Piece> pieces = pieces_of(view);
+  const auto room = static_cast<std::size_t>(std::max(columns, 1));
+  while (pieces.size() > 1 && width(pieces) > room) {
+    pieces.erase(
+        std::min_element(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.rank < b.rank; }));
+  }
+  if (pieces.front().text.size() > room) pieces.front().text.resize(room);
+  return join(pieces, colour);
+}
+
+std::string format_plain_line(const ProgressView& view) { return join(pieces_of(view), false); }
+
+std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool best, double run_seconds_left,
+                              std::time_t now, bool colour) {
+  const double wait_share = r.train_seconds > 0.0 ? r.wait_seconds / r.train_seconds : 0.0;
+  std::vector<Piece> pieces;
+  pieces.push_back({fmt::format("epoch {}/{}", r.epoch, epochs), kBold, 0});
+  pieces.push_back({fmt::format("train loss {:.4f} acc {:.2f}%", r.loss, 100.0 * r.accuracy), kPlain, 0});
+  pieces.push_back({fmt::format("test loss {:.4f} acc {:.2f}%{} top-5 {:.2f}%", r.test_loss, 100.0 * r.test_accuracy,
+                                best ? " (best)" : "", 100.0 * r.test_top5),
+                    best ? kGreen : kPlain, 0});
+  pieces.push_back({fmt::format("lr {:.4g}", r.learning_rate), kPlain, 0});
+  pieces.push_back({fmt::format("{:.1f} img/s", r.images_per_second), kPlain, 0});
+  pieces.push_back(
+      {fmt::format("wait {:.1f}%", 100.0 * wait_share), wait_share > kWaitWorthNoticing ? kYellow : kPlain, 0});
+  pieces.push_back({format_time_left(r.train_seconds + r.test_seconds), kPlain, 0});
+  if (std::isfinite(run_seconds_left) && run_seconds_left >= 0.0) {
+    const std::time_t end = now + static_cast<std::time_t>(std::llround(std::min(run_seconds_left, 1e9)));
+    pieces.push_back(
+        {fmt::format("left {} (done {})", format_time_left(run_seconds_left), format_moment(end, now)), kPlain, 0});
+  }
+  return join(pieces, colour);
+}
+
+}  // namespace convmixer

@@ -1,0 +1,59 @@
+#include "convmixer/train/run_folder.hpp"
+
+#include "convmixer/core/error.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace convmixer {
+
+bool RunFolder::holds_state() const {
+  std::error_code ignored;
+  return std::filesystem::exists(state(), ignored);
+}
+
+RunFolderLock::RunFolderLock(const RunFolder& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder.path, error);
+  if (error) fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
+  const std::filesystem::path file = folder.path / ".lock";
+  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int reason = errno;
+  ::close(descriptor_);
+  if (reason == EWOULDBLOCK) {
+    fail("{}: another process is training into this folder; wait for it, or choose another --out",
+         folder.path.string());
+  }
+  fail("{}: can't be locked: {}", file.string(), std::strerror(reason));
+}
+
+RunFolderLock::~RunFolderLock() { ::close(descriptor_); }
+
+void remove_unfinished_files(const RunFolder& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path, ignored)) {
+    if (entry.path().extension() == ".part") std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
+std::filesystem::path move_aside(const RunFolder& folder) {
+  const RunFolderLock lock(folder);  // not from under a process that is training
+  std::error_code error;
+  for (int number = 1;; ++number) {
+    std::filesystem::path target = folder.path;
+    if (!target.has_filename()) target = target.parent_path();  // "runs/x/"
+    target += fmt::format(".{}", number);
+    if (std::filesystem::exists(target, error)) continue;
+    std::filesystem::rename(folder.path, target, error);
+    if (error) fail("{}: can't be renamed to {}: {}", folder.path.string(), target.string(), error.message());
+    return target;
+  }
+}
+
+}  // namespace convmixer

@@ -1,0 +1,234 @@
+#include "convmixer/train/config.hpp"
+
+#include "convmixer/core/file.hpp"
+#include "convmixer/plan/engine.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "support/error_of.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+
+void set(TrainConfig& config, const std::string& key, const std::string& value) {
+  const std::vector<OptionGroup> options = config_options(config);
+  const std::vector<Assignment> assignments{{key, value, key}};
+  assign(options, assignments);
+}
+
+TEST(TrainConfig, RunsAgainFromItsIniText) {
+  TrainConfig config;
+  config.lr = 0.1F + 1e-8F;
+  config.mean = {0.1F, 0.2F, 1.0F / 3.0F};
+  config.optimizer.kind = OptimizerKind::sgd;
+  config.optimizer.epsilon = 1e-7F;
+  config.schedule = ScheduleKind::cosine;
+  config.layout = LayoutPolicy::channels_last;
+  config.max_time = 5400;
+  config.seed = 123456789012345ULL;
+  config.data = "some folder/cifar";
+  const testing_support::TemporaryFolder folder;
+  write_file_atomically(folder.path() / "config.ini", to_ini(config));
+  const TrainConfig read = read_config(folder.path() / "config.ini");
+  EXPECT_EQ(to_ini(read), to_ini(config));
+  EXPECT_EQ(read.lr, config.lr);
+  EXPECT_EQ(read.mean, config.mean);
+}
+
+TEST(TrainConfig, HasEveryKeyOnce) {
+  TrainConfig config;
+  std::set<std::string> names;
+  for (const OptionGroup& group : config_options(config)) {
+    for (const Option& option : group.options) {
+      EXPECT_TRUE(names.insert(option.name).second) << option.name;
+      EXPECT_FALSE(option.help.empty()) << option.name;
+      EXPECT_TRUE(option.read(option.write())) << option.name << " refuses its own default " << option.write();
+    }
+  }
+  EXPECT_EQ(names.size(), 44U);
+}
+
+TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{{"dim", "0"},
+                                                                                   {"depth", "-1"},
+                                                                                   {"kernel-size", "0"},
+                                                                                   {"patch-size", "65"},
+                                                                                   {"image-size", "-1"},
+                                                                                   {"train-images", "-1"},
+                                                                                   {"pad-crop", "65"},
+                                                                                   {"batch-size", "0"},
+                                                                                   {"eval-batch-size", "0"},
+                                                                                   {"prefetch", "0"},
+                                                                                   {"epochs", "0"},
+                                                                                   {"threads", "-1"},
+                                                                                   {"seed", "-1"},
+                                                                                   {"lr", "nan"},
+                                                                                   {"lr", "-0.1"},
+                                                                                   {"weight-decay", "inf"},
+                                                                                   {"beta1", "1"},
+                                                                                   {"beta2", "1"},
+                                                                                   {"epsilon", "-1"},
+                                                                                   {"momentum", "1"},
+                                                                                   {"clip-norm", "-1"},
+                                                                                   {"label-smoothing", "1"},
+                                                                                   {"warmup-epochs", "-1"},
+                                                                                   {"min-lr", "nan"},
+                                                                                   {"patience", "-1"},
+                                                                                   {"max-time", "-2h"},
+                                                                                   {"log-interval", "-1"},
+                                                                                   {"save-interval", "-1"},
+                                                                                   {"std", "0,0,0"},
+                                                                                   {"precision", "fp16"},
+                                                                                   {"layout", "nhwc"},
+                                                                                   {"optimizer", "lion"},
+                                                                                   {"schedule", "step"},
+                                                                                   {"dataset", "mnist"}}) {
+    TrainConfig config;
+    const Error error = error_of([&] { set(config, key, value); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr(key + ": expected ")) << value;
+  }
+}
+
+TEST(Fingerprint, ChangesWithWhatDecidesTheResult) {
+  const std::map<std::string, std::string> before = fingerprint(TrainConfig{});
+  for (const auto& [key, value] : std::map<std::string, std::string>{
+           {"dim", "8"}, {"lr", "0.5"}, {"seed", "2"}, {"batch-size", "3"}, {"precision", "f32"}, {"epochs", "3"}}) {
+    TrainConfig config;
+    set(config, key, value);
+    EXPECT_NE(fingerprint(config), before) << key;
+  }
+}
+
+TEST(Fingerprint, StaysWithWhatDoesNot) {
+  const std::map<std::string, std::string> before = fingerprint(TrainConfig{});
+  for (const auto& [key, value] : std::map<std::string, std::string>{{"threads", "3"},
+                                                                     {"out", "x"},
+                                                                     {"data", "y"},
+                                                                     {"log-interval", "3"},
+                                                                     {"save-interval", "1"},
+                                                                     {"quiet", "true"},
+                                                                     {"max-time", "2h"},
+                                                                     {"patience", "3"},
+                                                                     {"prefetch", "9"},
+                                                                     {"eval-batch-size", "7"}}) {
+    TrainConfig config;
+    set(config, key, value);
+    EXPECT_EQ(fingerprint(config), before) << key;
+  }
+}
+
+TEST(Fingerprint, LeavesEpochsOutWhenTheLearningRateIsConstant) {
+  TrainConfig config;
+  config.schedule = ScheduleKind::constant;
+  const auto before = fingerprint(config);
+  config.epochs += 10;
+  EXPECT_EQ(fingerprint(config), before);
+}
+
+class Resolve : public testing::Test {
+ protected:
+  std::unique_ptr<Dataset> dataset_ = open_dataset({.name = "shapes", .folder = {}, .limit = 10}, Split::test);
+  TrainConfig config_;
+
+  std::string refusal() {
+    const Error error = error_of([&] { resolve(config_, *dataset_); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return error.what();
+  }
+};
+
+TEST_F(Resolve, FillsInWhatTheDataSetAndTheMachineDecide) {
+  resolve(config_, *dataset_);
+  EXPECT_EQ(config_.image_size, 32);
+  EXPECT_EQ(config_.mean, default_normalisation("shapes").mean);
+  EXPECT_EQ(config_.std, default_normalisation("shapes").std);
+  EXPECT_EQ(config_.precision, Engine::supports(Precision::bf16) ? "bf16" : "f32");
+}
+
+TEST_F(Resolve, KeepsWhatIsGiven) {
+  config_.mean = {0.5F, 0.5F, 0.5F};
+  config_.precision = "f32";
+  resolve(config_, *dataset_);
+  EXPECT_EQ(config_.mean, (std::vector<float>{0.5F, 0.5F, 0.5F}));
+  EXPECT_EQ(config_.precision, "f32");
+}
+
+TEST_F(Resolve, RefusesAnotherImageSizeThanTheDataSets) {
+  config_.image_size = 64;
+  EXPECT_EQ(refusal(), "image-size 64 doesn't fit the data set shapes: its images have 32 x 32 pixels");
+}
+
+TEST_F(Resolve, RefusesAMeanWithTooFewColours) {
+  config_.mean = {0.5F};
+  EXPECT_EQ(refusal(), "mean has 1 values: expected 3, one for each colour");
+}
+
+TEST_F(Resolve, RefusesSettingsThatWouldHaveNoEffect) {
+  config_.warmup_epochs = 1.0F;
+  EXPECT_EQ(refusal(), "warmup-epochs has no effect without schedule = cosine");
+  config_ = {};
+  config_.min_lr = 1e-4F;
+  EXPECT_EQ(refusal(), "min-lr has no effect without schedule = cosine");
+  config_ = {};
+  config_.optimizer.nesterov = true;
+  EXPECT_EQ(refusal(), "nesterov has no effect without optimizer = sgd");
+}
+
+TEST_F(Resolve, RefusesAWarmUpLongerThanTheRun) {
+  config_.schedule = ScheduleKind::cosine;
+  config_.epochs = 3;
+  config_.warmup_epochs = 4.0F;
+  EXPECT_EQ(refusal(), "warmup-epochs 4 is more than epochs 3");
+  config_.warmup_epochs = 1.0F;
+  config_.min_lr = 1.0F;
+  EXPECT_EQ(refusal(), "min-lr 1 is more than lr 0.01");
+}
+
+TEST(MakeSchedule, CountsWarmUpInSteps) {
+  TrainConfig config;
+  config.schedule = ScheduleKind::cosine;
+  config.epochs = 4;
+  config.warmup_epochs = 0.5F;
+  const Schedule schedule = make_schedule(config, 100);
+  EXPECT_EQ(schedule.total_steps, 400);
+  EXPECT_EQ(schedule.warmup_steps, 50);
+}
+
+TEST(LoaderOptions, AugmentAndShuffleTrainingImagesOnly) {
+  TrainConfig config;
+  const LoaderOptions train = loader_options(config, Split::train);
+  EXPECT_TRUE(train.shuffle);
+  EXPECT_EQ(train.augmentation.pad_crop, 4);
+  EXPECT_TRUE(train.augmentation.horizontal_flip);
+  const LoaderOptions test = loader_options(config, Split::test);
+  EXPECT_FALSE(test.shuffle);
+  EXPECT_FALSE(test.drop_last);
+  EXPECT_EQ(test.augmentation.pad_crop, 0);
+  EXPECT_FALSE(test.augmentation.horizontal_flip);
+  EXPECT_EQ(test.batch_size, config.eval_batch_size);
+}
+
+class Configurations : public testing::TestWithParam<std::string> {};
+
+TEST_P(Configurations, AreReadWithoutComplaint) {
+  const TrainConfig config = read_config(std::filesystem::path(CONVMIXER_SOURCE_DIR) / "configs" / GetParam());
+  EXPECT_EQ(config.patch_size, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shipped, Configurations, testing::Values("cifar10-256x8.ini", "labml.ini", "quickstart.ini"),
+                         [](const auto& info) {
+                           std::string name = info.param.substr(0, info.param.find('.'));
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,73 @@
+#include "convmixer/train/evaluate.hpp"
+
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/plan/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace convmixer {
+namespace {
+
+class EvaluateTest : public testing::Test {
+ protected:
+  EvaluateTest() { network_.parameters().initialise(7); }
+
+  Evaluation evaluated(std::int64_t batch_size) {
+    Loader loader(*data_,
+                  {.batch_size = batch_size, .augmentation = {}, .normalisation = default_normalisation("shapes")},
+                  pool_);
+    return evaluate(network_, loader);
+  }
+
+  std::unique_ptr<Dataset> data_ = open_dataset({.name = "shapes", .folder = {}, .limit = 50}, Split::test);
+  ThreadPool pool_{2};
+  Engine engine_{pool_};
+  Network network_{make_convmixer({.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 4}), Precision::f32, engine_};
+};
+
+TEST_F(EvaluateTest, CountsEveryImageOnceInItsClass) {
+  const Evaluation evaluation = evaluated(16);
+  EXPECT_TRUE(evaluation.complete);
+  EXPECT_EQ(evaluation.total.images, 50);
+  std::vector<std::int64_t> expected(10, 0);
+  for (std::int64_t i = 0; i < data_->size(); ++i) ++expected[static_cast<std::size_t>(data_->label(i))];
+  EXPECT_EQ(evaluation.class_images, expected);
+}
+
+TEST_F(EvaluateTest, GivesClassesThatAddUpToTheWhole) {
+  const Evaluation evaluation = evaluated(16);
+  EXPECT_EQ(std::accumulate(evaluation.class_correct.begin(), evaluation.class_correct.end(), std::int64_t{0}),
+            evaluation.total.correct);
+  EXPECT_GE(evaluation.total.correct_top5, evaluation.total.correct);
+}
+
+TEST_F(EvaluateTest, IsTheSameEveryTime) {
+  const Evaluation first = evaluated(16);
+  const Evaluation second = evaluated(16);
+  EXPECT_EQ(first.total.loss_sum, second.total.loss_sum);
+  EXPECT_EQ(first.class_correct, second.class_correct);
+}
+
+TEST_F(EvaluateTest, HardlyDependsOnTheBatchSize) {
+  EXPECT_NEAR(evaluated(16).total.loss(), evaluated(50).total.loss(), 1e-5);
+}
+
+TEST_F(EvaluateTest, EndsEarlyOnRequest) {
+  Loader loader(*data_, {.batch_size = 20, .augmentation = {}, .normalisation = default_normalisation("shapes")},
+                pool_);
+  std::vector<std::int64_t> done;
+  const Evaluation evaluation = evaluate(network_, loader, [&](std::int64_t images) {
+    done.push_back(images);
+    return images < 40;
+  });
+  EXPECT_FALSE(evaluation.complete);
+  EXPECT_EQ(evaluation.total.images, 40);
+  EXPECT_EQ(done, (std::vector<std::int64_t>{20, 40}));
+}
+
+}  // namespace
+}  // namespace convmixer

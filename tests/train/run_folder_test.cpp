@@ -1,0 +1,66 @@
+#include "convmixer/train/run_folder.hpp"
+
+#include "support/error_of.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+
+class RunFolderTest : public testing::Test {
+ protected:
+  testing_support::TemporaryFolder parent_;
+  RunFolder folder_{parent_.path() / "runs" / "a"};
+};
+
+TEST_F(RunFolderTest, IsMadeWithTheFoldersAboveIt) {
+  const RunFolderLock lock(folder_);
+  EXPECT_TRUE(std::filesystem::is_directory(folder_.path));
+}
+
+TEST_F(RunFolderTest, KeepsASecondOneOut) {
+  std::optional<RunFolderLock> lock(std::in_place, folder_);
+  const Error error = error_of([&] { const RunFolderLock second(folder_); });
+  EXPECT_EQ(error.what(), folder_.path.string() +
+                              ": another process is training into this folder; wait for it, or choose another --out");
+  lock.reset();
+  const RunFolderLock third(folder_);
+}
+
+TEST_F(RunFolderTest, IsNamedWhenItCannotBeMade) {
+  parent_.write("runs", "a file where the folder should be");
+  EXPECT_THAT(error_of([&] { const RunFolderLock lock(folder_); }).what(), HasSubstr(folder_.path.string()));
+}
+
+TEST_F(RunFolderTest, LosesUnfinishedFilesOnly) {
+  const testing_support::TemporaryFolder run;
+  run.write("best.safetensors.123.part", "half");
+  run.write("best.safetensors", "whole");
+  remove_unfinished_files({run.path()});
+  EXPECT_EQ(run.names(), std::vector<std::string>{"best.safetensors"});
+}
+
+TEST_F(RunFolderTest, IsMovedAsideToTheFirstFreeName) {
+  parent_.write("runs/a/metrics.jsonl", "first");
+  EXPECT_EQ(move_aside(folder_), parent_.path() / "runs" / "a.1");
+  EXPECT_FALSE(std::filesystem::exists(folder_.path));
+  EXPECT_TRUE(std::filesystem::exists(parent_.path() / "runs" / "a.1" / "metrics.jsonl"));
+  parent_.write("runs/a/metrics.jsonl", "second");
+  EXPECT_EQ(move_aside({parent_.path() / "runs" / "a" / ""}), parent_.path() / "runs" / "a.2");
+}
+
+TEST_F(RunFolderTest, IsNotMovedFromUnderATraining) {
+  const RunFolderLock lock(folder_);
+  EXPECT_THAT(error_of([&] { move_aside(folder_); }).what(), HasSubstr("another process"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path));
+}
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,110 @@
+/// A training small enough for a test: two epochs of six steps on drawn shapes.
+#pragma once
+
+#include "convmixer/checkpoint/safetensors.hpp"
+#include "convmixer/core/file.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/plan/engine.hpp"
+#include "convmixer/train/trainer.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace convmixer {
+
+class TrainerFixture : public testing::Test {
+ protected:
+  static constexpr std::int64_t kTrainImages = 92;  // the last batch of six isn't full
+  static constexpr std::int64_t kTestImages = 40;
+
+  [[nodiscard]] TrainConfig small_config(const std::string& folder, const std::string& precision = "f32") const {
+    TrainConfig config;
+    config.dim = 16;
+    config.depth = 1;
+    config.kernel_size = 3;
+    config.patch_size = 4;
+    config.dataset = "shapes";
+    config.train_images = kTrainImages;
+    config.test_images = kTestImages;
+    config.batch_size = 16;
+    config.eval_batch_size = 20;
+    config.epochs = 2;
+    config.log_interval = 1;
+    config.precision = precision;
+    config.out = parent_.path() / folder;
+    resolve(config, *train_);
+    return config;
+  }
+
+  /// Never stopped, by a clock that moves on its own.
+  [[nodiscard]] static TrainControls undisturbed() {
+    TrainControls controls = default_controls();
+    controls.stop_signal = [] { return 0; };
+    return controls;
+  }
+  /// Stopped when it looks for a signal for the time after `looks`: after a step, an evaluated batch, an epoch.
+  [[nodiscard]] static TrainControls stopped_after(int looks) {
+    TrainControls controls = default_controls();
+    controls.stop_signal = [looks, asked = std::make_shared<int>(0)] { return (*asked)++ >= looks ? SIGTERM : 0; };
+    return controls;
+  }
+
+  TrainEnd train(const TrainConfig& config, TrainControls controls = undisturbed()) {
+    Progress progress(nullptr, {}, controls.clock);
+    Trainer trainer(config, *train_, *test_, engine_, progress, std::move(controls));
+    const TrainEnd end = trainer.run();
+    position_ = trainer.position();
+    return end;
+  }
+
+  testing_support::TemporaryFolder parent_;
+  std::unique_ptr<Dataset> train_ = open_dataset({.name = "shapes", .folder = {}, .limit = kTrainImages}, Split::train);
+  std::unique_ptr<Dataset> test_ = open_dataset({.name = "shapes", .folder = {}, .limit = kTestImages}, Split::test);
+  ThreadPool pool_{2};
+  Engine engine_{pool_};
+  TrainingPosition position_;  // of the last training
+};
+
+/// The records of a run, without what depends on the clock.
+inline std::vector<nlohmann::json> timeless_metrics(const std::filesystem::path& run) {
+  std::vector<nlohmann::json> records;
+  std::istringstream text(read_text_file(RunFolder{run}.metrics()));
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json record = nlohmann::json::parse(line);
+    for (const char* key : {"images_per_s", "data_wait_s", "data_wait_share", "train_s", "test_s", "total_s"}) {
+      record.erase(key);
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+/// Every tensor's bytes and all metadata of a state, without what depends on the clock.
+inline std::map<std::string, std::string> timeless_state(const std::filesystem::path& run) {
+  const SafetensorsFile file(RunFolder{run}.state());
+  std::map<std::string, std::string> content(file.metadata());
+  std::erase_if(content, [](const auto& entry) { return entry.first.find("seconds") != std::string::npos; });
+  for (const auto& [name, entry] : file.tensors()) {
+    content["tensor " + name] = std::string(reinterpret_cast<const char*>(entry.bytes.data()), entry.bytes.size());
+  }
+  return content;
+}
+
+/// Expects two runs to have written the same, bit for bit.
+inline void expect_equal_runs(const std::filesystem::path& run, const std::filesystem::path& expected) {
+  EXPECT_EQ(timeless_metrics(run), timeless_metrics(expected));
+  EXPECT_TRUE(timeless_state(run) == timeless_state(expected));
+  EXPECT_TRUE(read_text_file(RunFolder{run}.last()) == read_text_file(RunFolder{expected}.last()));
+  EXPECT_TRUE(read_text_file(RunFolder{run}.best()) == read_text_file(RunFolder{expected}.best()));
+}
+
+}  // namespace convmixer

@@ -1,0 +1,155 @@
+#include "support/error_of.hpp"
+#include "train/trainer_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+#include <csignal>
+
+namespace convmixer {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing_support::error_of;
+
+/// Looks for a signal in an undisturbed run: before each epoch, after each of its 6 steps and 2 evaluated batches.
+constexpr int kLooks = 2 * (1 + 6 + 2);
+
+class TrainerResume : public TrainerFixture, public testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == "bf16" && !Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
+    ASSERT_EQ(train(small_config("whole", GetParam())), TrainEnd::finished);
+  }
+  [[nodiscard]] fs::path whole() const { return parent_.path() / "whole"; }
+};
+
+TEST_P(TrainerResume, ContinuesBitForBitAfterAStopAtAnyMoment) {
+  for (int looks = 0; looks < kLooks; ++looks) {
+    SCOPED_TRACE(looks);
+    const TrainConfig config = small_config(fmt::format("stopped{}", looks), GetParam());
+    ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    expect_equal_runs(config.out, whole());
+  }
+}
+
+TEST_P(TrainerResume, ContinuesBitForBitWhenStoppedAgainAndAgain) {
+  const TrainConfig config = small_config("often", GetParam());
+  int stops = 0;
+  while (train(config, stopped_after(3)) == TrainEnd::signal) ASSERT_LT(++stops, 20);
+  EXPECT_GE(stops, 4);
+  expect_equal_runs(config.out, whole());
+}
+
+TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
+  const TrainConfig config = small_config("parts", GetParam());
+  const fs::path before = parent_.path() / "before";
+  const fs::path after = parent_.path() / "after";
+  ASSERT_EQ(train(config, stopped_after(8)), TrainEnd::signal);  // in the first epoch's evaluation
+  fs::copy(config.out, before);
+  ASSERT_EQ(train(config, stopped_after(3)), TrainEnd::signal);  // between the epochs
+  ASSERT_EQ(position_.epoch, 1);
+  ASSERT_EQ(position_.step_in_epoch, 0);
+  fs::copy(config.out, after);
+
+  // The order of the writes. The files named are written, the others not yet.
+  const std::vector<std::vector<std::string>> moments{{"metrics.jsonl"},
+                                                      {"metrics.jsonl", "last.state.safetensors"},
+                                                      {"metrics.jsonl", "last.state.safetensors", "last.safetensors"}};
+  for (const auto& written : moments) {
+    SCOPED_TRACE(written.back());
+    fs::remove_all(config.out);
+    fs::copy(before, config.out);
+    for (const std::string& name : written) {
+      fs::copy_file(after / name, config.out / name, fs::copy_options::overwrite_existing);
+    }
+    std::ofstream(config.out / "best.safetensors.1234.part") << "half a file";
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    expect_equal_runs(config.out, whole());
+    EXPECT_FALSE(fs::exists(config.out / "best.safetensors.1234.part"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, TrainerResume, testing::Values("f32", "bf16"),
+                         [](const auto& info) { return info.param; });
+
+class ResumedTrainer : public TrainerFixture {
+ protected:
+  void SetUp() override { ASSERT_EQ(train(small_config("run"), stopped_after(4)), TrainEnd::signal); }
+
+  std::string refusal(const TrainConfig& config) {
+    const auto before = timeless_state(config.out);
+    const Error error = error_of([&] { train(config); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_TRUE(timeless_state(config.out) == before);
+    return error.what();
+  }
+};
+
+TEST_F(ResumedTrainer, RefusesASettingThatWouldChangeTheResult) {
+  TrainConfig config = small_config("run");
+  config.lr = 0.02F;
+  const std::string message = refusal(config);
+  for (const char* part : {"last.state.safetensors", "lr", "0.01", "0.02", "--out", "--fresh"}) {
+    EXPECT_THAT(message, HasSubstr(part));
+  }
+}
+
+TEST_F(ResumedTrainer, RefusesAnotherNumberOfEpochsAsItStretchesTheSchedule) {
+  TrainConfig config = small_config("run");
+  config.epochs = 3;
+  EXPECT_THAT(refusal(config), HasSubstr("epochs"));
+}
+
+TEST_F(ResumedTrainer, TakesSettingsThatDoNotChangeTheResult) {
+  TrainConfig config = small_config("run");
+  config.log_interval = 3;
+  config.prefetch = 1;
+  config.save_interval = 0.0F;
+  config.patience = 5;
+  EXPECT_EQ(train(config), TrainEnd::finished);
+  EXPECT_THAT(read_text_file(RunFolder{config.out}.config()), HasSubstr("log-interval = 3\n"));
+}
+
+TEST_F(ResumedTrainer, KnowsTheNumberOfThreadsBefore) {
+  const TrainConfig config = small_config("run");
+  ThreadPool pool(1);
+  Engine engine(pool);
+  Progress progress(nullptr, {}, undisturbed().clock);
+  const Trainer trainer(config, *train_, *test_, engine, progress, undisturbed());
+  EXPECT_EQ(trainer.threads_before(), 2);
+  EXPECT_EQ(trainer.position().step, position_.step);
+}
+
+TEST_F(ResumedTrainer, RefusesADamagedState) {
+  const TrainConfig config = small_config("run");
+  const fs::path state = RunFolder{config.out}.state();
+  fs::resize_file(state, fs::file_size(state) / 2);
+  EXPECT_THAT(error_of([&] { train(config); }).what(), HasSubstr(state.string()));
+}
+
+TEST_F(ResumedTrainer, RefusesARunWithoutItsState) {
+  const TrainConfig config = small_config("run");
+  fs::remove(RunFolder{config.out}.state());
+  const Error error = error_of([&] { train(config); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr("holds config.ini but no last.state.safetensors"));
+}
+
+TEST_F(TrainerFixture, GoesOnForMoreEpochsWhenTheLearningRateIsConstant) {
+  TrainConfig whole = small_config("whole");
+  whole.schedule = ScheduleKind::constant;
+  whole.epochs = 3;
+  ASSERT_EQ(train(whole), TrainEnd::finished);
+  TrainConfig config = small_config("run");
+  config.schedule = ScheduleKind::constant;
+  config.epochs = 1;
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  config.epochs = 3;
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  expect_equal_runs(config.out, whole.out);
+}
+
+}  // namespace
+}  // namespace convmixer

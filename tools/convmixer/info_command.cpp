@@ -1,0 +1,106 @@
+#include "commands.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/model/network.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "report.hpp"
+
+#include <algorithm>
+
+namespace convmixer::tool {
+namespace {
+
+struct CommandOptions {
+  std::filesystem::path config;
+  bool primitives = false;
+};
+
+OptionGroup command_group(CommandOptions& options) {
+  return {"Command",
+          {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
+           switch_option("primitives", options.primitives, "list the primitives of a training step")}};
+}
+
+/// The keys that decide what a step takes.
+OptionGroup configuration_group(TrainConfig& config) {
+  static const std::vector<std::string> names{"dim",        "depth",     "kernel-size", "patch-size",
+                                              "image-size", "dataset",   "batch-size",  "eval-batch-size",
+                                              "optimizer",  "precision", "layout",      "threads"};
+  return select_options(config_options(config), "Configuration", names);
+}
+
+std::string supported_precisions() {
+  return Engine::supports(Precision::bf16) ? "f32, bf16" : "f32 (no instructions for bf16)";
+}
+
+void print_primitives(const Plan& plan) {
+  const std::vector<PlannedStep> steps = plan.steps();
+  std::size_t node = 0;
+  std::size_t operation = 0;
+  for (const PlannedStep& step : steps) {
+    node = std::max(node, step.node.size());
+    operation = std::max(operation, step.operation.size());
+  }
+  print("\nprimitives of a training step, in order: node, operation, direction, layout, implementation\n");
+  for (const PlannedStep& step : steps) {
+    print_format("  {:<{}}  {:<{}}  {:<16}  {:<8}  {}\n", step.node, node, step.operation, operation, step.direction,
+                 step.layout, step.implementation);
+  }
+}
+
+void print_configuration(TrainConfig& config, const CommandOptions& options, ThreadPool& pool) {
+  constexpr int kImageSize = 32;  // of every data set there is
+  constexpr int kColours = 3;
+  if (config.image_size == 0) config.image_size = kImageSize;
+  const ConvMixerConfig model = model_config(config, kColours, config.dataset == "cifar100" ? 100 : 10);
+  const Precision precision = choose_precision(config.precision);
+  Engine engine(pool);
+  Network network(make_convmixer(model), precision, engine, config.layout);
+  const Graph& graph = network.graph();
+  Rows rows = model_rows(model, graph);
+  const Plan& training = network.plan(config.batch_size, PlanMode::training);
+  rows.emplace_back("training",
+                    fmt::format("{} images a step, {}: {}", config.batch_size, to_string(precision),
+                                describe(training.memory(), graph, values_per_parameter(config.optimizer))));
+  const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
+  rows.emplace_back("evaluation", fmt::format("{} images at once, {}: {}", config.eval_batch_size, to_string(precision),
+                                              describe(evaluation.memory(), graph, 1)));
+  print("\n" + format_rows(rows, false));
+  if (options.primitives) print_primitives(training);
+}
+
+}  // namespace
+
+std::string info_help() {
+  TrainConfig config;
+  CommandOptions options;
+  const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
+  return "usage: convmixer info [--config FILE] [--option value ...]\n\n"
+         "What this machine is, how many threads a training will use and why. With a configuration, by --config or by\n"
+         "any of its keys, also parameters, FLOPs of an image and planned memory.\n" +
+         describe_options(groups);
+}
+
+int info_command(std::span<const std::string> words) {
+  TrainConfig config;
+  CommandOptions options;
+  const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
+  const CommandLine line = parse_command_line(groups, words);
+  if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
+  assign(groups, line.settings);
+  if (!options.config.empty()) {
+    config = read_config(options.config);
+    assign(groups, line.settings);
+  }
+  const ThreadCount threads = choose_thread_count(config.threads);
+  Rows rows = machine_rows(threads);
+  rows.emplace_back("precisions", supported_precisions());
+  print("convmixer " CONVMIXER_VERSION "\n" + format_rows(rows, false));
+  const bool machine_only = std::all_of(line.settings.begin(), line.settings.end(),
+                                        [](const Assignment& setting) { return setting.key == "threads"; });
+  if (machine_only) return 0;
+  ThreadPool pool(threads.count);
+  print_configuration(config, options, pool);
+  return 0;
+}
+
+}  // namespace convmixer::tool

@@ -1,0 +1,113 @@
+/// convmixer: trains and evaluates ConvMixers. Finds the command, and says in one line what went wrong.
+#include "commands.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/train/nearest.hpp"
+#include "output.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <vector>
+
+namespace {
+
+using namespace convmixer;
+
+struct Command {
+  std::string name;
+  std::string summary;
+  int (*run)(std::span<const std::string>);
+  std::string (*help)();
+};
+
+const std::array<Command, 3>& commands() {
+  static const std::array<Command, 3> all{{
+      {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
+      {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
+      {"info", "this machine, and what a configuration will take", tool::info_command, tool::info_help},
+  }};
+  return all;
+}
+
+std::string overview() {
+  std::string text = "convmixer " CONVMIXER_VERSION
+                     ": trains ConvMixer networks on CPUs\n\n"
+                     "usage: convmixer COMMAND [--option value ...]\n\n";
+  for (const Command& command : commands()) text += fmt::format("  {:<8}{}\n", command.name, command.summary);
+  text +=
+      "  help    this text; 'convmixer help train' lists a command's options\n\n"
+      "'convmixer train' alone learns the built-in data set, no files needed. 'convmixer train --config FILE.ini'\n"
+      "follows a configuration; each of its keys is an option as well.\n\n"
+      "exit status: 0 done; 1 failed; 2 wrong options or configuration; 128 + number of the signal that stopped a "
+      "training\n";
+  return text;
+}
+
+const Command& find_command(const std::string& name) {
+  std::vector<std::string> names{"help"};
+  for (const Command& command : commands()) {
+    if (command.name == name) return command;
+    names.push_back(command.name);
+  }
+  const std::string hint = suggestion(name, names);
+  fail_usage("unknown command '{}'{}", name, hint.empty() ? "; 'convmixer help' lists them" : hint);
+}
+
+bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
+
+int dispatch(std::span<const std::string> words) {
+  if (words.empty()) {
+    tool::print(overview());
+    return 2;
+  }
+  const std::string& first = words.front();
+  if (first == "--version" || first == "version") {
+    tool::print("convmixer " CONVMIXER_VERSION "\n");
+    return 0;
+  }
+  if (first == "help" || asks_for_help(first)) {
+    tool::print(words.size() > 1 && words[1] != "help" ? find_command(words[1]).help() : overview());
+    return 0;
+  }
+  const Command& command = find_command(first);
+  const auto options = words.subspan(1);
+  if (std::any_of(options.begin(), options.end(), asks_for_help)) {
+    tool::print(command.help());
+    return 0;
+  }
+  return command.run(options);
+}
+
+/// A reader that has gone away (`convmixer info | head`) is no failure, a full disk is.
+int status_after_flush(int status) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 || errno == EPIPE || status != 0) return status;
+  fail("standard output can't be written: {}", std::strerror(errno));
+}
+
+int report(const char* message, int status) {
+  std::fflush(stdout);
+  std::fputs(fmt::format("convmixer: error: {}\n", message).c_str(), stderr);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    return status_after_flush(dispatch(words));
+  } catch (const Error& error) {
+    return report(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory; a smaller --batch-size or --eval-batch-size needs less", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+}

@@ -1,0 +1,105 @@
+#include "report.hpp"
+
+#include "convmixer/core/cpu.hpp"
+#include "convmixer/plan/engine.hpp"
+
+#include <fmt/ranges.h>
+
+namespace convmixer::tool {
+namespace {
+
+double megaflop(std::int64_t multiply_adds) { return 2e-6 * static_cast<double>(multiply_adds); }
+
+/// A step runs each convolution three times: forward, for the data's gradient and for the weights'. The images
+/// themselves need no gradient.
+std::int64_t training_multiply_adds(const Graph& graph) {
+  return 3 * multiply_adds(graph) - multiply_adds(graph, graph.nodes().front());
+}
+
+std::string describe_optimizer(const TrainConfig& config) {
+  const OptimizerOptions& o = config.optimizer;
+  std::string text;
+  if (o.kind == OptimizerKind::sgd) {
+    text = fmt::format("SGD, momentum {}{}", o.momentum, o.nesterov ? " (Nesterov)" : "");
+  } else {
+    text = fmt::format("{}, betas {} and {}, epsilon {}", o.kind == OptimizerKind::adam ? "Adam" : "AdamW", o.beta1,
+                       o.beta2, o.epsilon);
+  }
+  text += fmt::format(", weight decay {}", o.weight_decay);
+  if (o.weight_decay > 0.0F && !o.decay_norm_and_bias) text += " (not of norms and biases)";
+  if (o.clip_norm > 0.0F) text += fmt::format(", gradients clipped to norm {}", o.clip_norm);
+  if (config.label_smoothing > 0.0F) text += fmt::format(", label smoothing {}", config.label_smoothing);
+  return text;
+}
+
+std::string describe_schedule(const TrainConfig& config) {
+  switch (config.schedule) {
+    case ScheduleKind::constant:
+      return fmt::format("constant learning rate {}", config.lr);
+    case ScheduleKind::piecewise_linear:
+      return fmt::format("learning rate 0 to {} to {:.4g} to 0, piecewise linear", config.lr, config.lr / 20.0F);
+    case ScheduleKind::cosine:
+      break;
+  }
+  return fmt::format("learning rate {} to {}, cosine after {} epochs of warm-up", config.lr, config.min_lr,
+                     config.warmup_epochs);
+}
+
+std::string describe_augmentation(const TrainConfig& config) {
+  std::vector<std::string> parts;
+  if (config.pad_crop > 0) parts.push_back(fmt::format("random crops out of a border of {} pixels", config.pad_crop));
+  if (config.horizontal_flip) parts.emplace_back("horizontal flips");
+  return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace
+
+std::string describe(const ConvMixerConfig& model) {
+  return fmt::format("ConvMixer-{}/{}, kernel {}, patch {}", model.dim, model.depth, model.kernel_size,
+                     model.patch_size);
+}
+
+Rows model_rows(const ConvMixerConfig& model, const Graph& graph) {
+  return {{"model", fmt::format("{}, images {} x {}, {} classes", describe(model), model.image_size, model.image_size,
+                                model.classes)},
+          {"size", fmt::format("{} parameters; an image takes {:.1f} MFLOP forward, {:.1f} in training",
+                               with_commas(parameter_count(graph)), megaflop(multiply_adds(graph)),
+                               megaflop(training_multiply_adds(graph)))}};
+}
+
+Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test) {
+  const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", config.data.string());
+  return {{"data", fmt::format("{}: {} training and {} test images{}", config.dataset, with_commas(train.size()),
+                               with_commas(test.size()), folder)},
+          {"augmentation", describe_augmentation(config)}};
+}
+
+Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch) {
+  return {{"optimiser", describe_optimizer(config)},
+          {"schedule", fmt::format("{} epochs of {} steps, batch {}; {}", config.epochs, with_commas(steps_per_epoch),
+                                   config.batch_size, describe_schedule(config))}};
+}
+
+Rows machine_rows(const ThreadCount& threads) {
+  const OnednnInfo onednn = Engine::onednn_info();
+  return {
+      {"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
+      {"threads", fmt::format("{} ({})", threads.count, threads.reason)},
+      {"oneDNN", fmt::format("{}, runtime {}, instructions {}", onednn.version, onednn.runtime, onednn.instructions)}};
+}
+
+int values_per_parameter(const OptimizerOptions& options) {
+  constexpr int kValueAndGradient = 2;
+  if (options.kind != OptimizerKind::sgd) return kValueAndGradient + 2;
+  return kValueAndGradient + (options.momentum > 0.0F ? 1 : 0);
+}
+
+std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter) {
+  const std::int64_t parameters =
+      parameter_count(graph) * static_cast<std::int64_t>(sizeof(float)) * values_per_parameter;
+  return fmt::format("{} planned: {} activations ({} if none were shared), {} working memory, {} parameters",
+                     byte_size(memory.total() + parameters), byte_size(memory.arena),
+                     byte_size(memory.unshared), byte_size(memory.scratchpad), byte_size(parameters));
+}
+
+}  // namespace convmixer::tool

@@ -1,0 +1,32 @@
+/// Rows about a run and the machine it runs on, as `train` prints them before its first step and `info` on request.
+#pragma once
+
+#include "convmixer/core/threads.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/graph/graph.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "convmixer/train/config.hpp"
+#include "output.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace convmixer::tool {
+
+/// "ConvMixer-256/8, kernel 5, patch 2".
+[[nodiscard]] std::string describe(const ConvMixerConfig& model);
+
+/// Sizes, parameters and FLOPs.
+[[nodiscard]] Rows model_rows(const ConvMixerConfig& model, const Graph& graph);
+[[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
+[[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch);
+/// CPU, threads, oneDNN.
+[[nodiscard]] Rows machine_rows(const ThreadCount& threads);
+
+/// Values kept for each parameter in training: itself, its gradient, the optimiser's.
+[[nodiscard]] int values_per_parameter(const OptimizerOptions& options);
+/// Planned memory and that of the parameters, in a phrase.
+[[nodiscard]] std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter);
+
+}  // namespace convmixer::tool

@@ -1,0 +1,175 @@
+#include "commands.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/train/duration.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/progress.hpp"
+#include "convmixer/train/stop_signal.hpp"
+#include "convmixer/train/trainer.hpp"
+#include "report.hpp"
+
+#include <cstdio>
+
+namespace convmixer::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The options of the command itself: they are no keys of a configuration.
+struct CommandOptions {
+  fs::path config;
+  fs::path resume;
+  bool fresh = false;
+};
+
+OptionGroup command_group(CommandOptions& options) {
+  return {"Command",
+          {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
+           path_option("resume", options.resume, "FOLDER", "go on with this run, by its own configuration"),
+           switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so")}};
+}
+
+void check_command_options(const CommandLine& line, const CommandOptions& options) {
+  if (!line.arguments.empty()) {
+    const std::string& word = line.arguments.front();
+    fail_usage("unexpected '{}'{}", word,
+               word.ends_with(".ini") ? fmt::format("; did you mean --config {}?", word) : "");
+  }
+  if (options.resume.empty()) return;
+  for (const char* other : {"config", "out", "fresh"}) {
+    if (line.find(other) != nullptr) fail_usage("--resume and --{} don't go together", other);
+  }
+  const RunFolder folder{options.resume};
+  if (!fs::exists(folder.config())) {
+    fail_usage("{}: no run to go on with: it has no {}", folder.path.string(), folder.config().filename().string());
+  }
+}
+
+/// Configuration file first, then the command line.
+TrainConfig read_settings(std::span<const std::string> words, CommandOptions& options) {
+  TrainConfig config;
+  const std::vector<OptionGroup> keys = config_options(config);
+  const std::vector<OptionGroup> own{command_group(options)};
+  std::vector<OptionGroup> all = own;
+  all.insert(all.end(), keys.begin(), keys.end());
+  const CommandLine line = parse_command_line(all, words);
+  assign(own, line.settings);
+  check_command_options(line, options);
+
+  fs::path file = options.config;
+  if (!options.resume.empty()) file = RunFolder{options.resume}.config();
+  if (!file.empty()) assign(keys, parse_ini_file(keys, file));
+  assign(keys, line.settings);
+  if (!options.resume.empty()) config.out = options.resume;
+  if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
+  return config;
+}
+
+void make_room_for_fresh_run(const RunFolder& folder, Progress& progress) {
+  std::error_code ignored;
+  if (!fs::exists(folder.path, ignored) || fs::is_empty(folder.path, ignored)) return;
+  const fs::path kept = move_aside(folder);
+  progress.print(fmt::format("the run that was in {} is now in {}", folder.path.string(), kept.string()));
+}
+
+std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
+  const TrainingPosition& position = trainer.position();
+  const std::string folder = trainer.folder().path.string();
+  if (position.step == 0) return fmt::format("{} (new)", folder);
+  std::string text = fmt::format("{}: goes on in epoch {}/{} after step {}/{}", folder, position.epoch + 1,
+                                 config.epochs, position.step_in_epoch, trainer.steps_per_epoch());
+  if (position.best_epoch > 0) text += fmt::format("; best test accuracy {:.2f}%", 100.0 * position.best_accuracy);
+  return text;
+}
+
+/// What will run, and on what.
+void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& train, const Dataset& test,
+                 const ThreadCount& threads, Progress& progress) {
+  const Graph& graph = trainer.network().graph();
+  Rows rows{{"run", describe_start(trainer, config)}};
+  const auto append = [&](const Rows& more) { rows.insert(rows.end(), more.begin(), more.end()); };
+  append(model_rows(model_config(config, train.channels(), train.classes()), graph));
+  append(data_rows(config, train, test));
+  append(optimizer_rows(config, trainer.steps_per_epoch()));
+  rows.emplace_back("precision", config.precision);
+  append(machine_rows(threads));
+  rows.emplace_back("memory", describe(trainer.planned_memory(), graph, values_per_parameter(config.optimizer)));
+  progress.print(fmt::format("convmixer " CONVMIXER_VERSION "\n{}", format_rows(rows, progress.terminal().colour)));
+  if (trainer.threads_before() != threads.count) {
+    progress.print(fmt::format(
+        "note: so far this run was trained with {} threads, now with {}: as good, but not the same to the last bit\n",
+        trainer.threads_before(), threads.count));
+  }
+}
+
+std::string describe_best(const Trainer& trainer) {
+  const TrainingPosition& position = trainer.position();
+  if (position.best_epoch == 0) return "no epoch is finished yet";
+  return fmt::format("best test accuracy {:.2f}% in epoch {}: {}", 100.0 * position.best_accuracy, position.best_epoch,
+                     trainer.folder().best().string());
+}
+
+std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, bool trained) {
+  const TrainingPosition& position = trainer.position();
+  const std::string folder = trainer.folder().path.string();
+  const std::string time = format_time_left(position.seconds);
+  switch (end) {
+    case TrainEnd::finished:
+      if (trained) return fmt::format("finished {} epochs in {}; {}", position.epoch, time, describe_best(trainer));
+      return fmt::format("{} is finished: {} epochs; {}\nto train again, choose another --out, or --fresh{}", folder,
+                         position.epoch, describe_best(trainer),
+                         config.schedule == ScheduleKind::constant ? "; to train on, more --epochs" : "");
+    case TrainEnd::patience:
+      return fmt::format("stopped after epoch {}, in {}: no better test accuracy for {} epochs; {}", position.epoch,
+                         time, position.epochs_without_improvement, describe_best(trainer));
+    case TrainEnd::time_limit:
+      return fmt::format("stopped at the time limit, {}; {}\nto go on, type the same command with more --max-time",
+                         format_duration(config.max_time), describe_best(trainer));
+    case TrainEnd::signal:
+      break;
+  }
+  return fmt::format(
+      "stopped and saved in epoch {}/{} after step {}/{}; {}\nto go on, type the same command again, or: convmixer "
+      "train --resume {}",
+      position.epoch + 1, config.epochs, position.step_in_epoch, trainer.steps_per_epoch(), describe_best(trainer),
+      folder);
+}
+
+}  // namespace
+
+std::string train_help() {
+  TrainConfig config;
+  CommandOptions options;
+  std::vector<OptionGroup> groups{command_group(options)};
+  const std::vector<OptionGroup> keys = config_options(config);
+  groups.insert(groups.end(), keys.begin(), keys.end());
+  return "usage: convmixer train [--config FILE] [--option value ...]\n\n"
+         "Trains a ConvMixer into a run folder: best.safetensors, last.safetensors, metrics.jsonl, config.ini and the\n"
+         "state to go on from. Ctrl-C finishes the step and saves; the same command again goes on, bit for bit.\n\n"
+         "Every option but those of the first group is a key of the configuration file as well: lines of the form\n"
+         "'key = value', '#' begins a comment.\n" +
+         describe_options(groups);
+}
+
+int train_command(std::span<const std::string> words) {
+  CommandOptions options;
+  TrainConfig config = read_settings(words, options);
+  const auto train = open_dataset(dataset_options(config, Split::train), Split::train);
+  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
+  resolve(config, *train);
+
+  const TrainControls controls = default_controls();
+  Progress progress(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls.clock);
+  if (options.fresh) make_room_for_fresh_run({config.out}, progress);
+  const StopSignal stop_signal;
+  const ThreadCount threads = choose_thread_count(config.threads);
+  ThreadPool pool(threads.count);
+  Engine engine(pool);
+  Trainer trainer(config, *train, *test, engine, progress, controls);
+  const std::int64_t first_step = trainer.position().step;
+  if (trainer.position().epoch < config.epochs) print_table(trainer, config, *train, *test, threads, progress);
+  const TrainEnd end = trainer.run();
+  progress.print(describe_end(end, trainer, config, trainer.position().step > first_step));
+  return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
+}
+
+}  // namespace convmixer::tool
