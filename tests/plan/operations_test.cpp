@@ -9,14 +9,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace convmixer {
 namespace {
 
-using testing_support::numerical_gradient;
 using testing_support::ReferenceNetwork;
 using testing_support::relative_error;
 using testing_support::test_engine;
@@ -25,6 +26,8 @@ using testing_support::test_engine;
 constexpr double kTolerance = 2e-5;
 // bf16 rounds inputs, weights and results to 4e-3 each; a gradient sees three of these.
 constexpr double kBf16Tolerance = 3e-2;
+
+constexpr LayoutPolicy kPolicies[] = {LayoutPolicy::automatic, LayoutPolicy::channels_last, LayoutPolicy::blocked};
 
 struct Case {
   std::string name;
@@ -138,40 +141,84 @@ struct Problem {
 
 std::vector<double> widen(const std::vector<float>& values) { return {values.begin(), values.end()}; }
 
-/// Reference gradients: of every parameter, then of the images.
-std::vector<std::vector<double>> numerical_gradients(const Problem& problem) {
-  ReferenceNetwork reference(problem.graph, problem.parameters);
-  std::vector<double> images = widen(problem.images);
-  const std::vector<double> weights = widen(problem.output_weights);
-  std::vector<std::vector<double>> gradients;
-  const auto differentiate = [&](std::vector<double>& values) {
-    std::vector<double>& gradient = gradients.emplace_back();
-    for (double& value : values) {
-      gradient.push_back(numerical_gradient(reference, images, problem.batch, weights, value));
-    }
-  };
-  for (std::vector<double>& values : reference.values) differentiate(values);
-  differentiate(images);
-  return gradients;
-}
+/// Compares a gradient with central differences of the reference: along a random direction, which every element of the
+/// gradient has a part in, and at a few single elements.
+class GradientCheck {
+ public:
+  GradientCheck(const Problem& problem, double tolerance)
+      : problem_(problem),
+        tolerance_(tolerance),
+        reference_(problem.graph, problem.parameters),
+        images_(widen(problem.images)) {}
 
-void expect_gradients(const Problem& problem, const std::vector<std::vector<double>>& expected, double tolerance) {
-  const auto compare = [&](std::span<const float> actual, const std::vector<double>& reference, const std::string& of) {
-    EXPECT_LE(relative_error(actual, std::span<const double>(reference)), tolerance) << "gradient of " << of;
-  };
-  for (std::size_t id = 0; id < problem.graph.parameters().size(); ++id) {
-    compare(problem.parameters.gradient(static_cast<ParameterId>(id)), expected[id],
-            problem.graph.parameters()[id].name);
+  void run() {
+    for (std::size_t id = 0; id < reference_.values.size(); ++id) {
+      check(reference_.values[id], problem_.parameters.gradient(static_cast<ParameterId>(id)),
+            problem_.graph.parameters()[id].name);
+    }
+    check(images_, problem_.plan->input_gradient(), "the images");
   }
-  compare(problem.plan->input_gradient(), expected.back(), "the images");
-}
+
+ private:
+  void check(std::vector<double>& values, std::span<const float> gradient, const std::string& name) {
+    constexpr std::size_t kSingles = 6;
+    std::vector<double> expected;
+    std::vector<double> actual;
+    for (std::size_t i = 0; i < std::min(kSingles, values.size()); ++i) {
+      const std::size_t at = rng_.below(static_cast<std::uint32_t>(values.size()));
+      expected.push_back(difference(values, [&](double step) { values[at] += step; }));
+      actual.push_back(static_cast<double>(gradient[at]));
+    }
+    const double largest = static_cast<double>(
+        std::abs(*std::ranges::max_element(gradient, [](float a, float b) { return std::abs(a) < std::abs(b); })));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(actual[i], expected[i], tolerance_ * largest) << "gradient of " << name;
+    }
+
+    // The elements' errors add up like a random walk: the signs of the direction are random.
+    std::vector<double> direction(values.size());
+    for (double& sign : direction) sign = rng_.below(2) == 0 ? -1.0 : 1.0;
+    double along = 0.0;
+    for (std::size_t i = 0; i < values.size(); ++i) along += direction[i] * static_cast<double>(gradient[i]);
+    const double numerical = difference(values, [&](double step) {
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] += step * direction[i];
+    });
+    EXPECT_NEAR(along, numerical, tolerance_ * largest * 2.0 * std::sqrt(static_cast<double>(values.size())))
+        << "gradient of " << name << " along a random direction";
+  }
+
+  /// d (sum_i output_weights[i] * output[i]) / d step by a central difference.
+  template <typename Move>
+  double difference(std::vector<double>& values, const Move& move) {
+    constexpr double kStep = 1e-5;  // truncation and cancellation errors are both near 1e-10
+    const std::vector<double> kept = values;
+    move(kStep);
+    const double above = objective();
+    values = kept;
+    move(-kStep);
+    const double below = objective();
+    values = kept;
+    return (above - below) / (2.0 * kStep);
+  }
+
+  [[nodiscard]] double objective() const {
+    const std::vector<double> output = reference_.forward(images_, problem_.batch, /*training=*/true);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < output.size(); ++i) sum += static_cast<double>(problem_.output_weights[i]) * output[i];
+    return sum;
+  }
+
+  const Problem& problem_;
+  double tolerance_;
+  ReferenceNetwork reference_;
+  std::vector<double> images_;
+  Rng rng_{3, RandomStream::initialisation};
+};
 
 void check(const Case& of, Precision precision, double tolerance) {
-  std::vector<std::vector<double>> expected;
-  for (const LayoutPolicy policy : {LayoutPolicy::automatic, LayoutPolicy::channels_last, LayoutPolicy::blocked}) {
+  for (const LayoutPolicy policy : kPolicies) {
     SCOPED_TRACE(of.name + ", layout policy " + std::to_string(static_cast<int>(policy)));
     Problem problem(of, precision, policy);
-    if (expected.empty()) expected = numerical_gradients(problem);
     const ReferenceNetwork reference(problem.graph, problem.parameters);
     std::vector<std::vector<double>> moved;
     const std::vector<double> output = reference.forward(widen(problem.images), problem.batch, true, &moved);
@@ -184,7 +231,7 @@ void check(const Case& of, Precision precision, double tolerance) {
           << problem.graph.statistics()[id].name;
     }
     problem.plan->backward(problem.output_weights);
-    expect_gradients(problem, expected, tolerance);
+    GradientCheck(problem, tolerance).run();
   }
 }
 
@@ -198,18 +245,17 @@ TEST_P(Operations, Bf16MatchesPlainLoopsAndFiniteDifferences) {
 }
 
 TEST_P(Operations, InferenceMatchesPlainLoops) {
-  for (const LayoutPolicy policy : {LayoutPolicy::automatic, LayoutPolicy::channels_last, LayoutPolicy::blocked}) {
-    const Problem problem(GetParam(), Precision::f32, policy);
-    Parameters parameters = Problem(GetParam(), Precision::f32, policy).parameters;
-    Plan plan(problem.graph, parameters, test_engine(),
+  for (const LayoutPolicy policy : kPolicies) {
+    Problem problem(GetParam(), Precision::f32, policy);
+    Plan plan(problem.graph, problem.parameters, test_engine(),
               {.batch_size = problem.batch, .precision = Precision::f32, .mode = PlanMode::inference});
     const std::vector<double> expected =
-        ReferenceNetwork(problem.graph, parameters).forward(widen(problem.images), problem.batch, false);
+        ReferenceNetwork(problem.graph, problem.parameters).forward(widen(problem.images), problem.batch, false);
     EXPECT_LE(relative_error(plan.forward(problem.images), std::span<const double>(expected)), kTolerance);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Operations, testing::ValuesIn(cases()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, Operations, testing::ValuesIn(cases()), [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace convmixer

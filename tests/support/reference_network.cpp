@@ -161,22 +161,4 @@ std::vector<double> ReferenceNetwork::forward(const std::vector<double>& images,
   return tensors.back();
 }
 
-double numerical_gradient(const ReferenceNetwork& network, const std::vector<double>& images, std::int64_t batch,
-                          const std::vector<double>& weights, double& value) {
-  constexpr double kStep = 1e-5;  // truncation and cancellation errors are both near 1e-10
-  const auto objective = [&] {
-    const std::vector<double> output = network.forward(images, batch, true);
-    double sum = 0.0;
-    for (std::size_t i = 0; i < output.size(); ++i) sum += weights[i] * output[i];
-    return sum;
-  };
-  const double kept = value;
-  value = kept + kStep;
-  const double above = objective();
-  value = kept - kStep;
-  const double below = objective();
-  value = kept;
-  return (above - below) / (2.0 * kStep);
-}
-
 }  // namespace convmixer::testing_support

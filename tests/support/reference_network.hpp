@@ -24,9 +24,4 @@ struct ReferenceNetwork {
   std::vector<std::vector<double>> statistics;  // by StatisticId
 };
 
-/// d (sum_i weights[i] * output[i]) / d value by the central difference of `network`.forward in training mode, for the
-/// value that `value` points to (an element of network.values or of images).
-[[nodiscard]] double numerical_gradient(const ReferenceNetwork& network, const std::vector<double>& images,
-                                        std::int64_t batch, const std::vector<double>& weights, double& value);
-
 }  // namespace convmixer::testing_support
