@@ -136,23 +136,23 @@ struct Plan::Impl {
 
   void add(const Step& step, const StepList& list) {
     reports.push_back(step.report);
-    if (step.own) {
-      OwnStep own{step.own, {}, step.moves_statistics};
-      for (const Operand& operand : step.operands) {
-        own.operands.push_back(addresses[static_cast<std::size_t>(operand.buffer)]);
-      }
-      steps.emplace_back(std::move(own));
-      return;
-    }
     std::vector<kernels::Argument> arguments;
+    OwnStep own{step.own, {}, step.moves_statistics};
     for (const auto& [role, id] : step.operands) {
       const Buffer& buffer = list.buffers[static_cast<std::size_t>(id)];
-      arguments.push_back({role, buffer.layout, addresses[static_cast<std::size_t>(id)]});
+      void* const address = addresses[static_cast<std::size_t>(id)];
       const Home home = list.buffers[static_cast<std::size_t>(buffer.view_of < 0 ? id : buffer.view_of)].home;
-      if (home == Home::images) image_readers.emplace_back(steps.size(), role);
-      if (home == Home::output_gradient) gradient_readers.emplace_back(steps.size(), role);
+      const Reader reader{steps.size(), role, own.operands.size()};
+      if (home == Home::images) image_readers.push_back(reader);
+      if (home == Home::output_gradient) gradient_readers.push_back(reader);
+      arguments.push_back({role, buffer.layout, address});
+      own.operands.push_back(address);
     }
-    steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad.data()));
+    if (step.own) {
+      steps.emplace_back(std::move(own));
+    } else {
+      steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad.data()));
+    }
   }
 
   [[nodiscard]] std::span<float> as_floats(const StepList& list, BufferId id) const {
@@ -174,10 +174,21 @@ struct Plan::Impl {
     });
   }
 
-  /// Points every step that reads what the caller gives at it.
-  void bind(const std::vector<std::pair<std::size_t, Role>>& readers, std::span<const float> values) {
-    for (const auto& [step, role] : readers) {
-      std::get<Call>(steps[step]).rebind(role, const_cast<float*>(values.data()));
+  /// An operand whose memory the caller gives.
+  struct Reader {
+    std::size_t step;
+    Role role;
+    std::size_t operand;
+  };
+
+  void bind(const std::vector<Reader>& readers, std::span<const float> values) {
+    auto* const data = const_cast<float*>(values.data());  // oneDNN's interface knows no const; readers only read
+    for (const Reader& reader : readers) {
+      if (auto* call = std::get_if<Call>(&steps[reader.step])) {
+        call->rebind(reader.role, data);
+      } else {
+        std::get<OwnStep>(steps[reader.step]).operands[reader.operand] = data;
+      }
     }
   }
 
@@ -196,8 +207,8 @@ struct Plan::Impl {
   std::vector<std::variant<Call, OwnStep>> steps;
   std::size_t forward_steps = 0;
   std::vector<PlannedStep> reports;
-  std::vector<std::pair<std::size_t, Role>> image_readers;
-  std::vector<std::pair<std::size_t, Role>> gradient_readers;
+  std::vector<Reader> image_readers;
+  std::vector<Reader> gradient_readers;
   std::size_t image_count = 0;
   std::span<float> output;
   std::span<float> input_gradient;
