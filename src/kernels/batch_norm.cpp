@@ -1,6 +1,6 @@
 #include "kernels/batch_norm.hpp"
 
-#include "convmixer/core/precision.hpp"
+#include "kernels/channel_group.hpp"
 #include "kernels/tensor_view.hpp"
 
 #include <algorithm>
@@ -21,8 +21,6 @@
 #define CONVMIXER_BATCH_NORM_TYPES
 namespace convmixer::kernels {
 
-/// Channels handled side by side: one AVX-512 vector.
-inline constexpr std::size_t kGroup = 16;
 /// Rows added up in f32 before the sum goes to double.
 inline constexpr std::size_t kRowsInF32 = 16;
 
@@ -176,43 +174,10 @@ HWY_EXPORT(gradient_bf16);
 
 namespace {
 
-float to_float(float value) { return value; }
-float to_float(std::uint16_t bits) { return from_bf16(bits); }
-void from_float(float value, float& out) { out = value; }
-void from_float(float value, std::uint16_t& out) { out = to_bf16(value); }
-
-/// Sixteen channels of one image (or fewer, at the end): where they are, and whether the vector kernels can read them.
-struct Group {
-  std::int64_t first;
-  std::size_t count;
-  std::size_t at;  ///< offset of the first channel's first pixel
-  bool whole;      ///< 16 channels side by side, or padding in their place
-  Rows rows;
-  std::size_t channel_stride;
-
-  /// Calls body(lane, offset) for every value of the group: the plain loop for groups that are not whole.
-  template <typename Body>
-  void for_each(const Body& body) const {
-    for (std::size_t lane = 0; lane < count; ++lane) {
-      for (std::size_t row = 0; row < rows.rows; ++row) body(lane, at + lane * channel_stride + row * rows.stride);
-    }
-  }
-};
-
-template <typename Body>
-void for_each_group(const TensorView& view, std::int64_t image, const Body& body) {
-  const std::size_t width = view.block == 0 ? kGroup : view.block;
-  const auto channels = static_cast<std::size_t>(view.channels);
-  for (std::size_t first = 0; first < channels; first += width) {
-    const std::size_t count = std::min(width, channels - first);
-    const bool whole = view.block == kGroup || (view.block == 0 && view.channel_stride == 1 && count == kGroup);
-    const auto channel = static_cast<std::int64_t>(first);
-    body(Group{channel, count, view.offset(image, channel), whole, {view.rows, view.row_stride}, view.channel_stride});
-  }
-}
+Rows rows_of(const ChannelGroup& group) { return {group.rows, group.stride}; }
 
 /// A group's part of a vector over the channels; zeros in place of padding.
-GroupFloats group_of(const float* values, const Group& group) {
+GroupFloats group_of(const float* values, const ChannelGroup& group) {
   GroupFloats result{};
   std::copy_n(values + group.first, group.count, result.begin());
   return result;
@@ -223,7 +188,7 @@ class ChannelSums {
  public:
   ChannelSums(const TensorView& view, double* working) : view_(view), working_(working) {}
 
-  void set(std::int64_t image, const Group& group, const GroupSums& sums) const {
+  void set(std::int64_t image, const ChannelGroup& group, const GroupSums& sums) const {
     for (std::size_t lane = 0; lane < group.count; ++lane) {
       double* const place = at(image, group.first + static_cast<std::int64_t>(lane));
       place[0] = sums.first[lane];
@@ -265,13 +230,13 @@ void batch_moments(Runtime& runtime, const TensorView& view, const BatchNormForw
   // `mean` holds that value until the mean takes its place.
   for (std::int64_t c = 0; c < view.channels; ++c) memory.mean[c] = memory.src[view.offset(0, c)];
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_group(view, image, [&](const Group& group) {
+    for_each_group(view, image, [&](const ChannelGroup& group) {
       const GroupFloats origin = group_of(memory.mean, group);
       GroupSums group_sums;
       if (group.whole) {
-        HWY_DYNAMIC_DISPATCH(moments)(memory.src + group.at, group.rows, origin, group_sums);
+        HWY_DYNAMIC_DISPATCH(moments)(memory.src + group.at, rows_of(group), origin, group_sums);
       } else {
-        group.for_each([&](std::size_t lane, std::size_t at) {
+        for_each_value(view, image, group, [&](std::size_t lane, std::size_t at) {
           const double centred = static_cast<double>(memory.src[at] - origin[lane]);
           group_sums.first[lane] += centred;
           group_sums.second[lane] += centred * centred;
@@ -301,7 +266,7 @@ template <typename Element>
 void normalise_all(Runtime& runtime, const TensorView& view, float epsilon, const BatchNormForward& memory) {
   auto* const dst = static_cast<Element*>(memory.dst);
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_group(view, image, [&](const Group& group) {
+    for_each_group(view, image, [&](const ChannelGroup& group) {
       const GroupFloats mean = group_of(memory.mean, group);
       const GroupFloats variance = group_of(memory.variance, group);
       const GroupFloats offset = group_of(memory.shift, group);
@@ -310,9 +275,9 @@ void normalise_all(Runtime& runtime, const TensorView& view, float epsilon, cons
         slope[lane] = static_cast<float>(static_cast<double>(slope[lane]) * inverse_deviation(variance[lane], epsilon));
       }
       if (group.whole) {
-        normalise_group(memory.src + group.at, dst + group.at, group.rows, mean, slope, offset);
+        normalise_group(memory.src + group.at, dst + group.at, rows_of(group), mean, slope, offset);
       } else {
-        group.for_each([&](std::size_t lane, std::size_t at) {
+        for_each_value(view, image, group, [&](std::size_t lane, std::size_t at) {
           from_float(slope[lane] * (memory.src[at] - mean[lane]) + offset[lane], dst[at]);
         });
       }
@@ -343,13 +308,13 @@ ChannelSums sum_gradient(Runtime& runtime, const TensorView& view, const BatchNo
   const auto* const diff_dst = static_cast<const Element*>(memory.diff_dst);
   const ChannelSums sums(view, memory.working);
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_group(view, image, [&](const Group& group) {
+    for_each_group(view, image, [&](const ChannelGroup& group) {
       const GroupFloats mean = group_of(memory.mean, group);
       GroupSums group_sums;
       if (group.whole) {
-        gradient_sums_group(memory.src + group.at, diff_dst + group.at, group.rows, mean, group_sums);
+        gradient_sums_group(memory.src + group.at, diff_dst + group.at, rows_of(group), mean, group_sums);
       } else {
-        group.for_each([&](std::size_t lane, std::size_t at) {
+        for_each_value(view, image, group, [&](std::size_t lane, std::size_t at) {
           const double dy = static_cast<double>(to_float(diff_dst[at]));
           group_sums.first[lane] += dy;
           group_sums.second[lane] += dy * static_cast<double>(memory.src[at] - mean[lane]);
@@ -371,7 +336,7 @@ void gradient_all(Runtime& runtime, const TensorView& view, float epsilon, const
     memory.diff_scale[c] = static_cast<float>(sums.second(c) * inverse_deviation(memory.variance[c], epsilon));
   }
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_group(view, image, [&](const Group& group) {
+    for_each_group(view, image, [&](const ChannelGroup& group) {
       const GroupFloats mean = group_of(memory.mean, group);
       GroupFloats slope{};
       GroupFloats curve{};
@@ -385,10 +350,10 @@ void gradient_all(Runtime& runtime, const TensorView& view, float epsilon, const
         offset[lane] = static_cast<float>(-factor * sums.first(c) / count_of(view));
       }
       if (group.whole) {
-        gradient_group(memory.src + group.at, diff_dst + group.at, memory.diff_src + group.at, group.rows, mean, slope,
-                       curve, offset);
+        gradient_group(memory.src + group.at, diff_dst + group.at, memory.diff_src + group.at, rows_of(group), mean,
+                       slope, curve, offset);
       } else {
-        group.for_each([&](std::size_t lane, std::size_t at) {
+        for_each_value(view, image, group, [&](std::size_t lane, std::size_t at) {
           const float rest = curve[lane] * (memory.src[at] - mean[lane]) + offset[lane];
           memory.diff_src[at] = slope[lane] * to_float(diff_dst[at]) + rest;
         });

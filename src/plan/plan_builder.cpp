@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "kernels/batch_norm.hpp"
+#include "kernels/depthwise_weight_gradient.hpp"
 #include "plan/convolution_choice.hpp"
 
 #include <algorithm>
@@ -352,7 +353,11 @@ class PlanBuilder {
     const ConvolutionProblem conv = problem(*node_, convolution);
     const BufferId src = value(input());
     const Layout dst = layout(value(node_->output));
-    backward_weights(convolution, conv, src, dst);
+    if (kernels::has_depthwise_weight_gradient(conv, layout(src), dst)) {
+      depthwise_backward_weights(convolution, conv, src, dst);
+    } else {
+      backward_weights(convolution, conv, src, dst);
+    }
     if (!wanted(input())) return;
     const PlannedConvolution planned = choice_.backward_data(node_->name, conv, layout(src), dst);
     const BufferId diff_dst = convert(gradient(node_->output), planned.dst, "backward");
@@ -362,6 +367,28 @@ class PlanBuilder {
     add_step(convolution_name(convolution), "backward data", planned.primitive, planned.src,
              {{Role::diff_src, diff_src}, {Role::weights, weights}, {Role::diff_dst, diff_dst}});
     accumulate(input(), diff_src);
+  }
+
+  void depthwise_backward_weights(const Convolution& convolution, const ConvolutionProblem& conv, BufferId src,
+                                  const Layout& dst) {
+    const Layout as = layout(src);
+    const BufferId given = gradient(node_->output);
+    const BufferId diff_dst = convert(given, Layout(dst.shape(), layout(given).type(), dst.format()), "backward");
+    const Layout diff_dst_as = layout(diff_dst);
+    const auto doubles = static_cast<std::int64_t>(kernels::depthwise_weight_gradient_doubles(conv));
+    const BufferId working = add_buffer(Layout(Shape{2 * doubles}, ElementType::f32, Format::plain));
+    add_own_step(
+        convolution_name(convolution), "backward weights", as,
+        {{Role::src, src}, {Role::src, diff_dst}, {Role::src, working}},
+        [runtime = &runtime_, conv, as, diff_dst_as, diff_weights = parameters_.gradient(convolution.weight).data(),
+         diff_bias = parameters_.gradient(convolution.bias).data()](const std::vector<void*>& operands) {
+          kernels::depthwise_weight_gradient(*runtime, conv, as, diff_dst_as,
+                                             {.src = operands[0],
+                                              .diff_dst = operands[1],
+                                              .diff_weights = diff_weights,
+                                              .diff_bias = diff_bias,
+                                              .working = static_cast<double*>(operands[2])});
+        });
   }
 
   void backward_weights(const Convolution& convolution, const ConvolutionProblem& conv, BufferId src,
