@@ -26,7 +26,7 @@ struct BatchNormForward {
   float* variance;  ///< training: written, biased
   const float* scale;
   const float* shift;
-  double* working;  ///< training only
+  double* working;
 };
 
 /// dst = scale * (src - mean) / sqrt(variance + epsilon) + shift: Ioffe & Szegedy, arXiv 1502.03167. Training takes

@@ -5,7 +5,6 @@
 #include "kernels/tensor_view.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,32 +19,13 @@ struct ChannelGroup {
   std::size_t count;   ///< channels, 1 to 16
   std::size_t at;      ///< offset of the first channel's first pixel
   bool whole;          ///< 16 channels side by side, or padding in their place
-  std::size_t rows;    ///< pixels
-  std::size_t stride;  ///< elements between pixels
 };
 
 /// The group that begins at channel `first`, a multiple of 16.
 [[nodiscard]] inline ChannelGroup channel_group(const TensorView& view, std::int64_t image, std::int64_t first) {
   const std::size_t count = std::min(kGroup, static_cast<std::size_t>(view.channels - first));
   const bool whole = view.block == kGroup || (view.block == 0 && view.channel_stride == 1 && count == kGroup);
-  return {first, count, view.offset(image, first), whole, view.rows, view.row_stride};
-}
-
-/// Calls body(group) for every group of an image.
-template <typename Body>
-void for_each_group(const TensorView& view, std::int64_t image, const Body& body) {
-  for (std::int64_t first = 0; first < view.channels; first += std::int64_t{kGroup}) {
-    body(channel_group(view, image, first));
-  }
-}
-
-/// Calls body(lane, offset) for every value of a group: the plain loop for groups that are not whole.
-template <typename Body>
-void for_each_value(const TensorView& view, std::int64_t image, const ChannelGroup& group, const Body& body) {
-  for (std::size_t lane = 0; lane < group.count; ++lane) {
-    const std::size_t at = view.offset(image, group.first + static_cast<std::int64_t>(lane));
-    for (std::size_t row = 0; row < group.rows; ++row) body(lane, at + row * group.stride);
-  }
+  return {first, count, view.offset(image, first), whole};
 }
 
 [[nodiscard]] inline float to_float(float value) { return value; }
