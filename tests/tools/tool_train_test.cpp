@@ -2,6 +2,8 @@
 #include "tools/tool_process.hpp"
 #include "train/trainer_fixture.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -114,7 +116,7 @@ TEST_P(ToolStop, FinishesTheStepAndGoesOnWithTheSameCommand) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, ToolStop, testing::Values(SIGINT, SIGTERM),
-                         [](const auto& info) { return info.param == SIGINT ? "Interrupt" : "Terminate"; });
+                         [](const auto& instance) { return instance.param == SIGINT ? "Interrupt" : "Terminate"; });
 
 TEST_F(ToolTrain, GoesOnByTheNameOfTheFolder) {
   ToolProcess process(small_training(folder("run"), 40));
