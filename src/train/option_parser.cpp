@@ -54,16 +54,21 @@ std::vector<std::string> option_names(std::span<const OptionGroup> groups) {
   return names;
 }
 
-/// "--nesterov no" as "--nesterov=no": Boost takes a value that may be missing only in the second form.
+bool is_yes_or_no(const std::string& word) {
+  static const std::vector<std::string> words{"true", "false", "yes", "no", "on", "off", "1", "0"};
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// "--nesterov no" as "--nesterov=no", and "--nesterov" alone as "--nesterov=true": Boost would take any next word for
+/// a value that may be missing.
 std::vector<std::string> join_switch_values(std::span<const OptionGroup> groups, std::span<const std::string> words) {
   std::vector<std::string> joined;
   for (std::size_t i = 0; i < words.size(); ++i) {
     joined.push_back(words[i]);
-    if (!words[i].starts_with("--") || i + 1 == words.size()) continue;
+    if (!words[i].starts_with("--")) continue;
     const Option* const option = find_option(groups, words[i].substr(2));
     if (option == nullptr || !option->is_switch()) continue;
-    static const std::vector<std::string> values{"true", "false", "yes", "no", "on", "off", "1", "0"};
-    if (std::find(values.begin(), values.end(), words[i + 1]) != values.end()) joined.back() += "=" + words[++i];
+    joined.back() += "=" + (i + 1 < words.size() && is_yes_or_no(words[i + 1]) ? words[++i] : std::string("true"));
   }
   return joined;
 }
@@ -112,13 +117,11 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
         fail_usage("unknown option '--{}'{}", option.string_key, suggestion(option.string_key, option_names(groups)));
       }
       if (result.find(option.string_key) != nullptr) fail_usage("option '--{}' is given twice", option.string_key);
-      const bool has_value = !option.value.empty();
-      if (has_value && option.value.front().starts_with("--")) {
+      if (option.value.empty() || option.value.front().starts_with("--")) {
         fail_usage("option '--{}' needs a value", option.string_key);
       }
-      result.settings.push_back(
-          {option.string_key, has_value ? option.value.front() : "true",
-           fmt::format("--{}{}{}", option.string_key, has_value ? " " : "", has_value ? option.value.front() : "")});
+      const std::string& value = option.value.front();
+      result.settings.push_back({option.string_key, value, fmt::format("--{} {}", option.string_key, value)});
     }
   } catch (const po::error_with_option_name& error) {
     fail_usage("option '{}' needs a value", error.get_option_name());

@@ -52,7 +52,6 @@ TEST(TrainConfig, HasEveryKeyOnce) {
       EXPECT_TRUE(option.read(option.write())) << option.name << " refuses its own default " << option.write();
     }
   }
-  EXPECT_EQ(names.size(), 44U);
 }
 
 TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
@@ -224,8 +223,8 @@ TEST_P(Configurations, AreReadWithoutComplaint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shipped, Configurations, testing::Values("cifar10-256x8.ini", "labml.ini", "quickstart.ini"),
-                         [](const auto& info) {
-                           std::string name = info.param.substr(0, info.param.find('.'));
+                         [](const auto& instance) {
+                           std::string name = instance.param.substr(0, instance.param.find('.'));
                            std::erase(name, '-');
                            return name;
                          });

@@ -111,6 +111,7 @@ TEST_F(OptionParser, DoesNotGuessAbbreviations) {
 
 TEST_F(OptionParser, RefusesAnOptionWithoutItsValue) {
   EXPECT_EQ(refusal({"--dim"}), "option '--dim' needs a value");
+  EXPECT_EQ(refusal({"--dim="}), "option '--dim' needs a value");
   EXPECT_EQ(refusal({"--dim", "--rate", "1"}), "option '--dim' needs a value");
 }
 
@@ -122,7 +123,6 @@ TEST_F(OptionParser, SaysWhatItExpectedInsteadOfAValue) {
   EXPECT_EQ(refusal({"--dim", "0"}), "--dim 0: expected a whole number from 1 to 1000");
   EXPECT_EQ(refusal({"--dim", "1e2"}), "--dim 1e2: expected a whole number from 1 to 1000");
   EXPECT_EQ(refusal({"--dim", "99999999999"}), "--dim 99999999999: expected a whole number from 1 to 1000");
-  EXPECT_EQ(refusal({"--dim="}), "--dim : expected a whole number from 1 to 1000");
   EXPECT_EQ(refusal({"--rate", "-1"}), "--rate -1: expected a number from 0 to 10");
   EXPECT_EQ(refusal({"--flip=maybe"}), "--flip maybe: expected true or false");
   EXPECT_EQ(refusal({"--time", "1h30"}), "--time 1h30: expected a time such as 2h, 1h30m, 45m, 90s");

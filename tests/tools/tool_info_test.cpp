@@ -1,0 +1,87 @@
+#include "convmixer/plan/engine.hpp"
+#include "tools/tool_process.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string output_of(const std::vector<std::string>& words,
+                      const std::map<std::string, std::string>& environment = {}) {
+  const ToolResult result = run_tool(words, environment);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.errors, "");
+  return result.output;
+}
+
+TEST(ToolInfo, DescribesTheMachine) {
+  const std::string output = output_of({"info"});
+  const OnednnInfo onednn = Engine::onednn_info();
+  for (const std::string& part : {std::string("cpu"), std::string("threads"), onednn.version, onednn.runtime}) {
+    EXPECT_THAT(output, HasSubstr(part));
+  }
+  EXPECT_THAT(output, Not(HasSubstr("parameters")));
+}
+
+TEST(ToolInfo, SaysWhyItUsesSoManyThreads) {
+  EXPECT_THAT(output_of({"info", "--threads", "3"}), HasSubstr("threads     3 ("));
+  EXPECT_THAT(output_of({"info"}, {{"OMP_NUM_THREADS", "1"}}), HasSubstr("OMP_NUM_THREADS"));
+}
+
+TEST(ToolInfo, CountsParametersAndFlops) {
+  // 594,186 parameters: https://github.com/locuslab/convmixer-cifar10.
+  const std::string output = output_of({"info", "--precision", "f32", "--batch-size", "2", "--eval-batch-size", "2"});
+  EXPECT_THAT(output, HasSubstr("ConvMixer-256/8, kernel 5, patch 2"));
+  EXPECT_THAT(output, HasSubstr("594,186 parameters"));
+  EXPECT_THAT(output, HasSubstr("296.3 MFLOP forward"));
+  EXPECT_THAT(output, HasSubstr("2 images a step, f32"));
+}
+
+TEST(ToolInfo, ReadsAConfiguration) {
+  const std::string file = std::string(CONVMIXER_SOURCE_DIR) + "/configs/labml.ini";
+  const std::string output =
+      output_of({"info", "--config", file, "--batch-size", "2", "--eval-batch-size", "2", "--precision", "f32"});
+  EXPECT_THAT(output, HasSubstr("ConvMixer-256/8, kernel 7, patch 2"));
+  EXPECT_THAT(output, HasSubstr("643,338 parameters"));
+}
+
+TEST(ToolInfo, ListsThePrimitivesOfAStep) {
+  const std::string output = output_of({"info", "--primitives", "--dim", "16", "--depth", "1", "--batch-size", "2",
+                                        "--eval-batch-size", "2", "--precision", "f32"});
+  for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head"}) EXPECT_THAT(output, HasSubstr(part));
+}
+
+TEST(ToolHelp, ListsCommandsAndOptions) {
+  EXPECT_THAT(output_of({"help"}), HasSubstr("train"));
+  EXPECT_THAT(output_of({"--help"}), HasSubstr("eval"));
+  for (const auto& words :
+       std::vector<std::vector<std::string>>{{"help", "train"}, {"train", "--help"}, {"train", "-h"}}) {
+    const std::string output = output_of(words);
+    for (const char* part : {"--config", "--kernel-size N (=5)", "--max-time TIME (=0s)", "Ctrl-C"}) {
+      EXPECT_THAT(output, HasSubstr(part));
+    }
+  }
+  EXPECT_THAT(output_of({"help", "eval"}), HasSubstr("--checkpoint"));
+  EXPECT_THAT(output_of({"help", "info"}), HasSubstr("--primitives"));
+}
+
+TEST(ToolHelp, GivesItsVersion) { EXPECT_THAT(output_of({"--version"}), testing::MatchesRegex("convmixer [0-9.]+\n")); }
+
+TEST(ToolHelp, IsShownWhenNoCommandIsGiven) {
+  const ToolResult result = run_tool({});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.output, HasSubstr("usage: convmixer COMMAND"));
+}
+
+TEST(ToolOutput, MayEndOnAFullDisk) {
+  const ToolResult result = run_tool({"info"}, {}, "/dev/full");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors, HasSubstr("standard output can't be written"));
+}
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,118 @@
+#include "support/temporary_folder.hpp"
+#include "tools/tool_process.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+
+/// Runs the tool, which must fail with this status and one line on stderr; returns the line.
+std::string refusal(const std::vector<std::string>& words, int status,
+                    const std::map<std::string, std::string>& environment = {}) {
+  const ToolResult result = run_tool(words, environment);
+  EXPECT_EQ(result.status, status);
+  EXPECT_TRUE(result.errors.starts_with("convmixer: error: ")) << result.errors;
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;
+  return result.errors;
+}
+
+TEST(ToolRefusals, NameTheNearestCommand) {
+  EXPECT_EQ(refusal({"trian"}, 2), "convmixer: error: unknown command 'trian'; did you mean 'train'?\n");
+  EXPECT_EQ(refusal({"predict"}, 2), "convmixer: error: unknown command 'predict'; 'convmixer help' lists them\n");
+}
+
+TEST(ToolRefusals, NameTheNearestOption) {
+  EXPECT_EQ(refusal({"train", "--kernal-size", "5"}, 2),
+            "convmixer: error: unknown option '--kernal-size'; did you mean 'kernel-size'?\n");
+  EXPECT_EQ(refusal({"info", "--thread", "5"}, 2),
+            "convmixer: error: unknown option '--thread'; did you mean 'threads'?\n");
+  EXPECT_EQ(refusal({"eval", "x", "--chekpoint", "best"}, 2),
+            "convmixer: error: unknown option '--chekpoint'; did you mean 'checkpoint'?\n");
+}
+
+TEST(ToolRefusals, NameFileAndLineOfAMisspeltKey) {
+  const testing_support::TemporaryFolder folder;
+  const auto file = folder.write("my.ini", "# mine\ndim = 16\nkernal-size = 5\n");
+  EXPECT_EQ(refusal({"train", "--config", file}, 2),
+            "convmixer: error: " + file.string() + ":3: unknown key 'kernal-size'; did you mean 'kernel-size'?\n");
+}
+
+TEST(ToolRefusals, SayWhatAValueShouldBe) {
+  EXPECT_EQ(refusal({"train", "--dim", "0"}, 2),
+            "convmixer: error: --dim 0: expected a whole number from 1 to 16384\n");
+  EXPECT_EQ(refusal({"train", "--lr", "nan"}, 2), "convmixer: error: --lr nan: expected a number of at least 0\n");
+}
+
+TEST(ToolRefusals, SuggestTheOptionForABareConfiguration) {
+  EXPECT_EQ(refusal({"train", "configs/labml.ini"}, 2),
+            "convmixer: error: unexpected 'configs/labml.ini'; did you mean --config configs/labml.ini?\n");
+}
+
+TEST(ToolRefusals, NameAConfigurationThatIsNotThere) {
+  EXPECT_THAT(refusal({"train", "--config", "/none/x.ini"}, 1), HasSubstr("/none/x.ini"));
+}
+
+TEST(ToolRefusals, AskForTheFolderOfCifar) {
+  EXPECT_THAT(refusal({"train", "--dataset", "cifar10"}, 2), HasSubstr("--data"));
+}
+
+TEST(ToolRefusals, NameTheFileThatADataFolderLacks) {
+  const testing_support::TemporaryFolder folder;
+  const std::string message = refusal({"train", "--dataset", "cifar10", "--data", folder.path()}, 1);
+  EXPECT_THAT(message, HasSubstr(folder.path().string()));
+  EXPECT_THAT(message, HasSubstr("data_batch_1.bin"));
+}
+
+TEST(ToolRefusals, NameADataFileOfTheWrongSize) {
+  const testing_support::TemporaryFolder folder;
+  for (const char* name : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                           "data_batch_5.bin", "test_batch.bin"}) {
+    folder.write(name, std::string(3000, '\0'));
+  }
+  const std::string message = refusal({"train", "--dataset", "cifar10", "--data", folder.path()}, 1);
+  EXPECT_THAT(message, HasSubstr("data_batch_1.bin"));
+  EXPECT_THAT(message, HasSubstr("3000"));
+}
+
+TEST(ToolRefusals, SayThatTheCpuHasNoBf16) {
+  const testing_support::TemporaryFolder folder;
+  const std::string message =
+      refusal({"train", "--precision", "bf16", "--out", folder.path() / "run"}, 2, {{"ONEDNN_MAX_CPU_ISA", "AVX2"}});
+  EXPECT_THAT(message, HasSubstr("bf16"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "run"));
+}
+
+TEST(ToolRefusals, KeepResumeApartFromOtherFolders) {
+  EXPECT_EQ(refusal({"train", "--resume", "a", "--out", "b"}, 2),
+            "convmixer: error: --resume and --out don't go together\n");
+  EXPECT_EQ(refusal({"train", "--resume", "/none"}, 2),
+            "convmixer: error: /none: no run to go on with: it has no config.ini\n");
+}
+
+TEST(ToolRefusals, SayThatAFolderIsNoRun) {
+  const testing_support::TemporaryFolder folder;
+  EXPECT_EQ(refusal({"eval", folder.path()}, 2),
+            "convmixer: error: " + folder.path().string() + ": no run folder: it has no config.ini\n");
+  EXPECT_THAT(refusal({"eval"}, 2), HasSubstr("expected one run folder or weights file, found 0"));
+  EXPECT_THAT(refusal({"eval", folder.path() / "none.safetensors"}, 1), HasSubstr("none.safetensors"));
+}
+
+TEST(ToolRefusals, NameARunFolderThatCannotBeMade) {
+  const testing_support::TemporaryFolder folder;
+  folder.write("file", "");
+  EXPECT_THAT(refusal({"train", "--out", folder.path() / "file" / "run"}, 1),
+              HasSubstr((folder.path() / "file" / "run").string()));
+}
+
+TEST(ToolRefusals, RefuseABatchWithoutAnything) {
+  EXPECT_EQ(refusal({"train", "--batch-size", "0"}, 2),
+            "convmixer: error: --batch-size 0: expected a whole number from 1 to 65536\n");
+}
+
+}  // namespace
+}  // namespace convmixer

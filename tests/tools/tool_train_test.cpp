@@ -1,0 +1,140 @@
+#include "support/temporary_folder.hpp"
+#include "tools/tool_process.hpp"
+#include "train/trainer_fixture.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace convmixer {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+class ToolTrain : public testing::Test {
+ protected:
+  ToolResult train(const std::string& name, int epochs = 2, const std::vector<std::string>& more = {}) {
+    return run_tool(small_training(folder(name), epochs) + more);
+  }
+  [[nodiscard]] fs::path folder(const std::string& name) const { return parent_.path() / name; }
+
+  testing_support::TemporaryFolder parent_;
+};
+
+TEST_F(ToolTrain, PrintsWhatWillRunThenEveryEpochThenTheEnd) {
+  const ToolResult result = train("run");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.errors, "");
+  for (const std::string& part :
+       {folder("run").string() + " (new)", std::string("ConvMixer-16/2, kernel 3, patch 4"),
+        std::string("shapes: 256 training and 100 test images"), std::string("AdamW"),
+        std::string("2 epochs of 16 steps, batch 16"), std::string("oneDNN"), std::string("planned"),
+        std::string("\nepoch 1/2  train loss "), std::string("\nepoch 2/2  train loss "),
+        std::string("\nfinished 2 epochs in "), (folder("run") / "best.safetensors").string()}) {
+    EXPECT_THAT(result.output, HasSubstr(part));
+  }
+}
+
+TEST_F(ToolTrain, WritesNeitherReturnsNorEscapesToAFile) {
+  EXPECT_EQ(train("run").output.find_first_of("\r\x1b"), std::string::npos);
+}
+
+TEST_F(ToolTrain, PrintsNothingWhenQuiet) {
+  const ToolResult result = train("run", 1, {"--quiet"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.output, "");
+  EXPECT_EQ(result.errors, "");
+}
+
+TEST_F(ToolTrain, RunsAgainFromTheConfigurationItWrote) {
+  ASSERT_EQ(train("run").status, 0);
+  ASSERT_EQ(run_tool({"train", "--config", folder("run") / "config.ini", "--out", folder("again")}).status, 0);
+  expect_equal_runs(folder("again"), folder("run"));
+}
+
+TEST_F(ToolTrain, SaysThatARunIsFinished) {
+  ASSERT_EQ(train("run").status, 0);
+  const ToolResult result = train("run");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.output, HasSubstr("is finished: 2 epochs; best test accuracy"));
+  EXPECT_THAT(result.output, HasSubstr("choose another --out, or --fresh"));
+}
+
+TEST_F(ToolTrain, RefusesToGoOnWithOtherSettings) {
+  ASSERT_EQ(train("run", 1).status, 0);
+  const ToolResult result = train("run", 1, {"--lr", "0.5"});
+  EXPECT_EQ(result.status, 2);
+  for (const char* part : {"lr", "0.01", "0.5", "--out", "--fresh"}) EXPECT_THAT(result.errors, HasSubstr(part));
+}
+
+TEST_F(ToolTrain, KeepsTheOldRunWhenItBeginsAnew) {
+  ASSERT_EQ(train("run", 1).status, 0);
+  const std::string before = read_text_file(folder("run") / "last.safetensors");
+  const ToolResult result = train("run", 1, {"--lr", "0.5", "--fresh"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.output, HasSubstr((folder("run.1")).string()));
+  EXPECT_TRUE(read_text_file(folder("run.1") / "last.safetensors") == before);
+  EXPECT_FALSE(read_text_file(folder("run") / "last.safetensors") == before);
+}
+
+TEST_F(ToolTrain, ReportsALossThatIsNotFinite) {
+  const ToolResult result = train("run", 2, {"--lr", "1e30", "--optimizer", "sgd", "--schedule", "constant"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors, HasSubstr("at step "));
+  EXPECT_THAT(result.errors, HasSubstr("learning rate 1e+30"));
+}
+
+TEST_F(ToolTrain, GoesOnWithoutAReaderOfItsOutput) {
+  const std::string command = fmt::format("{} {} | head -n 1; test ${{PIPESTATUS[0]}} -eq 0", CONVMIXER_TOOL,
+                                          fmt::join(small_training(folder("run"), 2), " "));
+  EXPECT_EQ(std::system(fmt::format("bash -c '{}' > /dev/null", command).c_str()), 0);
+  EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 2);
+}
+
+class ToolStop : public ToolTrain, public testing::WithParamInterface<int> {};
+
+TEST_P(ToolStop, FinishesTheStepAndGoesOnWithTheSameCommand) {
+  constexpr int kEpochs = 40;
+  ASSERT_EQ(train("whole", kEpochs).status, 0);
+  ToolProcess process(small_training(folder("run"), kEpochs));
+  ASSERT_TRUE(process.wait_for_output("epoch 2/"));
+  process.send(GetParam());
+  const ToolResult stopped = process.wait();
+  EXPECT_EQ(stopped.status, 128 + GetParam());
+  EXPECT_THAT(stopped.errors, HasSubstr("stopping after this step"));
+  EXPECT_THAT(stopped.output, HasSubstr("stopped and saved in epoch "));
+  EXPECT_THAT(stopped.output, HasSubstr("convmixer train --resume " + folder("run").string()));
+  const ToolResult resumed = train("run", kEpochs);
+  EXPECT_EQ(resumed.status, 0);
+  EXPECT_THAT(resumed.output, HasSubstr("goes on in epoch "));
+  expect_equal_runs(folder("run"), folder("whole"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, ToolStop, testing::Values(SIGINT, SIGTERM),
+                         [](const auto& instance) { return instance.param == SIGINT ? "Interrupt" : "Terminate"; });
+
+TEST_F(ToolTrain, GoesOnByTheNameOfTheFolder) {
+  ToolProcess process(small_training(folder("run"), 40));
+  ASSERT_TRUE(process.wait_for_output("epoch 1/"));
+  process.send(SIGINT);
+  ASSERT_EQ(process.wait().status, 130);
+  const ToolResult resumed = run_tool({"train", "--resume", folder("run"), "--quiet"});
+  EXPECT_EQ(resumed.status, 0) << resumed.errors;
+  EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 40);
+}
+
+TEST_F(ToolTrain, KeepsASecondProcessOut) {
+  ToolProcess process(small_training(folder("run"), 1000));
+  ASSERT_TRUE(process.wait_for_output("epoch 1/"));
+  const ToolResult second = train("run", 1000);
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.errors, HasSubstr("another process is training into this folder"));
+}
+
+}  // namespace
+}  // namespace convmixer
