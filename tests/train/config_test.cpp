@@ -224,8 +224,8 @@ TEST_P(Configurations, AreReadWithoutComplaint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shipped, Configurations, testing::Values("cifar10-256x8.ini", "labml.ini", "quickstart.ini"),
-                         [](const auto& info) {
-                           std::string name = info.param.substr(0, info.param.find('.'));
+                         [](const auto& tested) {
+                           std::string name = tested.param.substr(0, tested.param.find('.'));
                            std::erase(name, '-');
                            return name;
                          });

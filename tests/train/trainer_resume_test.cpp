@@ -72,7 +72,7 @@ TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, TrainerResume, testing::Values("f32", "bf16"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& tested) { return tested.param; });
 
 class ResumedTrainer : public TrainerFixture {
  protected:
