@@ -1,6 +1,7 @@
 #include "convmixer/core/thread_pool.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "core/thread_sanitizer.hpp"
 
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
@@ -9,53 +10,33 @@
 #include <algorithm>
 #include <utility>
 
-// ThreadSanitizer can't see how TBB hands tasks over: libtbb isn't instrumented, and neither is this file, or else its
-// templates would look like races. CMakeLists.txt beside this file sets the macro; the functions below say the order.
-#if defined(CONVMIXER_THREAD_SANITIZER)
-#include <sanitizer/tsan_interface.h>
-#endif
-
 namespace convmixer {
 
 namespace {
 
-/// What was done before release() in one thread happens before what follows acquire() in another.
-class Order {
+/// One loop or call through TBB, whose order of tasks ThreadSanitizer can't see: the caller's scope.
+class OrderedCall {
  public:
-  void release() noexcept {
-#if defined(CONVMIXER_THREAD_SANITIZER)
-    __tsan_release(this);
-#endif
-  }
-  void acquire() noexcept {
-#if defined(CONVMIXER_THREAD_SANITIZER)
-    __tsan_acquire(this);
-#endif
-  }
-};
+  OrderedCall() { thread_sanitizer_release(&start_); }
+  ~OrderedCall() { thread_sanitizer_acquire(&join_); }
+  OrderedCall(const OrderedCall&) = delete;
+  OrderedCall& operator=(const OrderedCall&) = delete;
 
-/// A task within a scope: begins after the start's release, ends before the join's acquire, by exception too.
-class OrderedTask {
- public:
-  OrderedTask(Order& start, Order& join) : join_(join) { start.acquire(); }
-  ~OrderedTask() { join_.release(); }
-  OrderedTask(const OrderedTask&) = delete;
-  OrderedTask& operator=(const OrderedTask&) = delete;
+  /// A task of it, until the scope's end, left by an exception or not.
+  class Task {
+   public:
+    explicit Task(OrderedCall& call) : call_(call) { thread_sanitizer_acquire(&call_.start_); }
+    ~Task() { thread_sanitizer_release(&call_.join_); }
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
+
+   private:
+    OrderedCall& call_;
+  };
 
  private:
-  Order& join_;
-};
-
-/// The caller of tasks: releases their start now, acquires their join at the end of the scope.
-class OrderedCaller {
- public:
-  OrderedCaller() { start.release(); }
-  ~OrderedCaller() { join.acquire(); }
-  OrderedCaller(const OrderedCaller&) = delete;
-  OrderedCaller& operator=(const OrderedCaller&) = delete;
-
-  Order start;
-  Order join;
+  char start_ = 0;
+  char join_ = 0;
 };
 
 }  // namespace
@@ -76,9 +57,9 @@ struct ThreadPool::Impl {
   }
 
   int threads;
+  char enqueued = 0;  // names the order of enqueueing and running to ThreadSanitizer
   tbb::global_control limit;
   tbb::task_arena arena;
-  Order enqueued;
   tbb::task_arena background;  // no slot for the caller: enqueued tasks run on workers alone
 };
 
@@ -90,27 +71,27 @@ int ThreadPool::threads() const noexcept { return impl_->threads; }
 
 void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   if (count <= 0) return;
-  OrderedCaller caller;
+  OrderedCall call;
   impl_->arena.execute([&] {
     tbb::parallel_for(std::int64_t{0}, count, [&](std::int64_t i) {
-      const OrderedTask ordered(caller.start, caller.join);
+      const OrderedCall::Task task(call);
       body(i);
     });
   });
 }
 
 void ThreadPool::enqueue(std::function<void()> task) {
-  impl_->enqueued.release();
+  thread_sanitizer_release(&impl_->enqueued);
   impl_->background.enqueue([&enqueued = impl_->enqueued, task = std::move(task)] {
-    enqueued.acquire();
+    thread_sanitizer_acquire(&enqueued);
     task();  // once it has run, its owner may destroy the pool
   });
 }
 
 void ThreadPool::execute(const std::function<void()>& body) {
-  OrderedCaller caller;
+  OrderedCall call;
   impl_->arena.execute([&] {  // by another thread when all slots are taken
-    const OrderedTask ordered(caller.start, caller.join);
+    const OrderedCall::Task task(call);
     body();
   });
 }

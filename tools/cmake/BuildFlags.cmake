@@ -13,3 +13,6 @@ if(CONVMIXER_SANITIZE)
                                                    -fno-sanitize-recover=all)
   target_link_options(convmixer-flags INTERFACE -fsanitize=${CONVMIXER_SANITIZE})
 endif()
+if(CONVMIXER_SANITIZE STREQUAL "thread")
+  target_compile_definitions(convmixer-flags INTERFACE CONVMIXER_THREAD_SANITIZER) # src/core/thread_sanitizer.hpp
+endif()
