@@ -1,5 +1,6 @@
 #include "convmixer/model/network.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace convmixer {
@@ -29,9 +30,25 @@ Plan& Network::plan(std::int64_t batch_size, PlanMode mode) {
   if (found == plans_.end()) {
     const PlanOptions options{
         .batch_size = batch_size, .precision = precision_, .mode = mode, .layout = layout_, .input_gradient = false};
-    found = plans_.emplace(key, Plan(*graph_, *parameters_, *engine_, options)).first;
+    // Plans run one at a time: the largest one's memory serves all that fit into it.
+    const auto largest = std::ranges::max_element(
+        plans_, {}, [](const auto& entry) { return entry.second.owns_memory() ? entry.second.memory().total() : 0; });
+    const Plan* const lender = largest == plans_.end() ? nullptr : &largest->second;
+    found = plans_.emplace(key, Plan(*graph_, *parameters_, *engine_, options, lender)).first;
   }
   return found->second;
+}
+
+PlannedMemory Network::memory() const {
+  PlannedMemory sum;
+  for (const auto& [key, plan] : plans_) {
+    const PlannedMemory memory = plan.memory();
+    sum.unshared += memory.unshared;
+    if (!plan.owns_memory()) continue;
+    sum.arena += memory.arena;
+    sum.scratchpad += memory.scratchpad;
+  }
+  return sum;
 }
 
 BatchResult Network::train_batch(std::span<const float> images, const Targets& targets) {

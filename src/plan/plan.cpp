@@ -88,11 +88,11 @@ class Lifetimes {
 }  // namespace
 
 struct Plan::Impl {
-  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& plan_options)
+  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& plan_options, const Impl* lender)
       : options(plan_options), runtime(engine.runtime()) {
     if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
     const StepList list = build_plain_plan(graph, parameters, runtime, options);
-    place(list);
+    place(list, lender);
     for (const Step& step : list.steps) add(step, list);
     forward_steps = list.forward_steps;
     output = as_floats(list, list.output);
@@ -101,7 +101,7 @@ struct Plan::Impl {
   }
 
   /// Gives every buffer its address.
-  void place(const StepList& list) {
+  void place(const StepList& list, const Impl* lender) {
     const Lifetimes lifetimes(list);
     std::vector<Lifetime> arena_buffers;
     std::vector<BufferId> ids;
@@ -119,12 +119,18 @@ struct Plan::Impl {
     }
     memory.arena = static_cast<std::int64_t>(arena_bytes);
     memory.scratchpad = static_cast<std::int64_t>(scratchpad_bytes);
-    arena = AlignedBuffer(arena_bytes);
-    scratchpad = AlignedBuffer(scratchpad_bytes);
+    if (lender != nullptr && lender->arena->size() >= arena_bytes && lender->scratchpad->size() >= scratchpad_bytes) {
+      arena = lender->arena;
+      scratchpad = lender->scratchpad;
+      owns_memory = false;
+    } else {
+      arena = std::make_shared<AlignedBuffer>(arena_bytes);
+      scratchpad = std::make_shared<AlignedBuffer>(scratchpad_bytes);
+    }
 
     addresses.assign(list.buffers.size(), nullptr);
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      addresses[static_cast<std::size_t>(ids[i])] = arena.data() + arena_buffers[i].offset;
+      addresses[static_cast<std::size_t>(ids[i])] = arena->data() + arena_buffers[i].offset;
     }
     for (std::size_t id = 0; id < list.buffers.size(); ++id) {
       if (list.buffers[id].home == Home::fixed) addresses[id] = list.buffers[id].fixed;
@@ -151,7 +157,7 @@ struct Plan::Impl {
     if (step.own) {
       steps.emplace_back(std::move(own));
     } else {
-      steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad.data()));
+      steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad->data()));
     }
   }
 
@@ -201,8 +207,9 @@ struct Plan::Impl {
   PlanOptions options;
   kernels::Runtime& runtime;
   PlannedMemory memory;
-  AlignedBuffer arena;
-  AlignedBuffer scratchpad;
+  std::shared_ptr<AlignedBuffer> arena;
+  std::shared_ptr<AlignedBuffer> scratchpad;
+  bool owns_memory = true;
   std::vector<void*> addresses;  // by buffer; null for what the caller gives
   std::vector<std::variant<Call, OwnStep>> steps;
   std::size_t forward_steps = 0;
@@ -214,8 +221,9 @@ struct Plan::Impl {
   std::span<float> input_gradient;
 };
 
-Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options)
-    : impl_(std::make_unique<Impl>(graph, parameters, engine, options)) {}
+Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Plan* lender)
+    : impl_(std::make_unique<Impl>(graph, parameters, engine, options,
+                                   lender == nullptr ? nullptr : lender->impl_.get())) {}
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
@@ -239,6 +247,8 @@ void Plan::backward(std::span<const float> output_gradient) {
 std::span<const float> Plan::input_gradient() const { return impl_->input_gradient; }
 
 PlannedMemory Plan::memory() const { return impl_->memory; }
+
+bool Plan::owns_memory() const noexcept { return impl_->owns_memory; }
 
 std::vector<PlannedStep> Plan::steps() const { return impl_->reports; }
 

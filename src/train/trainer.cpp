@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -25,10 +25,10 @@ CheckpointInfo weights_info(const TrainConfig& config, const Dataset& dataset) {
 }
 
 /// The batch sizes of one pass over `images`.
-std::set<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, bool drop_last) {
-  std::set<std::int64_t> sizes;
-  if (images >= batch) sizes.insert(batch);
-  if (images % batch != 0 && !drop_last) sizes.insert(images % batch);
+std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, bool drop_last) {
+  std::vector<std::int64_t> sizes;
+  if (images >= batch) sizes.push_back(batch);
+  if (images % batch != 0 && !drop_last) sizes.push_back(images % batch);
   return sizes;
 }
 
@@ -271,18 +271,13 @@ void Trainer::fail_not_finite(const char* what, double value, std::int64_t updat
 int Trainer::threads_before() const noexcept { return checkpointer_->threads_before(); }
 
 PlannedMemory Trainer::planned_memory() {
-  PlannedMemory sum;
-  const auto add = [&](std::int64_t batch, PlanMode mode) {
-    const PlannedMemory memory = network_.plan(batch, mode).memory();
-    sum.arena += memory.arena;
-    sum.unshared += memory.unshared;
-    sum.scratchpad += memory.scratchpad;
-  };
   for (const auto batch : batch_sizes(train_size_, config_.batch_size, config_.drop_last)) {
-    add(batch, PlanMode::training);
+    (void)network_.plan(batch, PlanMode::training);
   }
-  for (const auto batch : batch_sizes(test_.size(), config_.eval_batch_size, false)) add(batch, PlanMode::inference);
-  return sum;
+  for (const auto batch : batch_sizes(test_.size(), config_.eval_batch_size, false)) {
+    (void)network_.plan(batch, PlanMode::inference);
+  }
+  return network_.memory();
 }
 
 double Trainer::lap() {

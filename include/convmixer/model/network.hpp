@@ -33,7 +33,7 @@ struct BatchResult {
   }
 };
 
-/// Owns graph, parameters and plans. Plans are made at the first batch of a size and kept.
+/// Owns graph, parameters and plans. Plans are made at the first batch of a size and kept; make the largest first.
 class Network {
  public:
   Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout = LayoutPolicy::automatic);
@@ -56,6 +56,9 @@ class Network {
 
   /// The plan for a batch size, made if needed: for reports and for making memory before the first step.
   Plan& plan(std::int64_t batch_size, PlanMode mode);
+
+  /// Memory of all plans so far. Smaller plans run in a larger one's.
+  [[nodiscard]] PlannedMemory memory() const;
 
  private:
   BatchResult score(const Targets& targets, std::span<float> gradient) const;

@@ -56,7 +56,10 @@ struct PlannedMemory {
 class Plan {
  public:
   /// `graph`, `parameters` and `engine` must outlive the plan. Throws Error naming the node that can't be planned.
-  Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options);
+  /// With a `lender` it runs in that plan's memory if it fits in: the two then take turns, and what forward() returned
+  /// lasts until either runs.
+  Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options,
+       const Plan* lender = nullptr);
   ~Plan();
   Plan(Plan&&) noexcept;
   Plan& operator=(Plan&&) noexcept;
@@ -76,7 +79,9 @@ class Plan {
   /// With PlanOptions::input_gradient: gradient of the loss by the images, (N, C, H, W) f32.
   [[nodiscard]] std::span<const float> input_gradient() const;
 
+  /// What the plan needs, whether it is its own or lent.
   [[nodiscard]] PlannedMemory memory() const;
+  [[nodiscard]] bool owns_memory() const noexcept;
   /// In the order of execution: forward, then backward.
   [[nodiscard]] std::vector<PlannedStep> steps() const;
 
