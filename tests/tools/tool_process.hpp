@@ -29,6 +29,7 @@ class ToolProcess {
   void send(int signal) const;
   /// What was printed so far.
   [[nodiscard]] std::string output() const;
+  [[nodiscard]] bool running() const;
   /// Waits until it is printed, at most a minute; false if the process ended or the time was up before.
   [[nodiscard]] bool wait_for_output(const std::string& text);
   [[nodiscard]] ToolResult wait();
