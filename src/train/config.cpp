@@ -53,7 +53,7 @@ OptionGroup optimizer_group(TrainConfig& c) {
                      {{"constant", ScheduleKind::constant},
                       {"piecewise-linear", ScheduleKind::piecewise_linear},
                       {"cosine", ScheduleKind::cosine}},
-                     "of the learning rate, step by step"),
+                     "of the learning rate"),
        number_option("warmup-epochs", c.warmup_epochs, 0.0F, 1e6F, "cosine: epochs of rising learning rate"),
        number_option("min-lr", c.min_lr, 0.0F, kAnyNumber, "cosine: learning rate at the end"),
        number_option("weight-decay", o.weight_decay, 0.0F, kAnyNumber, "adamw: decoupled; adam and sgd: L2"),
@@ -75,7 +75,7 @@ OptionGroup machine_group(TrainConfig& c) {
                          {{"automatic", LayoutPolicy::automatic},
                           {"channels-last", LayoutPolicy::channels_last},
                           {"blocked", LayoutPolicy::blocked}},
-                         "memory layout of activations"),
+                         "of activations in memory"),
            changeable(integer_option("threads", c.threads, 0, 4096, "0: physical cores this process may use"))}};
 }
 

@@ -149,7 +149,7 @@ Option choice_option(const std::string& name, const std::vector<std::string>& ch
                      const std::string& help) {
   return {name,
           "NAME",
-          fmt::format("{}: {}", help, fmt::join(choices, ", ")),
+          fmt::format("{}; {}", fmt::join(choices, ", "), help),
           fmt::format("one of {}", fmt::join(choices, ", ")),
           [choices, set = std::move(set)](const std::string& text) {
             const auto found = std::find(choices.begin(), choices.end(), text);

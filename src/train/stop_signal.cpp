@@ -37,7 +37,8 @@ StopSignal::StopSignal() {
   action.sa_flags = SA_RESTART;
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     ::sigaction(kSignals[i], nullptr, &previous[i]);
-    if (previous[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    const bool under_nohup = kSignals[i] == SIGHUP && previous[i].sa_handler == SIG_IGN;
+    if (!under_nohup) ::sigaction(kSignals[i], &action, nullptr);
   }
 }
 

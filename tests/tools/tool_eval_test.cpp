@@ -61,6 +61,9 @@ TEST_F(ToolEval, GivesTheNumbersOfTheTrainingLog) {
   expect_logged(evaluated({run()}), logged(0));
   expect_logged(evaluated({run(), "--checkpoint", "last"}), logged(3));
   expect_logged(evaluated({run() / "last.safetensors"}), logged(3));
+  const fs::path copy = parent_->path() / "copy.safetensors";
+  fs::copy_file(run() / "last.safetensors", copy, fs::copy_options::overwrite_existing);
+  expect_logged(evaluated({run(), "--checkpoint", copy}), logged(3));
 }
 
 TEST_F(ToolEval, GivesThemForAWeightsFileAlone) {

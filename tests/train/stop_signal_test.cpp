@@ -30,7 +30,7 @@ TEST(StopSignal, GivesTheHandlersBack) {
   EXPECT_EQ(action.sa_handler, SIG_DFL);
 }
 
-TEST(StopSignal, LeavesAnIgnoredSignalIgnored) {
+TEST(StopSignal, LeavesHangUpIgnoredUnderNohup) {
   const auto before = std::signal(SIGHUP, SIG_IGN);
   {
     const StopSignal stop;
@@ -38,6 +38,16 @@ TEST(StopSignal, LeavesAnIgnoredSignalIgnored) {
     EXPECT_EQ(StopSignal::received(), 0);
   }
   std::signal(SIGHUP, before);
+}
+
+TEST(StopSignal, HonoursAnInterruptThatAScriptsBackgroundJobIgnores) {
+  const auto before = std::signal(SIGINT, SIG_IGN);
+  {
+    const StopSignal stop;
+    std::raise(SIGINT);
+    EXPECT_EQ(StopSignal::received(), SIGINT);
+  }
+  std::signal(SIGINT, before);
 }
 
 TEST(StopSignalDeathTest, EndsTheProcessAtTheSecondSignalOfAnyKind) {

@@ -214,7 +214,7 @@ TEST_F(TrainerTest, ReportsTheMemoryOfAllItsPlans) {
   Trainer trainer(config, *train_, *test_, engine_, progress, undisturbed());
   const std::int64_t training = trainer.network().plan(16, PlanMode::training).memory().total();
   EXPECT_GT(training, 0);
-  EXPECT_GT(trainer.planned_memory().total(), training);
+  EXPECT_GE(trainer.planned_memory().total(), training);
 }
 
 }  // namespace

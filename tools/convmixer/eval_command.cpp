@@ -18,14 +18,15 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CommandOptions {
-  std::string checkpoint = "best";
+  fs::path checkpoint = "best";
   fs::path json;
 };
 
 OptionGroup command_group(CommandOptions& options) {
-  return {"Command",
-          {choice_option("checkpoint", options.checkpoint, {"best", "last"}, "which weights of a run folder"),
-           path_option("json", options.json, "FILE", "write the numbers to this file as well")}};
+  return {
+      "Command",
+      {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
+       path_option("json", options.json, "FILE", "write the numbers to this file as well")}};
 }
 
 OptionGroup configuration_group(TrainConfig& config) {
@@ -40,6 +41,13 @@ struct Subject {
   CheckpointInfo info;
 };
 
+fs::path weights_of(const RunFolder& folder, const fs::path& checkpoint) {
+  if (checkpoint != "best" && checkpoint != "last") return checkpoint;
+  const fs::path weights = checkpoint == "best" ? folder.best() : folder.last();
+  if (!fs::exists(weights)) fail("{}: not there yet: it is written at the end of an epoch", weights.string());
+  return weights;
+}
+
 /// A run folder gives its configuration, so does the run folder that a weights file lies in; a weights file elsewhere
 /// says itself what it was trained on.
 Subject find_subject(const fs::path& argument, const CommandOptions& options, TrainConfig& config) {
@@ -49,10 +57,7 @@ Subject find_subject(const fs::path& argument, const CommandOptions& options, Tr
   Subject subject{argument, {}};
   if (is_folder) {
     if (!has_config) fail_usage("{}: no run folder: it has no config.ini", argument.string());
-    subject.weights = options.checkpoint == "best" ? folder.best() : folder.last();
-    if (!fs::exists(subject.weights)) {
-      fail("{}: not there yet: it is written at the end of an epoch", subject.weights.string());
-    }
+    subject.weights = weights_of(folder, options.checkpoint);
   }
   subject.info = read_checkpoint_info(subject.weights);
   if (has_config) {

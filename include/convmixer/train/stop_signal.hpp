@@ -4,8 +4,8 @@
 namespace convmixer {
 
 /// While an object lives, the first SIGINT, SIGTERM or SIGHUP is only noted (and said on stderr); a second one of any
-/// kind ends the process at once, as the signal does by default. A signal that was ignored before (nohup, background
-/// jobs of a script) stays ignored. One object at a time.
+/// kind ends the process at once, as the signal does by default. SIGHUP stays ignored if it was (nohup); SIGINT does
+/// not: scripts start background jobs with it ignored, and mean it when they send it. One object at a time.
 class StopSignal {
  public:
   StopSignal();
