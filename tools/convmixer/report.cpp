@@ -98,8 +98,8 @@ std::string describe(const PlannedMemory& memory, const Graph& graph, int values
   const std::int64_t parameters =
       parameter_count(graph) * static_cast<std::int64_t>(sizeof(float)) * values_per_parameter;
   return fmt::format("{} planned: {} activations ({} if none were shared), {} working memory, {} parameters",
-                     byte_size(memory.total() + parameters), byte_size(memory.arena),
-                     byte_size(memory.unshared), byte_size(memory.scratchpad), byte_size(parameters));
+                     byte_size(memory.total() + parameters), byte_size(memory.arena), byte_size(memory.unshared),
+                     byte_size(memory.scratchpad), byte_size(parameters));
 }
 
 }  // namespace convmixer::tool
