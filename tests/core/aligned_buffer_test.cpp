@@ -32,7 +32,8 @@ TEST_P(AlignedBufferOfSize, IsAlignedAndZeroEvenOnUsedMemory) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, AlignedBufferOfSize,
                          testing::Values(1, 4095, 4096, 4097, (std::size_t{2} << 20) - 1, std::size_t{2} << 20,
-                                         (std::size_t{5} << 20) + 3));
+                                         (std::size_t{5} << 20) + 3),
+                         testing::PrintToStringParamName());
 
 TEST(AlignedBuffer, IsEmptyByDefaultAndForNoBytes) {
   EXPECT_EQ(AlignedBuffer().size(), 0U);

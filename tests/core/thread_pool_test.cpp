@@ -166,7 +166,7 @@ TEST_P(ThreadPoolOf, DrawsNoWarningFromTbb) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolOf, testing::Values(1, 2, 5));
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolOf, testing::Values(1, 2, 5), testing::PrintToStringParamName());
 
 TEST(ThreadPool, HasAtLeastOneThread) {
   EXPECT_EQ(ThreadPool(0).threads(), 1);
