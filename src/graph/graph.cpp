@@ -38,8 +38,8 @@ TensorId Graph::convolution(const std::string& name, TensorId input, int out_cha
                name, out_channels, kernel, stride, groups, padding_begin, padding_end);
   }
   if (shape[0] % groups != 0 || out_channels % groups != 0) {
-    fail_usage("{}: {} groups divide neither {} input nor {} output channels evenly", name, groups, shape[0],
-               out_channels);
+    fail_usage("{}: {} input and {} output channels can't be split evenly into {} groups", name, shape[0], out_channels,
+               groups);
   }
   const std::int64_t height = shape[1] + padding_begin + padding_end - kernel;
   const std::int64_t width = shape[2] + padding_begin + padding_end - kernel;
