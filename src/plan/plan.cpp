@@ -170,12 +170,14 @@ struct Plan::Impl {
   void run(std::size_t begin, std::size_t end, bool update_statistics) {
     runtime.execute([this, begin, end, update_statistics] {
       for (std::size_t i = begin; i < end; ++i) {
+        if (observer != nullptr) observer->begin(i);
         if (auto* call = std::get_if<Call>(&steps[i])) {
           call->run();
         } else {
           const auto& own = std::get<OwnStep>(steps[i]);
           if (update_statistics || !own.moves_statistics) own.kernel(own.operands);
         }
+        if (observer != nullptr) observer->end(i);
       }
     });
   }
@@ -213,6 +215,7 @@ struct Plan::Impl {
   std::vector<void*> addresses;  // by buffer; null for what the caller gives
   std::vector<std::variant<Call, OwnStep>> steps;
   std::size_t forward_steps = 0;
+  PlanObserver* observer = nullptr;
   std::vector<PlannedStep> reports;
   std::vector<Reader> image_readers;
   std::vector<Reader> gradient_readers;
@@ -251,5 +254,7 @@ PlannedMemory Plan::memory() const { return impl_->memory; }
 bool Plan::owns_memory() const noexcept { return impl_->owns_memory; }
 
 std::vector<PlannedStep> Plan::steps() const { return impl_->reports; }
+
+void Plan::set_observer(PlanObserver* observer) noexcept { impl_->observer = observer; }
 
 }  // namespace convmixer

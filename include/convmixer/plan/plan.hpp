@@ -6,6 +6,7 @@
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/plan/engine.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -51,6 +52,15 @@ struct PlannedMemory {
   [[nodiscard]] std::int64_t total() const noexcept { return arena + scratchpad; }
 };
 
+/// Is told when a plan's steps begin and end, on the thread that executes the plan: profilers.
+class PlanObserver {
+ public:
+  virtual ~PlanObserver() = default;
+  /// `step` counts as Plan::steps() does.
+  virtual void begin(std::size_t step) = 0;
+  virtual void end(std::size_t step) = 0;
+};
+
 /// A graph's parameters prepared to run at one batch size. Execution allocates nothing of its own.
 /// Not thread-safe; parallel inside.
 class Plan {
@@ -84,6 +94,9 @@ class Plan {
   [[nodiscard]] bool owns_memory() const noexcept;
   /// In the order of execution: forward, then backward.
   [[nodiscard]] std::vector<PlannedStep> steps() const;
+
+  /// From now on `observer`, which must outlive the plan, is told of every step; null: nobody, at no cost.
+  void set_observer(PlanObserver* observer) noexcept;
 
  private:
   struct Impl;
