@@ -25,7 +25,7 @@ void wait_for_write(const ToolProcess& process, const fs::path& file, fs::file_t
 }
 
 TEST(ToolKill, ContinuesBitForBitHoweverOftenItIsKilled) {
-  constexpr int kEpochs = 40;
+  constexpr int kEpochs = 20;
   constexpr int kMostKills = 15;
   const testing_support::TemporaryFolder parent;
   const fs::path whole = parent.path() / "whole";

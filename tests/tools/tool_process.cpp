@@ -132,7 +132,9 @@ std::vector<std::string> small_training(const std::filesystem::path& folder, int
           "--log-interval",
           "4",
           "--precision",
-          "f32"};
+          "f32",
+          "--threads",
+          "1"};
 }
 
 std::vector<std::string> operator+(std::vector<std::string> words, const std::vector<std::string>& more) {

@@ -45,7 +45,8 @@ class ToolProcess {
                                   const std::map<std::string, std::string>& environment = {},
                                   const std::filesystem::path& output = {});
 
-/// Options of a training that takes a second: `epochs` epochs of 16 steps into `folder`.
+/// Options of a training that takes a moment: `epochs` epochs of 16 steps into `folder`. One thread, as more would only
+/// wait for one another where tests run side by side; tests/train has the runs on two.
 [[nodiscard]] std::vector<std::string> small_training(const std::filesystem::path& folder, int epochs = 2);
 
 /// Both, one after the other.

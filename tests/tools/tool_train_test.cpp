@@ -99,7 +99,7 @@ TEST_F(ToolTrain, GoesOnWithoutAReaderOfItsOutput) {
 class ToolStop : public ToolTrain, public testing::WithParamInterface<int> {};
 
 TEST_P(ToolStop, FinishesTheStepAndGoesOnWithTheSameCommand) {
-  constexpr int kEpochs = 40;
+  constexpr int kEpochs = 20;
   ASSERT_EQ(train("whole", kEpochs).status, 0);
   ToolProcess process(small_training(folder("run"), kEpochs));
   ASSERT_TRUE(process.wait_for_output("epoch 2/"));
@@ -119,13 +119,13 @@ INSTANTIATE_TEST_SUITE_P(Signals, ToolStop, testing::Values(SIGINT, SIGTERM),
                          [](const auto& instance) { return instance.param == SIGINT ? "Interrupt" : "Terminate"; });
 
 TEST_F(ToolTrain, GoesOnByTheNameOfTheFolder) {
-  ToolProcess process(small_training(folder("run"), 40));
+  ToolProcess process(small_training(folder("run"), 20));
   ASSERT_TRUE(process.wait_for_output("epoch 1/"));
   process.send(SIGINT);
   ASSERT_EQ(process.wait().status, 130);
   const ToolResult resumed = run_tool({"train", "--resume", folder("run"), "--quiet"});
   EXPECT_EQ(resumed.status, 0) << resumed.errors;
-  EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 40);
+  EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 20);
 }
 
 TEST_F(ToolTrain, KeepsASecondProcessOut) {
