@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <utility>
 #include <variant>
 
@@ -168,7 +169,7 @@ struct Plan::Impl {
   }
 
   void run(std::size_t begin, std::size_t end, bool update_statistics) {
-    runtime.execute([this, begin, end, update_statistics] {
+    const auto body = [this, begin, end, update_statistics] {
       for (std::size_t i = begin; i < end; ++i) {
         if (auto* call = std::get_if<Call>(&steps[i])) {
           call->run();
@@ -177,7 +178,8 @@ struct Plan::Impl {
           if (update_statistics || !own.moves_statistics) own.kernel(own.operands);
         }
       }
-    });
+    };
+    runtime.execute(std::ref(body));  // a copy of what it captures would be allocated
   }
 
   /// An operand whose memory the caller gives.
