@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
+#include <atomic>
 
 // Compiled once for each instruction set: see batch_norm.cpp. The order of these lines matters.
 // clang-format off
@@ -173,6 +173,19 @@ std::size_t sums_size(const ConvolutionProblem& problem) {
   return (kernel * kernel + 1) * kGroup;
 }
 
+/// Doubles of all tasks.
+std::size_t sums_of_all(const ConvolutionProblem& problem) {
+  return static_cast<std::size_t>(groups_of(problem) * tasks_per_group(problem)) * sums_size(problem);
+}
+
+/// Floats of one staged image of a group: src in its padding, and diff_dst.
+std::size_t staging_size(const ConvolutionProblem& problem) {
+  const auto height = static_cast<std::size_t>(problem.dst[2]);
+  const auto width = static_cast<std::size_t>(problem.dst[3]);
+  const auto border = static_cast<std::size_t>(problem.kernel) - 1;
+  return ((height + border) * (width + border) + height * width) * kGroup;
+}
+
 void stage_whole(const float* from, std::size_t stride, std::size_t pixels, float* to) {
   HWY_DYNAMIC_DISPATCH(stage_pixels_f32)(from, stride, pixels, to);
 }
@@ -207,12 +220,6 @@ void stage(const void* tensor, ElementType type, const TensorView& view, std::in
   }
 }
 
-/// Memory for staged images, kept by each thread from call to call.
-std::vector<float>& staging_memory() {
-  thread_local std::vector<float> memory;
-  return memory;
-}
-
 class Gradient {
  public:
   Gradient(const ConvolutionProblem& problem, const Layout& src, const Layout& diff_dst,
@@ -228,23 +235,19 @@ class Gradient {
         width_(static_cast<std::size_t>(problem.dst[3])),
         padded_width_(width_ + kernel_ - 1) {}
 
-  /// Sums some images of one group of channels into the task's own part of the working memory.
-  void run_task(std::int64_t task) const {
+  /// Sums some images of one group of channels into the task's own part of the working memory. `staging` holds
+  /// staging_size() floats.
+  void run_task(std::int64_t task, float* staging) const {
     const std::int64_t tasks = tasks_per_group(problem_);
     const std::int64_t first_image = task % tasks * kImagesPerTask;
     const std::int64_t last_image = std::min(first_image + kImagesPerTask, problem_.src[0]);
     double* const sums = memory_.working + static_cast<std::size_t>(task) * sums_size(problem_);
     std::fill_n(sums, sums_size(problem_), 0.0);
 
-    const std::size_t src_floats = (height_ + kernel_ - 1) * padded_width_ * kGroup;
-    std::vector<float>& staging = staging_memory();
-    if (staging.size() < src_floats + height_ * width_ * kGroup) {
-      staging.resize(src_floats + height_ * width_ * kGroup);
-    }
-    // Other problems leave other values; the borders must be zero, and so must the lanes of missing channels.
-    std::fill(staging.begin(), staging.end(), 0.0F);
-    float* const src = staging.data();
-    float* const diff_dst = src + src_floats;
+    // Other steps leave other values; the borders must be zero, and so must the lanes of missing channels.
+    std::fill_n(staging, staging_size(problem_), 0.0F);
+    float* const src = staging;
+    float* const diff_dst = src + (height_ + kernel_ - 1) * padded_width_ * kGroup;
     for (std::int64_t image = first_image; image < last_image; ++image) {
       add_image_of_group(image, task / tasks, src, diff_dst, sums);
     }
@@ -310,15 +313,22 @@ bool has_depthwise_weight_gradient(const ConvolutionProblem& problem, const Layo
   return depthwise && src.format() == diff_dst.format() && src.format() != Format::other;
 }
 
-std::size_t depthwise_weight_gradient_doubles(const ConvolutionProblem& problem) {
-  return static_cast<std::size_t>(groups_of(problem) * tasks_per_group(problem)) * sums_size(problem);
+std::size_t depthwise_weight_gradient_doubles(const Runtime& runtime, const ConvolutionProblem& problem) {
+  return sums_of_all(problem) + static_cast<std::size_t>(runtime.threads()) * staging_size(problem) / 2;
 }
 
 void depthwise_weight_gradient(Runtime& runtime, const ConvolutionProblem& problem, const Layout& src,
                                const Layout& diff_dst, const DepthwiseWeightGradient& memory) {
   const Gradient gradient(problem, src, diff_dst, memory);
   const std::int64_t groups = groups_of(problem);
-  runtime.parallel_for(groups * tasks_per_group(problem), [&](std::int64_t task) { gradient.run_task(task); });
+  const std::int64_t tasks = groups * tasks_per_group(problem);
+  auto* const staging = reinterpret_cast<float*>(memory.working + sums_of_all(problem));
+  // A loop for each thread, with staging memory of its own: it takes the next task when it is done with one.
+  std::atomic<std::int64_t> next = 0;
+  runtime.parallel_for(runtime.threads(), [&](std::int64_t loop) {
+    float* const own = staging + static_cast<std::size_t>(loop) * staging_size(problem);
+    for (std::int64_t task = next++; task < tasks; task = next++) gradient.run_task(task, own);
+  });
   runtime.parallel_for(groups, [&](std::int64_t group) { gradient.finish_group(group); });
 }
 

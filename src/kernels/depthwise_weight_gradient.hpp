@@ -25,7 +25,7 @@ struct DepthwiseWeightGradient {
                                                  const Layout& diff_dst);
 
 /// Number of doubles that a call needs as working memory.
-[[nodiscard]] std::size_t depthwise_weight_gradient_doubles(const ConvolutionProblem& problem);
+[[nodiscard]] std::size_t depthwise_weight_gradient_doubles(const Runtime& runtime, const ConvolutionProblem& problem);
 
 /// diff_weights[c, i, j] = sum over n, h, w of diff_dst[n, c, h, w] * src[n, c, h + i - begin, w + j - begin], zero
 /// outside; diff_bias[c] = sum of diff_dst[n, c]. Sums over an image in f32, over images in double, in a fixed order:

@@ -62,6 +62,8 @@ class Runtime {
   /// Runs `body`, which executes calls, where oneDNN finds the pool's threads.
   void execute(const std::function<void()>& body);
 
+  [[nodiscard]] int threads() const noexcept { return pool_.threads(); }
+
   /// Runs body(i) for i in [0, count) on the threads that oneDNN uses, the caller among them: a second pool would fight
   /// with OpenMP's workers, which spin for a while after each primitive. The body must not throw.
   template <typename Body>

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <utility>
 #include <variant>
 
@@ -168,7 +169,7 @@ struct Plan::Impl {
   }
 
   void run(std::size_t begin, std::size_t end, bool update_statistics) {
-    runtime.execute([this, begin, end, update_statistics] {
+    const auto body = [this, begin, end, update_statistics] {
       for (std::size_t i = begin; i < end; ++i) {
         if (observer != nullptr) observer->begin(i);
         if (auto* call = std::get_if<Call>(&steps[i])) {
@@ -179,7 +180,8 @@ struct Plan::Impl {
         }
         if (observer != nullptr) observer->end(i);
       }
-    });
+    };
+    runtime.execute(std::ref(body));  // a copy of what it captures would be allocated
   }
 
   /// An operand whose memory the caller gives.

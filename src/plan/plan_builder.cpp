@@ -375,7 +375,7 @@ class PlanBuilder {
     const BufferId given = gradient(node_->output);
     const BufferId diff_dst = convert(given, Layout(dst.shape(), layout(given).type(), dst.format()), "backward");
     const Layout diff_dst_as = layout(diff_dst);
-    const auto doubles = static_cast<std::int64_t>(kernels::depthwise_weight_gradient_doubles(conv));
+    const auto doubles = static_cast<std::int64_t>(kernels::depthwise_weight_gradient_doubles(runtime_, conv));
     const BufferId working = add_buffer(Layout(Shape{2 * doubles}, ElementType::f32, Format::plain));
     add_own_step(
         convolution_name(convolution), "backward weights", as,

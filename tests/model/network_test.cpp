@@ -1,0 +1,266 @@
+#include "convmixer/model/network.hpp"
+
+#include "convmixer/core/rng.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/optim/optimizer.hpp"
+#include "support/error_of.hpp"
+#include "support/test_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::error_of;
+using testing_support::test_engine;
+
+constexpr std::size_t kImage = std::size_t{3} * 8 * 8;
+constexpr int kClasses = 10;
+
+Network small_network(Precision precision = Precision::f32, int classes = kClasses) {
+  Network network(make_convmixer({.dim = 16,
+                                  .depth = 1,
+                                  .kernel_size = 3,
+                                  .patch_size = 2,
+                                  .image_size = 8,
+                                  .channels = 3,
+                                  .classes = classes}),
+                  precision, test_engine());
+  network.parameters().initialise(1);
+  return network;
+}
+
+/// Random images with labels in turn.
+struct Batch {
+  explicit Batch(int count, std::uint32_t seed = 1, int classes = kClasses) {
+    Rng rng(seed, RandomStream::synthetic_data);
+    images.resize(static_cast<std::size_t>(count) * kImage);
+    std::ranges::generate(images, [&] { return rng.normal(); });
+    for (int i = 0; i < count; ++i) labels.push_back(i % classes);
+  }
+
+  [[nodiscard]] Targets targets() const { return {labels, {}, 0.0F}; }
+  [[nodiscard]] Batch first(std::size_t count) const {
+    Batch part = *this;
+    part.images.resize(count * kImage);
+    part.labels.resize(count);
+    return part;
+  }
+
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+};
+
+std::vector<float> copy(std::span<const float> values) { return {values.begin(), values.end()}; }
+
+template <typename Get>
+std::vector<float> gather(std::size_t count, const Get& get) {
+  std::vector<float> all;
+  for (std::size_t id = 0; id < count; ++id) {
+    const std::span<const float> values = get(static_cast<int>(id));
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  return all;
+}
+std::vector<float> gradients(const Network& network) {
+  return gather(network.graph().parameters().size(), [&](int id) { return network.parameters().gradient(id); });
+}
+std::vector<float> statistics(const Network& network) {
+  return gather(network.graph().statistics().size(), [&](int id) { return network.parameters().statistic(id); });
+}
+
+TEST(BatchResult, AddsUp) {
+  BatchResult sum;
+  EXPECT_EQ(sum.loss(), 0.0);
+  EXPECT_EQ(sum.accuracy(), 0.0);
+  EXPECT_EQ(sum.accuracy_top5(), 0.0);
+  BatchResult one;
+  one.images = 6;
+  one.loss_sum = 12.0;
+  one.correct = 2;
+  one.correct_top5 = 5;
+  BatchResult other;
+  other.images = 2;
+  other.loss_sum = 2.0;
+  other.correct = 2;
+  other.correct_top5 = 2;
+  (sum += one) += other;
+  EXPECT_EQ(sum.images, 8);
+  EXPECT_EQ(sum.loss(), 14.0 / 8.0);
+  EXPECT_EQ(sum.accuracy(), 0.5);
+  EXPECT_EQ(sum.accuracy_top5(), 7.0 / 8.0);
+}
+
+TEST(Network, ScoresABatchByItsLogits) {
+  Network network = small_network();
+  EXPECT_EQ(network.classes(), kClasses);
+  const Batch batch(12);
+  const std::vector<float> soft(12 * kClasses, 0.1F);
+  for (const bool training : {true, false}) {
+    for (const Targets& targets : {batch.targets(), Targets{batch.labels, {}, 0.2F}, Targets{{}, soft, 0.0F}}) {
+      const BatchResult result =
+          training ? network.train_batch(batch.images, targets) : network.evaluate_batch(batch.images, targets);
+      EXPECT_EQ(result.images, 12);
+      EXPECT_EQ(result.loss_sum, 12.0 * softmax_cross_entropy(network.logits(), kClasses, targets));
+      EXPECT_EQ(result.correct, count_in_top(network.logits(), kClasses, targets.labels, 1));
+      EXPECT_EQ(result.correct_top5, count_in_top(network.logits(), kClasses, targets.labels, 5));
+      EXPECT_LE(result.correct, result.correct_top5);
+      if (targets.labels.empty()) {
+        EXPECT_EQ(result.correct_top5, 0);
+      }
+    }
+  }
+}
+
+TEST(Network, CountsEveryImageInTheTopFiveOfFewerClasses) {
+  Network network = small_network(Precision::f32, 3);
+  const Batch batch(7, 1, 3);
+  EXPECT_EQ(network.evaluate_batch(batch.images, batch.targets()).correct_top5, 7);
+}
+
+TEST(Network, EvaluatesWithoutTouchingGradientsAndStatistics) {
+  Network network = small_network();
+  const Batch batch(8);
+  network.train_batch(batch.images, batch.targets());
+  const std::vector<float> gradients_before = gradients(network);
+  const std::vector<float> statistics_before = statistics(network);
+  const std::vector<float> training_logits = copy(network.logits());
+  network.evaluate_batch(batch.images, batch.targets());
+  EXPECT_EQ(gradients(network), gradients_before);
+  EXPECT_EQ(statistics(network), statistics_before);
+  EXPECT_NE(copy(network.logits()), training_logits) << "running statistics are not the batch's";
+}
+
+TEST(Network, TrainsOnTheBatchsStatisticsAndMovesTheRunningOnes) {
+  Network network = small_network();
+  const Batch batch(8);
+  const std::vector<float> initial = statistics(network);
+  network.train_batch(batch.images, batch.targets());
+  const std::vector<float> logits = copy(network.logits());
+  const std::vector<float> after_one = statistics(network);
+  EXPECT_NE(after_one, initial);
+  network.train_batch(batch.images, batch.targets());
+  EXPECT_EQ(copy(network.logits()), logits);
+  EXPECT_NE(statistics(network), after_one);
+  // Seen often enough, the batch's statistics are the running ones, but for the unbiased variance: 128 values of a
+  // channel make 0.4% of it, three norms one after the other 1%.
+  for (int i = 0; i < 100; ++i) network.plan(8, PlanMode::training).forward(batch.images);
+  network.evaluate_batch(batch.images, batch.targets());
+  double largest = 0.0;
+  for (const float logit : logits) largest = std::max(largest, std::abs(static_cast<double>(logit)));
+  for (std::size_t i = 0; i < logits.size(); ++i) EXPECT_NEAR(network.logits()[i], logits[i], 0.02 * largest) << i;
+}
+
+TEST(Network, GivesTheLogitsOfTheLastBatch) {
+  Network network = small_network();
+  EXPECT_TRUE(network.logits().empty());
+  const Batch batch(6);
+  network.evaluate_batch(batch.images, batch.targets());
+  EXPECT_EQ(network.logits().size(), 6U * kClasses);
+  const Batch few = batch.first(2);
+  network.evaluate_batch(few.images, few.targets());
+  EXPECT_EQ(network.logits().size(), 2U * kClasses);
+  network.train_batch(batch.images, batch.targets());
+  EXPECT_EQ(network.logits().size(), 6U * kClasses);
+  EXPECT_EQ(network.logits().data(), network.plan(6, PlanMode::training).forward(batch.images).data());
+}
+
+TEST(Network, MakesEachPlanOnce) {
+  Network network = small_network();
+  Plan& plan = network.plan(4, PlanMode::training);
+  EXPECT_EQ(plan.options().batch_size, 4);
+  EXPECT_EQ(plan.options().mode, PlanMode::training);
+  EXPECT_EQ(&network.plan(4, PlanMode::training), &plan);
+  EXPECT_NE(&network.plan(4, PlanMode::inference), &plan);
+  EXPECT_NE(&network.plan(5, PlanMode::training), &plan);
+  EXPECT_EQ(&network.plan(4, PlanMode::training), &plan) << "others leave it where it is";
+}
+
+TEST(Network, RunsSmallerPlansInTheLargestOnesMemory) {
+  Network network = small_network();
+  EXPECT_EQ(network.memory().total(), 0);
+  const PlannedMemory largest = network.plan(8, PlanMode::training).memory();
+  EXPECT_EQ(network.memory().total(), largest.total());
+  const PlannedMemory shorter = network.plan(3, PlanMode::training).memory();
+  const PlannedMemory inference = network.plan(8, PlanMode::inference).memory();
+  EXPECT_EQ(network.memory().total(), largest.total());
+  EXPECT_EQ(network.memory().unshared, largest.unshared + shorter.unshared + inference.unshared);
+  const PlannedMemory larger = network.plan(64, PlanMode::training).memory();
+  EXPECT_EQ(network.memory().total(), largest.total() + larger.total());
+}
+
+TEST(Network, TakesAShortBatchBetweenTwoFullOnes) {
+  const Batch full(8);
+  const Batch part = Batch(8, 2).first(3);
+  Network network = small_network();
+  network.train_batch(full.images, full.targets());
+  const std::vector<float> full_logits = copy(network.logits());
+  const std::vector<float> full_gradients = gradients(network);
+
+  const BatchResult result = network.train_batch(part.images, part.targets());
+  Network fresh = small_network();
+  const BatchResult expected = fresh.train_batch(part.images, part.targets());
+  EXPECT_EQ(result.images, 3);
+  EXPECT_EQ(result.loss_sum, expected.loss_sum);
+  EXPECT_EQ(copy(network.logits()), copy(fresh.logits()));
+  EXPECT_EQ(gradients(network), gradients(fresh));
+
+  network.train_batch(full.images, full.targets());
+  EXPECT_EQ(copy(network.logits()), full_logits);
+  EXPECT_EQ(gradients(network), full_gradients);
+}
+
+TEST(Network, MovesWithItsPlans) {
+  Network one = small_network();
+  const Batch batch(4);
+  one.train_batch(batch.images, batch.targets());
+  const std::vector<float> logits = copy(one.logits());
+  Network other = std::move(one);
+  other.train_batch(batch.images, batch.targets());
+  EXPECT_EQ(copy(other.logits()), logits);
+}
+
+TEST(Network, RefusesBatchesItCannotTrainOn) {
+  ConvMixerConfig config;
+  config.dim = 8;
+  config.depth = 1;
+  config.image_size = config.patch_size = 8;
+  Network network(make_convmixer(config), Precision::f32, test_engine());
+  const Batch one(1);
+  const Error error = error_of([&] { network.train_batch(one.images, one.targets()); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_EQ(std::string(error.what()),
+            "stem.2: batch norm in training needs more than one value per channel, found a batch of 1 with 1x1 pixels: "
+            "use a larger batch-size (or drop-last)");
+  EXPECT_EQ(network.evaluate_batch(one.images, one.targets()).images, 1) << "evaluation can";
+  const Error empty = error_of([&] { network.evaluate_batch({}, {}); });
+  EXPECT_EQ(std::string(empty.what()), "batch-size = 0: expected at least 1");
+}
+
+class Overfitting : public testing::TestWithParam<Precision> {};
+
+TEST_P(Overfitting, LearnsEightRandomImagesByHeart) {
+  if (!Engine::supports(GetParam())) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  Network network = small_network(GetParam());
+  const auto optimizer = make_optimizer(network.parameters(), {.kind = OptimizerKind::adamw, .weight_decay = 0.01F});
+  const Batch batch(8);
+  EXPECT_GT(network.train_batch(batch.images, batch.targets()).loss(), 1.5) << "before: near ln 10";
+  BatchResult result;
+  for (int step = 0; step < 60; ++step) {
+    result = network.train_batch(batch.images, batch.targets());
+    optimizer->step(0.02F);
+  }
+  EXPECT_LT(result.loss(), 0.05);
+  EXPECT_EQ(result.correct, 8);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Overfitting, testing::Values(Precision::f32, Precision::bf16),
+                         [](const auto& one) { return std::string(to_string(one.param)); });
+
+}  // namespace
+}  // namespace convmixer
