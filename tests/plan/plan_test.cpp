@@ -162,6 +162,20 @@ TEST_F(PlanOfABlock, LeavesWhatTheCallerGivesAsItWas) {
   training.backward(output_gradient_);
   EXPECT_EQ(images_, images_before);
   EXPECT_EQ(output_gradient_, gradient_before);
+
+  // Operations that could work in place, on the caller's memory itself.
+  Graph graph(8, 4, 4);
+  graph.batch_norm("norm", graph.gelu("gelu", graph.input()));
+  Parameters parameters(graph);
+  parameters.initialise(1);
+  Plan at_both_ends(graph, parameters, test_engine(), {.batch_size = 2, .input_gradient = true});
+  const std::vector<float> values = random_values(std::int64_t{2} * 8 * 4 * 4, 3);
+  std::vector<float> given = values;
+  const std::vector<float> output = copy(at_both_ends.forward(given));
+  EXPECT_EQ(given, values);
+  at_both_ends.backward(given);
+  EXPECT_EQ(given, values);
+  EXPECT_EQ(copy(at_both_ends.forward(given)), output);
 }
 
 TEST_F(PlanOfABlock, SharesParametersWithPlansOfOtherBatchSizes) {
