@@ -17,12 +17,12 @@ Graph make_convmixer(const ConvMixerConfig& config) {
     int value;
     int most;
   };
-  for (const Limit& limit : std::array<Limit, 7>{{{"dim", config.dim, 1 << 16},
-                                                  {"depth", config.depth, 1 << 12},
-                                                  {"kernel-size", config.kernel_size, 255},
+  for (const Limit& limit : std::array<Limit, 7>{{{"dim", config.dim, 1 << 13},
+                                                  {"depth", config.depth, 1 << 10},
+                                                  {"kernel-size", config.kernel_size, 127},
                                                   {"patch-size", config.patch_size, 1 << 12},
-                                                  {"image-size", config.image_size, 1 << 14},
-                                                  {"channels", config.channels, 1 << 12},
+                                                  {"image-size", config.image_size, 1 << 12},
+                                                  {"channels", config.channels, 1 << 8},
                                                   {"classes", config.classes, 1 << 20}}}) {
     if (limit.value < 1 || limit.value > limit.most) {
       fail_usage("{} = {}: expected a number from 1 to {}", limit.name, limit.value, limit.most);

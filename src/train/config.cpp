@@ -15,7 +15,7 @@ constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
 
 OptionGroup model_group(TrainConfig& c) {
   return {"Model",
-          {integer_option("dim", c.dim, 1, 16384, "channels of every block"),
+          {integer_option("dim", c.dim, 1, 8192, "channels of every block"),
            integer_option("depth", c.depth, 1, 1024, "number of blocks"),
            integer_option("kernel-size", c.kernel_size, 1, 64, "of the depthwise convolutions, odd or even"),
            integer_option("patch-size", c.patch_size, 1, 64, "pixels of a patch, in each direction"),

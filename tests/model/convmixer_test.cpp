@@ -128,11 +128,10 @@ TEST(ConvMixer, RefusesSettingsOutOfRangeByName) {
     int most;
   };
   for (const Setting& setting :
-       {Setting{"dim", &ConvMixerConfig::dim, 65536}, Setting{"depth", &ConvMixerConfig::depth, 4096},
-        Setting{"kernel-size", &ConvMixerConfig::kernel_size, 255},
+       {Setting{"dim", &ConvMixerConfig::dim, 8192}, Setting{"depth", &ConvMixerConfig::depth, 1024},
+        Setting{"kernel-size", &ConvMixerConfig::kernel_size, 127},
         Setting{"patch-size", &ConvMixerConfig::patch_size, 4096},
-        Setting{"image-size", &ConvMixerConfig::image_size, 16384},
-        Setting{"channels", &ConvMixerConfig::channels, 4096},
+        Setting{"image-size", &ConvMixerConfig::image_size, 4096}, Setting{"channels", &ConvMixerConfig::channels, 256},
         Setting{"classes", &ConvMixerConfig::classes, 1 << 20}}) {
     for (const int value : {0, -1, setting.most + 1}) {
       ConvMixerConfig config;
@@ -143,7 +142,7 @@ TEST(ConvMixer, RefusesSettingsOutOfRangeByName) {
                                                ": expected a number from 1 to " + std::to_string(setting.most));
     }
     ConvMixerConfig largest;
-    largest.image_size = 16384;
+    largest.image_size = 4096;
     largest.*setting.value = setting.most;
     EXPECT_NO_THROW((void)make_convmixer(largest)) << setting.name;
     ConvMixerConfig smallest;
