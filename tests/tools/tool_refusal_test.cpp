@@ -43,8 +43,7 @@ TEST(ToolRefusals, NameFileAndLineOfAMisspeltKey) {
 }
 
 TEST(ToolRefusals, SayWhatAValueShouldBe) {
-  EXPECT_EQ(refusal({"train", "--dim", "0"}, 2),
-            "convmixer: error: --dim 0: expected a whole number from 1 to 8192\n");
+  EXPECT_EQ(refusal({"train", "--dim", "0"}, 2), "convmixer: error: --dim 0: expected a whole number from 1 to 8192\n");
   EXPECT_EQ(refusal({"train", "--lr", "nan"}, 2), "convmixer: error: --lr nan: expected a number of at least 0\n");
 }
 
