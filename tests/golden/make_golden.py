@@ -228,6 +228,10 @@ def main():
         sys.exit(0 if all(results) else 1)
     if not arguments.out:
         parser.error("one of --check and --out is needed")
+    if arguments.batch < 2:
+        # The mean over one image of its own batch norm is the norm's shift: every gradient before it is 0, so that
+        # a file would hold rounding errors.
+        parser.error("--batch 1 leaves nothing to compare, expected 2 or more")
     make(arguments)
 
 
