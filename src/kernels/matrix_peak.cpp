@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
 
 namespace convmixer::kernels {
 
@@ -26,26 +29,66 @@ AlignedBuffer numbers(const Layout& layout) {
   return buffer;
 }
 
+struct Operand {
+  Role role;
+  Layout layout;
+};
+
+/// The best speed of a primitive that takes `flops`.
+Peak measure(Runtime& runtime, const Primitive& primitive, const std::vector<Operand>& operands, double flops,
+             std::chrono::duration<double> time) {
+  std::deque<AlignedBuffer> buffers;
+  std::vector<Argument> arguments;
+  for (const Operand& operand : operands) {
+    arguments.push_back({operand.role, operand.layout, buffers.emplace_back(numbers(operand.layout)).data()});
+  }
+  AlignedBuffer scratchpad(primitive.scratchpad_bytes());
+  Call call(runtime, primitive, arguments, scratchpad.data());
+  double seconds = 0.0;
+  runtime.execute([&] { seconds = best_time(time, [&] { call.run(); }); });
+  return {flops / seconds, primitive.implementation()};
+}
+
+Peak matrix_product_peak(Runtime& runtime, ElementType type, std::int64_t rows, std::int64_t size,
+                         std::chrono::duration<double> time) {
+  const Layout src({rows, size}, type, Format::plain);
+  const Layout dst({rows, size}, ElementType::f32, Format::plain);
+  const PlannedMatrixProduct product = matrix_product(runtime, src, dst);
+  return measure(runtime, product.primitive, {{Role::src, src}, {Role::weights, product.weights}, {Role::dst, dst}},
+                 2.0 * static_cast<double>(rows * size * size), time);
+}
+
+/// rows * size * size multiply-adds as a pointwise convolution of size channels.
+std::optional<Peak> pointwise_peak(Runtime& runtime, ElementType type, std::int64_t rows, std::int64_t size,
+                                   std::chrono::duration<double> time) {
+  constexpr std::int64_t kWidth = 16;
+  const Shape shape{rows / (kWidth * kWidth), size, kWidth, kWidth};
+  const ConvolutionProblem problem{shape, shape, 1, 1, 1, 0, 0, true};
+  const auto planned = convolution_forward(runtime, problem, Layout(shape, type, Format::any),
+                                           Layout(shape, ElementType::f32, Format::any));
+  if (!planned) return std::nullopt;
+  return measure(runtime, planned->primitive,
+                 {{Role::src, planned->src},
+                  {Role::weights, planned->weights},
+                  {Role::bias, Layout({size}, ElementType::f32, Format::plain)},
+                  {Role::dst, planned->dst}},
+                 2.0 * static_cast<double>(rows * size * size), time);
+}
+
 }  // namespace
 
 Peak matrix_peak(Runtime& runtime, ElementType type, std::chrono::duration<double> time) {
-  constexpr std::int64_t kSize = 1024;
-  constexpr std::int64_t kRowsPerThread = 256;
-  const std::int64_t rows = std::max(kSize, kRowsPerThread * runtime.threads());
-  const Layout src({rows, kSize}, type, Format::plain);
-  const Layout dst({rows, kSize}, ElementType::f32, Format::plain);
-  const PlannedMatrixProduct product = matrix_product(runtime, src, dst);
-  AlignedBuffer a = numbers(src);
-  AlignedBuffer b = numbers(product.weights);
-  AlignedBuffer c(dst.bytes());
-  AlignedBuffer scratchpad(product.primitive.scratchpad_bytes());
-  Call call(runtime, product.primitive,
-            {{Role::src, src, a.data()}, {Role::weights, product.weights, b.data()}, {Role::dst, dst, c.data()}},
-            scratchpad.data());
-  double seconds = 0.0;
-  runtime.execute([&] { seconds = best_time(time, [&] { call.run(); }); });
-  return {2.0 * static_cast<double>(rows) * static_cast<double>(kSize * kSize) / seconds,
-          product.primitive.implementation()};
+  // Small matrices stay in the caches, large ones keep a matrix unit busy, and convolutions have code of their own:
+  // which of them is fastest differs between machines and precisions by a factor of two.
+  const std::int64_t rows = std::int64_t{1024} * runtime.threads();
+  const auto part = time / 4;
+  Peak best{0.0, ""};
+  const auto consider = [&best](const Peak& peak) {
+    if (peak.flops > best.flops) best = peak;
+  };
+  for (const std::int64_t size : {256, 512, 1024}) consider(matrix_product_peak(runtime, type, rows, size, part));
+  if (const auto peak = pointwise_peak(runtime, type, rows, 256, part)) consider(*peak);
+  return best;
 }
 
 }  // namespace convmixer::kernels

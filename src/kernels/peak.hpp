@@ -13,7 +13,8 @@ struct Peak {
   std::string implementation;  ///< oneDNN's name, or Highway's for the instruction set
 };
 
-/// The best run of oneDNN's multiplication of two large matrices within `time`, on all threads. Sums are f32.
+/// The best run of oneDNN's products of matrices, of some sizes and as a pointwise convolution, within `time`, on all
+/// threads. Sums and results are f32.
 [[nodiscard]] Peak matrix_peak(Runtime& runtime, ElementType type, std::chrono::duration<double> time);
 
 /// The best run of f32 multiply-adds between registers within `time`, on all threads.
