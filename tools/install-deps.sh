@@ -31,6 +31,7 @@ packages=(
   libgtest-dev                  # tests
   libgmock-dev                  # tests
   clang-format                  # checks the format of the sources
+  python3                       # perf/compare_torch.py
 )
 
 for tool in dpkg-query apt-get; do

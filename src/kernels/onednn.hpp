@@ -203,6 +203,13 @@ struct PlannedLinear {
 /// The weights' gradient is f32.
 [[nodiscard]] PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst);
 
+/// dst (M, N) = src (M, K) times a matrix (K, N) in oneDNN's layout and src's type.
+struct PlannedMatrixProduct {
+  Primitive primitive;
+  Layout weights;
+};
+[[nodiscard]] PlannedMatrixProduct matrix_product(Runtime& runtime, const Layout& src, const Layout& dst);
+
 /// Copies between layouts and element types of one shape (or of shapes with the same bytes for plain tensors).
 [[nodiscard]] Primitive reorder(Runtime& runtime, const Layout& from, const Layout& to);
 

@@ -265,6 +265,15 @@ PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const
   });
 }
 
+PlannedMatrixProduct matrix_product(Runtime& runtime, const Layout& src, const Layout& dst) {
+  return describe_or_fail("matrix product", src, [&] {
+    const memory::desc weights = any_descriptor({src.shape()[1], dst.shape()[1]}, src.type());
+    const auto description = CONVMIXER_DESCRIBE(matmul, runtime.handles().engine, user_scratchpad(), descriptor(src),
+                                                weights, descriptor(dst));
+    return PlannedMatrixProduct{wrap<dnnl::matmul>(description), layout_of(description.weights_desc())};
+  });
+}
+
 Primitive reorder(Runtime& runtime, const Layout& from, const Layout& to) {
   return describe_or_fail("reorder", from, [&] {
     const dnnl::engine& engine = runtime.handles().engine;

@@ -1,6 +1,7 @@
 #include "report.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/graph/work.hpp"
 #include "convmixer/plan/engine.hpp"
 
 #include <fmt/ranges.h>
@@ -9,12 +10,6 @@ namespace convmixer::tool {
 namespace {
 
 double megaflop(std::int64_t multiply_adds) { return 2e-6 * static_cast<double>(multiply_adds); }
-
-/// A step runs each convolution three times: forward, for the data's gradient and for the weights'. The images
-/// themselves need no gradient.
-std::int64_t training_multiply_adds(const Graph& graph) {
-  return 3 * multiply_adds(graph) - multiply_adds(graph, graph.nodes().front());
-}
 
 std::string describe_optimizer(const TrainConfig& config) {
   const OptimizerOptions& o = config.optimizer;
@@ -63,8 +58,8 @@ Rows model_rows(const ConvMixerConfig& model, const Graph& graph) {
   return {{"model", fmt::format("{}, images {} x {}, {} classes", describe(model), model.image_size, model.image_size,
                                 model.classes)},
           {"size", fmt::format("{} parameters; an image takes {:.1f} MFLOP forward, {:.1f} in training",
-                               with_commas(parameter_count(graph)), megaflop(multiply_adds(graph)),
-                               megaflop(training_multiply_adds(graph)))}};
+                               with_commas(parameter_count(graph)), megaflop(inference_work(graph).total()),
+                               megaflop(training_work(graph).total()))}};
 }
 
 Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test) {

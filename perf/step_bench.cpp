@@ -1,0 +1,56 @@
+/// step_bench: what a training step costs, of what, and how far it is from the machine's limit.
+#include "commit.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+#include "step_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+namespace {
+
+using namespace convmixer;
+using namespace convmixer::perf;
+
+int run(std::span<const std::string> words) {
+  if (std::ranges::any_of(words, [](const std::string& word) { return word == "--help" || word == "-h"; })) {
+    fmt::print("{}", step_options_help());
+    return 0;
+  }
+  const StepOptions options = read_step_options(words);
+  const ThreadCount threads = choose_thread_count(options.config.threads);
+  ThreadPool pool(threads.count);
+  Engine engine(pool);
+  // The peaks come second: their matrices would count as the step's memory.
+  const StepMeasurement measurement = measure_steps(options, engine);
+  const std::chrono::duration<double> peak_time(options.peak_seconds);
+  const MeasuredPeaks peaks = measure_peaks(measurement.precision, peak_time, engine);
+  const StepReport report = make_report(options, threads, measurement, peaks);
+  fmt::print("{}", to_text(report));
+  if (!options.json.empty()) write_file_atomically(options.json, to_json(report, kCommit).dump(2) + "\n");
+  return 0;
+}
+
+int report_error(const char* message, int status) {
+  fmt::print(stderr, "step_bench: error: {}\n", message);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    return run(words);
+  } catch (const Error& error) {
+    return report_error(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
+  } catch (const std::bad_alloc&) {
+    return report_error("out of memory; a smaller --batch-size needs less", 1);
+  } catch (const std::exception& error) {
+    return report_error(error.what(), 1);
+  }
+}

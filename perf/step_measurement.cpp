@@ -1,0 +1,104 @@
+#include "step_measurement.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/rng.hpp"
+#include "convmixer/model/network.hpp"
+#include "kernels/peak.hpp"
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+namespace convmixer::perf {
+
+namespace {
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct Batch {
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+};
+
+Batch make_batch(const ConvMixerConfig& model, std::int64_t size) {
+  Batch batch;
+  Rng rng(1, RandomStream::synthetic_data);
+  batch.images.resize(static_cast<std::size_t>(size * model.channels * model.image_size * model.image_size));
+  for (float& value : batch.images) value = rng.normal();
+  for (std::int64_t i = 0; i < size; ++i) batch.labels.push_back(static_cast<std::int32_t>(i % model.classes));
+  return batch;
+}
+
+/// The most memory the process had. Not getrusage's, which begins at that of the program that started this one.
+std::int64_t peak_resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    std::istringstream words(line);
+    std::string key;
+    std::int64_t kibibytes = 0;
+    if (words >> key >> kibibytes && key == "VmHWM:") return kibibytes * 1024;
+  }
+  fail("/proc/self/status: no VmHWM found, expected the process's peak memory");
+}
+
+/// Times one step, `body` giving back the seconds that its optimiser took.
+template <typename Body>
+StepTimes timed_step(StepProfile& profile, const Body& body) {
+  const double begin = seconds_now();
+  const double optimiser = body();
+  const double total = seconds_now() - begin;
+  StepTimes times = profile.take();
+  times.total = total;
+  times.optimiser = optimiser;
+  return times;
+}
+
+}  // namespace
+
+StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
+  const TrainConfig& config = options.config;
+  constexpr int kColours = 3;
+  constexpr float kLearningRate = 1e-3F;
+  StepMeasurement result;
+  result.model = model_config(config, kColours, config.dataset == "cifar100" ? 100 : 10);
+  result.precision = choose_precision(config.precision);
+  Network network(make_convmixer(result.model), result.precision, engine, config.layout);
+  network.parameters().initialise(config.seed);
+  result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
+  const std::unique_ptr<Optimizer> optimizer =
+      options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer);
+  const Batch batch = make_batch(result.model, config.batch_size);
+  Plan& plan = network.plan(config.batch_size, options.inference ? PlanMode::inference : PlanMode::training);
+  StepProfile profile(plan.steps(), seconds_now);
+  plan.set_observer(&profile);
+  for (int i = 0; i < options.warmup + options.steps; ++i) {
+    const StepTimes times = timed_step(profile, [&] {
+      if (options.inference) {
+        plan.forward(batch.images);
+        return 0.0;
+      }
+      network.train_batch(batch.images, {.labels = batch.labels, .soft = {}});
+      const double begin = seconds_now();
+      optimizer->step(kLearningRate);
+      return seconds_now() - begin;
+    });
+    if (i >= options.warmup) result.steps.push_back(times);
+  }
+  plan.set_observer(nullptr);
+  result.kinds = profile.kinds();
+  result.planned = network.memory();
+  result.peak_rss = peak_resident_bytes();
+  return result;
+}
+
+MeasuredPeaks measure_peaks(Precision precision, std::chrono::duration<double> time_for_each, Engine& engine) {
+  const auto type = precision == Precision::f32 ? kernels::ElementType::f32 : kernels::ElementType::bf16;
+  const kernels::Peak matrix = kernels::matrix_peak(engine.runtime(), type, time_for_each);
+  const kernels::Peak fma = kernels::fma_peak(engine.runtime(), time_for_each);
+  return {{matrix.flops, fma.flops}, matrix.implementation, fma.implementation};
+}
+
+}  // namespace convmixer::perf

@@ -1,0 +1,39 @@
+/// Runs and times steps of a network on synthetic data.
+#pragma once
+
+#include "convmixer/plan/engine.hpp"
+#include "limit.hpp"
+#include "step_options.hpp"
+#include "step_profile.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace convmixer::perf {
+
+struct StepMeasurement {
+  ConvMixerConfig model;
+  Precision precision = Precision::f32;
+  Work work;  ///< of an image
+  std::vector<OperationKind> kinds;
+  std::vector<StepTimes> steps;
+  PlannedMemory planned;
+  std::int64_t peak_rss = 0;  ///< bytes, of the whole process after the last step
+};
+
+/// Throws Error (usage) naming the option that is out of range.
+[[nodiscard]] StepMeasurement measure_steps(const StepOptions& options, Engine& engine);
+
+/// The machine's peaks, and what reached them.
+struct MeasuredPeaks {
+  Peaks peaks;
+  std::string matrix_implementation;
+  std::string fma_implementation;
+};
+
+[[nodiscard]] MeasuredPeaks measure_peaks(Precision precision, std::chrono::duration<double> time_for_each,
+                                          Engine& engine);
+
+}  // namespace convmixer::perf

@@ -1,0 +1,60 @@
+#include "step_options.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/train/option_parser.hpp"
+
+#include <vector>
+
+namespace convmixer::perf {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+OptionGroup own_group(StepOptions& options, fs::path& config) {
+  return {"Measurement",
+          {path_option("config", config, "FILE", "configuration; options given here win over it"),
+           switch_option("inference", options.inference, "the logits of a batch instead of a training step"),
+           integer_option("steps", options.steps, 1, 1000000, "steps measured"),
+           integer_option("warmup", options.warmup, 0, 1000000, "steps before them"),
+           number_option("peak-seconds", options.peak_seconds, 0.0F, 3600.0F,
+                         "spent on each of the machine's two peaks; their best counts"),
+           path_option("json", options.json, "FILE", "write everything measured there as well")}};
+}
+
+OptionGroup configuration_group(TrainConfig& config) {
+  static const std::vector<std::string> kNames{"dim",        "depth",   "kernel-size", "patch-size",
+                                               "image-size", "dataset", "batch-size",  "optimizer",
+                                               "precision",  "layout",  "threads"};
+  return select_options(config_options(config), "Configuration", kNames);
+}
+
+}  // namespace
+
+StepOptions read_step_options(std::span<const std::string> words) {
+  StepOptions options;
+  fs::path file;
+  const std::vector<OptionGroup> groups{own_group(options, file), configuration_group(options.config)};
+  const CommandLine line = parse_command_line(groups, words);
+  if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
+  assign(groups, line.settings);
+  if (!file.empty()) {
+    options.config = read_config(file);
+    assign(groups, line.settings);
+  }
+  constexpr int kImageSize = 32;  // of every data set there is
+  if (options.config.image_size == 0) options.config.image_size = kImageSize;
+  return options;
+}
+
+std::string step_options_help() {
+  StepOptions options;
+  fs::path file;
+  const std::vector<OptionGroup> groups{own_group(options, file), configuration_group(options.config)};
+  return "usage: step_bench [--config FILE] [--option value ...]\n\n"
+         "Measures training steps on synthetic data, what they consist of, and how far they are from the least time\n"
+         "in which this machine could do their multiply-adds. perf/README.md explains the figures.\n" +
+         describe_options(groups);
+}
+
+}  // namespace convmixer::perf

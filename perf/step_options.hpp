@@ -1,0 +1,26 @@
+/// What step_bench is told: the settings of `convmixer train` that decide a step, and its own.
+#pragma once
+
+#include "convmixer/train/config.hpp"
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace convmixer::perf {
+
+struct StepOptions {
+  TrainConfig config;
+  bool inference = false;
+  int steps = 20;
+  int warmup = 3;
+  float peak_seconds = 2.0F;  ///< for each of the two peaks
+  std::filesystem::path json;
+};
+
+/// Configuration file first, then the command line. Throws Error (usage) naming the option.
+[[nodiscard]] StepOptions read_step_options(std::span<const std::string> words);
+
+[[nodiscard]] std::string step_options_help();
+
+}  // namespace convmixer::perf

@@ -1,0 +1,36 @@
+#include "convmixer/graph/work.hpp"
+
+#include <variant>
+
+namespace convmixer {
+
+namespace {
+
+bool is_depthwise(const Graph& graph, const Node& node) {
+  const auto* convolution = std::get_if<Convolution>(&node.operation);
+  const std::int64_t channels = graph.tensors()[static_cast<std::size_t>(node.inputs.front())][0];
+  return convolution != nullptr && convolution->groups > 1 && convolution->groups == channels;
+}
+
+/// Sum over the nodes of their multiply-adds times times(node).
+template <typename Times>
+Work sum(const Graph& graph, const Times& times) {
+  Work work;
+  for (const Node& node : graph.nodes()) {
+    const std::int64_t count = times(node) * multiply_adds(graph, node);
+    (is_depthwise(graph, node) ? work.depthwise : work.matrix) += count;
+  }
+  return work;
+}
+
+}  // namespace
+
+Work inference_work(const Graph& graph) {
+  return sum(graph, [](const Node& /*node*/) { return 1; });
+}
+
+Work training_work(const Graph& graph) {
+  return sum(graph, [&graph](const Node& node) { return node.inputs.front() == graph.input() ? 2 : 3; });
+}
+
+}  // namespace convmixer

@@ -1,0 +1,41 @@
+#include "convmixer/graph/work.hpp"
+
+#include "convmixer/model/convmixer.hpp"
+
+#include <gtest/gtest.h>
+
+namespace convmixer {
+namespace {
+
+// ConvMixer-256/8, kernel 5, patch 2, on 32x32 images of 3 colours: 16x16 patches.
+constexpr std::int64_t kPixels = 16 * 16;
+constexpr std::int64_t kStem = kPixels * 256 * (3 * 2 * 2);
+constexpr std::int64_t kPointwise = 8 * kPixels * 256 * 256;
+constexpr std::int64_t kDepthwise = 8 * kPixels * 256 * (5 * 5);
+constexpr std::int64_t kHead = 256 * 10;
+
+TEST(Work, OfAConvMixersInferenceIsWhatAHandCountGives) {
+  const Work work = inference_work(make_convmixer({}));
+  EXPECT_EQ(work.matrix, kStem + kPointwise + kHead);
+  EXPECT_EQ(work.depthwise, kDepthwise);
+  EXPECT_EQ(work.total(), 148'113'920);
+}
+
+TEST(Work, OfAConvMixersTrainingIsThreefoldButForTheImagesGradient) {
+  const Work work = training_work(make_convmixer({}));
+  EXPECT_EQ(work.matrix, 404'233'728);
+  EXPECT_EQ(work.matrix, 2 * kStem + 3 * (kPointwise + kHead));
+  EXPECT_EQ(work.depthwise, 3 * kDepthwise);
+}
+
+TEST(Work, TakesAConvolutionInAFewGroupsForAMatrixProduct) {
+  Graph graph(8, 4, 4);
+  const TensorId grouped = graph.convolution_same("grouped", graph.input(), 8, 3, 2);
+  graph.convolution_same("depthwise", grouped, 8, 3, 8);
+  const Work work = inference_work(graph);
+  EXPECT_EQ(work.matrix, 16 * 8 * 4 * 9);
+  EXPECT_EQ(work.depthwise, 16 * 8 * 9);
+}
+
+}  // namespace
+}  // namespace convmixer
