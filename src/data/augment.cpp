@@ -35,32 +35,38 @@ Normaliser::Normaliser(const Normalisation& normalisation) : tables_(normalisati
   }
 }
 
-void augment_and_normalise(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
-                           const AugmentationDraw& draw, const Normaliser& normaliser, std::span<float> out) {
+void augment_pixels(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
+                    const AugmentationDraw& draw, std::span<std::uint8_t> out) {
   const auto size = static_cast<std::ptrdiff_t>(image_size);
-  assert(static_cast<std::ptrdiff_t>(image.size()) == normaliser.channels() * size * size);
-  assert(out.size() == image.size());
+  assert(out.size() == image.size() && static_cast<std::ptrdiff_t>(image.size()) % (size * size) == 0);
   // Output pixel (y, x), before the flip, is source pixel (y + down, x + right).
   const std::ptrdiff_t down = augmentation.pad_crop > 0 ? draw.top - augmentation.pad_crop : 0;
   const std::ptrdiff_t right = augmentation.pad_crop > 0 ? draw.left - augmentation.pad_crop : 0;
   const std::ptrdiff_t first = std::clamp<std::ptrdiff_t>(-right, 0, size);  // columns [first, last) lie inside
   const std::ptrdiff_t last = std::clamp<std::ptrdiff_t>(size - right, first, size);
 
-  const std::uint8_t* plane = image.data();
-  float* row_out = out.data();
-  for (int channel = 0; channel < normaliser.channels(); ++channel, plane += size * size) {
-    const Normaliser::Table& table = normaliser.table(channel);
+  std::uint8_t* row_out = out.data();
+  for (const std::uint8_t* plane = image.data(); plane != image.data() + image.size(); plane += size * size) {
     for (std::ptrdiff_t y = 0; y < size; ++y, row_out += size) {
       if (y + down < 0 || y + down >= size) {
-        std::fill_n(row_out, size, table[0]);
+        std::fill_n(row_out, size, std::uint8_t{0});
         continue;
       }
-      std::fill_n(row_out, first, table[0]);
-      const std::uint8_t* row = plane + (y + down) * size + right;
-      for (std::ptrdiff_t x = first; x < last; ++x) row_out[x] = table[row[x]];
-      std::fill_n(row_out + last, size - last, table[0]);
+      std::fill_n(row_out, first, std::uint8_t{0});
+      std::copy_n(plane + (y + down) * size + right + first, last - first, row_out + first);
+      std::fill_n(row_out + last, size - last, std::uint8_t{0});
       if (draw.flip) std::reverse(row_out, row_out + size);
     }
+  }
+}
+
+void normalise_pixels(std::span<const std::uint8_t> image, const Normaliser& normaliser, std::span<float> out) {
+  const std::size_t plane = image.size() / static_cast<std::size_t>(normaliser.channels());
+  assert(out.size() == image.size() && plane * static_cast<std::size_t>(normaliser.channels()) == image.size());
+  for (int channel = 0; channel < normaliser.channels(); ++channel) {
+    const Normaliser::Table& table = normaliser.table(channel);
+    const std::size_t begin = static_cast<std::size_t>(channel) * plane;
+    for (std::size_t i = begin; i < begin + plane; ++i) out[i] = table[image[i]];
   }
 }
 

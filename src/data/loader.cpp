@@ -48,6 +48,7 @@ void set_epoch_order(std::span<std::uint32_t> order, std::uint64_t seed, std::in
 struct Slot {
   std::int64_t epoch = 0;
   std::vector<std::uint32_t> indices;  // of the batch's images
+  std::vector<std::uint8_t> pixels;    // of the images, augmented and not yet normalised
   AlignedBuffer images;
   std::vector<std::int32_t> labels;
   Batch batch;
@@ -80,6 +81,7 @@ struct Loader::Impl {
     const auto batch_size = static_cast<std::size_t>(std::min(options.batch_size, data.size()));
     for (Slot& slot : slots) {
       slot.indices.reserve(batch_size);
+      slot.pixels.resize(batch_size * image_elements);
       slot.images = AlignedBuffer(batch_size * image_elements * sizeof(float));
       slot.labels.resize(batch_size);
     }
@@ -129,18 +131,32 @@ struct Loader::Impl {
   }
 
   void prepare(Slot& slot) const {
-    const std::span<float> images = slot.images.as<float>();
     for (std::size_t n = 0; n < slot.indices.size(); ++n) {
-      const std::uint32_t index = slot.indices[n];
-      Rng rng(options.seed, RandomStream::augmentation, static_cast<std::uint32_t>(slot.epoch), index);
-      const AugmentationDraw draw = draw_augmentation(options.augmentation, rng);
-      augment_and_normalise(dataset.image(index), dataset.image_size(), options.augmentation, draw, normaliser,
-                            images.subspan(n * image_elements, image_elements));
-      slot.labels[n] = dataset.label(index);
+      augment(slot, n);
+      finish(slot, n);
     }
     slot.batch.size = static_cast<std::int64_t>(slot.indices.size());
-    slot.batch.images = images.first(slot.indices.size() * image_elements);
+    slot.batch.images = slot.images.as<float>().first(slot.indices.size() * image_elements);
     slot.batch.labels = std::span(slot.labels).first(slot.indices.size());
+  }
+
+  [[nodiscard]] std::span<std::uint8_t> pixels_of(Slot& slot, std::size_t n) const {
+    return std::span(slot.pixels).subspan(n * image_elements, image_elements);
+  }
+
+  /// Image n of a batch: what is done to its bytes.
+  void augment(Slot& slot, std::size_t n) const {
+    const std::uint32_t index = slot.indices[n];
+    Rng rng(options.seed, RandomStream::augmentation, static_cast<std::uint32_t>(slot.epoch), index);
+    const AugmentationDraw draw = draw_augmentation(options.augmentation, rng);
+    augment_pixels(dataset.image(index), dataset.image_size(), options.augmentation, draw, pixels_of(slot, n));
+    slot.labels[n] = dataset.label(index);
+  }
+
+  /// What is done once its batch may have been mixed: normalisation, and what works on normalised values.
+  void finish(Slot& slot, std::size_t n) const {
+    normalise_pixels(pixels_of(slot, n), normaliser,
+                     slot.images.as<float>().subspan(n * image_elements, image_elements));
   }
 
   bool is_dropping() {

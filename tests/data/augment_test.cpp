@@ -50,19 +50,27 @@ std::vector<float> plain_augment(const std::vector<std::uint8_t>& image, int cha
   return out;
 }
 
+/// Both stages.
+std::vector<float> augmented(const std::vector<std::uint8_t>& image, int size, const Augmentation& augmentation,
+                             const AugmentationDraw& draw, const Normalisation& normalisation) {
+  std::vector<std::uint8_t> pixels(image.size());
+  augment_pixels(image, size, augmentation, draw, pixels);
+  std::vector<float> out(image.size());
+  normalise_pixels(pixels, Normaliser(normalisation), out);
+  return out;
+}
+
 TEST(Augment, MatchesThePlainTwinForEveryOffsetAndFlip) {
   for (const int channels : {1, 3}) {
     for (const int size : {1, 5, 8, 13}) {
       for (const int pad : {1, 3, size}) {
         const Normalisation normalisation = channels == 3 ? kThreeChannels : Normalisation{{0.5F}, {0.25F}};
-        const Normaliser normaliser(normalisation);
         const auto image = random_bytes(static_cast<std::size_t>(channels * size * size), 3);
-        std::vector<float> out(image.size());
         for (int top = 0; top <= 2 * pad; ++top) {
           for (int left = 0; left <= 2 * pad; ++left) {
             const AugmentationDraw draw{top, left, (top + left) % 2 == 1};
-            augment_and_normalise(image, size, {.pad_crop = pad, .horizontal_flip = true}, draw, normaliser, out);
-            ASSERT_EQ(out, plain_augment(image, channels, size, pad, draw, normalisation))
+            ASSERT_EQ(augmented(image, size, {.pad_crop = pad, .horizontal_flip = true}, draw, normalisation),
+                      plain_augment(image, channels, size, pad, draw, normalisation))
                 << channels << " channels, size " << size << ", pad " << pad << ", top " << top << ", left " << left;
           }
         }
@@ -73,15 +81,12 @@ TEST(Augment, MatchesThePlainTwinForEveryOffsetAndFlip) {
 
 TEST(Augment, WithoutAugmentationOnlyNormalises) {
   const auto image = random_bytes(3 * 32 * 32, 4);
-  std::vector<float> out(image.size());
-  augment_and_normalise(image, 32, {}, {}, Normaliser(kThreeChannels), out);
-  EXPECT_EQ(out, plain_augment(image, 3, 32, 0, {}, kThreeChannels));
+  EXPECT_EQ(augmented(image, 32, {}, {}, kThreeChannels), plain_augment(image, 3, 32, 0, {}, kThreeChannels));
 }
 
 TEST(Augment, PadsWithNormalisedBlack) {
   const std::vector<std::uint8_t> image(3 * 4 * 4, 200);
-  std::vector<float> out(image.size());
-  augment_and_normalise(image, 4, {.pad_crop = 4}, {0, 0, false}, Normaliser(kThreeChannels), out);
+  const std::vector<float> out = augmented(image, 4, {.pad_crop = 4}, {0, 0, false}, kThreeChannels);
   // What PyTorch computes for a black pixel with these constants.
   EXPECT_EQ(out[0], -1.9886686F);
   EXPECT_EQ(out[16], -1.9802876F);

@@ -132,6 +132,7 @@ TEST(Loader, BatchesHoldWhatTheirImagesDrawSayBySeedEpochAndIndex) {
   loader.start(3);
   const std::vector<std::uint32_t> order = epoch_order(20, options.seed, 3);
   const Normaliser normaliser(options.normalisation);
+  std::vector<std::uint8_t> pixels(kImageBytes);
   std::vector<float> expected(kImageBytes);
   std::size_t i = 0;
   for (const BatchCopy& batch : rest_of_epoch(loader)) {
@@ -139,7 +140,8 @@ TEST(Loader, BatchesHoldWhatTheirImagesDrawSayBySeedEpochAndIndex) {
       ASSERT_EQ(batch.labels[n], static_cast<std::int32_t>(order[i]));
       Rng rng(options.seed, RandomStream::augmentation, 3, order[i]);
       const AugmentationDraw draw = draw_augmentation(options.augmentation, rng);
-      augment_and_normalise(dataset.image(order[i]), kImageSize, options.augmentation, draw, normaliser, expected);
+      augment_pixels(dataset.image(order[i]), kImageSize, options.augmentation, draw, pixels);
+      normalise_pixels(pixels, normaliser, expected);
       ASSERT_TRUE(std::ranges::equal(std::span(batch.images).subspan(n * kImageBytes, kImageBytes), expected)) << i;
     }
   }

@@ -58,7 +58,7 @@ class SoftmaxRegression {
   static constexpr std::size_t kPixels = 3 * 32 * 32;
 
   std::array<float, kClasses> probabilities(std::span<const std::uint8_t> image) {
-    augment_and_normalise(image, 32, {}, {}, normaliser_, pixels_);
+    normalise_pixels(image, normaliser_, pixels_);
     std::array<float, kClasses> p = bias_;
     for (std::size_t c = 0; c < kClasses; ++c) {
       std::array<float, 16> sums{};  // independent chains, for the compiler's vectors

@@ -1,4 +1,4 @@
-/// What a network sees of an image: random crop and flip in training, normalisation always.
+/// What a network sees of an image, in two stages: random crop and flip of its bytes in training, normalisation always.
 #pragma once
 
 #include "convmixer/core/rng.hpp"
@@ -44,10 +44,14 @@ class Normaliser {
   std::vector<Table> tables_;
 };
 
-/// Writes the cropped, then flipped image, normalised, as (C, H, W) f32 to `out`; `image` is (C, H, W) bytes with
-/// H = W = `image_size` and C = normaliser.channels(). Padding is black *before* normalisation, as
-/// torchvision.transforms.RandomCrop(padding=...) on PIL images.
-void augment_and_normalise(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
-                           const AugmentationDraw& draw, const Normaliser& normaliser, std::span<float> out);
+/// First stage of an image, bytes to bytes: crop, then flip. `image` and `out` are (C, H, W) bytes with
+/// H = W = `image_size` and don't overlap. Padding is black, as torchvision.transforms.RandomCrop(padding=...) on PIL
+/// images.
+void augment_pixels(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
+                    const AugmentationDraw& draw, std::span<std::uint8_t> out);
+
+/// Last stage of an image, bytes to normalised f32; both (C, H, W), C = normaliser.channels(). What mixes the images of
+/// a batch comes in between (mix.hpp).
+void normalise_pixels(std::span<const std::uint8_t> image, const Normaliser& normaliser, std::span<float> out);
 
 }  // namespace convmixer
