@@ -1,13 +1,17 @@
 #include "convmixer/core/thread_pool.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/core/trace.hpp"
 #include "core/thread_sanitizer.hpp"
 
+#include <fmt/format.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_scheduler_observer.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 namespace convmixer {
@@ -39,6 +43,23 @@ class OrderedCall {
   char join_ = 0;
 };
 
+/// Names every worker that enters an arena, once: TBB's workers live on, and go from arena to arena.
+class WorkerNames : public tbb::task_scheduler_observer {
+ public:
+  explicit WorkerNames(tbb::task_arena& arena) : task_scheduler_observer(arena) {}
+  ~WorkerNames() override { observe(false); }
+  WorkerNames(const WorkerNames&) = delete;
+  WorkerNames& operator=(const WorkerNames&) = delete;
+
+  void on_scheduler_entry(bool is_worker) override {
+    static std::atomic<int> workers = 0;
+    thread_local bool named = false;
+    if (!is_worker || std::exchange(named, true)) return;
+    const int number = ++workers;
+    name_traced_thread(fmt::format("worker {}", number), number);
+  }
+};
+
 }  // namespace
 
 struct ThreadPool::Impl {
@@ -54,6 +75,8 @@ struct ThreadPool::Impl {
     flush_denormals_to_zero();
     arena.initialize();
     background.initialize();
+    arena_names.observe(true);  // would initialise an arena
+    background_names.observe(true);
   }
 
   int threads;
@@ -61,6 +84,8 @@ struct ThreadPool::Impl {
   tbb::global_control limit;
   tbb::task_arena arena;
   tbb::task_arena background;  // no slot for the caller: enqueued tasks run on workers alone
+  WorkerNames arena_names{arena};
+  WorkerNames background_names{background};
 };
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(std::max(1, threads))) {}
