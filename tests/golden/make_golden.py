@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Makes and checks the golden files convmixer_*.safetensors: what PyTorch computes for a small ConvMixer.
+"""Makes and checks the golden files: convmixer_*.safetensors, what PyTorch computes for a small ConvMixer, and
+augment*.safetensors, what torchvision and PIL make of images.
 
-    make_golden.py --check FILE...            recompute FILE from its own init.* and input.*; report the deviations
+    make_golden.py --check FILE...            recompute FILE from its own init.* and input.* or images; report deviations
     make_golden.py --out DIR --dim 20 ...     make a new case (see --help)
+    make_golden.py --out DIR --augment --image 33 --width 20 ...     the same of augment*
 
-Needs PyTorch (2.6 made the committed files) and NumPy only. Everything runs in float32 on the CPU.
+Needs PyTorch (2.6 made the committed files) and NumPy, for augment* torchvision (0.21) and PIL (11.1), which
+augment_cases.py describes. Everything runs in float32 on the CPU.
 
-A file holds
+A file convmixer_* holds
     input.x (N, 3, S, S) f32, input.y (N) i64
     init.*        weights and running statistics before the first step, with timm's tensor names
     train.logits  of the first forward pass in training mode
@@ -19,46 +22,16 @@ and the settings of the model and the optimiser, as strings, in the header's __m
 """
 
 import argparse
-import json
 import pathlib
-import struct
 import sys
 
 import numpy as np
 import torch
+from safetensors_file import read_safetensors, write_safetensors
 from torch import nn
 
 STEPS = 5
 SETTINGS = ("dim", "depth", "kernel", "patch", "image", "classes", "batch")
-DTYPES = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
-
-
-def read_safetensors(path):
-    """Returns (metadata, {name: array}); format: https://github.com/huggingface/safetensors."""
-    data = pathlib.Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    metadata = header.pop("__metadata__", {})
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return metadata, tensors
-
-
-def write_safetensors(path, metadata, tensors):
-    """Tensors by falling alignment, then by name, as the reference implementation orders them."""
-    header, payload, offset = {"__metadata__": metadata}, [], 0
-    for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name)):
-        array = np.ascontiguousarray(tensors[name])
-        dtype = next(key for key, value in DTYPES.items() if value == array.dtype)
-        end = offset + array.nbytes
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [offset, end]}
-        payload.append(array.tobytes())
-        offset = end
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(payload))
 
 
 class Residual(nn.Module):
@@ -182,9 +155,38 @@ def make(arguments):
     print(f"{path}: {len(tensors)} tensors, losses {' '.join(f'{loss:.4f}' for loss in tensors['losses'])}")
 
 
+def make_augment(arguments):
+    """A new file of images and what comes of them."""
+    import augment_cases
+
+    width = arguments.width or arguments.image
+    bins = [int(part) for part in arguments.bins.split(",")] if arguments.bins else list(range(augment_cases.BINS))
+    metadata, tensors = augment_cases.make(
+        arguments.seed, arguments.batch, arguments.image, width, arguments.channels, bins
+    )
+    name = arguments.name or f"augment_{arguments.image}x{width}x{arguments.channels}"
+    path = pathlib.Path(arguments.out) / (name + ".safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_safetensors(path, metadata, tensors)
+    print(f"{path}: {len(tensors) - 1} operations on {arguments.batch} images")
+
+
+def check_augment(path, metadata, stored):
+    """Prints the operations whose images differ."""
+    import augment_cases
+
+    differing = augment_cases.differing(metadata, stored)
+    print(f"{path}: {len(stored) - 1} operations, {len(differing)} with differing bytes")
+    for name, count in differing.items():
+        print(f"  {name} {count}")
+    return not differing
+
+
 def check(path, tolerance):
     """Prints, for each kind of tensor, the largest deviation relative to the tensor's largest magnitude."""
     metadata, stored = read_safetensors(path)
+    if "images" in stored:
+        return check_augment(path, metadata, stored)
     computed = compute(metadata, stored)
     given = {name for name in stored if name.startswith(("init.", "input."))}
     if set(stored) - given != set(computed):
@@ -216,6 +218,10 @@ def main():
     parser.add_argument("--kernel", type=int, default=5)
     parser.add_argument("--patch", type=int, default=2)
     parser.add_argument("--image", type=int, default=32, help="height and width")
+    parser.add_argument("--augment", action="store_true", help="make a file augment*: images of --image x --width")
+    parser.add_argument("--width", type=int, help="augment: if it isn't the height")
+    parser.add_argument("--channels", type=int, default=3, choices=(1, 3), help="augment")
+    parser.add_argument("--bins", help="augment: magnitudes of RandAugment, 0 to 30, with commas between (default all)")
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--label-smoothing", type=float, default=0.0)
@@ -228,6 +234,9 @@ def main():
         sys.exit(0 if all(results) else 1)
     if not arguments.out:
         parser.error("one of --check and --out is needed")
+    if arguments.augment:
+        make_augment(arguments)
+        return
     if arguments.batch < 2:
         # The mean over one image of its own batch norm is the norm's shift: every gradient before it is 0, so that
         # a file would hold rounding errors.

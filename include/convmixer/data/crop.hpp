@@ -1,0 +1,36 @@
+/// Crops and flips: what an image is taken from before its values change.
+#pragma once
+
+#include "convmixer/core/rng.hpp"
+#include "convmixer/data/image.hpp"
+#include "convmixer/data/resize.hpp"
+
+namespace convmixer {
+
+/// What lies beyond an image's border: black, or the image mirrored about its outermost pixels (cba|abc without the
+/// second a: numpy's and torchvision's "reflect").
+enum class Padding { zeros, reflect };
+
+/// Writes the part of the shape of `out` whose first pixel lies at (top, left), both of which may be negative, mirrored
+/// left to right if `flip`. With Padding::reflect, at most height - 1 rows and width - 1 columns may lie beyond a
+/// border.
+void crop(const ConstImage& image, int top, int left, Padding padding, bool flip, const Image& out);
+
+/// Mirrors an image left to right, in place.
+void flip_horizontally(const Image& image);
+
+/// A part of random area and aspect ratio: torchvision.transforms.RandomResizedCrop, and timm's.
+struct ResizedCropOptions {
+  float scale_low = 1.0F;  ///< of the image's area
+  float scale_high = 1.0F;
+  float ratio_low = 1.0F;  ///< width : height
+  float ratio_high = 1.0F;
+
+  bool operator==(const ResizedCropOptions&) const = default;
+};
+
+/// Area uniform, aspect ratio log-uniform, place uniform; after ten boxes that don't fit, the largest one in the middle
+/// that has an aspect ratio in range.
+[[nodiscard]] Box draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape, Rng& rng);
+
+}  // namespace convmixer
