@@ -88,10 +88,31 @@ std::string read_text_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
-  // The process's number keeps two writers of one path apart.
+namespace {
+
+/// Where what is to stand at `path` is written first. The process's number keeps two writers of one path apart.
+std::filesystem::path temporary_for(const std::filesystem::path& path) {
   std::filesystem::path temporary = path;
   temporary += "." + std::to_string(::getpid()) + ".part";
+  return temporary;
+}
+
+}  // namespace
+
+void require_writable(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    fail("{}: expected a file or nothing, found something else", path.string());
+  }
+  const std::filesystem::path temporary = temporary_for(path);
+  const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file.valid()) fail("{}: can't be created: {}", path.string(), system_reason(errno));
+  ::unlink(temporary.c_str());
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
+  const std::filesystem::path temporary = temporary_for(path);
   const auto give_up = [&](const char* what) {
     const int code = errno;
     ::unlink(temporary.c_str());

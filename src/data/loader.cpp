@@ -3,6 +3,7 @@
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
+#include "convmixer/core/trace.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -46,6 +47,7 @@ void set_epoch_order(std::span<std::uint32_t> order, std::uint64_t seed, std::in
 /// A place in the ring. `ready` and `error` are guarded by the loader's mutex; the rest belongs to the task between
 /// enqueue and ready, and otherwise to the consumer.
 struct Slot {
+  std::int64_t position = 0;
   std::int64_t epoch = 0;
   std::vector<std::uint32_t> indices;  // of the batch's images
   std::vector<std::uint8_t> pixels;    // of the images, augmented and not yet normalised
@@ -97,6 +99,7 @@ struct Loader::Impl {
 
   void schedule(std::int64_t at) {
     Slot& slot = slot_of(at);
+    slot.position = at;
     slot.epoch = at / batches_per_epoch;
     if (options.shuffle && slot.epoch != order_epoch) {
       set_epoch_order(order, options.seed, slot.epoch);
@@ -131,6 +134,8 @@ struct Loader::Impl {
   }
 
   void prepare(Slot& slot) const {
+    static const TraceName kPrepare("prepare batch");
+    const TraceScope scope(kPrepare, slot.position + 1);  // as the trainer counts steps
     for (std::size_t n = 0; n < slot.indices.size(); ++n) {
       augment(slot, n);
       finish(slot, n);
@@ -176,6 +181,8 @@ struct Loader::Impl {
   std::exception_ptr wait_for(Slot& slot) {
     std::unique_lock lock(mutex);
     if (!slot.ready) {
+      static const TraceName kWait("wait for batch");
+      const TraceScope scope(kWait, slot.position + 1);
       const auto begin = std::chrono::steady_clock::now();
       changed.wait(lock, [&slot] { return slot.ready; });
       seconds_waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -1,5 +1,7 @@
 #include "convmixer/model/network.hpp"
 
+#include "convmixer/core/trace.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -70,6 +72,9 @@ BatchResult Network::evaluate_batch(std::span<const float> images, const Targets
 }
 
 BatchResult Network::score(const Targets& targets, std::span<float> gradient) const {
+  static const TraceName kLoss("loss");
+  static const TraceName kInferenceLoss("loss inference");
+  const TraceScope scope(gradient.empty() ? kInferenceLoss : kLoss);
   BatchResult result;
   result.images = static_cast<std::int64_t>(logits_.size()) / classes();
   result.loss_sum = softmax_cross_entropy(logits_, classes(), targets, gradient) * static_cast<double>(result.images);

@@ -1,6 +1,7 @@
 #include "convmixer/optim/optimizer.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/trace.hpp"
 #include "optim/adam.hpp"
 #include "optim/sgd.hpp"
 
@@ -69,6 +70,8 @@ Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
 
 double Optimizer::step(float learning_rate) {
   assert(learning_rate >= 0.0F);
+  static const TraceName kOptimiser("optimiser");
+  const TraceScope scope(kOptimiser);
   const std::vector<Parameter>& all = parameters_.graph().parameters();
   double squares = 0.0;
   for (std::size_t index = 0; index < all.size(); ++index) {

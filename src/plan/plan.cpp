@@ -1,6 +1,7 @@
 #include "convmixer/plan/plan.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/trace.hpp"
 #include "plan/memory_plan.hpp"
 #include "plan/plan_builder.hpp"
 
@@ -86,6 +87,13 @@ class Lifetimes {
   std::vector<Span> spans_;
 };
 
+/// "blocks.3.0.fn.0 depthwise convolution backward weights", of operation "depthwise convolution backward weights".
+TraceName trace_name(const PlannedStep& step, PlanMode mode) {
+  const std::string operation =
+      fmt::format("{} {}", step.operation, mode == PlanMode::inference ? "inference" : step.direction);
+  return TraceName(fmt::format("{} {}", step.node, operation), operation);
+}
+
 }  // namespace
 
 struct Plan::Impl {
@@ -143,6 +151,7 @@ struct Plan::Impl {
 
   void add(const Step& step, const StepList& list) {
     reports.push_back(step.report);
+    trace_names.push_back(trace_name(step.report, options.mode));
     std::vector<kernels::Argument> arguments;
     OwnStep own{step.own, {}, step.moves_statistics};
     for (const auto& [role, id] : step.operands) {
@@ -172,6 +181,7 @@ struct Plan::Impl {
     const auto body = [this, begin, end, update_statistics] {
       for (std::size_t i = begin; i < end; ++i) {
         if (observer != nullptr) observer->begin(i);
+        const TraceScope scope(trace_names[i]);
         if (auto* call = std::get_if<Call>(&steps[i])) {
           call->run();
         } else {
@@ -219,6 +229,7 @@ struct Plan::Impl {
   std::size_t forward_steps = 0;
   PlanObserver* observer = nullptr;
   std::vector<PlannedStep> reports;
+  std::vector<TraceName> trace_names;  // by step
   std::vector<Reader> image_readers;
   std::vector<Reader> gradient_readers;
   std::size_t image_count = 0;
@@ -238,6 +249,9 @@ const PlanOptions& Plan::options() const noexcept { return impl_->options; }
 
 std::span<const float> Plan::forward(std::span<const float> images, bool update_statistics) {
   assert(images.size() == impl_->image_count);
+  static const TraceName kForward("forward");
+  static const TraceName kInference("inference");
+  const TraceScope scope(impl_->options.mode == PlanMode::training ? kForward : kInference);
   impl_->bind(impl_->image_readers, images);
   impl_->run(0, impl_->forward_steps, update_statistics);
   return impl_->output;
@@ -245,6 +259,8 @@ std::span<const float> Plan::forward(std::span<const float> images, bool update_
 
 void Plan::backward(std::span<const float> output_gradient) {
   assert(impl_->options.mode == PlanMode::training && output_gradient.size() == impl_->output.size());
+  static const TraceName kBackward("backward");
+  const TraceScope scope(kBackward);
   impl_->bind(impl_->gradient_readers, output_gradient);
   impl_->run(impl_->forward_steps, impl_->steps.size(), false);
 }

@@ -1,10 +1,13 @@
 #include "convmixer/train/evaluate.hpp"
 
+#include "convmixer/core/trace.hpp"
 #include "convmixer/plan/loss.hpp"
 
 namespace convmixer {
 
 Evaluation evaluate(Network& network, Loader& loader, const std::function<bool(std::int64_t)>& go_on) {
+  static const TraceName kEvaluation("evaluation");
+  const TraceScope scope(kEvaluation);
   const auto classes = static_cast<std::size_t>(network.classes());
   Evaluation result;
   result.class_images.assign(classes, 0);

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/trace.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "train/checkpointer.hpp"
 
@@ -74,6 +75,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
 Trainer::~Trainer() = default;
 
 TrainEnd Trainer::run() {
+  name_traced_thread(kTrainingThread, 0);
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;
   const std::int64_t first_step = position_.step;
@@ -111,8 +113,7 @@ std::optional<TrainEnd> Trainer::train_epoch() {
   wait_before_ = position_.epoch_wait_seconds;
   since_record_ = {};
   (void)lap();
-  while (const Batch* batch = train_loader_.next()) {
-    train_step(*batch);
+  while (train_next_batch()) {
     if (const auto end = end_within_epoch()) {
       // At the limit, but all that is left of the epoch is its evaluation.
       if (end == TrainEnd::time_limit && position_.step_in_epoch == steps_per_epoch_) break;
@@ -125,7 +126,19 @@ std::optional<TrainEnd> Trainer::train_epoch() {
   return std::nullopt;
 }
 
+bool Trainer::train_next_batch() {
+  StepProfiler* const profiler = controls_.profiler;
+  if (profiler != nullptr && position_.step_in_epoch < steps_per_epoch_) profiler->before_step();
+  const Batch* const batch = train_loader_.next();
+  if (batch == nullptr) return false;
+  train_step(*batch);
+  if (profiler != nullptr) profiler->after_step(position_.step);
+  return true;
+}
+
 void Trainer::train_step(const Batch& batch) {
+  static const TraceName kStep("training step");
+  const TraceScope scope(kStep, position_.step + 1);
   const BatchResult result = network_.train_batch(
       batch.images, {.labels = batch.labels, .soft = {}, .label_smoothing = config_.label_smoothing});
   if (!std::isfinite(result.loss_sum)) fail_not_finite("loss", result.loss(), position_.step);
@@ -244,6 +257,8 @@ void Trainer::end_by_time_limit() {
 }
 
 void Trainer::save_state() {
+  static const TraceName kSave("save state");
+  const TraceScope scope(kSave, position_.step);
   check_weights_are_finite();
   metrics_->sync();
   checkpointer_->save_state(position_);

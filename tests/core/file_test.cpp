@@ -137,6 +137,23 @@ TEST(WriteFileAtomically, RefusesAFolderAsTheTargetAndLeavesNoTemporaryFile) {
   EXPECT_THAT(folder.names(), ElementsAre("a"));
 }
 
+TEST(RequireWritable, LeavesTheFolderAsItIs) {
+  const TemporaryFolder folder;
+  folder.write("a", "old");
+  require_writable(folder.path() / "a");
+  require_writable(folder.path() / "b");
+  EXPECT_EQ(read_text_file(folder.path() / "a"), "old");
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
+TEST(RequireWritable, RefusesWhatWritingWouldRefuse) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "absent" / "a";
+  EXPECT_THAT(error_of([&] { require_writable(path); }).what(), AllOf(HasSubstr(path.string()), HasSubstr("No such")));
+  EXPECT_THAT(error_of([&] { require_writable(folder.path()); }).what(), HasSubstr("expected a file or nothing"));
+  EXPECT_THAT(error_of([&] { require_writable("/dev/null"); }).what(), HasSubstr("expected a file or nothing"));
+}
+
 TEST(WriteFileAtomically, SaysThatTheFolderIsMissing) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "absent" / "a";

@@ -1,5 +1,6 @@
 // A training step in steady state asks the allocator for nothing.
 #include "convmixer/core/rng.hpp"
+#include "convmixer/core/trace.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/optim/optimizer.hpp"
@@ -79,6 +80,16 @@ TEST_P(SteadyState, OfTrainingAllocatesNothing) {
                               optimizer->step(1e-3F);
                             }),
             0);
+}
+
+TEST_P(SteadyState, OfARecordedTrainingAllocatesNothing) {
+  network_->train_batch(images_, targets());
+  TraceRecording recording(4, 10'000);
+  EXPECT_EQ(in_steady_state(5, [&] { network_->train_batch(images_, targets()); }), 0);
+  const Trace trace = recording.finish();
+  ASSERT_EQ(trace.tracks.size(), 1U);
+  EXPECT_EQ(trace.dropped, 0);
+  EXPECT_EQ(std::ranges::count(trace.tracks[0].spans, TraceName("loss"), &TraceSpan::name), 2 + 5);
 }
 
 TEST_P(SteadyState, OfEvaluationAllocatesNothing) {

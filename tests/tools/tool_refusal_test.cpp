@@ -113,5 +113,34 @@ TEST(ToolRefusals, RefuseABatchWithoutAnything) {
             "convmixer: error: --batch-size 0: expected a whole number from 1 to 65536\n");
 }
 
+TEST(ToolRefusals, NameAProfileThatCannotBeWritten) {
+  const testing_support::TemporaryFolder folder;
+  const auto training = [&folder](const std::string& name) {
+    return small_training(folder.path() / "run") + std::vector<std::string>{"--profile", folder.path() / name};
+  };
+  EXPECT_EQ(refusal(training("none/trace.json"), 1),
+            "convmixer: error: " + (folder.path() / "none/trace.json").string() +
+                ": can't be created: No such file or directory\n");
+  EXPECT_THAT(refusal(training(""), 1), HasSubstr("expected a file or nothing, found something else"));
+  EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(ToolRefusals, KeepTheProfiledStepsWithinTheTraining) {
+  const testing_support::TemporaryFolder folder;
+  const auto training = [&folder](const std::string& skip, const std::string& steps) {
+    return small_training(folder.path() / "run", 1) +
+           std::vector<std::string>{
+               "--profile", folder.path() / "trace.json", "--profile-skip", skip, "--profile-steps", steps};
+  };
+  EXPECT_EQ(
+      refusal(training("10", "7"), 2),
+      "convmixer: error: --profile: 7 steps after 10 to warm up end beyond the training's end, 16 steps from here; "
+      "expected a --profile-skip and --profile-steps of at most 16 together\n");
+  EXPECT_TRUE(folder.names().empty());
+  EXPECT_EQ(refusal(training("0", "0"), 2),
+            "convmixer: error: --profile-steps 0: expected a whole number from 1 to 10000\n");
+  EXPECT_EQ(refusal({"train", "--profile-steps", "5"}, 2), "convmixer: error: --profile-steps: needs --profile FILE\n");
+}
+
 }  // namespace
 }  // namespace convmixer

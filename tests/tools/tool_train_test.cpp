@@ -96,6 +96,28 @@ TEST_F(ToolTrain, GoesOnWithoutAReaderOfItsOutput) {
   EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 2);
 }
 
+TEST_F(ToolTrain, ProfilesStepsOfARunThatGoesOn) {
+  const fs::path trace = folder("run") / "trace.json";
+  const std::vector<std::string> window{"--profile", trace, "--profile-skip", "3", "--profile-steps", "2"};
+  const ToolResult first = train("run", 2, window);
+  EXPECT_EQ(first.status, 0) << first.errors;
+  EXPECT_THAT(first.output, HasSubstr("\nprofile of steps 4 to 5; "));
+  EXPECT_THAT(first.output, HasSubstr("\n  depthwise convolution forward "));
+  EXPECT_EQ(nlohmann::json::parse(read_text_file(trace)).at("otherData").at("model"),
+            "ConvMixer-16/2, kernel 3, patch 4");
+  ASSERT_EQ(train("plain").status, 0);
+  expect_equal_runs(folder("run"), folder("plain"));
+
+  ToolProcess process(small_training(folder("stopped"), 20));
+  ASSERT_TRUE(process.wait_for_output("epoch 1/"));
+  process.send(SIGINT);
+  ASSERT_EQ(process.wait().status, 130);
+  const int done = std::stoi(SafetensorsFile(RunFolder{folder("stopped")}.state()).metadata().at("position.step"));
+  const ToolResult resumed = run_tool(std::vector<std::string>{"train", "--resume", folder("stopped")} + window);
+  EXPECT_EQ(resumed.status, 0) << resumed.errors;
+  EXPECT_THAT(resumed.output, HasSubstr(fmt::format("\nprofile of steps {} to {}; ", done + 4, done + 5)));
+}
+
 class ToolStop : public ToolTrain, public testing::WithParamInterface<int> {};
 
 TEST_P(ToolStop, FinishesTheStepAndGoesOnWithTheSameCommand) {

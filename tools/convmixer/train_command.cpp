@@ -1,13 +1,18 @@
 #include "commands.hpp"
+#include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/progress.hpp"
+#include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "convmixer/train/trainer.hpp"
 #include "report.hpp"
 
 #include <cstdio>
+#include <map>
+#include <memory>
 
 namespace convmixer::tool {
 namespace {
@@ -19,13 +24,20 @@ struct CommandOptions {
   fs::path config;
   fs::path resume;
   bool fresh = false;
+  ProfileOptions profile;
 };
 
 OptionGroup command_group(CommandOptions& options) {
-  return {"Command",
-          {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
-           path_option("resume", options.resume, "FOLDER", "go on with this run, by its own configuration"),
-           switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so")}};
+  return {
+      "Command",
+      {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
+       path_option("resume", options.resume, "FOLDER", "go on with this run, by its own configuration"),
+       switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so"),
+       path_option("profile", options.profile.file, "FILE",
+                   "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
+                   "ui.perfetto.dev and chrome://tracing"),
+       integer_option("profile-skip", options.profile.skip, 0, 1'000'000'000, "steps before the window, to warm up"),
+       integer_option("profile-steps", options.profile.steps, 1, 10'000, "steps in the window")}};
 }
 
 void check_command_options(const CommandLine& line, const CommandOptions& options) {
@@ -33,6 +45,9 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
     const std::string& word = line.arguments.front();
     fail_usage("unexpected '{}'{}", word,
                word.ends_with(".ini") ? fmt::format("; did you mean --config {}?", word) : "");
+  }
+  for (const char* window : {"profile-skip", "profile-steps"}) {
+    if (line.find(window) != nullptr && options.profile.file.empty()) fail_usage("--{}: needs --profile FILE", window);
   }
   if (options.resume.empty()) return;
   for (const char* other : {"config", "out", "fresh"}) {
@@ -79,6 +94,45 @@ std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
                                  config.epochs, position.step_in_epoch, trainer.steps_per_epoch());
   if (position.best_epoch > 0) text += fmt::format("; best test accuracy {:.2f}%", 100.0 * position.best_accuracy);
   return text;
+}
+
+bool is_in(const fs::path& folder, const fs::path& file) {
+  return fs::absolute(file).lexically_normal().parent_path() ==
+         (fs::absolute(folder) / "").lexically_normal().parent_path();
+}
+
+/// Threads beside those of the pool that could have spans: libraries' own.
+constexpr int kOtherThreads = 8;
+
+/// With --profile. Throws Error, before anything is done, where that shows already that it can't do what it is asked.
+std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const TrainConfig& config,
+                                            const Dataset& train, const ThreadCount& threads, Progress& progress) {
+  if (options.file.empty()) return nullptr;
+  if (!is_in(config.out, options.file)) require_writable(options.file);  // that folder may be yet to come
+  const OnednnInfo onednn = Engine::onednn_info();
+  const ConvMixerConfig model = model_config(config, train.channels(), train.classes());
+  auto profiler = std::make_unique<StepProfiler>(
+      options, threads.count + kOtherThreads,
+      std::map<std::string, std::string>{{"version", CONVMIXER_VERSION},
+                                         {"model", describe(model)},
+                                         {"batch_size", fmt::format("{}", config.batch_size)},
+                                         {"precision", config.precision},
+                                         {"threads", fmt::format("{}", threads.count)},
+                                         {"cpu", cpu_info().model},
+                                         {"oneDNN", fmt::format("{}, {}", onednn.version, onednn.instructions)}},
+      progress);
+  profiler->require_within(config.epochs * ((train.size() + config.batch_size - 1) / config.batch_size));
+  return profiler;
+}
+
+/// A training that was interrupted ends as such, whether or not there is a profile.
+void finish(StepProfiler& profiler, TrainEnd end, Progress& progress) {
+  try {
+    profiler.finish();
+  } catch (const Error& error) {
+    if (end != TrainEnd::signal) throw;
+    progress.print(error.what());
+  }
 }
 
 /// What will run, and on what.
@@ -157,18 +211,25 @@ int train_command(std::span<const std::string> words) {
   const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
   resolve(config, *train);
 
-  const TrainControls controls = default_controls();
+  TrainControls controls = default_controls();
   Progress progress(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls.clock);
+  const ThreadCount threads = choose_thread_count(config.threads);
+  const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
+  controls.profiler = profiler.get();
   if (options.fresh) make_room_for_fresh_run({config.out}, progress);
   const StopSignal stop_signal;
-  const ThreadCount threads = choose_thread_count(config.threads);
   ThreadPool pool(threads.count);
   Engine engine(pool);
   Trainer trainer(config, *train, *test, engine, progress, controls);
   const std::int64_t first_step = trainer.position().step;
+  if (profiler) {
+    profiler->require_within(trainer.steps_left());
+    require_writable(options.profile.file);
+  }
   if (trainer.position().epoch < config.epochs) print_table(trainer, config, *train, *test, threads, progress);
   const TrainEnd end = trainer.run();
   progress.print(describe_end(end, trainer, config, trainer.position().step > first_step));
+  if (profiler) finish(*profiler, end, progress);
   return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
 }
 

@@ -30,6 +30,10 @@ class MappedFile {
 /// Reads a whole text file. Throws Error naming the path and the system's reason.
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path);
 
+/// Throws Error, as write_file_atomically would, if a file can't be put at `path`: no such folder, no permission, or
+/// something that isn't a file stands there. For what is written after hours of work.
+void require_writable(const std::filesystem::path& path);
+
 /// Replaces `path` by the concatenated parts: temporary file in the same folder, fsync, rename, fsync of
 /// the folder. On any failure (full disk, no permission) throws Error, removes the temporary file, and
 /// what stood at `path` is untouched.

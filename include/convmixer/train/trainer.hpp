@@ -12,6 +12,7 @@
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_folder.hpp"
+#include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/time_estimate.hpp"
 
 #include <cstdint>
@@ -35,6 +36,7 @@ enum class TrainEnd {
 struct TrainControls {
   std::function<int()> stop_signal;  ///< 0, or the number of the signal that asks the training to stop
   std::function<double()> clock;     ///< seconds from any moment on
+  StepProfiler* profiler = nullptr;  ///< is told of every step
 };
 
 /// The signals of StopSignal and a steady clock.
@@ -59,6 +61,8 @@ class Trainer {
 
   [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
   [[nodiscard]] std::int64_t steps_per_epoch() const noexcept { return steps_per_epoch_; }
+  /// Steps to the end of the last epoch; patience, a time limit or a signal may end the run before.
+  [[nodiscard]] std::int64_t steps_left() const noexcept { return config_.epochs * steps_per_epoch_ - position_.step; }
   [[nodiscard]] Network& network() noexcept { return network_; }
   [[nodiscard]] const RunFolder& folder() const noexcept { return folder_; }
   /// Threads of the run that was restored; the engine's own for a new run.
@@ -73,6 +77,8 @@ class Trainer {
   [[nodiscard]] std::optional<TrainEnd> end_within_epoch() const;
 
   std::optional<TrainEnd> train_epoch();
+  /// Waits for the next batch of the epoch and trains on it; false behind the last one.
+  bool train_next_batch();
   void train_step(const Batch& batch);
   std::optional<TrainEnd> finish_epoch();
   [[nodiscard]] Evaluation evaluate_test_set();
