@@ -30,6 +30,7 @@ packages=(
   nlohmann-json3-dev            # metrics.jsonl and the headers of safetensors
   libgtest-dev                  # tests
   libgmock-dev                  # tests
+  libbenchmark-dev              # perf/op_bench
   clang-format                  # checks the format of the sources
   python3                       # perf/compare_torch.py
 )

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -37,6 +40,30 @@ CpuInfo read_cpu_info() {
   return info;
 }
 
+/// The first line of a small file; empty if there is none.
+std::string first_line(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+/// One cache as /sys/devices/system/cpu/cpu0/cache/index3 describes it.
+struct Cache {
+  int level = 0;
+  std::size_t bytes = 0;
+};
+
+Cache read_cache(const std::filesystem::path& folder) {
+  Cache cache;
+  std::istringstream(first_line(folder / "level")) >> cache.level;
+  std::size_t size = 0;
+  char unit = ' ';
+  std::istringstream(first_line(folder / "size")) >> size >> unit;  // "32768K"
+  cache.bytes = size << (unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0);
+  return cache;
+}
+
 #if defined(__x86_64__)
 constexpr unsigned kFlushBits = 0x8040;  // FTZ (bit 15) and DAZ (bit 6)
 #endif
@@ -46,6 +73,25 @@ constexpr unsigned kFlushBits = 0x8040;  // FTZ (bit 15) and DAZ (bit 6)
 const CpuInfo& cpu_info() {
   static const CpuInfo info = read_cpu_info();
   return info;
+}
+
+std::size_t last_level_cache_bytes(const std::filesystem::path& root) {
+  namespace fs = std::filesystem;
+  constexpr std::size_t kUnknown = std::size_t{32} << 20;
+  std::map<std::pair<int, std::string>, std::size_t> caches;  // by level and the processors that share it
+  std::error_code none;
+  for (const auto& cpu : fs::directory_iterator(root / "sys/devices/system/cpu", none)) {
+    for (const auto& index : fs::directory_iterator(cpu.path() / "cache", none)) {
+      if (first_line(index.path() / "type") == "Instruction") continue;
+      const Cache cache = read_cache(index.path());
+      if (cache.bytes > 0) caches[{cache.level, first_line(index.path() / "shared_cpu_list")}] = cache.bytes;
+    }
+  }
+  if (caches.empty()) return kUnknown;
+  const int last = caches.rbegin()->first.first;
+  std::size_t sum = 0;
+  for (const auto& [where, bytes] : caches) sum += where.first == last ? bytes : 0;
+  return sum;
 }
 
 void flush_denormals_to_zero() noexcept {

@@ -120,6 +120,12 @@ enum class Role {
   diff_weights,
   diff_bias,
   diff_dst,
+  scale,
+  shift,
+  mean,
+  variance,
+  diff_scale,
+  diff_shift,
 };
 
 struct Argument {
@@ -185,6 +191,12 @@ struct PlannedConvolution {
 /// GELU (erf); src and dst share a layout. backward: diff_src = diff_dst * gelu'(src).
 [[nodiscard]] Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training);
 [[nodiscard]] Primitive gelu_backward(Runtime& runtime, const Layout& layout);
+
+/// oneDNN's batch norm, all tensors of one layout, scale to variance f32 (C). Plans have an own one (batch_norm.hpp);
+/// this is what it is measured against. Training writes mean and (biased) variance, inference reads them.
+[[nodiscard]] Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training);
+/// Reads src, mean, variance, scale, diff_dst, and wants some shift; writes diff_src, diff_scale, diff_shift.
+[[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon);
 
 /// dst = summand0 + summand1, all of one layout; dst may be summand0.
 [[nodiscard]] Primitive add(Runtime& runtime, const Layout& layout);

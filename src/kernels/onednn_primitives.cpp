@@ -147,6 +147,21 @@ dnnl::eltwise_forward::primitive_desc describe_gelu(Runtime& runtime, const Layo
 #endif
 }
 
+dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(Runtime& runtime, const Layout& layout,
+                                                                      float epsilon, bool training) {
+  using dnnl::normalization_flags;
+  const auto affine = normalization_flags::use_scale | normalization_flags::use_shift;
+  const auto flags = training ? affine : affine | normalization_flags::use_global_stats;
+  const memory::desc& md = descriptor(layout);
+#if DNNL_VERSION_MAJOR >= 3
+  return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
+                            forward_kind(training), md, md, epsilon, flags);
+#else
+  return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
+                            forward_kind(training), md, epsilon, flags);
+#endif
+}
+
 dnnl::pooling_forward::primitive_desc describe_average_pool(Runtime& runtime, const Layout& src, const Layout& dst,
                                                             bool training) {
   const memory::dims window = {src.shape()[2], src.shape()[3]};
@@ -190,6 +205,30 @@ Primitive gelu_backward(Runtime& runtime, const Layout& layout) {
     return wrap<dnnl::eltwise_backward>(CONVMIXER_DESCRIBE_BACKWARD(eltwise_backward, runtime.handles().engine,
                                                                     user_scratchpad(), hint,
                                                                     algorithm::eltwise_gelu_erf, md, md, 0.0F, 0.0F));
+#endif
+  });
+}
+
+Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training) {
+  return describe_or_fail("batch norm", layout, [&] {
+    return wrap<dnnl::batch_normalization_forward>(describe_batch_norm(runtime, layout, epsilon, training));
+  });
+}
+
+Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon) {
+  return describe_or_fail("batch norm gradient", layout, [&] {
+    using dnnl::normalization_flags;
+    const auto affine = normalization_flags::use_scale | normalization_flags::use_shift;
+    const memory::desc& md = descriptor(layout);
+    const auto hint = describe_batch_norm(runtime, layout, epsilon, true);
+#if DNNL_VERSION_MAJOR >= 3
+    return wrap<dnnl::batch_normalization_backward>(
+        CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
+                                    prop_kind::backward, md, md, md, epsilon, affine));
+#else
+    return wrap<dnnl::batch_normalization_backward>(
+        CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
+                                    prop_kind::backward, md, md, epsilon, affine));
 #endif
   });
 }

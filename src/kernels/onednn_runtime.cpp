@@ -183,6 +183,18 @@ int argument_index(Role role) {
       return DNNL_ARG_DIFF_BIAS;
     case Role::diff_dst:
       return DNNL_ARG_DIFF_DST;
+    case Role::scale:
+      return DNNL_ARG_SCALE;
+    case Role::shift:
+      return DNNL_ARG_SHIFT;
+    case Role::mean:
+      return DNNL_ARG_MEAN;
+    case Role::variance:
+      return DNNL_ARG_VARIANCE;
+    case Role::diff_scale:
+      return DNNL_ARG_DIFF_SCALE;
+    case Role::diff_shift:
+      return DNNL_ARG_DIFF_SHIFT;
   }
   return 0;
 }

@@ -12,3 +12,6 @@ find_package(nlohmann_json 3.11 CONFIG REQUIRED)                     # nlohmann-
 if(CONVMIXER_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)                                  # libgtest-dev, libgmock-dev
 endif()
+if(CONVMIXER_BUILD_PERF)
+  find_package(benchmark 1.7 CONFIG REQUIRED)                        # libbenchmark-dev
+endif()

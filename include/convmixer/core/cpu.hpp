@@ -1,6 +1,8 @@
 /// What this processor is and can do.
 #pragma once
 
+#include <cstddef>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,10 @@ struct CpuInfo {
 };
 
 [[nodiscard]] const CpuInfo& cpu_info();
+
+/// Bytes of the highest level of caches, all of them together (a socket or a group of cores has one each); 32 MiB if
+/// the operating system doesn't say. `root` stands before /sys, for tests.
+[[nodiscard]] std::size_t last_level_cache_bytes(const std::filesystem::path& root = "/");
 
 /// Makes the calling thread, and threads it starts later, flush denormal results and operands to zero
 /// (MXCSR FTZ and DAZ). Denormals make the tail of a training many times slower.

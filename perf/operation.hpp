@@ -1,0 +1,38 @@
+/// The operations that op_bench measures. To add one: write a function like those in perf/operations/ and name it in
+/// the list at the end of its file. Name, FLOP, bytes, check, benchmark and point of the roofline follow from it.
+#pragma once
+
+#include "setting.hpp"
+#include "trial.hpp"
+
+#include <string>
+#include <vector>
+
+namespace convmixer::perf {
+
+struct Operation {
+  std::string name;       ///< "pointwise convolution"
+  std::string direction;  ///< "forward", "backward", "backward data", "backward weights"
+  std::string by;         ///< whose: "oneDNN", "own"; those of one name and direction do the same
+  /// Makes a trial ready: inputs, outputs, steps, FLOP, expected results.
+  void (*prepare)(Trial& trial);
+  /// Whether it exists in a setting; empty: in all.
+  bool (*applies)(const Setting& setting) = nullptr;
+};
+
+/// "256x8/bf16/batch-norm/backward/own".
+[[nodiscard]] std::string benchmark_name(const Setting& setting, const Operation& operation);
+
+/// All, in the order of a training step.
+[[nodiscard]] std::vector<Operation> all_operations();
+/// Those of `setting`.
+[[nodiscard]] std::vector<Operation> operations_of(const Setting& setting);
+
+// Parts of the list, a file of perf/operations each.
+[[nodiscard]] std::vector<Operation> convolution_operations();
+[[nodiscard]] std::vector<Operation> batch_norm_operations();
+[[nodiscard]] std::vector<Operation> elementwise_operations();
+[[nodiscard]] std::vector<Operation> head_operations();
+[[nodiscard]] std::vector<Operation> reorder_operations();
+
+}  // namespace convmixer::perf
