@@ -98,7 +98,8 @@ class Placement {
   static constexpr double kStep = 1.25;
   static constexpr int kDirections = 32;
   static constexpr double kOverlap = 1e4;    // worse than any distance
-  static constexpr double kCrossing = 60.0;  // of two lines: worth a detour
+  static constexpr double kStruck = 300.0;   // a label by a line: worth a long detour
+  static constexpr double kCrossing = 60.0;  // of two lines: worth a short one
 
   [[nodiscard]] double badness(std::size_t index, const Box& box) const {
     const Segment line{labels_[index].at, box.nearest(labels_[index].at)};
@@ -106,12 +107,11 @@ class Placement {
     double bad = bounds_.contains(box) ? 0.0 : 2.0 * kOverlap;
     for (const Box& obstacle : obstacles_) bad += wide.overlaps(obstacle) ? kOverlap : 0.0;
     for (std::size_t i = 0; i < labels_.size(); ++i) {
-      if (i == index) continue;
-      bad += wide.overlaps(around(labels_[i].at)) ? kOverlap : 0.0;
-      if (!placed_[i]) continue;
+      bad += box.overlaps(around(labels_[i].at)) ? kOverlap : 0.0;
+      if (i == index || !placed_[i]) continue;
       const Segment other{labels_[i].at, boxes_[i].nearest(labels_[i].at)};
       bad += wide.overlaps(boxes_[i]) ? kOverlap : 0.0;
-      bad += crosses(line, boxes_[i]) || crosses(other, box) ? kOverlap : 0.0;
+      bad += crosses(line, boxes_[i]) || crosses(other, box) ? kStruck : 0.0;
       bad += cross(line, other) ? kCrossing : 0.0;
     }
     return bad;

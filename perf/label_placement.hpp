@@ -34,8 +34,9 @@ struct Labelled {
   double height;
 };
 
-/// Where each label goes: inside `bounds`, over no other label, point or obstacle, near its point; and no line from a
-/// point to its label (from Box::nearest) crosses another label. Where nothing is free, the least bad place.
+/// Where each label goes: inside `bounds`, over no other label, point or obstacle, near its point, and so that lines
+/// from points to their labels (from Box::nearest) cross no label if that can be had. Where nothing is free, the least
+/// bad place.
 [[nodiscard]] std::vector<Box> place_labels(const std::vector<Labelled>& labels, const std::vector<Box>& obstacles,
                                             const Box& bounds);
 

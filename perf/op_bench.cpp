@@ -72,8 +72,9 @@ int finish(const OpOptions& options, const ThreadCount& threads, const OpSuite& 
 
 /// Gives Google Benchmark its options, and gives back what it leaves.
 std::vector<std::string> initialise_benchmark(const std::vector<std::string>& words) {
-  std::vector<std::string> all{"op_bench", "--benchmark_min_time=0.1"};  // what is given later wins
-  all.insert(all.end(), words.begin(), words.end());
+  static std::vector<std::string> all;  // it keeps a pointer to the first
+  all = {"op_bench", "--benchmark_min_time=0.1"};
+  all.insert(all.end(), words.begin(), words.end());  // what is given later wins
   std::vector<char*> arguments;
   for (std::string& word : all) arguments.push_back(word.data());
   arguments.push_back(nullptr);
