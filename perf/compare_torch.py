@@ -1,216 +1,293 @@
 #!/usr/bin/env python3
 """Runs step_bench and PyTorch on the same model, batch and precision, in turns, and prints who is how much faster.
 
-PyTorch takes part in every way of running it that may be its best: NCHW and channels_last, with --compile also
-through torch.compile. The ratio is to the fastest of them. Needs only Python's own library; PyTorch may belong to
-another Python, see --python."""
+PyTorch takes part in every way of running it that may be its best: NCHW and channels_last; with --compile also
+through torch.compile, with --preload also with that allocator, in bf16 inference also with bf16 weights. The ratio is
+to the fastest of them, at the batch size that suits each side best. A way that in its first turn takes half as long
+again as the fastest is not run again. Needs only Python's own library; PyTorch may belong to another Python, see --python."""
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
 import shlex
 import statistics
-import subprocess
 import sys
-import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from programs import ROOT, Failure, check_measurement, check_writable, measure_step, positive, run, write_json
+
 WORKER = pathlib.Path(__file__).with_name("torch_step.py")
+HOPELESS = 1.5  # times the fastest's time for an image
 
 
-class Failure(Exception):
-    """Ends the comparison with one line on standard error."""
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One way of computing a step."""
+
+    side: str  # "convmixer" or "PyTorch"
+    precision: str
+    batch_size: int
+    channels_last: bool = False  # this and the rest: of PyTorch alone
+    compile: bool = False
+    preload: str = ""
+    bf16_weights: bool = False  # the model itself in bf16 instead of autocast
+
+    @property
+    def name(self):
+        words = [f"{self.side} {self.precision} batch {self.batch_size}"]
+        if self.side == "PyTorch":
+            words += ["channels_last" if self.channels_last else "NCHW"]
+            words += ["bf16 weights"] * self.bf16_weights + ["compiled"] * self.compile
+            words += [pathlib.PurePath(self.preload).name] * bool(self.preload)
+        return " ".join(words)
 
 
 def parse_arguments(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     model = parser.add_argument_group("model, as step_bench's options")
-    for name, default in (
-        ("dim", 256), ("depth", 8), ("kernel-size", 5), ("patch-size", 2), ("image-size", 32), ("batch-size", 64),
-    ):
+    for name, default in (("dim", 256), ("depth", 8), ("kernel-size", 5), ("patch-size", 2), ("image-size", 32)):
         model.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"(={default})")
-    parser.add_argument("--precision", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"], help="(=f32 bf16)")
-    parser.add_argument("--inference", action="store_true", help="the logits of a batch instead of a training step")
-    parser.add_argument("--threads", type=positive, metavar="N", help="of both; (=what step_bench chooses)")
-    parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="turns of each (=5)")
-    parser.add_argument("--steps", type=positive, default=10, metavar="N", help="measured in a turn (=10)")
-    parser.add_argument("--warmup", type=positive, default=3, metavar="N", help="before them (=3)")
-    parser.add_argument("--compile", action="store_true", help="PyTorch through torch.compile as well")
-    parser.add_argument("--preload", metavar="LIBRARY", default="", help="PyTorch with this allocator (LD_PRELOAD)")
-    parser.add_argument("--python", default=sys.executable, metavar="COMMAND", help="runs a Python that has PyTorch")
-    parser.add_argument("--step-bench", default=str(ROOT / "build/release/bin/step_bench"), metavar="FILE")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write everything measured there as well")
-    return parser.parse_args(words)
+    add = parser.add_argument
+    add("--batch-size", nargs="+", type=positive, default=[64], metavar="N", help="each side's best counts (=64)")
+    add("--precision", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"], help="(=f32 bf16)")
+    add("--inference", action="store_true", help="the logits of a batch instead of a training step")
+    add("--threads", type=positive, metavar="N", help="of both; (=what step_bench chooses)")
+    add("--rounds", type=positive, default=5, metavar="N", help="turns of each (=5)")
+    add("--steps", type=positive, default=10, metavar="N", help="measured in a turn (=10)")
+    add("--warmup", type=positive, default=3, metavar="N", help="before them (=3)")
+    add("--compile", action="store_true", help="PyTorch through torch.compile as well")
+    add("--preload", metavar="LIBRARY", default="", help="PyTorch with this allocator (LD_PRELOAD) as well")
+    add("--python", default=sys.executable, metavar="COMMAND", help="runs a Python that has PyTorch")
+    add("--step-bench", default=str(ROOT / "build/release/bin/step_bench"), metavar="FILE")
+    add("--peak-seconds", default="0.3", metavar="SECONDS", help="step_bench's, in each turn; for the limit (=0.3)")
+    add("--json", type=pathlib.Path, metavar="FILE", help="write everything measured there as well")
+    arguments = parser.parse_args(words)
+    for name in ("batch_size", "precision"):
+        setattr(arguments, name, list(dict.fromkeys(getattr(arguments, name))))
+    if not shlex.split(arguments.python):
+        parser.error("argument --python: expected a command, found nothing")
+    return arguments
 
 
-def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 1")
-    return value
+def ways(arguments):
+    """All that take their turns, ours first."""
+    result = []
+    for precision in arguments.precision:
+        for batch_size in arguments.batch_size:
+            result.append(Way("convmixer", precision, batch_size))
+            for bf16_weights in (False, True) if arguments.inference and precision == "bf16" else (False,):
+                for compile_ in (False, True) if arguments.compile else (False,):
+                    for preload in ("", arguments.preload) if arguments.preload else ("",):
+                        for channels_last in (False, True):
+                            result.append(
+                                Way("PyTorch", precision, batch_size, channels_last, compile_, preload, bf16_weights)
+                            )
+    return result
 
 
-def run(command, **options):
-    """Standard output of a command that succeeds."""
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    except OSError as error:
-        raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
-    if result.returncode != 0:
-        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-        raise Failure(f"{command[0]}: {lines[-1]}")
-    return result.stdout
-
-
-def run_step_bench(arguments, precision, threads):
+def run_step_bench(arguments, way):
     """One turn of ours: step_bench's JSON."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "step.json"
-        command = [arguments.step_bench, "--precision", precision, "--json", str(file), "--peak-seconds", "0.1"]
-        for name in ("dim", "depth", "kernel_size", "patch_size", "image_size", "batch_size", "steps", "warmup"):
-            command += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
-        if threads:
-            command += ["--threads", str(threads)]
-        run(command + (["--inference"] if arguments.inference else []))
-        return json.loads(file.read_text())
+    options = ["--precision", way.precision, "--batch-size", str(way.batch_size)]
+    options += ["--peak-seconds", arguments.peak_seconds]
+    for name in ("dim", "depth", "kernel_size", "patch_size", "image_size", "steps", "warmup"):
+        options += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
+    if arguments.threads:
+        options += ["--threads", str(arguments.threads)]
+    return measure_step(arguments.step_bench, options + ["--inference"] * arguments.inference)
 
 
-def run_torch(arguments, variant, ours):
-    """One turn of PyTorch: what torch_step.py prints, for the model that ours reported."""
+def run_torch(arguments, way, ours):
+    """One turn of PyTorch: what torch_step.py prints, for the model and threads that `ours`, a turn of step_bench, had."""
     settings = {
-        "model": {name: ours["model"][name] for name in sorted(ours["model"])},
-        "batch_size": ours["batch_size"],
+        **dataclasses.asdict(way),
+        "model": ours["model"],
         "threads": ours["threads"],
         "mode": ours["mode"],
         "steps": arguments.steps,
         "warmup": arguments.warmup,
-        "preload": arguments.preload,
-        **variant,
     }
     environment = dict(os.environ)
-    if arguments.preload:
-        environment["LD_PRELOAD"] = arguments.preload
+    if way.preload:
+        environment["LD_PRELOAD"] = way.preload
     command = shlex.split(arguments.python) + ["-", json.dumps(settings)]
     output = run(command, input=WORKER.read_text(), env=environment)
     try:
         result = json.loads(output.strip().splitlines()[-1])
     except (IndexError, ValueError):
         raise Failure(f"{arguments.python}: expected a line of JSON, found '{output.strip()[:80]}'") from None
-    if "error" in result:
+    if isinstance(result, dict) and "error" in result:
         raise Failure(result["error"])
-    return result
+    return check_measurement(result, arguments.python, ("peak_rss_mib", "torch", "parameters"))
 
 
-def variants(arguments, precision):
-    """The ways of running PyTorch, by name."""
-    result = {}
-    for layout in ("NCHW", "channels_last"):
-        for compiled in (False, True) if arguments.compile else (False,):
-            name = f"PyTorch {precision} {layout}" + (", compiled" if compiled else "")
-            result[name] = {"precision": precision, "channels_last": layout == "channels_last", "compile": compiled}
-    return result
+def drop_hopeless(turns, running):
+    """Those of `running` that may still be PyTorch's best; `turns` has one of each that ran, by way. Their fastest steps
+    count: other work on the machine in a first turn must not cost a way its others."""
+
+    def image_ms(way):
+        return min(turns[way][0]["step_ms"]) / way.batch_size
+
+    theirs = [way for way in running if way.side == "PyTorch"]
+
+    def hopeless(way):
+        same = [other for other in theirs if other.precision == way.precision]
+        return way.side == "PyTorch" and image_ms(way) > HOPELESS * min(map(image_ms, same))
+
+    return [way for way in running if not hopeless(way)]
 
 
-def summarise(turns, batch_size):
+def measure(arguments):
+    """Turns by way; ways that failed, and why. Every other round runs backwards, so that what warms up or slows down
+    meets all alike."""
+    turns, failed, ours = {}, {}, None
+    running = ways(arguments)
+    for round_ in range(arguments.rounds):
+        for way in running if round_ % 2 == 0 else running[::-1]:
+            try:
+                if way.side == "convmixer":
+                    turn = ours = run_step_bench(arguments, way)
+                else:
+                    turn = run_torch(arguments, way, ours)
+            except Failure as failure:
+                # torch.compile needs a compiler and more, bf16 weights an implementation; the rest must work.
+                if not way.compile and not way.bf16_weights:
+                    raise
+                failed[way] = str(failure)
+                continue
+            if way.side == "PyTorch" and "parameters" in ours and turn["parameters"] != ours["parameters"]:
+                raise Failure(f"{way.name}: expected step_bench's {ours['parameters']} parameters, found {turn['parameters']}")
+            turns.setdefault(way, []).append(turn)
+        running = [way for way in running if way not in failed]
+        if round_ == 0:
+            running = drop_hopeless(turns, running)
+    return {way: list_ for way, list_ in turns.items() if way not in failed}, failed
+
+
+def summarise(way, turns):
     """Rates over all steps of all turns."""
     steps = [ms for turn in turns for ms in turn["step_ms"]]
     median = statistics.median(steps)
-    return {
-        "images_per_s": 1e3 * batch_size / median,
+    result = {
+        **dataclasses.asdict(way),
+        "images_per_s": 1e3 * way.batch_size / median,
         "step_ms_median": median,
         "step_ms_mad": statistics.median(abs(ms - median) for ms in steps),
         "turn_medians_ms": [statistics.median(turn["step_ms"]) for turn in turns],
         "peak_rss_mib": max(turn["peak_rss_mib"] for turn in turns),
     }
+    if way.side == "convmixer":  # the best of the measured peaks is the nearest to the machine's
+        result["limit_images_per_s"] = max(turn["limit_images_per_s"] for turn in turns)
+        result["fraction_of_limit"] = result["images_per_s"] / result["limit_images_per_s"]
+    return result
 
 
-def fastest(summaries):
-    return max(summaries, key=lambda name: summaries[name]["images_per_s"])
+def compare_best(summaries, side):
+    """Ours against PyTorch's best among `summaries` (by way); the range is that of the rounds in which both ran."""
+    def best(who):
+        return max((way for way in summaries if way.side == who), key=lambda way: summaries[way]["images_per_s"])
+
+    ours, theirs = best("convmixer"), best("PyTorch")
+    mine, other = summaries[ours], summaries[theirs]
+    rounds = [
+        (ours.batch_size / my_ms) / (theirs.batch_size / their_ms)
+        for my_ms, their_ms in zip(mine["turn_medians_ms"], other["turn_medians_ms"])
+    ]
+    return {
+        **side,
+        "of": ours.name,
+        "to": theirs.name,
+        "ratio": mine["images_per_s"] / other["images_per_s"],
+        "lowest": min(rounds),
+        "highest": max(rounds),
+        "memory_ratio": mine["peak_rss_mib"] / other["peak_rss_mib"],
+    }
 
 
-def measure(arguments):
-    """All turns: by name, those of ours and of PyTorch; names of variants that failed, and why; a JSON of ours."""
-    turns, failed, ours = {}, {}, None
-    for _ in range(arguments.rounds):
-        for precision in arguments.precision:
-            ours = run_step_bench(arguments, precision, arguments.threads)
-            turns.setdefault(f"convmixer {precision}", []).append(ours)
-            for name, variant in variants(arguments, precision).items():
-                if name in failed:
-                    continue
-                try:
-                    turn = run_torch(arguments, variant, ours)
-                except Failure as failure:
-                    if not variant["compile"]:  # torch.compile needs a compiler and more; the rest must work
-                        raise
-                    failed[name] = str(failure)
-                    continue
-                turns.setdefault(name, []).append(turn)
-    return turns, failed, ours
+def ratios(summaries):
+    """For each precision and batch size, each precision, and all together, where that says more than the one before."""
+    precisions = list(dict.fromkeys(way.precision for way in summaries))
+    batch_sizes = list(dict.fromkeys(way.batch_size for way in summaries))
+    result = []
+    for precision in precisions:
+        same = {way: summary for way, summary in summaries.items() if way.precision == precision}
+        for batch_size in batch_sizes:
+            part = {way: summary for way, summary in same.items() if way.batch_size == batch_size}
+            if {way.side for way in part} == {"convmixer", "PyTorch"}:
+                result.append(compare_best(part, {"precision": precision, "batch_size": batch_size}))
+        if len(batch_sizes) > 1:
+            result.append(compare_best(same, {"precision": precision, "batch_size": None}))
+    if len(precisions) > 1:
+        result.append(compare_best(summaries, {"precision": None, "batch_size": None}))
+    return result
 
 
 def compare(arguments):
-    turns, failed, ours = measure(arguments)
-    torch_version = next(turn["torch"] for turn_list in turns.values() for turn in turn_list if "torch" in turn)
-    summaries = {name: summarise(list_, ours["batch_size"]) for name, list_ in turns.items()}
-    ratios = {}
-    for precision in arguments.precision:
-        rivals = {name: summaries[name] for name in variants(arguments, precision) if name in summaries}
-        best = fastest(rivals)
-        mine = summaries[f"convmixer {precision}"]
-        ratios[precision] = {"to": best, "ratio": mine["images_per_s"] / rivals[best]["images_per_s"]}
-    mine = fastest({name: s for name, s in summaries.items() if name.startswith("convmixer ")})
-    best = fastest({name: s for name, s in summaries.items() if name.startswith("PyTorch ")})
-    ratios["best"] = {"of": mine, "to": best,
-                      "ratio": summaries[mine]["images_per_s"] / summaries[best]["images_per_s"]}
+    turns, failed = measure(arguments)
+    summaries = {way: summarise(way, list_) for way, list_ in turns.items()}
+    ours = next(list_[0] for way, list_ in turns.items() if way.side == "convmixer")
+    theirs = next(list_[0] for way, list_ in turns.items() if way.side == "PyTorch")
     return {
         "program": "compare_torch",
-        **{key: ours[key] for key in ("commit", "cpu", "onednn", "threads", "mode", "model", "batch_size")},
-        "torch": torch_version,
-        "preload": arguments.preload,
+        **{key: ours.get(key) for key in ("commit", "cpu", "onednn", "threads", "mode", "model")},
+        "torch": theirs["torch"],
         "rounds": arguments.rounds,
         "steps": arguments.steps,
-        "results": summaries,
-        "failed": failed,
-        "ratios": ratios,
+        "warmup": arguments.warmup,
+        "results": {way.name: summary for way, summary in summaries.items()},
+        "failed": {way.name: reason for way, reason in failed.items()},
+        "ratios": ratios(summaries),
     }
 
 
 def to_text(result):
     model = result["model"]
     lines = [
-        f"{result['mode']}, ConvMixer-{model['dim']}/{model['depth']}, kernel {model['kernel_size']}, "
-        f"patch {model['patch_size']}, batch {result['batch_size']}, {result['threads']} threads, "
-        f"PyTorch {result['torch']}, {result['rounds']} rounds of {result['steps']} steps",
+        f"{result['mode']} of ConvMixer-{model['dim']}/{model['depth']}, kernel {model['kernel_size']}, "
+        f"patch {model['patch_size']}, images {model['image_size']} x {model['image_size']}, {result['threads']} threads "
+        f"of {result['cpu']}",
+        f"convmixer {result['commit']} and PyTorch {result['torch']} in turns, {result['rounds']} rounds of "
+        f"{result['steps']} steps",
+        "",
     ]
-    width = max(len(name) for name in result["results"])
+    width = max(len(name) for name in (*result["results"], *result["failed"]))
     for name, summary in result["results"].items():
         spread = 100 * summary["step_ms_mad"] / summary["step_ms_median"]
-        lines.append(
+        line = (
             f"  {name:<{width}}  {summary['images_per_s']:8.1f} images/s +- {spread:4.1f}%  "
             f"{summary['peak_rss_mib']:8.1f} MiB"
         )
+        if "fraction_of_limit" in summary:
+            line += f"  {summary['fraction_of_limit']:.3f} of the limit, {summary['limit_images_per_s']:.0f}"
+        turns = len(summary["turn_medians_ms"])
+        if turns < result["rounds"]:
+            line += f"  ({turns} of {result['rounds']} turns: too slow to be the best)"
+        lines.append(line)
     for name, reason in result["failed"].items():
         lines.append(f"  {name:<{width}}  failed: {reason}")
-    for precision, ratio in result["ratios"].items():
-        of = ratio.get("of", f"convmixer {precision}")
-        lines.append(f"  {of} runs at {ratio['ratio']:.2f} times the rate of {ratio['to']}")
+    lines.append("")
+    for ratio in result["ratios"]:
+        lines.append(
+            f"  {ratio['ratio']:.2f} times as fast ({ratio['lowest']:.2f} to {ratio['highest']:.2f} by rounds) with "
+            f"{ratio['memory_ratio']:.2f} times the memory: {ratio['of']} against {ratio['to']}"
+        )
     return "\n".join(lines)
 
 
-def main():
-    arguments = parse_arguments(sys.argv[1:])
+def main(words):
+    arguments = parse_arguments(words)
     try:
+        if arguments.json:
+            check_writable(arguments.json)
         result = compare(arguments)
         print(to_text(result))
         if arguments.json:
-            arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+            write_json(arguments.json, result)
     except Failure as failure:
         sys.exit(f"compare_torch: error: {failure}")
-    except OSError as error:
-        sys.exit(f"compare_torch: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("compare_torch: stopped")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -67,6 +67,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   result.precision = choose_precision(config.precision);
   Network network(make_convmixer(result.model), result.precision, engine, config.layout);
   network.parameters().initialise(config.seed);
+  result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
       options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer);

@@ -16,7 +16,8 @@ namespace convmixer::perf {
 struct StepMeasurement {
   ConvMixerConfig model;
   Precision precision = Precision::f32;
-  Work work;  ///< of an image
+  std::int64_t parameters = 0;  ///< numbers that are trained
+  Work work;                    ///< of an image
   std::vector<OperationKind> kinds;
   std::vector<StepTimes> steps;
   PlannedMemory planned;

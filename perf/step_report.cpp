@@ -130,6 +130,7 @@ nlohmann::ordered_json to_json(const StepReport& report, const std::string& comm
           {"threads_reason", report.threads.reason},
           {"mode", report.options.inference ? "inference" : "training"},
           {"model", model_json(m.model)},
+          {"parameters", m.parameters},
           {"batch_size", batch},
           {"precision", to_string(m.precision)},
           {"layout", layout_name(report.options.config.layout)},

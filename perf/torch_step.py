@@ -50,38 +50,53 @@ def convmixer(dim, depth, kernel_size, patch_size, channels, classes):
 
 
 def peak_rss_mib():
-    with open("/proc/self/status") as status:
-        for line in status:
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return None
+    """The most memory this process had; not getrusage's, which begins at that of the program that started this one."""
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    fail("/proc/self/status can't be read: is /proc mounted where PyTorch's Python runs?")
 
 
-def main(settings):
-    preload = settings["preload"]
-    if preload:
-        with open("/proc/self/maps") as maps:
-            if preload.rsplit("/", 1)[-1].split(".so")[0] not in maps.read():
-                fail(f"{preload} was not loaded: does PyTorch's Python see that file?")
-    torch.set_num_threads(settings["threads"])
-    torch.manual_seed(1)
+def check_preloaded(library):
+    with open("/proc/self/maps") as maps:
+        if library.rsplit("/", 1)[-1].split(".so")[0] not in maps.read():
+            fail(f"{library} was not loaded: does PyTorch's Python see that file?")
+
+
+def make_model_and_images(settings):
     config = dict(settings["model"])
     image_size = config.pop("image_size")
     model = convmixer(**config)
     images = torch.randn(settings["batch_size"], config["channels"], image_size, image_size)
-    labels = torch.arange(settings["batch_size"]) % config["classes"]
+    if settings["bf16_weights"]:
+        model, images = model.to(torch.bfloat16), images.to(torch.bfloat16)
     if settings["channels_last"]:
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
-    inference = settings["mode"] == "inference"
-    model.train(not inference)
-    run = torch.compile(model) if settings["compile"] else model
-    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings["precision"] == "bf16")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    return model, images
 
-    def infer():
-        with torch.inference_mode(), autocast:
-            run(images)
+
+def make_step(settings, model, images):
+    """A function that computes one step."""
+    run = torch.compile(model) if settings["compile"] else model
+    to_bf16 = settings["precision"] == "bf16" and not settings["bf16_weights"]
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=to_bf16)
+    if settings["mode"] == "inference":
+        model.eval()
+
+        def infer():
+            with torch.inference_mode(), autocast:
+                run(images)
+
+        return infer
+
+    model.train()
+    labels = torch.arange(settings["batch_size"]) % settings["model"]["classes"]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
 
     def train():
         optimizer.zero_grad(set_to_none=True)
@@ -90,14 +105,30 @@ def main(settings):
         loss.backward()
         optimizer.step()
 
-    step = infer if inference else train
-    seconds = []
+    return train
+
+
+def main(settings):
+    if settings["preload"]:
+        check_preloaded(settings["preload"])
+    torch.set_num_threads(settings["threads"])
+    torch.set_flush_denormal(True)  # as step_bench
+    torch.manual_seed(1)
+    model, images = make_model_and_images(settings)
+    step = make_step(settings, model, images)
+    milliseconds = []
     for i in range(settings["warmup"] + settings["steps"]):
         begin = time.perf_counter()
         step()
         if i >= settings["warmup"]:
-            seconds.append(time.perf_counter() - begin)
-    print(json.dumps({"step_ms": [1e3 * s for s in seconds], "peak_rss_mib": peak_rss_mib(), "torch": torch.__version__}))
+            milliseconds.append(1e3 * (time.perf_counter() - begin))
+    result = {
+        "step_ms": milliseconds,
+        "peak_rss_mib": peak_rss_mib(),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "torch": torch.__version__,
+    }
+    print(json.dumps(result))
 
 
 main(json.loads(sys.argv[1]))
