@@ -6,7 +6,6 @@ through torch.compile, with --preload also with that allocator, in bf16 inferenc
 to the fastest of them, at the batch size that suits each side best. A way that in its first turn takes half as long
 again as the fastest is not run again. Needs only Python's own library; PyTorch may belong to another Python, see --python."""
 
-import argparse
 import dataclasses
 import json
 import os
@@ -15,7 +14,7 @@ import shlex
 import statistics
 import sys
 
-from programs import ROOT, Failure, check_measurement, check_writable, measure_step, positive, run, write_json
+from programs import ROOT, Failure, Parser, check_measurement, check_writable, measure_step, positive, run, write_json
 
 WORKER = pathlib.Path(__file__).with_name("torch_step.py")
 HOPELESS = 1.5  # times the fastest's time for an image
@@ -44,7 +43,7 @@ class Way:
 
 
 def parse_arguments(words):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="compare_torch", description=__doc__)
     model = parser.add_argument_group("model, as step_bench's options")
     for name, default in (("dim", 256), ("depth", 8), ("kernel-size", 5), ("patch-size", 2), ("image-size", 32)):
         model.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"(={default})")

@@ -15,6 +15,16 @@ class Failure(Exception):
     """Ends a program with one line on standard error and exit status 1."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Refuses wrong options in one line, with exit status 2; an option has one name."""
+
+    def __init__(self, **settings):
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
 def positive(text):
     """An option's whole number from 1, for argparse."""
     try:

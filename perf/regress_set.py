@@ -1,0 +1,86 @@
+"""The short fixed set that perf/regress runs, and what a turn of it yields."""
+
+import dataclasses
+import pathlib
+import statistics
+
+from programs import measure_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """A program of a build folder's bin/ with its options. Recordings can be compared as long as both stay the same."""
+
+    name: str
+    program: str
+    options: str
+
+    @property
+    def needs_bf16(self):
+        return "--precision bf16" in self.options
+
+
+STEPS = "--steps 4 --warmup 2 --peak-seconds 0"
+SET = (
+    Measurement("training f32", "step_bench", f"--precision f32 --batch-size 64 {STEPS}"),
+    Measurement("training bf16", "step_bench", f"--precision bf16 --batch-size 64 {STEPS}"),
+    Measurement("training bf16, kernel 9", "step_bench", f"--precision bf16 --batch-size 64 --kernel-size 9 {STEPS}"),
+    Measurement("training bf16, small", "step_bench", f"--precision bf16 --dim 64 --depth 4 --batch-size 64 {STEPS}"),
+    Measurement("inference f32", "step_bench", f"--precision f32 --batch-size 64 --inference {STEPS}"),
+    Measurement("inference bf16", "step_bench", f"--precision bf16 --batch-size 64 --inference {STEPS}"),
+)
+
+
+FIGURES_OF_STEP = 2  # time and memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """Something measured of which less is better."""
+
+    name: str
+    unit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """What one run yields."""
+
+    figures: dict  # number by Figure
+    split: dict  # milliseconds by operation and direction: what the time consisted of
+    conditions: dict  # "commit", "threads", "onednn", "precision": as the program reported them
+
+
+def take_turn(folder, measurement):
+    """Runs the measurement in a build folder."""
+    program = pathlib.Path(folder) / "bin" / measurement.program
+    result = measure_step(program, measurement.options.split())
+    split = {f"{row['operation']} {row['direction']}".strip(): row["ms"] for row in result.get("split", [])}
+    figures = {
+        Figure(measurement.name, "ms"): statistics.median(result["step_ms"]),
+        Figure(measurement.name, "MiB"): result["peak_rss_mib"],
+    }
+    return Turn(figures, split, {key: result.get(key) for key in ("commit", "threads", "onednn", "precision")})
+
+
+def probe(folder):
+    """The conditions of a turn, at next to no cost; the precision is bf16 if there is bf16."""
+    options = "--dim 16 --depth 1 --batch-size 1 --precision auto --steps 1 --warmup 0 --peak-seconds 0"
+    return take_turn(folder, Measurement("probe", "step_bench", options)).conditions
+
+
+def measure(builds, measurements, rounds, tell):
+    """For each build, samples by figure and splits by measurement. Builds take turns at each measurement, and at who is
+    first, so that what warms up or slows down meets all alike. `tell(round)` hears of each round that begins."""
+    samples, splits = [{} for _ in builds], [{} for _ in builds]
+    for round_ in range(rounds):
+        tell(round_)
+        for measurement in measurements:
+            order = range(len(builds)) if round_ % 2 == 0 else reversed(range(len(builds)))
+            for i in order:
+                turn = take_turn(builds[i].folder, measurement)
+                for figure, value in turn.figures.items():
+                    samples[i].setdefault(figure, []).append(value)
+                for operation, ms in turn.split.items():
+                    splits[i].setdefault(measurement.name, {}).setdefault(operation, []).append(ms)
+    return samples, splits
