@@ -4,7 +4,9 @@
 PyTorch takes part in every way of running it that may be its best: NCHW and channels_last; with --compile also
 through torch.compile, with --preload also with that allocator, in bf16 inference also with bf16 weights. The ratio is
 to the fastest of them, at the batch size that suits each side best. A way that in its first turn takes half as long
-again as the fastest is not run again. Needs only Python's own library; PyTorch may belong to another Python, see --python."""
+again as the fastest is not run again. Needs only Python's own library; PyTorch may belong to another Python, see
+--python.
+"""
 
 import dataclasses
 import json
@@ -93,11 +95,12 @@ def run_step_bench(arguments, way):
         options += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
     if arguments.threads:
         options += ["--threads", str(arguments.threads)]
-    return measure_step(arguments.step_bench, options + ["--inference"] * arguments.inference)
+    result = measure_step(arguments.step_bench, options + ["--inference"] * arguments.inference)
+    return check_measurement(result, arguments.step_bench, ("limit_images_per_s", "parameters"))
 
 
 def run_torch(arguments, way, ours):
-    """One turn of PyTorch: what torch_step.py prints, for the model and threads that `ours`, a turn of step_bench, had."""
+    """One turn of PyTorch: what torch_step.py prints, for model and threads of `ours`, a turn of step_bench."""
     settings = {
         **dataclasses.asdict(way),
         "model": ours["model"],
@@ -121,8 +124,8 @@ def run_torch(arguments, way, ours):
 
 
 def drop_hopeless(turns, running):
-    """Those of `running` that may still be PyTorch's best; `turns` has one of each that ran, by way. Their fastest steps
-    count: other work on the machine in a first turn must not cost a way its others."""
+    """Those of `running` that may still be PyTorch's best; `turns` has one of each that ran, by way. Their fastest
+    steps count: other work on the machine in a first turn must not cost a way its others."""
 
     def image_ms(way):
         return min(turns[way][0]["step_ms"]) / way.batch_size
@@ -154,8 +157,9 @@ def measure(arguments):
                     raise
                 failed[way] = str(failure)
                 continue
-            if way.side == "PyTorch" and "parameters" in ours and turn["parameters"] != ours["parameters"]:
-                raise Failure(f"{way.name}: expected step_bench's {ours['parameters']} parameters, found {turn['parameters']}")
+            if turn["parameters"] != ours["parameters"]:
+                expected = ours["parameters"]
+                raise Failure(f"{way.name}: expected step_bench's {expected} parameters, found {turn['parameters']}")
             turns.setdefault(way, []).append(turn)
         running = [way for way in running if way not in failed]
         if round_ == 0:
@@ -183,6 +187,7 @@ def summarise(way, turns):
 
 def compare_best(summaries, side):
     """Ours against PyTorch's best among `summaries` (by way); the range is that of the rounds in which both ran."""
+
     def best(who):
         return max((way for way in summaries if way.side == who), key=lambda way: summaries[way]["images_per_s"])
 
@@ -243,8 +248,8 @@ def to_text(result):
     model = result["model"]
     lines = [
         f"{result['mode']} of ConvMixer-{model['dim']}/{model['depth']}, kernel {model['kernel_size']}, "
-        f"patch {model['patch_size']}, images {model['image_size']} x {model['image_size']}, {result['threads']} threads "
-        f"of {result['cpu']}",
+        f"patch {model['patch_size']}, images {model['image_size']} x {model['image_size']}, "
+        f"{result['threads']} threads of {result['cpu']}",
         f"convmixer {result['commit']} and PyTorch {result['torch']} in turns, {result['rounds']} rounds of "
         f"{result['steps']} steps",
         "",

@@ -67,8 +67,13 @@ def configuration(folder):
         lines = (folder / "CMakeCache.txt").read_text().splitlines() if folder else []
     except OSError:
         return []
-    kept = ("CMAKE_BUILD_TYPE", "CMAKE_CXX_COMPILER", "CMAKE_CXX_COMPILER_LAUNCHER", "CMAKE_CXX_FLAGS",
-            "CMAKE_CXX_FLAGS_RELEASE")
+    kept = (
+        "CMAKE_BUILD_TYPE",
+        "CMAKE_CXX_COMPILER",
+        "CMAKE_CXX_COMPILER_LAUNCHER",
+        "CMAKE_CXX_FLAGS",
+        "CMAKE_CXX_FLAGS_RELEASE",
+    )
     return [f"-D{line}" for line in lines if line.split(":", 1)[0] in kept]
 
 

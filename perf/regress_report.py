@@ -50,8 +50,8 @@ def percent(ratio):
 
 
 def split_text(then, now, most=4):
-    """Which operations a change of a step's time comes from: lines, the largest first, none under a tenth of it. `then` and `now` are lists of
-    milliseconds by operation; an operation in one of them alone counts as 0 in the other."""
+    """Which operations a change of a step's time comes from: lines, the largest first, none under a tenth of it. `then`
+    and `now` are lists of milliseconds by operation; an operation in one of them alone counts as 0 in the other."""
     rows = []
     for operation in {**then, **now}:
         before, after = (statistics.median(part.get(operation, [0.0])) for part in (then, now))
@@ -59,7 +59,8 @@ def split_text(then, now, most=4):
     rows.sort(key=lambda row: -abs(row[0]))
     rows = [row for row in rows[:most] if abs(row[0]) >= 0.1 * abs(rows[0][0])]
     return [
-        f"    {operation}: {after - before:+.2f} ms ({before:.2f} to {after:.2f})" for _, operation, before, after in rows
+        f"    {operation}: {difference:+.2f} ms ({before:.2f} to {after:.2f})"
+        for difference, operation, before, after in rows
     ]
 
 
@@ -71,14 +72,15 @@ def since_text(changes):
 
 
 def moved_text(changes, then, now):
-    """What moved, worse first, each time with the operations that it comes from; `then` and `now`: splits by name."""
+    """What moved, worse first, times with the operations that they come from; `then` and `now`: splits by name."""
     lines = []
     for word in ("worse", "better"):
         for change in sorted((c for c in changes if c["verdict"] == word), key=lambda c: -abs(math.log(c["ratio"]))):
             what = {"MiB": "memory"}.get(change["unit"], "time")
             lines.append(
                 f"{word}: {change['name']}: {what} {percent(change['ratio'])}, "
-                f"{amount(change['then'], change['unit'])} to {amount(change['now'], change['unit'])}, p {change['p']:.1g}"
+                f"{amount(change['then'], change['unit'])} to {amount(change['now'], change['unit'])}, "
+                f"p {change['p']:.1g}"
             )
             if what == "time" and change["name"] in then and change["name"] in now:
                 lines += split_text(then[change["name"]], now[change["name"]])

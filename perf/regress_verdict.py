@@ -101,13 +101,13 @@ def least_p_apart(then, now):
 
 
 def rounds_needed(comparisons, least_p):
-    """The fewest rounds n for which one of so many comparisons can be significant, where `least_p(n)` is the least p."""
+    """The fewest rounds n after which one of so many comparisons can be significant; `least_p(n)`: the least p."""
     return next(n for n in itertools.count(6) if comparisons * least_p(n) <= SIGNIFICANT)
 
 
 def verdict(change_, adjusted_p, least_effect):
-    """"worse" (more time, more memory), "better", "same" (any change is less than `least_effect`, as 0.03, but for 5%)
-    or "unclear" (the noise hides changes larger than that)."""
+    """One of "worse" (more time, more memory), "better", "same" (95% sure that the change is less than `least_effect`,
+    as 0.03) and "unclear" (the noise hides changes larger than that)."""
     beyond = max(change_.ratio, 1 / change_.ratio) >= 1 + least_effect
     if adjusted_p <= SIGNIFICANT and beyond:
         return "worse" if change_.ratio > 1 else "better"

@@ -32,7 +32,8 @@ packages=(
   libgmock-dev                  # tests
   libbenchmark-dev              # perf/op_bench
   clang-format                  # checks the format of the sources
-  python3                       # perf/compare_torch.py
+  python3                       # perf/compare_torch.py, perf/regress
+  git                           # perf/regress builds earlier commits
 )
 
 for tool in dpkg-query apt-get; do

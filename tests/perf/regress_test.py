@@ -1,4 +1,4 @@
-"""perf/regress from its command line to its exit status, on builds whose step_bench is fake_step_bench.py."""
+"""perf/regress from its command line to its exit status, on builds of fake_build.py."""
 
 import json
 import pathlib
@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+
+from fake_build import make_build
 
 TESTS = pathlib.Path(__file__).resolve().parent
 PERF = TESTS.parent.parent / "perf"
@@ -21,9 +23,7 @@ class Regress(unittest.TestCase):
 
     def build(self, name, **figures):
         """A build folder whose steps take 100 ms but for `figures`."""
-        (self.folder / name / "bin").mkdir(parents=True, exist_ok=True)
-        shutil.copy(TESTS / "fake_step_bench.py", self.folder / name / "bin/step_bench")
-        (self.folder / name / "figures.json").write_text(json.dumps({"ms": 100.0, "noise": 0.005, **figures}))
+        make_build(self.folder / name, **{"noise": 0.005, **figures})
         return str(self.folder / name)
 
     def regress(self, *words, program=PERF / "regress"):
@@ -52,7 +52,9 @@ class Builds(Regress):
     def test_that_is_slower_is_found_with_the_operation_that_is(self):
         result = self.compare(self.build("then"), self.build("now", ms=106.0))
         self.assertEqual(result.returncode, 3, result.stderr)
-        self.assertRegex(result.stdout, r"(?m)^worse: training f32: time \+[56]\.\d%, (99|100)\.\d+ ms to 10[56]\.\d ms, p 0\.0")
+        self.assertRegex(
+            result.stdout, r"(?m)^worse: training f32: time \+[56]\.\d%, (99|100)\.\d+ ms to 10[56]\.\d ms, p 0\.0"
+        )
         self.assertRegex(result.stdout, r"(?m)^    GELU backward: \+[56]\.\d\d ms \(")
         self.assertRegex(result.stdout, r"training f32 .* MiB .*\+0\.0% .* same\n")
         self.assertTrue(result.stdout.endswith("\n1 of 2 figures got worse\n"))
@@ -90,7 +92,9 @@ class Builds(Regress):
             f"{name} is from another machine or set-up, which can't be compared: threads '4' then, '2' now",
         )
         result = self.compare(self.build("then", onednn="3.7.2"), self.build("now"))
-        self.assertIn("onednn '3.7.2, runtime OpenMP, instructions avx512_core_bf16' then, '2.6.3, runtime", result.stderr)
+        self.assertIn(
+            "onednn '3.7.2, runtime OpenMP, instructions avx512_core_bf16' then, '2.6.3, runtime", result.stderr
+        )
 
     def test_without_bf16_are_measured_in_f32(self):
         result = self.regress("--build", self.build("now", best_precision="f32"), "--rounds", "1")
@@ -105,7 +109,7 @@ class Builds(Regress):
         self.assert_fails(result, f"{then}/bin/step_bench: step_bench: error: out of luck")
 
     def test_whose_json_lacks_something_are_refused(self):
-        build = self.build("now", without="peak_rss_mib")
+        build = self.build("now", memory_key="other")
         self.assert_fails(self.regress("--build", build), f"{build}/bin/step_bench: its JSON has no 'peak_rss_mib'")
 
 
@@ -116,13 +120,17 @@ class Recordings(Regress):
         self.assertEqual(recording["machine"]["threads"], 2)
         self.assertRegex(recording["machine"]["cpu"], r".+, family \d+, model \d+")
         self.assertEqual([m["name"] for m in recording["set"]], ["training f32"])
-        self.assertEqual([(f["name"], f["unit"]) for f in recording["figures"]], [("training f32", "ms"), ("training f32", "MiB")])
+        self.assertEqual(
+            [(f["name"], f["unit"]) for f in recording["figures"]], [("training f32", "ms"), ("training f32", "MiB")]
+        )
         self.assertEqual([len(f["samples"]) for f in recording["figures"]], [8, 8])
         self.assertEqual(len(recording["splits"]["training f32"]["GELU backward"]), 8)
 
     def test_are_compared_with_as_they_are_on_request(self):
         file = self.record(self.build("old"))
-        result = self.compare(str(file), self.build("now", ms=106.0), "--recorded", "--json", str(self.folder / "now.json"))
+        result = self.compare(
+            str(file), self.build("now", ms=106.0), "--recorded", "--json", str(self.folder / "now.json")
+        )
         self.assertEqual(result.returncode, 3, result.stderr)
         self.assertIn("\nworse: training f32: time +", result.stdout)
         against = json.loads((self.folder / "now.json").read_text())["against"]
@@ -140,7 +148,8 @@ class Recordings(Regress):
         result = self.compare(str(file), self.build("now"), "--recorded")
         self.assert_fails(
             result,
-            f"{file} is from another machine or set-up, which can't be compared: cpu 'Abacus, family 1' then, '{cpu}' now",
+            f"{file} is from another machine or set-up, which can't be compared: "
+            f"cpu 'Abacus, family 1' then, '{cpu}' now",
         )
 
     def test_of_changed_files_cannot_be_built_again(self):
@@ -164,7 +173,9 @@ class Recordings(Regress):
         self.assertIn(f"regress: error: {file}: expected JSON: ", self.compare(str(file), now).stderr)
         file.write_text('{"program": "step_bench"}')
         self.assert_fails(self.compare(str(file), now), f"{file}: expected a recording made by perf/regress --json")
-        file.write_text('{"program": "regress", "commit": "abc", "machine": {}, "set": [], "figures": [{}], "splits": {}}')
+        file.write_text(
+            '{"program": "regress", "commit": "abc", "machine": {}, "set": [], "figures": [{}], "splits": {}}'
+        )
         self.assert_fails(
             self.compare(str(file), now),
             f"{file}: expected a recording made by perf/regress --json, found parts of it missing",
@@ -172,18 +183,15 @@ class Recordings(Regress):
 
 
 class Commits(Regress):
-    """In a checkout of its own, whose "build" copies step_bench."""
+    """In a checkout of its own, in which to build is to copy a folder."""
 
     def setUp(self):
         super().setUp()
         self.checkout = self.folder / "checkout"
         shutil.copytree(PERF, self.checkout / "perf", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(TESTS / "fake_step_bench.py", self.checkout / "fake.py")
         (self.checkout / "CMakeLists.txt").write_text(
             "cmake_minimum_required(VERSION 3.25)\nproject(x NONE)\n"
-            "add_custom_target(step_bench COMMAND ${CMAKE_COMMAND} -E make_directory bin\n"
-            "  COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/fake.py bin/step_bench\n"
-            "  COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/figures.json figures.json)\n"
+            "add_custom_target(step_bench COMMAND ${CMAKE_COMMAND} -E copy_directory ${CMAKE_SOURCE_DIR}/made .)\n"
         )
         (self.checkout / ".gitignore").write_text("build/\n")
         self.git("init", "--quiet", "--initial-branch=main")
@@ -195,7 +203,7 @@ class Commits(Regress):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def commit(self, ms):
-        (self.checkout / "figures.json").write_text(json.dumps({"ms": ms, "noise": 0.005}))
+        make_build(self.checkout / "made", ms=ms, noise=0.005)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", f"{ms} ms")
         return self.git("rev-parse", "HEAD")
@@ -208,7 +216,9 @@ class Commits(Regress):
         result = self.compare_commits("HEAD~1", "main")
         self.assertEqual(result.returncode, 3, result.stderr)
         self.assertRegex(result.stdout, r"worse: training f32: time \+(9\.[5-9]|10\.[0-5])%")
-        self.assertIn(f"main ({self.commits[1][:12]}) (0123456789ab) in turns with HEAD~1 ({self.commits[0][:12]})", result.stdout)
+        self.assertIn(
+            f"main ({self.commits[1][:12]}) (0123456789ab) in turns with HEAD~1 ({self.commits[0][:12]})", result.stdout
+        )
         # The other way round, from what is built already.
         result = self.compare_commits(self.commits[1][:10], self.commits[0])
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -219,7 +229,9 @@ class Commits(Regress):
         words = ("--against", str(file), "--build", self.build("now"), "--rounds", "8")
         result = self.regress(*words, program=self.checkout / "perf/regress")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stdout, r"(?m)^the machine itself since the recording: training f32 \+2[45]\.\d% \(ms\)$")
+        self.assertRegex(
+            result.stdout, r"(?m)^the machine itself since the recording: training f32 \+2[45]\.\d% \(ms\)$"
+        )
 
     def test_are_built_again_when_their_folder_was_deleted(self):
         self.compare_commits("HEAD~1", "HEAD")
