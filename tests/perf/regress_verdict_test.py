@@ -6,6 +6,7 @@ import random
 import unittest
 
 from regress_verdict import (
+    Change,
     change_apart,
     change_in_turns,
     holm,
@@ -49,6 +50,16 @@ class ChangeInTurns(unittest.TestCase):
             inside += change.low <= 1.07 <= change.high
         self.assertGreater(inside / 400, 0.92)
         self.assertLess(inside / 400, 0.99)
+
+    def test_has_an_interval_without_1_when_it_is_significant_and_only_then(self):
+        rng = random.Random(7)
+        outcomes = set()
+        for _ in range(200):
+            change = change_in_turns(noisy(rng, 100, 0.02, 9), noisy(rng, 101.5, 0.02, 9))
+            significant = change.p <= 0.05
+            self.assertEqual(significant, not change.low <= 1.0 <= change.high)
+            outcomes.add(significant)
+        self.assertEqual(outcomes, {False, True})
 
     def test_leaves_out_what_slows_both_down(self):
         rng = random.Random(3)
@@ -146,6 +157,13 @@ class Verdict(unittest.TestCase):
 
     def test_finds_nothing_in_a_change_smaller_than_asked_for(self):
         self.assertEqual(self.verdicts(1, 1.01, 0.001), ["same"] * 12)
+
+    def test_wants_both_a_change_and_its_significance(self):
+        self.assertEqual(verdict(Change(1.05, 0.99, 1.10, 0.2), 0.2, 0.03), "unclear")
+        self.assertEqual(verdict(Change(1.05, 1.01, 1.10, 0.01), 0.06, 0.03), "unclear")
+        self.assertEqual(verdict(Change(1.05, 1.01, 1.10, 0.01), 0.04, 0.03), "worse")
+        self.assertEqual(verdict(Change(1.02, 1.01, 1.025, 0.001), 0.01, 0.03), "same")
+        self.assertEqual(verdict(Change(1 / 1.05, 0.9, 0.99, 0.001), 0.01, 0.03), "better")
 
     def test_does_not_call_the_same_what_noise_hides(self):
         self.assertIn("unclear", self.verdicts(1, 1.0, 0.15))
