@@ -66,8 +66,8 @@ TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
     EXPECT_NE(result.at(key), "") << key;
   }
   for (const char* key :
-       {"images_per_s", "step_ms_median", "matrix_gflop", "depthwise_gflop", "matrix_peak_gflops", "fma_peak_gflops",
-        "limit_images_per_s", "fraction_of_limit", "peak_rss_mib", "planned_mib"}) {
+       {"parameters", "images_per_s", "step_ms_median", "matrix_gflop", "depthwise_gflop", "matrix_peak_gflops",
+        "fma_peak_gflops", "limit_images_per_s", "fraction_of_limit", "peak_rss_mib", "planned_mib"}) {
     EXPECT_GT(result.at(key).get<double>(), 0.0) << key;
   }
   EXPECT_EQ(result.at("onednn").at("version"), Engine::onednn_info().version);
