@@ -28,6 +28,7 @@ packages=(
   libfmt-dev                    # messages
   libboost-program-options-dev  # command line and INI configuration
   nlohmann-json3-dev            # metrics.jsonl and the headers of safetensors
+  libarchive-dev                # archives of data sets
   libgtest-dev                  # tests
   libgmock-dev                  # tests
   libbenchmark-dev              # perf/op_bench

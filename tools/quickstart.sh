@@ -4,11 +4,11 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: tools/quickstart.sh [--data DIR] [--out DIR] [further options of 'convmixer train']
+usage: tools/quickstart.sh [--data PATH] [--out DIR] [further options of 'convmixer train']
 
 Installs the missing packages, builds convmixer and trains a ConvMixer on this computer's CPU:
   without --data   the embedded ten-class set of drawn shapes, a few minutes (configs/quickstart.ini)
-  --data DIR       CIFAR-10, its binary version unpacked in DIR (configs/cifar10-256x8.ini)
+  --data PATH      CIFAR-10, its archive as downloaded or the folder of its files (configs/cifar10-256x8.ini)
   --out DIR        the run's folder (default: runs/quickstart or runs/cifar10-256x8 of this checkout)
 
 Run again after an interruption, it goes on where it was.
@@ -30,7 +30,7 @@ while (($# > 0)); do
       exit 0
       ;;
     --data | --out)
-      (($# > 1)) || die "$1 needs a folder"
+      (($# > 1)) || die "$1 needs a value"
       if [[ $1 == --data ]]; then data=$2; else out=$2; fi
       shift
       ;;
@@ -44,7 +44,7 @@ done
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 name=quickstart
 if [[ -n $data ]]; then
-  [[ -d $data ]] || die "--data: there is no folder '$data'"
+  [[ -e $data ]] || die "--data: there is no file or folder '$data'"
   name=cifar10-256x8
   train_options=(--data "$data" "${train_options[@]}")
 fi

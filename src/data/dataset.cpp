@@ -37,19 +37,24 @@ class FirstImages : public Dataset {
 };
 
 [[noreturn]] void fail_unknown(const std::string& name) {
-  fail_usage("unknown data set '{}': expected shapes, cifar10 or cifar100", name);
+  fail_usage("unknown data set '{}': expected auto, shapes, cifar10 or cifar100", name);
 }
 
 std::unique_ptr<Dataset> open_cifar(const DatasetOptions& options, Split split) {
-  if (options.folder.empty())
-    fail_usage("data set '{}' needs the folder of its binary files: give it with --data", options.name);
-  return options.name == "cifar10" ? open_cifar10(options.folder, split) : open_cifar100(options.folder, split);
+  if (options.path.empty())
+    fail_usage("data set '{}' needs its files: give their folder or archive with --data", options.name);
+  return options.name == "cifar10" ? open_cifar10(options.path, split) : open_cifar100(options.path, split);
 }
 
 }  // namespace
 
 std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split) {
   if (options.limit < 0) fail_usage("limit on images: found {}, expected 0 (none) or more", options.limit);
+  if (options.name == "auto") {
+    DatasetOptions recognised = options;
+    recognised.name = recognise_dataset(options.path);
+    return open_dataset(recognised, split);
+  }
   if (options.name == "shapes") return make_shapes(split, options.limit);
   if (options.name != "cifar10" && options.name != "cifar100") fail_unknown(options.name);
   std::unique_ptr<Dataset> all = open_cifar(options, split);

@@ -24,8 +24,9 @@ OptionGroup model_group(TrainConfig& c) {
 
 OptionGroup data_group(TrainConfig& c) {
   return {"Data",
-          {choice_option("dataset", c.dataset, {"cifar10", "cifar100", "shapes"}, "shapes needs no files"),
-           changeable(path_option("data", c.data, "FOLDER", "folder of CIFAR's binary version")),
+          {choice_option("dataset", c.dataset, {"auto", "cifar10", "cifar100", "shapes"},
+                         "auto is what --data holds, or shapes, which needs no files"),
+           changeable(path_option("data", c.data, "PATH", "CIFAR's archive as downloaded, or folder of its files")),
            integer_option("train-images", c.train_images, 0, kAnyInteger, "train on the first so many; 0: all"),
            integer_option("test-images", c.test_images, 0, kAnyInteger, "test on the first so many; 0: all"),
            list_option("mean", c.mean, -kAnyNumber, "of each colour, pixels being 0 to 1; the data set's if not given"),
@@ -140,7 +141,12 @@ std::map<std::string, std::string> fingerprint(const TrainConfig& config) {
   return values;
 }
 
+void recognise_dataset(TrainConfig& config) {
+  if (config.dataset == "auto") config.dataset = recognise_dataset(config.data);
+}
+
 void resolve(TrainConfig& config, const Dataset& dataset) {
+  recognise_dataset(config);
   check_combinations(config);
   if (config.image_size != 0 && config.image_size != dataset.image_size()) {
     fail_usage("image-size {} doesn't fit the data set {}: its images have {} x {} pixels", config.image_size,
@@ -167,7 +173,7 @@ ConvMixerConfig model_config(const TrainConfig& config, int channels, int classe
 
 DatasetOptions dataset_options(const TrainConfig& config, Split split) {
   return {.name = config.dataset,
-          .folder = config.data,
+          .path = config.data,
           .limit = split == Split::train ? config.train_images : config.test_images};
 }
 

@@ -134,7 +134,7 @@ TEST(Fingerprint, LeavesEpochsOutWhenTheLearningRateIsConstant) {
 
 class Resolve : public testing::Test {
  protected:
-  std::unique_ptr<Dataset> dataset_ = open_dataset({.name = "shapes", .folder = {}, .limit = 10}, Split::test);
+  std::unique_ptr<Dataset> dataset_ = open_dataset({.name = "shapes", .path = {}, .limit = 10}, Split::test);
   TrainConfig config_;
 
   std::string refusal() {

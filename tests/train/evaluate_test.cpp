@@ -23,7 +23,7 @@ class EvaluateTest : public testing::Test {
     return evaluate(network_, loader);
   }
 
-  std::unique_ptr<Dataset> data_ = open_dataset({.name = "shapes", .folder = {}, .limit = 50}, Split::test);
+  std::unique_ptr<Dataset> data_ = open_dataset({.name = "shapes", .path = {}, .limit = 50}, Split::test);
   ThreadPool pool_{2};
   Engine engine_{pool_};
   Network network_{make_convmixer({.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 4}), Precision::f32, engine_};

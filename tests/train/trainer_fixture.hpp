@@ -67,8 +67,8 @@ class TrainerFixture : public testing::Test {
   }
 
   testing_support::TemporaryFolder parent_;
-  std::unique_ptr<Dataset> train_ = open_dataset({.name = "shapes", .folder = {}, .limit = kTrainImages}, Split::train);
-  std::unique_ptr<Dataset> test_ = open_dataset({.name = "shapes", .folder = {}, .limit = kTestImages}, Split::test);
+  std::unique_ptr<Dataset> train_ = open_dataset({.name = "shapes", .path = {}, .limit = kTrainImages}, Split::train);
+  std::unique_ptr<Dataset> test_ = open_dataset({.name = "shapes", .path = {}, .limit = kTestImages}, Split::test);
   ThreadPool pool_{2};
   Engine engine_{pool_};
   TrainingPosition position_;  // of the last training

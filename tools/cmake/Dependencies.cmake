@@ -9,6 +9,7 @@ find_package(hwy 1.0 CONFIG REQUIRED)                                # libhwy-de
 find_package(fmt 9 CONFIG REQUIRED)                                  # libfmt-dev
 find_package(Boost 1.74 CONFIG REQUIRED COMPONENTS program_options)  # libboost-program-options-dev
 find_package(nlohmann_json 3.11 CONFIG REQUIRED)                     # nlohmann-json3-dev
+find_package(LibArchive 3.4 REQUIRED)                                # libarchive-dev
 if(CONVMIXER_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)                                  # libgtest-dev, libgmock-dev
 endif()

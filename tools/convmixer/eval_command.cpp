@@ -63,7 +63,7 @@ Subject find_subject(const fs::path& argument, const CommandOptions& options, Tr
   if (has_config) {
     config = read_config(folder.config());
   } else {
-    config.dataset = subject.info.dataset;
+    config.dataset = subject.info.dataset;  // empty if it doesn't say
     config.mean = subject.info.mean;
     config.std = subject.info.std;
   }
@@ -117,7 +117,7 @@ std::string eval_help() {
   return "usage: convmixer eval RUN_FOLDER_OR_WEIGHTS_FILE [--option value ...]\n\n"
          "Loss, top-1, top-5 and each class's accuracy on the test images. The settings are those of the run, so that\n"
          "the numbers are those of its training log. Weights in timm's format that don't say what data they are for\n"
-         "need --dataset.\n" +
+         "need --data or --dataset.\n" +
          describe_options(groups);
 }
 
@@ -133,8 +133,12 @@ int eval_command(std::span<const std::string> words) {
   const Subject subject = find_subject(line.arguments.front(), options, config);
   assign(groups, line.settings);
   if (config.dataset.empty()) {
-    fail_usage("{} doesn't say what data it was trained on: give --dataset", subject.weights.string());
+    if (config.data.empty()) {
+      fail_usage("{} doesn't say what data it was trained on: give --data or --dataset", subject.weights.string());
+    }
+    config.dataset = "auto";
   }
+  recognise_dataset(config);
   const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
   if (test->classes() != subject.info.model.classes) {
     fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), subject.info.model.classes,

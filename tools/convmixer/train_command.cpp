@@ -75,6 +75,7 @@ TrainConfig read_settings(std::span<const std::string> words, CommandOptions& op
   if (!file.empty()) assign(keys, parse_ini_file(keys, file));
   assign(keys, line.settings);
   if (!options.resume.empty()) config.out = options.resume;
+  recognise_dataset(config);
   if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
   return config;
 }

@@ -33,13 +33,17 @@ class Dataset {
 
 /// Which data set, and how much of it.
 struct DatasetOptions {
-  std::string name = "shapes";     ///< "cifar10", "cifar100", "shapes"
-  std::filesystem::path folder{};  ///< where the binary files are, or the folder that holds cifar-10-batches-bin
-  std::int64_t limit = 0;          ///< > 0: only the first so many images
+  std::string name = "auto";     ///< "cifar10", "cifar100", "shapes"; "auto": see recognise_dataset
+  std::filesystem::path path{};  ///< the files: a folder or an archive (cifar.hpp)
+  std::int64_t limit = 0;        ///< > 0: only the first so many images
 };
 
-/// Opens a split. CIFAR files are mapped and checked whole: size and label range of every record. Throws Error naming
-/// the file, what was found and what was expected; Error (usage) for an unknown name or a missing folder option.
+/// The name of the data set in a folder or an archive, told by the files in it; "shapes" for no path at all. Throws
+/// Error when it is none of those known.
+[[nodiscard]] std::string recognise_dataset(const std::filesystem::path& path);
+
+/// Opens a split. Every record is checked. Throws Error naming the file, what was found and what was expected; Error
+/// (usage) for an unknown name or a missing path.
 [[nodiscard]] std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split);
 
 /// Mean and standard deviation per channel, for pixels scaled to 0..1.

@@ -27,7 +27,7 @@ struct TrainConfig {
   int image_size = 0;  ///< 0: the data set's
 
   // Data
-  std::string dataset = "shapes";
+  std::string dataset = "auto";  ///< see recognise_dataset
   std::filesystem::path data;
   std::int64_t train_images = 0;  ///< 0: all
   std::int64_t test_images = 0;   ///< 0: all
@@ -78,8 +78,11 @@ struct TrainConfig {
 /// number of epochs is among them unless the learning rate is constant: it stretches the schedule.
 [[nodiscard]] std::map<std::string, std::string> fingerprint(const TrainConfig& config);
 
-/// Fills in what depends on data and machine: image size, mean and std, precision. Throws Error (usage) naming the key
-/// for a value that doesn't fit the data set, and for values that don't go together.
+/// Puts the name of the data set that there is at config.data in place of "auto". Throws Error when it is unknown.
+void recognise_dataset(TrainConfig& config);
+
+/// Fills in what depends on data and machine: the data set's name, image size, mean and std, precision. Throws Error
+/// (usage) naming the key for a value that doesn't fit the data set, and for values that don't go together.
 void resolve(TrainConfig& config, const Dataset& dataset);
 
 /// The parts of a configuration, in the terms of the modules that they are for.
