@@ -3,71 +3,149 @@
 #include "convmixer/core/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
+#include <utility>
 
 namespace convmixer {
 
-AugmentationDraw draw_augmentation(const Augmentation& augmentation, Rng& rng) {
-  AugmentationDraw draw;
-  if (augmentation.pad_crop > 0) {
-    const std::uint32_t offsets = 2 * static_cast<std::uint32_t>(augmentation.pad_crop) + 1;
-    draw.top = static_cast<int>(rng.below(offsets));
-    draw.left = static_cast<int>(rng.below(offsets));
+namespace {
+
+/// An operation that was drawn, and what it fills with.
+struct Drawn {
+  ImageOperation operation;
+  std::span<const std::uint8_t> fill;
+};
+
+/// The operations for one image, in order, without identities.
+class Drawing {
+ public:
+  void add(const ImageOperation& operation, std::span<const std::uint8_t> fill) {
+    if (operation.kind != OperationKind::identity) drawn_[count_++] = {operation, fill};
   }
-  if (augmentation.horizontal_flip) draw.flip = rng.below(2) == 1;
+  [[nodiscard]] std::span<const Drawn> operations() const { return std::span(drawn_).first(count_); }
+
+ private:
+  static constexpr int kMost = RandAugmentOptions::kMostOperations + TimmAugmentOptions::kMostOperations + 3;
+  std::array<Drawn, kMost> drawn_;
+  std::size_t count_ = 0;
+};
+
+bool draw_flip(const Augmentation& augmentation, const ImageKey& key, Rng& rng) {
+  if (!augmentation.horizontal_flip) return false;
+  if (!augmentation.alternating_flip) return rng.below(2) == 1;
+  Rng first_epoch(key.seed, RandomStream::alternating_flip, 0, key.index);
+  return (first_epoch.below(2) + key.epoch) % 2 == 1;
+}
+
+/// timm's fill: the data set's mean colour.
+std::vector<std::uint8_t> mean_colour(const Normalisation& normalisation) {
+  std::vector<std::uint8_t> colour;
+  for (const float mean : normalisation.mean)
+    colour.push_back(static_cast<std::uint8_t>(std::clamp(std::nearbyint(255.0F * mean), 0.0F, 255.0F)));
+  return colour;
+}
+
+}  // namespace
+
+ImagePipeline::ImagePipeline(const Augmentation& augmentation, const Normalisation& normalisation,
+                             const ImageShape& shape)
+    : augmentation_(augmentation),
+      shape_(shape),
+      normaliser_(normalisation),
+      black_(static_cast<std::size_t>(shape.channels), 0),
+      mean_colour_(mean_colour(normalisation)) {
+  check_augmentation(augmentation, shape);
+  if (normaliser_.channels() != shape.channels)
+    fail_usage("normalisation: found {} means, expected one for each of the images' {} channels",
+               normaliser_.channels(), shape.channels);
+  if (augmentation.rand_augment.operations > 0) rand_augment_.emplace(augmentation.rand_augment.magnitude, shape);
+  if (augmentation.timm_augment.operations > 0) timm_augment_.emplace(augmentation.timm_augment, shape);
+  if (!augmentation.resized_crop.is_on()) return;
+
+  resize_bytes_ = resize_working_bytes(shape.height, shape.width);
+  for (const ResizeFilter filter : {ResizeFilter::bilinear, ResizeFilter::bicubic}) {
+    using Choice = ResizedCropOptions::Filter;
+    if (augmentation.resized_crop.filter == (filter == ResizeFilter::bilinear ? Choice::bicubic : Choice::bilinear))
+      continue;
+    std::vector<ResizeWeights>& all = weights_[static_cast<std::size_t>(filter)];
+    for (int length = 1; length <= shape.height; ++length) all.emplace_back(length, shape.height, filter);
+    if (shape.width == shape.height) continue;
+    for (int length = 1; length <= shape.width; ++length) all.emplace_back(length, shape.width, filter);
+  }
+}
+
+void ImagePipeline::augment(std::span<const std::uint8_t> image, const ImageKey& key, std::span<std::uint8_t> working,
+                            std::span<std::uint8_t> out) const {
+  assert(image.size() == shape_.bytes() && out.size() == image.size() && working.size() >= working_bytes());
+  Rng rng(key.seed, RandomStream::augmentation, key.epoch, key.index);
+  const CropDraw crop_draw = draw_crop(key, rng);
+  Drawing drawing;
+  if (rand_augment_) {
+    for (int i = 0; i < augmentation_.rand_augment.operations; ++i) drawing.add(rand_augment_->draw(rng), black_);
+  }
+  if (timm_augment_) {
+    for (int i = 0; i < augmentation_.timm_augment.operations; ++i) drawing.add(timm_augment_->draw(rng), mean_colour_);
+  }
+  if (augmentation_.jitter.is_on()) {
+    for (const ImageOperation& operation : draw_jitter(augmentation_.jitter, rng)) drawing.add(operation, black_);
+  }
+
+  // The operations alternate between two places and end in `out`.
+  std::span<std::uint8_t> from = out;
+  std::span<std::uint8_t> to = working.first(shape_.bytes());
+  if (drawing.operations().size() % 2 == 1) std::swap(from, to);
+  apply(crop_draw, {shape_, image}, working.subspan(shape_.bytes()), {shape_, from});
+  for (const Drawn& drawn : drawing.operations()) {
+    convmixer::apply(drawn.operation, {shape_, from}, drawn.fill, {shape_, to});
+    std::swap(from, to);
+  }
+}
+
+ImagePipeline::CropDraw ImagePipeline::draw_crop(const ImageKey& key, Rng& rng) const {
+  using Filter = ResizedCropOptions::Filter;
+  CropDraw draw{.part = {0, 0, shape_.height, shape_.width}};
+  if (augmentation_.pad_crop > 0) {
+    const std::uint32_t offsets = 2 * static_cast<std::uint32_t>(augmentation_.pad_crop) + 1;
+    draw.part.top = static_cast<int>(rng.below(offsets)) - augmentation_.pad_crop;
+    draw.part.left = static_cast<int>(rng.below(offsets)) - augmentation_.pad_crop;
+  }
+  if (augmentation_.resized_crop.is_on()) {
+    const Filter filter = augmentation_.resized_crop.filter;
+    draw.part = draw_resized_crop(augmentation_.resized_crop, shape_, rng);
+    const bool is_cubic = filter == Filter::bicubic || (filter == Filter::random && rng.below(2) == 1);
+    draw.filter = is_cubic ? ResizeFilter::bicubic : ResizeFilter::bilinear;
+  }
+  draw.flip = draw_flip(augmentation_, key, rng);
   return draw;
 }
 
-Normaliser::Normaliser(const Normalisation& normalisation) : tables_(normalisation.mean.size()) {
-  const std::vector<float>& mean = normalisation.mean;
-  const std::vector<float>& deviation = normalisation.std;
-  if (mean.empty() || mean.size() != deviation.size())
-    fail_usage("normalisation: found {} means and {} standard deviations, expected one of each per channel",
-               mean.size(), deviation.size());
-  for (std::size_t channel = 0; channel < tables_.size(); ++channel) {
-    if (!std::isfinite(mean[channel]))
-      fail_usage("normalisation: mean {} of channel {} is not finite", mean[channel], channel);
-    if (!std::isfinite(deviation[channel]) || deviation[channel] <= 0.0F)
-      fail_usage("normalisation: standard deviation {} of channel {} is not positive", deviation[channel], channel);
-    for (std::size_t pixel = 0; pixel < 256; ++pixel)
-      tables_[channel][pixel] = (static_cast<float>(pixel) / 255.0F - mean[channel]) / deviation[channel];
+void ImagePipeline::apply(const CropDraw& draw, const ConstImage& image, std::span<std::uint8_t> working,
+                          const Image& out) const {
+  if (draw.part.height == shape_.height && draw.part.width == shape_.width) {
+    crop(image, draw.part.top, draw.part.left, augmentation_.padding, draw.flip, out);
+    return;
   }
+  const std::vector<ResizeWeights>& all = weights_[static_cast<std::size_t>(draw.filter)];
+  const auto heights = static_cast<std::size_t>(shape_.width == shape_.height ? 0 : shape_.height);
+  resize(image, draw.part, all[heights + static_cast<std::size_t>(draw.part.width) - 1],
+         all[static_cast<std::size_t>(draw.part.height) - 1], working, out);
+  if (draw.flip) flip_horizontally(out);
 }
 
-void augment_pixels(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
-                    const AugmentationDraw& draw, std::span<std::uint8_t> out) {
-  const auto size = static_cast<std::ptrdiff_t>(image_size);
-  assert(out.size() == image.size() && static_cast<std::ptrdiff_t>(image.size()) % (size * size) == 0);
-  // Output pixel (y, x), before the flip, is source pixel (y + down, x + right).
-  const std::ptrdiff_t down = augmentation.pad_crop > 0 ? draw.top - augmentation.pad_crop : 0;
-  const std::ptrdiff_t right = augmentation.pad_crop > 0 ? draw.left - augmentation.pad_crop : 0;
-  const std::ptrdiff_t first = std::clamp<std::ptrdiff_t>(-right, 0, size);  // columns [first, last) lie inside
-  const std::ptrdiff_t last = std::clamp<std::ptrdiff_t>(size - right, first, size);
-
-  std::uint8_t* row_out = out.data();
-  for (const std::uint8_t* plane = image.data(); plane != image.data() + image.size(); plane += size * size) {
-    for (std::ptrdiff_t y = 0; y < size; ++y, row_out += size) {
-      if (y + down < 0 || y + down >= size) {
-        std::fill_n(row_out, size, std::uint8_t{0});
-        continue;
-      }
-      std::fill_n(row_out, first, std::uint8_t{0});
-      std::copy_n(plane + (y + down) * size + right + first, last - first, row_out + first);
-      std::fill_n(row_out + last, size - last, std::uint8_t{0});
-      if (draw.flip) std::reverse(row_out, row_out + size);
+void ImagePipeline::normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const {
+  normalise_pixels(image, normaliser_, out);
+  if (augmentation_.erasing.probability <= 0.0F && augmentation_.cutout == 0) return;
+  Rng rng(key.seed, RandomStream::erasing, key.epoch, key.index);
+  if (const std::optional<Rectangle> part = draw_erasing(augmentation_.erasing, shape_, rng)) {
+    if (augmentation_.erasing.fill == ErasingOptions::Fill::noise) {
+      erase_with_noise(shape_, *part, rng, out);
+    } else {
+      erase(shape_, *part, out);
     }
   }
-}
-
-void normalise_pixels(std::span<const std::uint8_t> image, const Normaliser& normaliser, std::span<float> out) {
-  const std::size_t plane = image.size() / static_cast<std::size_t>(normaliser.channels());
-  assert(out.size() == image.size() && plane * static_cast<std::size_t>(normaliser.channels()) == image.size());
-  for (int channel = 0; channel < normaliser.channels(); ++channel) {
-    const Normaliser::Table& table = normaliser.table(channel);
-    const std::size_t begin = static_cast<std::size_t>(channel) * plane;
-    for (std::size_t i = begin; i < begin + plane; ++i) out[i] = table[image[i]];
-  }
+  if (augmentation_.cutout > 0) erase(shape_, draw_cutout(augmentation_.cutout, shape_, rng), out);
 }
 
 }  // namespace convmixer

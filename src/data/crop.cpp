@@ -55,7 +55,7 @@ void flip_horizontally(const Image& image) {
   }
 }
 
-Box draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape, Rng& rng) {
+Rectangle draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape, Rng& rng) {
   const auto [channels, height, width] = shape;
   const auto area = static_cast<double>(shape.plane());
   const float log_low = std::log(options.ratio_low);
@@ -63,7 +63,7 @@ Box draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape
   for (int i = 0; i < kTries; ++i) {
     const double target = area * static_cast<double>(rng.uniform(options.scale_low, options.scale_high));
     const double ratio = std::exp(static_cast<double>(rng.uniform(log_low, log_high)));
-    const Box box{
+    const Rectangle box{
         .top = 0, .left = 0, .height = rounded(std::sqrt(target / ratio)), .width = rounded(std::sqrt(target * ratio))};
     if (box.width < 1 || box.width > width || box.height < 1 || box.height > height) continue;
     const auto place = [&](int room) { return static_cast<int>(rng.below(static_cast<std::uint32_t>(room) + 1)); };
@@ -71,7 +71,7 @@ Box draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape
     return {top, place(width - box.width), box.height, box.width};
   }
   const double own_ratio = static_cast<double>(width) / height;
-  Box box{.top = 0, .left = 0, .height = height, .width = width};
+  Rectangle box{.top = 0, .left = 0, .height = height, .width = width};
   if (own_ratio < static_cast<double>(options.ratio_low)) {
     box.height = std::max(1, rounded(width / static_cast<double>(options.ratio_low)));
   } else if (own_ratio > static_cast<double>(options.ratio_high)) {

@@ -31,9 +31,6 @@ const LoaderOptions& checked(const LoaderOptions& options, const Dataset& datase
   if (static_cast<int>(options.normalisation.mean.size()) != dataset.channels())
     fail_usage("normalisation: found {} means, expected one for each of the data set's {} channels",
                options.normalisation.mean.size(), dataset.channels());
-  if (options.augmentation.pad_crop < 0 || options.augmentation.pad_crop > dataset.image_size())
-    fail_usage("padding before the crop: found {}, expected 0 to the image size {}", options.augmentation.pad_crop,
-               dataset.image_size());
   return options;
 }
 
@@ -51,6 +48,7 @@ struct Slot {
   std::int64_t epoch = 0;
   std::vector<std::uint32_t> indices;  // of the batch's images
   std::vector<std::uint8_t> pixels;    // of the images, augmented and not yet normalised
+  std::vector<std::uint8_t> working;   // of the task that augments
   AlignedBuffer images;
   std::vector<std::int32_t> labels;
   Batch batch;
@@ -73,7 +71,7 @@ struct Loader::Impl {
       : dataset(data),
         options(checked(loader_options, data)),
         pool(thread_pool),
-        normaliser(options.normalisation),
+        pipeline(options.augmentation, options.normalisation, {data.channels(), data.image_size(), data.image_size()}),
         image_elements(static_cast<std::size_t>(data.channels() * data.image_size() * data.image_size())),
         batches_per_epoch(data.size() / options.batch_size +
                           (options.drop_last || data.size() % options.batch_size == 0 ? 0 : 1)),
@@ -84,6 +82,7 @@ struct Loader::Impl {
     for (Slot& slot : slots) {
       slot.indices.reserve(batch_size);
       slot.pixels.resize(batch_size * image_elements);
+      slot.working.resize(pipeline.working_bytes());
       slot.images = AlignedBuffer(batch_size * image_elements * sizeof(float));
       slot.labels.resize(batch_size);
     }
@@ -149,19 +148,21 @@ struct Loader::Impl {
     return std::span(slot.pixels).subspan(n * image_elements, image_elements);
   }
 
+  [[nodiscard]] ImageKey key_of(const Slot& slot, std::size_t n) const {
+    return {options.seed, static_cast<std::uint32_t>(slot.epoch), slot.indices[n]};
+  }
+
   /// Image n of a batch: what is done to its bytes.
   void augment(Slot& slot, std::size_t n) const {
     const std::uint32_t index = slot.indices[n];
-    Rng rng(options.seed, RandomStream::augmentation, static_cast<std::uint32_t>(slot.epoch), index);
-    const AugmentationDraw draw = draw_augmentation(options.augmentation, rng);
-    augment_pixels(dataset.image(index), dataset.image_size(), options.augmentation, draw, pixels_of(slot, n));
+    pipeline.augment(dataset.image(index), key_of(slot, n), slot.working, pixels_of(slot, n));
     slot.labels[n] = dataset.label(index);
   }
 
   /// What is done once its batch may have been mixed: normalisation, and what works on normalised values.
   void finish(Slot& slot, std::size_t n) const {
-    normalise_pixels(pixels_of(slot, n), normaliser,
-                     slot.images.as<float>().subspan(n * image_elements, image_elements));
+    pipeline.normalise(pixels_of(slot, n), key_of(slot, n),
+                       slot.images.as<float>().subspan(n * image_elements, image_elements));
   }
 
   bool is_dropping() {
@@ -193,7 +194,7 @@ struct Loader::Impl {
   const Dataset& dataset;
   const LoaderOptions options;
   ThreadPool& pool;
-  const Normaliser normaliser;
+  const ImagePipeline pipeline;
   const std::size_t image_elements;
   const std::int64_t batches_per_epoch;
 

@@ -92,8 +92,8 @@ std::size_t resize_working_bytes(int box_height, int out_width) {
   return static_cast<std::size_t>(box_height) * static_cast<std::size_t>(out_width);
 }
 
-void resize(const ConstImage& image, const Box& box, const ResizeWeights& horizontal, const ResizeWeights& vertical,
-            std::span<std::uint8_t> working, const Image& out) {
+void resize(const ConstImage& image, const Rectangle& box, const ResizeWeights& horizontal,
+            const ResizeWeights& vertical, std::span<std::uint8_t> working, const Image& out) {
   assert(image.shape.channels == out.shape.channels);
   assert(box.top >= 0 && box.left >= 0 && box.top + box.height <= image.shape.height &&
          box.left + box.width <= image.shape.width);

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "train/augmentation_options.hpp"
 
 #include <cmath>
 #include <limits>
@@ -31,8 +32,6 @@ OptionGroup data_group(TrainConfig& c) {
            integer_option("test-images", c.test_images, 0, kAnyInteger, "test on the first so many; 0: all"),
            list_option("mean", c.mean, -kAnyNumber, "of each colour, pixels being 0 to 1; the data set's if not given"),
            list_option("std", c.std, 1e-6F, "standard deviation, likewise"),
-           integer_option("pad-crop", c.pad_crop, 0, 64, "random crops out of a border of so many pixels; 0: off"),
-           switch_option("horizontal-flip", c.horizontal_flip, "flip half of the images, drawn at random"),
            integer_option("batch-size", c.batch_size, std::int64_t{1}, 65536, "images of a training step"),
            changeable(integer_option("eval-batch-size", c.eval_batch_size, std::int64_t{1}, 65536,
                                      "images evaluated together; divides the test set best")),
@@ -115,7 +114,8 @@ void check_channels(const std::string& key, const std::vector<float>& values, co
 }  // namespace
 
 std::vector<OptionGroup> config_options(TrainConfig& config) {
-  return {model_group(config), data_group(config), optimizer_group(config), machine_group(config), run_group(config)};
+  return {model_group(config),     data_group(config),    augmentation_options(config.augmentation),
+          optimizer_group(config), machine_group(config), run_group(config)};
 }
 
 TrainConfig read_config(const std::filesystem::path& path) {
@@ -153,6 +153,7 @@ void resolve(TrainConfig& config, const Dataset& dataset) {
                config.dataset, dataset.image_size(), dataset.image_size());
   }
   config.image_size = dataset.image_size();
+  check_augmentation(config.augmentation, {dataset.channels(), dataset.image_size(), dataset.image_size()});
   const Normalisation usual = default_normalisation(config.dataset);
   if (config.mean.empty()) config.mean = usual.mean;
   if (config.std.empty()) config.std = usual.std;
@@ -187,7 +188,7 @@ LoaderOptions loader_options(const TrainConfig& config, Split split) {
     options.batch_size = config.batch_size;
     options.shuffle = true;
     options.drop_last = config.drop_last;
-    options.augmentation = {.pad_crop = config.pad_crop, .horizontal_flip = config.horizontal_flip};
+    options.augmentation = config.augmentation;
   }
   return options;
 }

@@ -95,6 +95,23 @@ Option list_option(const std::string& name, std::vector<float>& variable, float 
           [&variable] { return fmt::format("{}", fmt::join(variable, ",")); }};
 }
 
+Option range_option(const std::string& name, float& low, float& high, float least, float most,
+                    const std::string& help) {
+  return {name,
+          "LOW,HIGH",
+          help,
+          fmt::format("two numbers from {} to {} with a comma between them, the lower first", least, most),
+          [&low, &high, name, least, most](const std::string& text) {
+            std::vector<float> numbers;
+            if (!list_option(name, numbers, least, "").read(text)) return false;
+            if (numbers.size() != 2 || numbers[0] > numbers[1] || numbers[1] > most) return false;
+            low = numbers[0];
+            high = numbers[1];
+            return true;
+          },
+          [&low, &high] { return fmt::format("{},{}", low, high); }};
+}
+
 Option switch_option(const std::string& name, bool& variable, const std::string& help) {
   return {name,
           "",

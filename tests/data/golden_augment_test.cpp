@@ -89,7 +89,7 @@ Operation adjust(const std::string& name) {
 
 Operation resized_crop(const GoldenAugment& golden, const std::string& name) {
   const auto number = [&](const char* key) { return static_cast<int>(golden.number(name, key)); };
-  const Box box{number("top"), number("left"), number("height"), number("width")};
+  const Rectangle box{number("top"), number("left"), number("height"), number("width")};
   const bool is_cubic = golden.file().metadata(name).find("bicubic") != std::string::npos;
   const ResizeFilter filter = is_cubic ? ResizeFilter::bicubic : ResizeFilter::bilinear;
   return [=](const ConstImage& image, const Image& out) {

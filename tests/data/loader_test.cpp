@@ -131,17 +131,17 @@ TEST(Loader, BatchesHoldWhatTheirImagesDrawSayBySeedEpochAndIndex) {
   Loader loader(dataset, options, pool);
   loader.start(3);
   const std::vector<std::uint32_t> order = epoch_order(20, options.seed, 3);
-  const Normaliser normaliser(options.normalisation);
+  const ImagePipeline pipeline(options.augmentation, options.normalisation, {3, kImageSize, kImageSize});
+  std::vector<std::uint8_t> working(pipeline.working_bytes());
   std::vector<std::uint8_t> pixels(kImageBytes);
   std::vector<float> expected(kImageBytes);
   std::size_t i = 0;
   for (const BatchCopy& batch : rest_of_epoch(loader)) {
     for (std::size_t n = 0; n < batch.labels.size(); ++n, ++i) {
       ASSERT_EQ(batch.labels[n], static_cast<std::int32_t>(order[i]));
-      Rng rng(options.seed, RandomStream::augmentation, 3, order[i]);
-      const AugmentationDraw draw = draw_augmentation(options.augmentation, rng);
-      augment_pixels(dataset.image(order[i]), kImageSize, options.augmentation, draw, pixels);
-      normalise_pixels(pixels, normaliser, expected);
+      const ImageKey key{options.seed, 3, order[i]};
+      pipeline.augment(dataset.image(order[i]), key, working, pixels);
+      pipeline.normalise(pixels, key, expected);
       ASSERT_TRUE(std::ranges::equal(std::span(batch.images).subspan(n * kImageBytes, kImageBytes), expected)) << i;
     }
   }

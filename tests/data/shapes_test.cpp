@@ -1,6 +1,7 @@
 #include "convmixer/data/shapes.hpp"
 
-#include "convmixer/data/augment.hpp"
+#include "convmixer/core/rng.hpp"
+#include "convmixer/data/normaliser.hpp"
 
 #include <gtest/gtest.h>
 

@@ -40,6 +40,24 @@ TEST_F(ToolTrain, PrintsWhatWillRunThenEveryEpochThenTheEnd) {
   }
 }
 
+TEST_F(ToolTrain, TellsHowImagesAreAugmented) {
+  const auto row = [&](const std::vector<std::string>& settings) {
+    const std::string output = train("run", 1, settings + std::vector<std::string>{"--fresh"}).output;
+    const std::size_t begin = output.find("augmentation  ");
+    return begin == std::string::npos ? output : output.substr(begin, output.find('\n', begin) - begin);
+  };
+  EXPECT_EQ(row({"--pad-crop", "0", "--horizontal-flip", "no"}), "augmentation  none");
+  EXPECT_EQ(row({"--pad-mode", "reflect", "--alternating-flip", "--randaugment", "2,12", "--cutout", "8"}),
+            "augmentation  random crops out of a mirrored border of 4 pixels, alternating flips, RandAugment(2,12), "
+            "cutout of 8 x 8 pixels");
+  EXPECT_EQ(
+      row({"--pad-crop", "0", "--horizontal-flip", "no", "--resized-crop", "0.75,1", "--auto-augment", "rand-m9-inc1",
+           "--jitter", "0.1,0.2,0.3", "--random-erasing", "0.25", "--random-erasing-fill", "noise"}),
+      "augmentation  resized crops of 75% to 100% of the area (bilinear, ratio 0.75 to 1.333), timm's "
+      "rand-m9-inc1, brightness, contrast and saturation changed by up to 10%, 20% and 30%, 25% erased in part "
+      "(2% to 33% of the area, noise)");
+}
+
 TEST_F(ToolTrain, WritesNeitherReturnsNorEscapesToAFile) {
   EXPECT_EQ(train("run").output.find_first_of("\r\x1b"), std::string::npos);
 }

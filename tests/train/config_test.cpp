@@ -42,6 +42,48 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   EXPECT_EQ(read.mean, config.mean);
 }
 
+TEST(TrainConfig, ReadsEveryAugmentationAndWritesItBack) {
+  const std::map<std::string, std::string> settings{{"pad-crop", "3"},
+                                                    {"pad-mode", "reflect"},
+                                                    {"resized-crop", "0.75,1"},
+                                                    {"resized-crop-ratio", "0.5,2"},
+                                                    {"resized-crop-filter", "random"},
+                                                    {"horizontal-flip", "false"},
+                                                    {"alternating-flip", "true"},
+                                                    {"randaugment", "2,12"},
+                                                    {"auto-augment", "rand-m9-mstd0.5-inc1"},
+                                                    {"jitter", "0.4,0.2,0.1"},
+                                                    {"random-erasing", "0.25"},
+                                                    {"random-erasing-scale", "0.02,0.4"},
+                                                    {"random-erasing-ratio", "0.25,4"},
+                                                    {"random-erasing-fill", "noise"},
+                                                    {"cutout", "8"}};
+  TrainConfig config;
+  const std::map<std::string, std::string> before = fingerprint(config);
+  for (const auto& [key, value] : settings) set(config, key, value);
+  const std::map<std::string, std::string> after = fingerprint(config);
+  for (const auto& [key, value] : settings) {
+    EXPECT_EQ(after.at(key), value);
+    EXPECT_NE(before.at(key), value) << key;
+  }
+  const Augmentation& augmentation = config.augmentation;
+  EXPECT_EQ(augmentation.resized_crop.scale_low, 0.75F);
+  EXPECT_EQ(augmentation.resized_crop.scale_high, 1.0F);
+  EXPECT_EQ(augmentation.rand_augment, (RandAugmentOptions{.operations = 2, .magnitude = 12}));
+  EXPECT_EQ(augmentation.timm_augment.deviation, 0.5F);
+  EXPECT_EQ(augmentation.jitter, (JitterOptions{0.4F, 0.2F, 0.1F}));
+  EXPECT_EQ(augmentation.erasing.ratio_high, 4.0F);
+  EXPECT_EQ(augmentation.erasing.fill, ErasingOptions::Fill::noise);
+  set(config, "jitter", "0.2");
+  EXPECT_EQ(augmentation.jitter, (JitterOptions{0.2F, 0.2F, 0.2F}));
+  EXPECT_EQ(fingerprint(config).at("jitter"), "0.2");
+  for (const char* key : {"resized-crop", "randaugment", "auto-augment"}) {
+    set(config, key, "off");
+    EXPECT_EQ(fingerprint(config).at(key), "off");
+  }
+  EXPECT_FALSE(augmentation.resized_crop.is_on());
+}
+
 TEST(TrainConfig, HasEveryKeyOnce) {
   TrainConfig config;
   std::set<std::string> names;
@@ -62,6 +104,24 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
                                                                               {"image-size", "-1"},
                                                                               {"train-images", "-1"},
                                                                               {"pad-crop", "65"},
+                                                                              {"pad-mode", "edge"},
+                                                                              {"resized-crop", "0.5"},
+                                                                              {"resized-crop", "0,1"},
+                                                                              {"resized-crop", "0.9,0.5"},
+                                                                              {"resized-crop", "0.5,1.5"},
+                                                                              {"resized-crop-ratio", "1,x"},
+                                                                              {"resized-crop-filter", "box"},
+                                                                              {"randaugment", "2"},
+                                                                              {"randaugment", "2,31"},
+                                                                              {"auto-augment", "rand-m99"},
+                                                                              {"auto-augment", "augmix"},
+                                                                              {"jitter", "-0.1"},
+                                                                              {"jitter", "0.1,0.2"},
+                                                                              {"random-erasing", "1.5"},
+                                                                              {"random-erasing-scale", "0.5,0.1"},
+                                                                              {"random-erasing-ratio", "0,1"},
+                                                                              {"random-erasing-fill", "black"},
+                                                                              {"cutout", "-1"},
                                                                               {"batch-size", "0"},
                                                                               {"eval-batch-size", "0"},
                                                                               {"prefetch", "0"},
@@ -181,6 +241,17 @@ TEST_F(Resolve, RefusesSettingsThatWouldHaveNoEffect) {
   EXPECT_EQ(refusal(), "nesterov has no effect without optimizer = sgd");
 }
 
+TEST_F(Resolve, RefusesAugmentationsThatDontGoTogether) {
+  set(config_, "resized-crop", "0.75,1");
+  EXPECT_EQ(refusal(), "pad-crop and resized-crop exclude each other: set pad-crop = 0");
+  config_.augmentation.pad_crop = 0;
+  set(config_, "randaugment", "2,9");
+  set(config_, "auto-augment", "rand-m9");
+  EXPECT_EQ(refusal(), "randaugment and auto-augment exclude each other");
+  set(config_, "auto-augment", "off");
+  EXPECT_NO_THROW(resolve(config_, *dataset_));
+}
+
 TEST_F(Resolve, RefusesAWarmUpLongerThanTheRun) {
   config_.schedule = ScheduleKind::cosine;
   config_.epochs = 3;
@@ -218,11 +289,15 @@ TEST(LoaderOptions, AugmentAndShuffleTrainingImagesOnly) {
 class Configurations : public testing::TestWithParam<std::string> {};
 
 TEST_P(Configurations, AreReadWithoutComplaint) {
-  const TrainConfig config = read_config(std::filesystem::path(CONVMIXER_SOURCE_DIR) / "configs" / GetParam());
+  TrainConfig config = read_config(std::filesystem::path(CONVMIXER_SOURCE_DIR) / "configs" / GetParam());
   EXPECT_EQ(config.patch_size, 2);
+  // The drawn shapes have CIFAR's size: what fits them fits it.
+  EXPECT_NO_THROW(resolve(config, *open_dataset({.name = "shapes", .limit = 10}, Split::test)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Shipped, Configurations, testing::Values("cifar10-256x8.ini", "labml.ini", "quickstart.ini"),
+INSTANTIATE_TEST_SUITE_P(Shipped, Configurations,
+                         testing::Values("cifar10-256x8.ini", "labml.ini", "locuslab-25.ini", "locuslab-100.ini",
+                                         "quickstart.ini"),
                          [](const auto& instance) {
                            std::string name = instance.param.substr(0, instance.param.find('.'));
                            std::erase(name, '-');

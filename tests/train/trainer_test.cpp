@@ -43,8 +43,8 @@ TEST_F(TrainerTest, RecordsEveryEpochAndTheStepsAtTheInterval) {
 TEST_F(TrainerTest, LearnsTheFirstImages) {
   TrainConfig config = small_config("run");
   config.epochs = 20;
-  config.pad_crop = 0;
-  config.horizontal_flip = false;
+  config.augmentation.pad_crop = 0;
+  config.augmentation.horizontal_flip = false;
   config.log_interval = 0;
   ASSERT_EQ(train(config), TrainEnd::finished);
   const auto records = timeless_metrics(config.out);

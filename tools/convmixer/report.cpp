@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include "augmentation_text.hpp"
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/plan/engine.hpp"
@@ -40,13 +41,6 @@ std::string describe_schedule(const TrainConfig& config) {
                      config.warmup_epochs);
 }
 
-std::string describe_augmentation(const TrainConfig& config) {
-  std::vector<std::string> parts;
-  if (config.pad_crop > 0) parts.push_back(fmt::format("random crops out of a border of {} pixels", config.pad_crop));
-  if (config.horizontal_flip) parts.emplace_back("horizontal flips");
-  return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
-}
-
 }  // namespace
 
 std::string describe(const ConvMixerConfig& model) {
@@ -66,7 +60,7 @@ Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& t
   const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", config.data.string());
   return {{"data", fmt::format("{}: {} training and {} test images{}", config.dataset, with_commas(train.size()),
                                with_commas(test.size()), folder)},
-          {"augmentation", describe_augmentation(config)}};
+          {"augmentation", describe(config.augmentation)}};
 }
 
 Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch) {

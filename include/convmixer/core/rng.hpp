@@ -9,10 +9,12 @@ namespace convmixer {
 /// What random numbers are for. Each purpose has its own streams, so that adding draws to one
 /// never shifts another. The values are part of the reproducibility contract: never renumber.
 enum class RandomStream : std::uint32_t {
-  initialisation = 1,  ///< where = (parameter index, 0)
-  shuffle = 2,         ///< where = (epoch, 0)
-  augmentation = 3,    ///< where = (epoch, image index)
-  synthetic_data = 4,  ///< where = (split, image index)
+  initialisation = 1,    ///< where = (parameter index, 0)
+  shuffle = 2,           ///< where = (epoch, 0)
+  augmentation = 3,      ///< where = (epoch, image index)
+  synthetic_data = 4,    ///< where = (split, image index)
+  alternating_flip = 6,  ///< where = (0, image index)
+  erasing = 7,           ///< where = (epoch, image index)
 };
 
 /// Philox4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.

@@ -1,57 +1,95 @@
-/// What a network sees of an image, in two stages: random crop and flip of its bytes in training, normalisation always.
+/// What a network sees of an image: how it is augmented in training, and how that is done.
 #pragma once
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/affine.hpp"
+#include "convmixer/data/crop.hpp"
+#include "convmixer/data/erasing.hpp"
+#include "convmixer/data/image.hpp"
+#include "convmixer/data/jitter.hpp"
+#include "convmixer/data/normaliser.hpp"
+#include "convmixer/data/rand_augment.hpp"
+#include "convmixer/data/timm_augment.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace convmixer {
 
+/// Everything that may be done to a training image, in this order; by default nothing. `pad_crop` and `resized_crop`
+/// exclude each other, so do `rand_augment` and `timm_augment`.
 struct Augmentation {
-  int pad_crop = 0;              ///< zero border on each side, then a crop of the image's own size at random; 0 = off
-  bool horizontal_flip = false;  ///< with probability 1/2
+  int pad_crop = 0;                  ///< border on each side, then a crop of the image's own size at random; 0 = off
+  bool horizontal_flip = false;      ///< with probability 1/2
+  Padding padding = Padding::zeros;  ///< of pad_crop
+  ResizedCropOptions resized_crop{};
+  /// With horizontal_flip: drawn for an image's first epoch only, then every other epoch has it the other way round
+  /// (Jordan, arXiv 2404.00498).
+  bool alternating_flip = false;
+  RandAugmentOptions rand_augment{};
+  TimmAugmentOptions timm_augment{};
+  JitterOptions jitter{};
+  ErasingOptions erasing{};  ///< after normalisation
+  int cutout = 0;            ///< side of the square, after normalisation; 0 = off
 };
 
-/// The random choices for one image. Offsets are those of the crop within the padded image, 0..2 * pad_crop.
-struct AugmentationDraw {
-  int top = 0;
-  int left = 0;
-  bool flip = false;
+/// Throws Error (usage) saying what doesn't fit: values out of range, or with each other, or with such images.
+void check_augmentation(const Augmentation& augmentation, const ImageShape& shape);
+
+/// Which image of which epoch: with the seed it decides all that is drawn.
+struct ImageKey {
+  std::uint64_t seed = 0;
+  std::uint32_t epoch = 0;
+  std::uint32_t index = 0;
 };
 
-/// Draws in a fixed order (top, left, flip), each only if its augmentation is on.
-[[nodiscard]] AugmentationDraw draw_augmentation(const Augmentation& augmentation, Rng& rng);
-
-/// (pixel / 255 - mean) / std for every byte value and channel, computed once, each operation rounded to f32 as
-/// torchvision's ToTensor and Normalize do.
-class Normaliser {
+/// Augments and normalises images of one shape. Immutable: any number of threads may use it. What becomes of an image
+/// is a function of its key and its bytes alone.
+class ImagePipeline {
  public:
-  using Table = std::array<float, 256>;
+  /// Throws Error (usage) as check_augmentation and Normaliser do.
+  ImagePipeline(const Augmentation& augmentation, const Normalisation& normalisation, const ImageShape& shape);
 
-  /// One mean and one std per channel. Throws Error for no channel, another number of stds than means, or a std that
-  /// is not positive and finite.
-  explicit Normaliser(const Normalisation& normalisation);
+  [[nodiscard]] const ImageShape& shape() const noexcept { return shape_; }
 
-  [[nodiscard]] int channels() const { return static_cast<int>(tables_.size()); }
-  /// The normalised value of every byte value in a channel.
-  [[nodiscard]] const Table& table(int channel) const { return tables_[static_cast<std::size_t>(channel)]; }
+  /// Bytes of working memory that augment() needs.
+  [[nodiscard]] std::size_t working_bytes() const noexcept { return shape_.bytes() + resize_bytes_; }
+
+  /// First stage, bytes to bytes: crop, flip, the policy's operations, jitter. `image` and `out` are (C, H, W) and
+  /// don't overlap.
+  void augment(std::span<const std::uint8_t> image, const ImageKey& key, std::span<std::uint8_t> working,
+               std::span<std::uint8_t> out) const;
+
+  /// Last stage, bytes to f32, both (C, H, W): normalised, then partly erased. What mixes the bytes of a batch's images
+  /// comes in between.
+  void normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const;
 
  private:
-  std::vector<Table> tables_;
+  /// The part of the image that is seen: of the image's own size, or resized to it.
+  struct CropDraw {
+    Rectangle part;
+    ResizeFilter filter = ResizeFilter::bilinear;
+    bool flip = false;
+  };
+
+  [[nodiscard]] CropDraw draw_crop(const ImageKey& key, Rng& rng) const;
+  void apply(const CropDraw& draw, const ConstImage& image, std::span<std::uint8_t> working, const Image& out) const;
+
+  Augmentation augmentation_;
+  ImageShape shape_;
+  Normaliser normaliser_;
+  std::optional<RandAugment> rand_augment_;
+  std::optional<TimmAugment> timm_augment_;
+  std::vector<std::uint8_t> black_;
+  std::vector<std::uint8_t> mean_colour_;
+  std::size_t resize_bytes_ = 0;
+  /// From every size that a crop may have to the image's own, for each filter that is used: by length - 1, for heights,
+  /// then for widths unless they are the same.
+  std::array<std::vector<ResizeWeights>, 2> weights_;
 };
-
-/// First stage of an image, bytes to bytes: crop, then flip. `image` and `out` are (C, H, W) bytes with
-/// H = W = `image_size` and don't overlap. Padding is black, as torchvision.transforms.RandomCrop(padding=...) on PIL
-/// images.
-void augment_pixels(std::span<const std::uint8_t> image, int image_size, const Augmentation& augmentation,
-                    const AugmentationDraw& draw, std::span<std::uint8_t> out);
-
-/// Last stage of an image, bytes to normalised f32; both (C, H, W), C = normaliser.channels(). What mixes the images of
-/// a batch comes in between (mix.hpp).
-void normalise_pixels(std::span<const std::uint8_t> image, const Normaliser& normaliser, std::span<float> out);
 
 }  // namespace convmixer

@@ -19,18 +19,22 @@ void crop(const ConstImage& image, int top, int left, Padding padding, bool flip
 /// Mirrors an image left to right, in place.
 void flip_horizontally(const Image& image);
 
-/// A part of random area and aspect ratio: torchvision.transforms.RandomResizedCrop, and timm's.
+/// A part of random area and aspect ratio, resized to the size of the whole: torchvision.transforms.RandomResizedCrop,
+/// and timm's.
 struct ResizedCropOptions {
-  float scale_low = 1.0F;  ///< of the image's area
-  float scale_high = 1.0F;
-  float ratio_low = 1.0F;  ///< width : height
-  float ratio_high = 1.0F;
+  enum class Filter { bilinear, bicubic, random };  ///< random: either, equally likely for each image
 
-  bool operator==(const ResizedCropOptions&) const = default;
+  float scale_low = 0.0F;         ///< of the image's area
+  float scale_high = 0.0F;        ///< 0 = off
+  float ratio_low = 3.0F / 4.0F;  ///< width : height
+  float ratio_high = 4.0F / 3.0F;
+  Filter filter = Filter::bilinear;
+
+  [[nodiscard]] bool is_on() const noexcept { return scale_high > 0.0F; }
 };
 
 /// Area uniform, aspect ratio log-uniform, place uniform; after ten boxes that don't fit, the largest one in the middle
 /// that has an aspect ratio in range.
-[[nodiscard]] Box draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape, Rng& rng);
+[[nodiscard]] Rectangle draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape, Rng& rng);
 
 }  // namespace convmixer

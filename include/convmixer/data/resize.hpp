@@ -25,12 +25,12 @@ struct ResizeWeights {
 };
 
 /// A rectangle of pixels.
-struct Box {
+struct Rectangle {
   int top = 0;
   int left = 0;
   int height = 0;
   int width = 0;
-  bool operator==(const Box&) const = default;
+  bool operator==(const Rectangle&) const = default;
 };
 
 /// Bytes that resize() needs as working memory for one channel of a box so high.
@@ -39,7 +39,7 @@ struct Box {
 /// Writes the box of `image`, cut out and then resized to the shape of `out`: first along rows, then along columns,
 /// rounded to bytes in between, either left out where the size stays. `horizontal` and `vertical` are the weights from
 /// box.width to the width of `out` and from box.height to its height, and not looked at for an axis that stays.
-void resize(const ConstImage& image, const Box& box, const ResizeWeights& horizontal, const ResizeWeights& vertical,
-            std::span<std::uint8_t> working, const Image& out);
+void resize(const ConstImage& image, const Rectangle& box, const ResizeWeights& horizontal,
+            const ResizeWeights& vertical, std::span<std::uint8_t> working, const Image& out);
 
 }  // namespace convmixer

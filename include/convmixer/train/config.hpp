@@ -33,12 +33,12 @@ struct TrainConfig {
   std::int64_t test_images = 0;   ///< 0: all
   std::vector<float> mean;        ///< empty: the data set's usual
   std::vector<float> std;
-  int pad_crop = 4;
-  bool horizontal_flip = true;
   std::int64_t batch_size = 128;
   std::int64_t eval_batch_size = 200;  // divides the test sets of CIFAR and shapes
   bool drop_last = false;
   int prefetch = 4;
+
+  Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
 
   // Optimiser and schedule
   OptimizerOptions optimizer{.weight_decay = 0.05F};
@@ -64,8 +64,8 @@ struct TrainConfig {
   bool quiet = false;
 };
 
-/// The settings in groups (Model, Data, Optimiser, Machine, Run), each declared here and nowhere else. `config` must
-/// outlive them. select_options takes the part that a tool has use for.
+/// The settings in groups (Model, Data, Augmentation, Optimiser, Machine, Run), each declared here and nowhere else.
+/// `config` must outlive them. select_options takes the part that a tool has use for.
 [[nodiscard]] std::vector<OptionGroup> config_options(TrainConfig& config);
 
 /// The settings of an INI file; those it doesn't mention are at their defaults. Throws Error naming file, line and key.

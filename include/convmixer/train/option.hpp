@@ -42,6 +42,9 @@ struct OptionGroup {
 /// Comma-separated finite numbers, at least `low` each; an empty text is an empty list.
 [[nodiscard]] Option list_option(const std::string& name, std::vector<float>& variable, float low,
                                  const std::string& help);
+/// Two numbers "LOW,HIGH" within [least, most], low <= high.
+[[nodiscard]] Option range_option(const std::string& name, float& low, float& high, float least, float most,
+                                  const std::string& help);
 [[nodiscard]] Option switch_option(const std::string& name, bool& variable, const std::string& help);
 /// Seconds written as parse_duration reads them.
 [[nodiscard]] Option duration_option(const std::string& name, std::int64_t& variable, const std::string& help);

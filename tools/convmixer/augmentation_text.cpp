@@ -1,0 +1,51 @@
+#include "augmentation_text.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
+namespace convmixer::tool {
+namespace {
+
+/// "20%"
+std::string percent(float share) { return fmt::format("{:.4g}%", 100.0F * share); }
+
+std::string describe(const ResizedCropOptions& crop) {
+  using Filter = ResizedCropOptions::Filter;
+  const char* const filter = crop.filter == Filter::bilinear  ? "bilinear"
+                             : crop.filter == Filter::bicubic ? "bicubic"
+                                                              : "bilinear or bicubic";
+  return fmt::format("resized crops of {} to {} of the area ({}, ratio {:.4g} to {:.4g})", percent(crop.scale_low),
+                     percent(crop.scale_high), filter, crop.ratio_low, crop.ratio_high);
+}
+
+std::string describe(const JitterOptions& jitter) {
+  return fmt::format("brightness, contrast and saturation changed by up to {}, {} and {}", percent(jitter.brightness),
+                     percent(jitter.contrast), percent(jitter.saturation));
+}
+
+std::string describe(const ErasingOptions& erasing) {
+  return fmt::format("{} erased in part ({} to {} of the area, {})", percent(erasing.probability),
+                     percent(erasing.scale_low), percent(erasing.scale_high),
+                     erasing.fill == ErasingOptions::Fill::noise ? "noise" : "mean colour");
+}
+
+}  // namespace
+
+std::string describe(const Augmentation& a) {
+  std::vector<std::string> parts;
+  if (a.pad_crop > 0)
+    parts.push_back(fmt::format("random crops out of a {}border of {} pixels",
+                                a.padding == Padding::reflect ? "mirrored " : "", a.pad_crop));
+  if (a.resized_crop.is_on()) parts.push_back(describe(a.resized_crop));
+  if (a.horizontal_flip) parts.emplace_back(a.alternating_flip ? "alternating flips" : "horizontal flips");
+  if (a.rand_augment.operations > 0) parts.push_back(fmt::format("RandAugment({})", to_string(a.rand_augment)));
+  if (a.timm_augment.operations > 0) parts.push_back(fmt::format("timm's {}", to_string(a.timm_augment)));
+  if (a.jitter.is_on()) parts.push_back(describe(a.jitter));
+  if (a.erasing.probability > 0.0F) parts.push_back(describe(a.erasing));
+  if (a.cutout > 0) parts.push_back(fmt::format("cutout of {0} x {0} pixels", a.cutout));
+  return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace convmixer::tool
