@@ -1,14 +1,15 @@
 #include "convmixer/data/loader.hpp"
 
-#include "convmixer/core/aligned_buffer.hpp"
-#include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/core/trace.hpp"
+#include "data/batch_maker.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <ctime>
 #include <exception>
 #include <mutex>
 #include <numeric>
@@ -18,21 +19,8 @@ namespace convmixer {
 
 namespace {
 
-constexpr int kMostPrefetched = 1024;
-
-const LoaderOptions& checked(const LoaderOptions& options, const Dataset& dataset) {
-  if (options.batch_size < 1) fail_usage("batch size: found {}, expected at least 1", options.batch_size);
-  if (options.prefetch < 1 || options.prefetch > kMostPrefetched)
-    fail_usage("prefetched batches: found {}, expected 1 to {}", options.prefetch, kMostPrefetched);
-  if (dataset.size() < 1) fail("the data set holds no images");
-  if (options.drop_last && dataset.size() < options.batch_size)
-    fail_usage("batch size {} with the last, short batch left out: the data set has only {} images", options.batch_size,
-               dataset.size());
-  if (static_cast<int>(options.normalisation.mean.size()) != dataset.channels())
-    fail_usage("normalisation: found {} means, expected one for each of the data set's {} channels",
-               options.normalisation.mean.size(), dataset.channels());
-  return options;
-}
+/// Enough for a task to be worth its scheduling, few enough that a training step never waits long for its worker.
+constexpr std::size_t kImagesPerTask = 16;
 
 void set_epoch_order(std::span<std::uint32_t> order, std::uint64_t seed, std::int64_t epoch) {
   std::iota(order.begin(), order.end(), 0U);
@@ -41,20 +29,13 @@ void set_epoch_order(std::span<std::uint32_t> order, std::uint64_t seed, std::in
     std::swap(order[left - 1], order[rng.below(static_cast<std::uint32_t>(left))]);
 }
 
-/// A place in the ring. `ready` and `error` are guarded by the loader's mutex; the rest belongs to the task between
-/// enqueue and ready, and otherwise to the consumer.
-struct Slot {
-  std::int64_t position = 0;
-  std::int64_t epoch = 0;
-  std::vector<std::uint32_t> indices;  // of the batch's images
-  std::vector<std::uint8_t> pixels;    // of the images, augmented and not yet normalised
-  std::vector<std::uint8_t> working;   // of the task that augments
-  AlignedBuffer images;
-  std::vector<std::int32_t> labels;
-  Batch batch;
-  bool ready = false;
-  std::exception_ptr error;
-};
+double thread_cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+std::size_t task_count(std::size_t images) { return (images + kImagesPerTask - 1) / kImagesPerTask; }
 
 }  // namespace
 
@@ -65,26 +46,45 @@ std::vector<std::uint32_t> epoch_order(std::int64_t size, std::uint64_t seed, st
 }
 
 /// Batches are numbered through all epochs: position = epoch * batches_per_epoch + batch, kept in slot
-/// position mod slots.
+/// position mod slots. A batch is made by tasks in one stage, or with mixing in two: the last task of the first
+/// enqueues the second.
 struct Loader::Impl {
+  enum class Stage { augment, finish, both };
+
+  struct Slot;
+  /// Some images of a slot's batch in its present stage. It is what is enqueued: a pointer to it fits into a
+  /// std::function without an allocation.
+  struct Task {
+    Impl* loader = nullptr;
+    Slot* slot = nullptr;
+    std::size_t first = 0;  // image
+    std::vector<std::byte> scratch;
+  };
+
+  /// A place in the ring. What stands below `ready` is guarded by the loader's mutex; the rest belongs to the tasks
+  /// until the slot is ready, and otherwise to the consumer.
+  struct Slot {
+    std::int64_t position = 0;
+    BatchWork work;
+    Stage stage = Stage::both;
+    std::vector<Task> tasks;
+    bool ready = false;
+    std::size_t tasks_left = 0;
+    std::exception_ptr error;
+  };
+
   Impl(const Dataset& data, const LoaderOptions& loader_options, ThreadPool& thread_pool)
-      : dataset(data),
-        options(checked(loader_options, data)),
+      : maker(data, loader_options),
+        options(loader_options),
         pool(thread_pool),
-        pipeline(options.augmentation, options.normalisation, {data.channels(), data.image_size(), data.image_size()}),
-        image_elements(static_cast<std::size_t>(data.channels() * data.image_size() * data.image_size())),
-        batches_per_epoch(data.size() / options.batch_size +
-                          (options.drop_last || data.size() % options.batch_size == 0 ? 0 : 1)),
         order(static_cast<std::size_t>(data.size())),
         slots(static_cast<std::size_t>(options.prefetch) + 1) {
     std::iota(order.begin(), order.end(), 0U);
-    const auto batch_size = static_cast<std::size_t>(std::min(options.batch_size, data.size()));
     for (Slot& slot : slots) {
-      slot.indices.reserve(batch_size);
-      slot.pixels.resize(batch_size * image_elements);
-      slot.working.resize(pipeline.working_bytes());
-      slot.images = AlignedBuffer(batch_size * image_elements * sizeof(float));
-      slot.labels.resize(batch_size);
+      slot.work = maker.make_work();
+      slot.tasks = std::vector<Task>(task_count(slot.work.image_labels.size()));
+      for (std::size_t i = 0; i < slot.tasks.size(); ++i)
+        slot.tasks[i] = {this, &slot, i * kImagesPerTask, std::vector<std::byte>(maker.scratch_bytes())};
     }
   }
 
@@ -98,71 +98,75 @@ struct Loader::Impl {
 
   void schedule(std::int64_t at) {
     Slot& slot = slot_of(at);
-    slot.position = at;
-    slot.epoch = at / batches_per_epoch;
-    if (options.shuffle && slot.epoch != order_epoch) {
-      set_epoch_order(order, options.seed, slot.epoch);
-      order_epoch = slot.epoch;
+    const std::int64_t epoch = at / maker.batches_per_epoch();
+    if (options.shuffle && epoch != order_epoch) {
+      set_epoch_order(order, options.seed, epoch);
+      order_epoch = epoch;
     }
-    const std::int64_t first = at % batches_per_epoch * options.batch_size;
-    const std::int64_t last = std::min(first + options.batch_size, dataset.size());
-    slot.indices.assign(order.begin() + first, order.begin() + last);
+    slot.position = at;
+    maker.begin(slot.work, order, epoch, at % maker.batches_per_epoch());
     {
       const std::lock_guard lock(mutex);
-      slot.ready = false;
+      slot.ready = slot.work.images.empty();
       slot.error = nullptr;
-      ++in_flight;
     }
-    pool.enqueue([this, &slot] { run(slot); });
+    enqueue(slot, maker.mixes() ? Stage::augment : Stage::both);
   }
 
-  /// The task.
-  void run(Slot& slot) noexcept {
+  static std::size_t images_in_stage(const Slot& slot, Stage stage) {
+    return stage == Stage::augment ? slot.work.images.size() : static_cast<std::size_t>(slot.work.batch.size);
+  }
+
+  void enqueue(Slot& slot, Stage stage) {
+    const std::size_t count = task_count(images_in_stage(slot, stage));
+    {
+      const std::lock_guard lock(mutex);
+      slot.stage = stage;
+      slot.tasks_left = count;
+      in_flight += count;
+    }
+    for (std::size_t i = 0; i < count; ++i) pool.enqueue([task = &slot.tasks[i]] { task->loader->run(*task); });
+  }
+
+  void run(Task& task) noexcept {
+    const double begin = thread_cpu_seconds();
     std::exception_ptr error;
     try {
-      if (!is_dropping()) prepare(slot);
+      if (!is_dropping()) compute(task);
     } catch (...) {
       error = std::current_exception();
     }
+    const double cpu_seconds = thread_cpu_seconds() - begin;
+
+    Slot& slot = *task.slot;
+    std::unique_lock lock(mutex);
+    statistics.cpu_seconds += cpu_seconds;
+    if (error && !slot.error) slot.error = std::move(error);
+    if (--slot.tasks_left == 0) {
+      if (slot.stage == Stage::augment && !slot.error && !dropping) {
+        lock.unlock();
+        enqueue(slot, Stage::finish);
+        lock.lock();
+      } else {
+        slot.ready = true;
+        if (!dropping) statistics.images += slot.work.batch.size;
+      }
+    }
     // Notified under the lock: as soon as the destructor sees in_flight == 0 the condition variable may be gone.
-    const std::lock_guard lock(mutex);
-    slot.error = std::move(error);
-    slot.ready = true;
     --in_flight;
     changed.notify_one();
   }
 
-  void prepare(Slot& slot) const {
+  void compute(Task& task) {
     static const TraceName kPrepare("prepare batch");
-    const TraceScope scope(kPrepare, slot.position + 1);  // as the trainer counts steps
-    for (std::size_t n = 0; n < slot.indices.size(); ++n) {
-      augment(slot, n);
-      finish(slot, n);
+    const TraceScope scope(kPrepare, task.slot->position + 1);  // as the trainer counts steps
+    BatchWork& work = task.slot->work;
+    const Stage stage = task.slot->stage;
+    const std::size_t last = std::min(task.first + kImagesPerTask, images_in_stage(*task.slot, stage));
+    for (std::size_t image = task.first; image < last; ++image) {
+      if (stage != Stage::finish) maker.augment(work, image, task.scratch);
+      if (stage != Stage::augment) maker.finish(work, image, task.scratch);
     }
-    slot.batch.size = static_cast<std::int64_t>(slot.indices.size());
-    slot.batch.images = slot.images.as<float>().first(slot.indices.size() * image_elements);
-    slot.batch.labels = std::span(slot.labels).first(slot.indices.size());
-  }
-
-  [[nodiscard]] std::span<std::uint8_t> pixels_of(Slot& slot, std::size_t n) const {
-    return std::span(slot.pixels).subspan(n * image_elements, image_elements);
-  }
-
-  [[nodiscard]] ImageKey key_of(const Slot& slot, std::size_t n) const {
-    return {options.seed, static_cast<std::uint32_t>(slot.epoch), slot.indices[n]};
-  }
-
-  /// Image n of a batch: what is done to its bytes.
-  void augment(Slot& slot, std::size_t n) const {
-    const std::uint32_t index = slot.indices[n];
-    pipeline.augment(dataset.image(index), key_of(slot, n), slot.working, pixels_of(slot, n));
-    slot.labels[n] = dataset.label(index);
-  }
-
-  /// What is done once its batch may have been mixed: normalisation, and what works on normalised values.
-  void finish(Slot& slot, std::size_t n) const {
-    pipeline.normalise(pixels_of(slot, n), key_of(slot, n),
-                       slot.images.as<float>().subspan(n * image_elements, image_elements));
   }
 
   bool is_dropping() {
@@ -178,7 +182,7 @@ struct Loader::Impl {
     dropping = false;
   }
 
-  /// Waits for the slot; returns what its task threw.
+  /// Waits for the slot; returns what its tasks threw.
   std::exception_ptr wait_for(Slot& slot) {
     std::unique_lock lock(mutex);
     if (!slot.ready) {
@@ -186,17 +190,19 @@ struct Loader::Impl {
       const TraceScope scope(kWait, slot.position + 1);
       const auto begin = std::chrono::steady_clock::now();
       changed.wait(lock, [&slot] { return slot.ready; });
-      seconds_waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      statistics.seconds_waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     }
     return std::exchange(slot.error, nullptr);
   }
 
-  const Dataset& dataset;
+  LoaderStatistics read_statistics() {
+    const std::lock_guard lock(mutex);
+    return statistics;
+  }
+
+  const BatchMaker maker;
   const LoaderOptions options;
   ThreadPool& pool;
-  const ImagePipeline pipeline;
-  const std::size_t image_elements;
-  const std::int64_t batches_per_epoch;
 
   // Of the consumer alone.
   std::vector<std::uint32_t> order;
@@ -204,12 +210,13 @@ struct Loader::Impl {
   std::int64_t position = -1;      // of the batch that next() returns next; -1: never started
   std::int64_t end_of_epoch = -1;  // position behind the epoch's last batch
   std::int64_t scheduled = -1;     // position of the batch to enqueue next
-  double seconds_waited = 0.0;
+  double waited_before = 0.0;      // start()
 
   std::mutex mutex;
   std::condition_variable changed;
-  std::int64_t in_flight = 0;  // tasks enqueued and not finished
+  std::size_t in_flight = 0;  // tasks enqueued and not finished
   bool dropping = false;
+  LoaderStatistics statistics;
   std::vector<Slot> slots;
 };
 
@@ -218,29 +225,31 @@ Loader::Loader(const Dataset& dataset, const LoaderOptions& options, ThreadPool&
 
 Loader::~Loader() { impl_->drop_all(); }
 
-std::int64_t Loader::batches_per_epoch() const { return impl_->batches_per_epoch; }
+std::int64_t Loader::batches_per_epoch() const { return impl_->maker.batches_per_epoch(); }
 
 void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   assert(epoch >= 0 && first_batch >= 0 && first_batch <= batches_per_epoch());
-  const std::int64_t target = epoch * impl_->batches_per_epoch + first_batch;
+  const std::int64_t target = epoch * batches_per_epoch() + first_batch;
   if (impl_->position != target) {
     impl_->drop_all();
     impl_->position = target;
     impl_->scheduled = target;
   }
-  impl_->end_of_epoch = (epoch + 1) * impl_->batches_per_epoch;
-  impl_->seconds_waited = 0.0;
+  impl_->end_of_epoch = (epoch + 1) * batches_per_epoch();
+  impl_->waited_before = statistics().seconds_waited;
   impl_->fill();
 }
 
 const Batch* Loader::next() {
   impl_->fill();  // the batch borrowed so far is given back
   if (impl_->position == impl_->end_of_epoch) return nullptr;
-  Slot& slot = impl_->slot_of(impl_->position++);
+  Impl::Slot& slot = impl_->slot_of(impl_->position++);
   if (const std::exception_ptr error = impl_->wait_for(slot)) std::rethrow_exception(error);
-  return &slot.batch;
+  return &slot.work.batch;
 }
 
-double Loader::seconds_waited() const { return impl_->seconds_waited; }
+double Loader::seconds_waited() const { return statistics().seconds_waited - impl_->waited_before; }
+
+LoaderStatistics Loader::statistics() const { return impl_->read_statistics(); }
 
 }  // namespace convmixer

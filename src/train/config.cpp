@@ -4,6 +4,7 @@
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "train/augmentation_options.hpp"
+#include "train/mixing_options.hpp"
 
 #include <cmath>
 #include <limits>
@@ -114,8 +115,9 @@ void check_channels(const std::string& key, const std::vector<float>& values, co
 }  // namespace
 
 std::vector<OptionGroup> config_options(TrainConfig& config) {
-  return {model_group(config),     data_group(config),    augmentation_options(config.augmentation),
-          optimizer_group(config), machine_group(config), run_group(config)};
+  return {model_group(config),        data_group(config),      augmentation_options(config.augmentation),
+          mixing_options(config.mix), optimizer_group(config), machine_group(config),
+          run_group(config)};
 }
 
 TrainConfig read_config(const std::filesystem::path& path) {
@@ -148,6 +150,7 @@ void recognise_dataset(TrainConfig& config) {
 void resolve(TrainConfig& config, const Dataset& dataset) {
   recognise_dataset(config);
   check_combinations(config);
+  check_mixing(config.mix);
   if (config.image_size != 0 && config.image_size != dataset.image_size()) {
     fail_usage("image-size {} doesn't fit the data set {}: its images have {} x {} pixels", config.image_size,
                config.dataset, dataset.image_size(), dataset.image_size());
@@ -189,6 +192,7 @@ LoaderOptions loader_options(const TrainConfig& config, Split split) {
     options.shuffle = true;
     options.drop_last = config.drop_last;
     options.augmentation = config.augmentation;
+    options.mix = config.mix;
   }
   return options;
 }

@@ -14,6 +14,7 @@ Evaluation evaluate(Network& network, Loader& loader, const std::function<bool(s
   result.class_correct.assign(classes, 0);
   loader.start(0);
   while (const Batch* batch = loader.next()) {
+    if (batch->size == 0) continue;  // a rank without a part in the last batch
     result.total += network.evaluate_batch(batch->images, {.labels = batch->labels, .soft = {}});
     const std::span<const float> logits = network.logits();
     for (std::size_t i = 0; i < batch->labels.size(); ++i) {

@@ -87,6 +87,8 @@ void MetricsFile::append(const EpochRecord& r) {
                     {"images_per_s", r.images_per_second},
                     {"data_wait_s", r.wait_seconds},
                     {"data_wait_share", ratio(r.wait_seconds, r.train_seconds)},
+                    {"data_supply_images_per_s", r.supply},
+                    {"data_cpu_share", r.data_share},
                     {"train_s", r.train_seconds},
                     {"test_s", r.test_seconds},
                     {"total_s", r.total_seconds}};

@@ -140,7 +140,7 @@ void Trainer::train_step(const Batch& batch) {
   static const TraceName kStep("training step");
   const TraceScope scope(kStep, position_.step + 1);
   const BatchResult result = network_.train_batch(
-      batch.images, {.labels = batch.labels, .soft = {}, .label_smoothing = config_.label_smoothing});
+      batch.images, {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
   if (!std::isfinite(result.loss_sum)) fail_not_finite("loss", result.loss(), position_.step);
   const float rate = learning_rate(schedule_, position_.step);
   const double gradient_norm = optimizer_->step(rate);
@@ -195,6 +195,7 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   position_.last_test_accuracy = test.accuracy();
 
   const auto images = static_cast<double>(position_.epoch_images);
+  const double supply = train_loader_.statistics().images_per_second();
   const EpochRecord record{.epoch = position_.epoch,
                            .step = position_.step,
                            .loss = position_.epoch_loss_sum / images,
@@ -206,6 +207,8 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
                            .learning_rate = as_written(learning_rate(schedule_, position_.step - 1)),
                            .images_per_second = images / std::max(position_.epoch_seconds, 1e-9),
                            .wait_seconds = position_.epoch_wait_seconds,
+                           .supply = supply,
+                           .data_share = images / std::max(supply * threads_ * position_.epoch_seconds, 1e-9),
                            .train_seconds = position_.epoch_seconds,
                            .test_seconds = position_.seconds - before,
                            .total_seconds = position_.seconds};

@@ -1,5 +1,5 @@
 /// Counts what the objects of a test program ask the allocator for, on every thread. The program is linked with
-/// --wrap for each function that allocates, see tests/plan/CMakeLists.txt.
+/// --wrap for each function that allocates: convmixer_allocation_test of tests/CMakeLists.txt.
 #pragma once
 
 #include <cstdint>

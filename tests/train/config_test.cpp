@@ -122,6 +122,11 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
                                                                               {"random-erasing-ratio", "0,1"},
                                                                               {"random-erasing-fill", "black"},
                                                                               {"cutout", "-1"},
+                                                                              {"mixup", "-1"},
+                                                                              {"cutmix", "1001"},
+                                                                              {"mixup-prob", "1.5"},
+                                                                              {"mixup-switch-prob", "-0.5"},
+                                                                              {"mixup-variant", "keras"},
                                                                               {"batch-size", "0"},
                                                                               {"eval-batch-size", "0"},
                                                                               {"prefetch", "0"},
@@ -158,8 +163,17 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
 
 TEST(Fingerprint, ChangesWithWhatDecidesTheResult) {
   const std::map<std::string, std::string> before = fingerprint(TrainConfig{});
-  for (const auto& [key, value] : std::map<std::string, std::string>{
-           {"dim", "8"}, {"lr", "0.5"}, {"seed", "2"}, {"batch-size", "3"}, {"precision", "f32"}, {"epochs", "3"}}) {
+  for (const auto& [key, value] : std::map<std::string, std::string>{{"dim", "8"},
+                                                                     {"lr", "0.5"},
+                                                                     {"seed", "2"},
+                                                                     {"batch-size", "3"},
+                                                                     {"precision", "f32"},
+                                                                     {"epochs", "3"},
+                                                                     {"mixup", "0.5"},
+                                                                     {"cutmix", "0.5"},
+                                                                     {"mixup-prob", "0.5"},
+                                                                     {"mixup-switch-prob", "0.25"},
+                                                                     {"mixup-variant", "timm"}}) {
     TrainConfig config;
     set(config, key, value);
     EXPECT_NE(fingerprint(config), before) << key;
@@ -252,6 +266,17 @@ TEST_F(Resolve, RefusesAugmentationsThatDontGoTogether) {
   EXPECT_NO_THROW(resolve(config_, *dataset_));
 }
 
+TEST_F(Resolve, RefusesSettingsOfMixingThatWouldHaveNoEffect) {
+  config_.mix.probability = 0.5F;
+  EXPECT_EQ(refusal(), "mixup-prob has no effect without mixup or cutmix");
+  config_.mix = {.variant = MixVariant::timm};
+  EXPECT_EQ(refusal(), "mixup-variant has no effect without mixup or cutmix");
+  config_.mix = {.mixup = 0.5F, .switch_probability = 0.25F};
+  EXPECT_EQ(refusal(), "mixup-switch-prob has no effect unless mixup and cutmix are both on");
+  config_.mix.cutmix = 0.5F;
+  EXPECT_NO_THROW(resolve(config_, *dataset_));
+}
+
 TEST_F(Resolve, RefusesAWarmUpLongerThanTheRun) {
   config_.schedule = ScheduleKind::cosine;
   config_.epochs = 3;
@@ -274,15 +299,18 @@ TEST(MakeSchedule, CountsWarmUpInSteps) {
 
 TEST(LoaderOptions, AugmentAndShuffleTrainingImagesOnly) {
   TrainConfig config;
+  config.mix.mixup = 0.5F;
   const LoaderOptions train = loader_options(config, Split::train);
   EXPECT_TRUE(train.shuffle);
   EXPECT_EQ(train.augmentation.pad_crop, 4);
   EXPECT_TRUE(train.augmentation.horizontal_flip);
+  EXPECT_EQ(train.mix.mixup, 0.5F);
   const LoaderOptions test = loader_options(config, Split::test);
   EXPECT_FALSE(test.shuffle);
   EXPECT_FALSE(test.drop_last);
   EXPECT_EQ(test.augmentation.pad_crop, 0);
   EXPECT_FALSE(test.augmentation.horizontal_flip);
+  EXPECT_FALSE(test.mix.is_on());
   EXPECT_EQ(test.batch_size, config.eval_batch_size);
 }
 

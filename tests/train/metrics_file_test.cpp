@@ -61,8 +61,9 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
   EXPECT_EQ(epoch["step"], 79);
   EXPECT_EQ(epoch["test_accuracy"], 0.5);
   EXPECT_EQ(epoch["data_wait_share"], 0.25);
-  for (const char* key : {"loss", "accuracy", "test_loss", "test_top5", "best_test_accuracy", "learning_rate",
-                          "images_per_s", "data_wait_s", "train_s", "test_s", "total_s"}) {
+  for (const char* key :
+       {"loss", "accuracy", "test_loss", "test_top5", "best_test_accuracy", "learning_rate", "images_per_s",
+        "data_wait_s", "data_supply_images_per_s", "data_cpu_share", "train_s", "test_s", "total_s"}) {
     EXPECT_TRUE(epoch.contains(key)) << key;
   }
   EXPECT_FALSE(std::getline(text, line));

@@ -16,11 +16,23 @@ using testing_support::error_of;
 /// the last of them finds changes nothing any more.
 constexpr int kLooks = 2 * (1 + 6 + 2) - 1;
 
-class TrainerResume : public TrainerFixture, public testing::WithParamInterface<std::string> {
+struct Variation {
+  std::string name;
+  std::string precision = "f32";
+  MixOptions mix{};
+};
+
+class TrainerResume : public TrainerFixture, public testing::WithParamInterface<Variation> {
  protected:
   void SetUp() override {
-    if (GetParam() == "bf16" && !Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
-    ASSERT_EQ(train(small_config("whole", GetParam())), TrainEnd::finished);
+    if (GetParam().precision == "bf16" && !Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
+    ASSERT_EQ(train(config_of("whole")), TrainEnd::finished);
+  }
+  [[nodiscard]] TrainConfig config_of(const std::string& folder) const {
+    TrainConfig config = small_config(folder, GetParam().precision);
+    config.mix = GetParam().mix;
+    config.label_smoothing = 0.1F;
+    return config;
   }
   [[nodiscard]] fs::path whole() const { return parent_.path() / "whole"; }
 };
@@ -28,7 +40,7 @@ class TrainerResume : public TrainerFixture, public testing::WithParamInterface<
 TEST_P(TrainerResume, ContinuesBitForBitAfterAStopAtAnyMoment) {
   for (int looks = 0; looks < kLooks; ++looks) {
     SCOPED_TRACE(looks);
-    const TrainConfig config = small_config(fmt::format("stopped{}", looks), GetParam());
+    const TrainConfig config = config_of(fmt::format("stopped{}", looks));
     ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
     ASSERT_EQ(train(config), TrainEnd::finished);
     expect_equal_runs(config.out, whole());
@@ -36,7 +48,7 @@ TEST_P(TrainerResume, ContinuesBitForBitAfterAStopAtAnyMoment) {
 }
 
 TEST_P(TrainerResume, ContinuesBitForBitWhenStoppedAgainAndAgain) {
-  const TrainConfig config = small_config("often", GetParam());
+  const TrainConfig config = config_of("often");
   int stops = 0;
   while (train(config, stopped_after(3)) == TrainEnd::signal) ASSERT_LT(++stops, 20);
   EXPECT_GE(stops, 4);
@@ -44,7 +56,7 @@ TEST_P(TrainerResume, ContinuesBitForBitWhenStoppedAgainAndAgain) {
 }
 
 TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
-  const TrainConfig config = small_config("parts", GetParam());
+  const TrainConfig config = config_of("parts");
   const fs::path before = parent_.path() / "before";
   const fs::path after = parent_.path() / "after";
   ASSERT_EQ(train(config, stopped_after(7)), TrainEnd::signal);  // in the first epoch's evaluation
@@ -72,8 +84,12 @@ TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, TrainerResume, testing::Values("f32", "bf16"),
-                         [](const auto& instance) { return instance.param; });
+INSTANTIATE_TEST_SUITE_P(
+    Variations, TrainerResume,
+    testing::Values(Variation{"f32"}, Variation{"bf16", "bf16"}, Variation{"mixup", "f32", {.mixup = 1.0F}},
+                    Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
+                    Variation{"timm", "f32", {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm}}),
+    [](const auto& instance) { return instance.param.name; });
 
 class ResumedTrainer : public TrainerFixture {
  protected:

@@ -208,6 +208,42 @@ TEST_F(TrainerTest, LeavesOutAShortLastBatchOnRequest) {
   EXPECT_EQ(position_.step, 10);
 }
 
+TEST_F(TrainerTest, TrainsOnMixedImagesByTheirMixedTargets) {
+  TrainConfig config = small_config("run");
+  config.mix = {.mixup = 5.0F};  // about halves
+  config.label_smoothing = 0.1F;
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  const auto first_step = timeless_metrics(config.out).front();
+
+  Network network(make_convmixer(model_config(config, 3, 10)), Precision::f32, engine_);
+  network.parameters().initialise(config.seed);
+  Loader loader(*train_, loader_options(config, Split::train), pool_);
+  loader.start(0);
+  const Batch* batch = loader.next();
+  ASSERT_NE(batch, nullptr);
+  const Targets targets{.labels = batch->labels, .soft = batch->targets, .label_smoothing = 0.1F};
+  const BatchResult expected = network.train_batch(batch->images, targets);
+  EXPECT_EQ(first_step["loss"].get<double>(), expected.loss());
+  EXPECT_EQ(first_step["accuracy"].get<double>(), expected.accuracy());
+}
+
+TEST_F(TrainerTest, RecordsWhatTheLoaderCouldSupplyAndItsPartOfTheTime) {
+  const TrainConfig config = small_config("run");
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  std::istringstream text(read_text_file(RunFolder{config.out}.metrics()));
+  int epochs = 0;
+  for (std::string line; std::getline(text, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record["type"] != "epoch") continue;
+    ++epochs;
+    const auto supply = record["data_supply_images_per_s"].get<double>();
+    EXPECT_GT(supply, 0.0);
+    EXPECT_NEAR(record["data_cpu_share"].get<double>(), kTrainImages / supply / 2 / record["train_s"].get<double>(),
+                1e-9);
+  }
+  EXPECT_EQ(epochs, 2);
+}
+
 TEST_F(TrainerTest, ReportsTheMemoryOfAllItsPlans) {
   Progress progress(nullptr, {}, undisturbed().clock);
   const TrainConfig config = small_config("run");

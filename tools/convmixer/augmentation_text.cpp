@@ -48,4 +48,15 @@ std::string describe(const Augmentation& a) {
   return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::string describe(const MixOptions& mix) {
+  if (!mix.is_on()) return "none";
+  std::vector<std::string> kinds;
+  if (mix.mixup > 0.0F) kinds.push_back(fmt::format("mixup {}", mix.mixup));
+  if (mix.cutmix > 0.0F) kinds.push_back(fmt::format("cutmix {}", mix.cutmix));
+  std::string text = fmt::format("{}", fmt::join(kinds, " or "));
+  if (kinds.size() > 1) text += fmt::format(" ({} cutmix)", percent(mix.switch_probability));
+  if (mix.probability < 1.0F) text += fmt::format(" of {} of the batches", percent(mix.probability));
+  return text + (mix.variant == MixVariant::timm ? ", as in timm" : ", as in torchvision");
+}
+
 }  // namespace convmixer::tool

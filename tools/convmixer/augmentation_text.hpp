@@ -1,7 +1,8 @@
-/// How images are augmented, in words.
+/// How images are augmented and mixed, in words.
 #pragma once
 
 #include "convmixer/data/augment.hpp"
+#include "convmixer/data/mix.hpp"
 
 #include <string>
 
@@ -9,5 +10,8 @@ namespace convmixer::tool {
 
 /// What is done to a training image, in its order; "none" for nothing.
 [[nodiscard]] std::string describe(const Augmentation& augmentation);
+
+/// How the images of a batch are mixed; "none" if they aren't.
+[[nodiscard]] std::string describe(const MixOptions& mix);
 
 }  // namespace convmixer::tool

@@ -60,7 +60,8 @@ Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& t
   const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", config.data.string());
   return {{"data", fmt::format("{}: {} training and {} test images{}", config.dataset, with_commas(train.size()),
                                with_commas(test.size()), folder)},
-          {"augmentation", describe(config.augmentation)}};
+          {"augmentation", describe(config.augmentation)},
+          {"mixing", describe(config.mix)}};
 }
 
 Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch) {

@@ -13,6 +13,7 @@ enum class RandomStream : std::uint32_t {
   shuffle = 2,           ///< where = (epoch, 0)
   augmentation = 3,      ///< where = (epoch, image index)
   synthetic_data = 4,    ///< where = (split, image index)
+  mixing = 5,            ///< where = (epoch, batch of the epoch)
   alternating_flip = 6,  ///< where = (0, image index)
   erasing = 7,           ///< where = (epoch, image index)
 };

@@ -1,9 +1,10 @@
-/// Batches, loaded and augmented by TBB tasks ahead of the step that uses them.
+/// Batches, loaded and augmented by tasks of the pool ahead of the step that uses them.
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/data/augment.hpp"
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/mix.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,25 +14,47 @@
 namespace convmixer {
 
 struct LoaderOptions {
-  std::int64_t batch_size = 128;
+  std::int64_t batch_size = 128;  ///< images of a step, over all ranks: a multiple of `ranks`
   bool shuffle = false;
   bool drop_last = false;  ///< leave out a last batch shorter than batch_size
   std::uint64_t seed = 0;
   int prefetch = 4;  ///< batches prepared ahead, at least 1
-  Augmentation augmentation;
+  Augmentation augmentation{};
+  MixOptions mix{};
   Normalisation normalisation;
+  /// Of several processes that train together, each has a loader with the same options but its own rank, 0..ranks - 1.
+  /// It gives every ranks-th image of each batch, from place `rank` on: together the ranks have, image for image, the
+  /// batches that one process alone would have, for any number of them. All have the same number of batches. In a short
+  /// last batch some have an image more than others, or, if it is shorter than `ranks`, none (Batch::size is 0).
+  int rank = 0;
+  int ranks = 1;
 };
 
-/// One batch, borrowed from the loader until the next call.
+/// One batch, or a rank's part of it, borrowed from the loader until the next call.
 struct Batch {
-  std::int64_t size = 0;
-  std::span<const float> images;  ///< (N, C, H, W)
-  std::span<const std::int32_t> labels;
+  std::int64_t size = 0;                 ///< images here
+  std::int64_t size_of_all_ranks = 0;    ///< and on all ranks: what a mean over the step divides by
+  std::span<const float> images;         ///< (N, C, H, W)
+  std::span<const std::int32_t> labels;  ///< the class that has most of an image's target
+  std::span<const float> targets;  ///< (N, classes), each row adding up to 1; empty without mixing: all is the label's
 };
 
-/// A bounded queue of prepared batches. What image i looks like in epoch e is a function of (seed, e, i) alone, and the
-/// order of an epoch of (seed, e): any number of threads gives the same stream. Its memory, for prefetch + 1 batches,
-/// is allocated once. Used from one thread, outside the pool's tasks.
+/// What preparing batches took, since the loader was made.
+struct LoaderStatistics {
+  std::int64_t images = 0;      ///< prepared
+  double cpu_seconds = 0.0;     ///< that the tasks computed, all threads together
+  double seconds_waited = 0.0;  ///< that next() waited
+
+  /// What one thread that does nothing else can supply; 0 before there is anything to tell from.
+  [[nodiscard]] double images_per_second() const noexcept {
+    return cpu_seconds > 0.0 ? static_cast<double>(images) / cpu_seconds : 0.0;
+  }
+};
+
+/// A bounded queue of prepared batches. What image i looks like in epoch e is a function of (seed, e, i) alone, the
+/// order of an epoch one of (seed, e), how a batch is mixed one of (seed, e, its number): any number of threads and
+/// ranks gives the same stream. Its memory, for prefetch + 1 batches, is allocated once. Used from one thread, outside
+/// the pool's tasks.
 class Loader {
  public:
   /// `dataset` and `pool` must outlive the loader. Throws Error (usage) for options that make no sense together or
@@ -41,6 +64,7 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
+  /// The same on every rank.
   [[nodiscard]] std::int64_t batches_per_epoch() const;
 
   /// Begins an epoch at one of its batches, 0 <= first_batch <= batches_per_epoch(). Behind the last batch of an epoch
@@ -49,11 +73,13 @@ class Loader {
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
 
   /// The next batch, waiting for it if need be; nullptr after the epoch's last and before start(). Rethrows what its
-  /// task threw; the call after that goes on with the batch after that one.
+  /// tasks threw; the call after that goes on with the batch after that one.
   const Batch* next();
 
   /// Seconds that next() has waited since start().
   [[nodiscard]] double seconds_waited() const;
+
+  [[nodiscard]] LoaderStatistics statistics() const;
 
  private:
   struct Impl;

@@ -39,6 +39,7 @@ struct TrainConfig {
   int prefetch = 4;
 
   Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
+  MixOptions mix;
 
   // Optimiser and schedule
   OptimizerOptions optimizer{.weight_decay = 0.05F};

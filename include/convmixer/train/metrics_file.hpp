@@ -7,7 +7,9 @@
 
 namespace convmixer {
 
-/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before.
+/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before. Where images
+/// are mixed (data/mix.hpp) the loss is that of the mixed target, and an image counts as recognised when the network
+/// names the class that has most of it.
 struct StepRecord {
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t step = 0;   ///< updates made in all, this one among them
@@ -32,6 +34,8 @@ struct EpochRecord {
   double learning_rate = 0.0;  ///< of its last step
   double images_per_second = 0.0;
   double wait_seconds = 0.0;
+  double supply = 0.0;      ///< images/s that one thread doing nothing else would prepare
+  double data_share = 0.0;  ///< of the threads' time in training, that went into preparing images
   double train_seconds = 0.0;
   double test_seconds = 0.0;
   double total_seconds = 0.0;  ///< of the run up to here, stops left out

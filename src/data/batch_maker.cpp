@@ -1,0 +1,157 @@
+#include "data/batch_maker.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/rng.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace convmixer {
+
+namespace {
+
+constexpr int kMostPrefetched = 1024;
+
+void check_mix(const MixOptions& mix) {
+  if (!(mix.mixup >= 0.0F && mix.mixup <= kMostMixAlpha))
+    fail_usage("mixup: found {}, expected 0 to {}", mix.mixup, kMostMixAlpha);
+  if (!(mix.cutmix >= 0.0F && mix.cutmix <= kMostMixAlpha))
+    fail_usage("cutmix: found {}, expected 0 to {}", mix.cutmix, kMostMixAlpha);
+  if (!(mix.probability >= 0.0F && mix.probability <= 1.0F))
+    fail_usage("probability of mixing: found {}, expected 0 to 1", mix.probability);
+  if (!(mix.switch_probability >= 0.0F && mix.switch_probability <= 1.0F))
+    fail_usage("probability of cutmix: found {}, expected 0 to 1", mix.switch_probability);
+}
+
+const LoaderOptions& checked(const LoaderOptions& options, const Dataset& dataset) {
+  if (options.batch_size < 1) fail_usage("batch size: found {}, expected at least 1", options.batch_size);
+  if (options.ranks < 1) fail_usage("ranks: found {}, expected at least 1", options.ranks);
+  if (options.rank < 0 || options.rank >= options.ranks)
+    fail_usage("rank: found {}, expected 0 to {}", options.rank, options.ranks - 1);
+  if (options.batch_size % options.ranks != 0)
+    fail_usage("batch size {}: expected a multiple of the {} ranks that share it", options.batch_size, options.ranks);
+  if (options.prefetch < 1 || options.prefetch > kMostPrefetched)
+    fail_usage("prefetched batches: found {}, expected 1 to {}", options.prefetch, kMostPrefetched);
+  if (dataset.size() < 1) fail("the data set holds no images");
+  if (options.drop_last && dataset.size() < options.batch_size)
+    fail_usage("batch size {} with the last, short batch left out: the data set has only {} images", options.batch_size,
+               dataset.size());
+  if (static_cast<int>(options.normalisation.mean.size()) != dataset.channels())
+    fail_usage("normalisation: found {} means, expected one for each of the data set's {} channels",
+               options.normalisation.mean.size(), dataset.channels());
+  check_mix(options.mix);
+  return options;
+}
+
+}  // namespace
+
+BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
+    : dataset_(dataset),
+      options_(checked(options, dataset)),
+      pipeline_(options.augmentation, options.normalisation,
+                {dataset.channels(), dataset.image_size(), dataset.image_size()}),
+      image_elements_(pipeline_.shape().bytes()),
+      batches_per_epoch_(dataset.size() / options.batch_size +
+                         (options.drop_last || dataset.size() % options.batch_size == 0 ? 0 : 1)) {}
+
+std::size_t BatchMaker::scratch_bytes() const noexcept {
+  return std::max(pipeline_.working_bytes(), mixes() ? image_elements_ * sizeof(float) : 0);
+}
+
+BatchWork BatchMaker::make_work() const {
+  const std::int64_t of_all_ranks = std::min(options_.batch_size, dataset_.size());
+  const auto own = static_cast<std::size_t>((of_all_ranks + options_.ranks - 1) / options_.ranks);
+  const std::size_t needed = mixes() && options_.ranks > 1 ? 2 * own : own;
+  BatchWork work;
+  work.images.reserve(needed);
+  work.pixels.resize(needed * image_elements_);
+  work.image_labels.resize(needed);
+  work.values = AlignedBuffer(own * image_elements_ * sizeof(float));
+  work.labels.resize(own);
+  if (mixes()) {
+    work.partners.reserve(own);
+    work.targets.resize(own * static_cast<std::size_t>(dataset_.classes()));
+  }
+  return work;
+}
+
+void BatchMaker::begin(BatchWork& work, std::span<const std::uint32_t> order, std::int64_t epoch,
+                       std::int64_t batch) const {
+  const std::int64_t first = batch * options_.batch_size;
+  const std::int64_t size = std::min(options_.batch_size, dataset_.size() - first);
+  work.epoch = epoch;
+  choose_images(work, order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size)));
+  if (mixes()) {
+    Rng rng(options_.seed, RandomStream::mixing, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(batch));
+    work.mix = draw_mix(options_.mix, dataset_.image_size(), rng);
+  }
+}
+
+void BatchMaker::choose_images(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const {
+  const auto size = static_cast<std::int64_t>(batch_of_all_ranks.size());
+  const auto image_at = [&](std::int64_t place) { return batch_of_all_ranks[static_cast<std::size_t>(place)]; };
+  work.images.clear();
+  work.partners.clear();
+  for (std::int64_t place = options_.rank; place < size; place += options_.ranks)
+    work.images.push_back(image_at(place));
+  const std::size_t own = work.images.size();
+  for (std::int64_t place = options_.rank; mixes() && place < size; place += options_.ranks) {
+    const std::int64_t partner = mix_partner(options_.mix.variant, place, size);
+    if (partner % options_.ranks == options_.rank) {
+      work.partners.push_back(static_cast<std::uint32_t>(partner / options_.ranks));
+    } else {
+      work.partners.push_back(static_cast<std::uint32_t>(work.images.size()));
+      work.images.push_back(image_at(partner));
+    }
+  }
+  work.batch.size = static_cast<std::int64_t>(own);
+  work.batch.size_of_all_ranks = size;
+  work.batch.images = work.values.as<float>().first(own * image_elements_);
+  work.batch.labels = std::span(work.labels).first(own);
+  if (mixes()) work.batch.targets = std::span(work.targets).first(own * static_cast<std::size_t>(dataset_.classes()));
+}
+
+std::span<std::uint8_t> BatchMaker::pixels(BatchWork& work, std::size_t image) const {
+  return std::span(work.pixels).subspan(image * image_elements_, image_elements_);
+}
+
+ImageKey BatchMaker::key(const BatchWork& work, std::size_t image) const {
+  return {options_.seed, static_cast<std::uint32_t>(work.epoch), work.images[image]};
+}
+
+void BatchMaker::augment(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const {
+  assert(scratch.size() >= scratch_bytes());
+  const std::uint32_t index = work.images[image];
+  const std::span working(reinterpret_cast<std::uint8_t*>(scratch.data()), pipeline_.working_bytes());
+  pipeline_.augment(dataset_.image(index), key(work, image), working, pixels(work, image));
+  work.image_labels[image] = dataset_.label(index);
+}
+
+void BatchMaker::finish(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const {
+  assert(scratch.size() >= scratch_bytes());
+  const std::span<float> out = work.values.as<float>().subspan(image * image_elements_, image_elements_);
+  const ImageKey own = key(work, image);
+  if (!mixes()) {
+    pipeline_.normalise(pixels(work, image), own, out);
+    work.labels[image] = work.image_labels[image];
+    return;
+  }
+  const std::size_t partner = work.partners[image];
+  if (work.mix.kind == MixDraw::Kind::none) {
+    pipeline_.normalise(pixels(work, image), own, out);
+  } else if (options_.mix.variant == MixVariant::timm) {
+    const std::span mixed(reinterpret_cast<std::uint8_t*>(scratch.data()), image_elements_);
+    mix_pixels(work.mix, dataset_.image_size(), pixels(work, image), pixels(work, partner), mixed);
+    pipeline_.normalise(mixed, own, out);
+  } else {
+    const std::span other(reinterpret_cast<float*>(scratch.data()), image_elements_);
+    pipeline_.normalise(pixels(work, image), own, out);
+    pipeline_.normalise(pixels(work, partner), key(work, partner), other);
+    mix_values(work.mix, dataset_.image_size(), out, other);
+  }
+  const auto classes = static_cast<std::size_t>(dataset_.classes());
+  work.labels[image] = mix_targets(work.mix, work.image_labels[image], work.image_labels[partner],
+                                   std::span(work.targets).subspan(image * classes, classes));
+}
+
+}  // namespace convmixer

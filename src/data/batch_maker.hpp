@@ -1,0 +1,64 @@
+/// What a batch holds: which images, what becomes of them, and their targets, as a function of (seed, epoch, batch).
+///
+/// A batch is made in three steps, so that many tasks can share the work:
+///   1. begin(), once: which images it needs, and how they are mixed.
+///   2. augment(), for each of them, in any order: its bytes, augmented.
+///   3. finish(), for each of the batch's own, in any order: mixed with its partner, normalised, and its target. With
+///      mixing every image must be augmented before; without, the image itself.
+#pragma once
+
+#include "convmixer/core/aligned_buffer.hpp"
+#include "convmixer/data/loader.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace convmixer {
+
+/// A batch in the making, and its memory. The images that it needs are the rank's own in front, then those of other
+/// ranks that only serve as partners.
+struct BatchWork {
+  std::int64_t epoch = 0;
+  std::vector<std::uint32_t> images;    // their places in the data set
+  std::vector<std::uint32_t> partners;  // of each own image, as a place in `images`; empty without mixing
+  MixDraw mix;
+  std::vector<std::uint8_t> pixels;        // augmented bytes of `images`
+  std::vector<std::int32_t> image_labels;  // of `images`
+  AlignedBuffer values;                    // (N, C, H, W) f32
+  std::vector<std::int32_t> labels;
+  std::vector<float> targets;
+  Batch batch;
+};
+
+class BatchMaker {
+ public:
+  /// Throws Error (usage) for options that make no sense together or with the data set, which must outlive it.
+  BatchMaker(const Dataset& dataset, const LoaderOptions& options);
+
+  [[nodiscard]] std::int64_t batches_per_epoch() const noexcept { return batches_per_epoch_; }
+  [[nodiscard]] bool mixes() const noexcept { return options_.mix.is_on(); }
+  /// Bytes that augment() and finish() need beside, one thread each.
+  [[nodiscard]] std::size_t scratch_bytes() const noexcept;
+  /// With memory for the largest batch. Nothing is allocated afterwards.
+  [[nodiscard]] BatchWork make_work() const;
+
+  /// `order` is that of the epoch, over all ranks.
+  void begin(BatchWork& work, std::span<const std::uint32_t> order, std::int64_t epoch, std::int64_t batch) const;
+  void augment(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const;
+  void finish(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const;
+
+ private:
+  void choose_images(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const;
+  [[nodiscard]] std::span<std::uint8_t> pixels(BatchWork& work, std::size_t image) const;
+  [[nodiscard]] ImageKey key(const BatchWork& work, std::size_t image) const;
+
+  const Dataset& dataset_;
+  const LoaderOptions options_;
+  const ImagePipeline pipeline_;
+  std::size_t image_elements_;
+  std::int64_t batches_per_epoch_;
+};
+
+}  // namespace convmixer
