@@ -95,7 +95,7 @@ def run_step_bench(arguments, way):
         options += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
     if arguments.threads:
         options += ["--threads", str(arguments.threads)]
-    result = measure_step(arguments.step_bench, options + ["--inference"] * arguments.inference)
+    result = measure_step([arguments.step_bench, *options] + ["--inference"] * arguments.inference)
     return check_measurement(result, arguments.step_bench, ("limit_images_per_s", "parameters"))
 
 

@@ -10,6 +10,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+PER_MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}  # Google Benchmark's units
+
 
 class Failure(Exception):
     """Ends a program with one line on standard error and exit status 1."""
@@ -48,18 +50,39 @@ def run(command, **options):
     return result.stdout
 
 
-def measure_step(program, options):
-    """What step_bench (the file `program`) writes with --json, run with these options (a list of words).
+def measure_step(command):
+    """What step_bench writes with --json: `command` is its file and options (a list of words).
 
     Throws Failure if it fails or writes anything but a measurement."""
+    result = json_of(command, "--json", lambda file: ["--json", file])
+    return check_measurement(result, command[0], ("threads", "model", "mode", "peak_rss_mib"))
+
+
+def measure_operations(command):
+    """Milliseconds by name of the operations that op_bench measures, run by `command`. Throws Failure as the above."""
+    result = json_of(command, "--benchmark_out", lambda file: [f"--benchmark_out={file}"])
+    try:
+        rows = [row for row in result["benchmarks"] if row.get("run_type") == "iteration"]
+        for row in rows:
+            if row.get("error_occurred"):
+                raise Failure(f"{command[0]}: {row['name']}: {row.get('error_message', 'failed')}")
+        times = {row["name"].removesuffix("/real_time"): row["real_time"] * PER_MS[row["time_unit"]] for row in rows}
+    except (KeyError, TypeError, AttributeError):
+        raise Failure(f"{command[0]}: expected Google Benchmark's JSON, found parts of it missing") from None
+    if not all(0.0 < ms < math.inf for ms in times.values()):
+        raise Failure(f"{command[0]}: expected times above 0, found {min(times.values())} ms")
+    return times
+
+
+def json_of(command, option, words):
+    """The JSON that a command writes to the file that `words(file)` tells it."""
     with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "step.json"
-        run([str(program), *options, "--json", str(file)])
+        file = pathlib.Path(folder) / "result.json"
+        run([*command, *words(str(file))])
         try:
-            result = json.loads(file.read_text())
+            return json.loads(file.read_text())
         except (OSError, ValueError) as error:
-            raise Failure(f"{program}: expected a JSON file from --json, found none to read: {error}") from None
-    return check_measurement(result, str(program), ("threads", "model", "mode", "peak_rss_mib"))
+            raise Failure(f"{command[0]}: expected a JSON file from {option}, found none to read: {error}") from None
 
 
 def check_measurement(result, program, keys):

@@ -41,6 +41,11 @@ def changes_text(changes):
     return lines
 
 
+def only_now_text(then, now):
+    """What there is nothing to compare with."""
+    return [f"  {figure.name}: there was none then" for figure in now if figure not in then]
+
+
 def amount(value, unit):
     return f"{value:.{2 if value < 100 else 1}f} {unit}"
 

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import statistics
 
-from programs import measure_step
+from programs import measure_operations, measure_step, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Measurement:
     def needs_bf16(self):
         return "--precision bf16" in self.options
 
+    def command(self, folder):
+        """The words that run it in a build folder."""
+        return [str(pathlib.Path(folder) / "bin" / self.program), *self.options.split()]
+
 
 STEPS = "--steps 4 --warmup 2 --peak-seconds 0"
 SET = (
@@ -28,10 +32,12 @@ SET = (
     Measurement("training bf16, small", "step_bench", f"--precision bf16 --dim 64 --depth 4 --batch-size 64 {STEPS}"),
     Measurement("inference f32", "step_bench", f"--precision f32 --batch-size 64 --inference {STEPS}"),
     Measurement("inference bf16", "step_bench", f"--precision bf16 --batch-size 64 --inference {STEPS}"),
+    Measurement(
+        "own kernels",
+        "op_bench",
+        "--network 256x8 --precision bf16 --peak-seconds 0 --benchmark_min_time=0.05 --benchmark_filter=/own",
+    ),
 )
-
-
-FIGURES_OF_STEP = 2  # time and memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +57,23 @@ class Turn:
     conditions: dict  # "commit", "threads", "onednn", "precision": as the program reported them
 
 
+def figures_of(folder, measurement):
+    """The figures that the measurement yields in a build folder."""
+    if measurement.program == "step_bench":
+        return [Figure(measurement.name, "ms"), Figure(measurement.name, "MiB")]
+    names = run([*measurement.command(folder), "--benchmark_list_tests"]).split()
+    return [Figure(name.removesuffix("/real_time"), "ms") for name in names]
+
+
 def take_turn(folder, measurement):
     """Runs the measurement in a build folder."""
-    program = pathlib.Path(folder) / "bin" / measurement.program
-    result = measure_step(program, measurement.options.split())
+    if measurement.program == "op_bench":
+        times = measure_operations(measurement.command(folder))
+        return Turn({Figure(name, "ms"): ms for name, ms in times.items()}, {}, {})
+    result = measure_step(measurement.command(folder))
     split = {f"{row['operation']} {row['direction']}".strip(): row["ms"] for row in result.get("split", [])}
-    figures = {
-        Figure(measurement.name, "ms"): statistics.median(result["step_ms"]),
-        Figure(measurement.name, "MiB"): result["peak_rss_mib"],
-    }
+    time, memory = figures_of(folder, measurement)
+    figures = {time: statistics.median(result["step_ms"]), memory: result["peak_rss_mib"]}
     return Turn(figures, split, {key: result.get(key) for key in ("commit", "threads", "onednn", "precision")})
 
 
