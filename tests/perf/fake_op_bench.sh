@@ -20,6 +20,9 @@ comma=
     if [ "$ms" = wrong ]; then
       outcome='"error_occurred": true, "error_message": "wrong at 3"'
     else
+      # A repetition that takes a hundred times as long: measurements must not mind.
+      echo "$comma{\"name\": \"$name/real_time\", \"run_type\": \"iteration\", \"real_time\": ${ms}e5, \"time_unit\": \"us\"}"
+      comma=,
       outcome="\"real_time\": ${ms}e3, \"time_unit\": \"us\""
     fi
     echo "$comma{\"name\": \"$name/real_time\", \"run_type\": \"iteration\", $outcome},"
