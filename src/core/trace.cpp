@@ -1,6 +1,7 @@
 #include "convmixer/core/trace.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "core/trace_itt.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -15,11 +16,14 @@ namespace convmixer {
 struct TraceName::Entry {
   std::string text;
   std::string operation;
+  itt::TaskName itt;
 };
 
 namespace {
 
 using trace_detail::listeners;
+
+constexpr std::uint32_t kItt = 1;
 
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -33,7 +37,9 @@ const TraceName::Entry* intern(std::string_view text, std::string_view operation
   std::pair key(std::string(text), std::string(operation.empty() ? text : operation));
   const std::lock_guard lock(mutex);
   std::unique_ptr<TraceName::Entry>& entry = entries[key];
-  if (!entry) entry = std::make_unique<TraceName::Entry>(TraceName::Entry{key.first, key.second});
+  if (entry) return entry.get();
+  if (itt::collected()) listeners.fetch_or(kItt);
+  entry = std::make_unique<TraceName::Entry>(TraceName::Entry{key.first, key.second, itt::task_name(key.first)});
   return entry.get();
 }
 
@@ -119,6 +125,7 @@ std::uint32_t recording_of(std::uint32_t listener_bits) { return listener_bits >
 }  // namespace
 
 void TraceScope::begin(TraceName name, std::int64_t number) noexcept {
+  if ((listeners_ & kItt) != 0) itt::begin_task(name.entry_->itt);
   const std::uint32_t recording = recording_of(listeners_);
   if (recording == 0) return;
   ThisThread& self = this_thread();
@@ -139,6 +146,7 @@ void TraceScope::begin(TraceName name, std::int64_t number) noexcept {
 }
 
 void TraceScope::end() noexcept {
+  if ((listeners_ & kItt) != 0) itt::end_task();
   // A thread that has gone on to another recording within this scope no longer holds the span's memory.
   if (span_ == nullptr || this_thread().session != recording_of(listeners_)) return;
   std::atomic_ref(span_->end).store(now(), std::memory_order_release);
@@ -147,6 +155,7 @@ void TraceScope::end() noexcept {
 void name_traced_thread(std::string_view name, int order) {
   this_thread().name = name;
   this_thread().order = order;
+  itt::name_thread(this_thread().name);
 }
 
 struct TraceRecording::Impl {
@@ -160,7 +169,7 @@ struct TraceRecording::Impl {
     Session& all = session();
     const std::lock_guard lock(all.mutex);
     all.on = false;
-    listeners.fetch_and(1U);
+    listeners.fetch_and(kItt);
     return now();
   }
 };

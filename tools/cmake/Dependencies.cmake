@@ -16,3 +16,14 @@ endif()
 if(CONVMIXER_BUILD_PERF)
   find_package(benchmark 1.7 CONFIG REQUIRED)                        # libbenchmark-dev
 endif()
+if(CONVMIXER_ITT)
+  # No package of Debian's. VTune brings it, in its folder or in sdk/ there; https://github.com/intel/ittapi has its source.
+  set(vtune HINTS ENV VTUNE_PROFILER_DIR PATHS /opt/intel/oneapi/vtune/latest)
+  find_path(ITTNOTIFY_INCLUDE_DIR ittnotify.h ${vtune} PATH_SUFFIXES sdk/include include)
+  find_library(ITTNOTIFY_LIBRARY ittnotify ${vtune} PATH_SUFFIXES sdk/lib64 lib64)
+  if(NOT ITTNOTIFY_INCLUDE_DIR OR NOT ITTNOTIFY_LIBRARY)
+    message(WARNING "CONVMIXER_ITT: ittnotify.h and libittnotify.a not found: this build has no task marks for VTune. "
+                    "Expected in VTune's folder (run its vtune-vars.sh first) or in a folder of CMAKE_PREFIX_PATH")
+    set(CONVMIXER_ITT OFF)
+  endif()
+endif()

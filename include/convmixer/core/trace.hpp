@@ -1,5 +1,6 @@
 /// Where time goes on every thread: named spans, recorded while a recording is on. Anything may open a scope, on any
-/// thread; off, a scope costs one relaxed load and a branch; on, two looks at the clock, no lock and no allocation.
+/// thread; off, a scope costs one relaxed load and a branch; on, two looks at the clock, no lock and no allocation. In
+/// builds with CONVMIXER_ITT each span is an ITT task as well, whenever Intel VTune collects.
 #pragma once
 
 #include <atomic>
@@ -36,8 +37,8 @@ class TraceName {
 
 namespace trace_detail {
 
-/// 0: nobody wants spans. Else the number of the recording that is on, times two; plus one if spans are also given to
-/// VTune.
+/// 0: nobody wants spans. Else the number of the recording that is on, times two; plus one if an ITT
+/// collector wants them.
 inline std::atomic<std::uint32_t> listeners{0};
 
 struct Span;
