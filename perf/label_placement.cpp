@@ -98,7 +98,7 @@ class Placement {
   static constexpr double kStep = 1.25;
   static constexpr int kDirections = 32;
   static constexpr double kOverlap = 1e4;    // worse than any distance
-  static constexpr double kStruck = 300.0;   // a label by a line: worth a long detour
+  static constexpr double kStruck = 300.0;   // a label or another point by a line: worth a long detour
   static constexpr double kCrossing = 60.0;  // of two lines: worth a short one
 
   [[nodiscard]] double badness(std::size_t index, const Box& box) const {
@@ -108,7 +108,9 @@ class Placement {
     for (const Box& obstacle : obstacles_) bad += wide.overlaps(obstacle) ? kOverlap : 0.0;
     for (std::size_t i = 0; i < labels_.size(); ++i) {
       bad += box.overlaps(around(labels_[i].at)) ? kOverlap : 0.0;
-      if (i == index || !placed_[i]) continue;
+      if (i == index) continue;
+      bad += crosses(line, around(labels_[i].at)) ? kStruck : 0.0;
+      if (!placed_[i]) continue;
       const Segment other{labels_[i].at, boxes_[i].nearest(labels_[i].at)};
       bad += wide.overlaps(boxes_[i]) ? kOverlap : 0.0;
       bad += crosses(line, boxes_[i]) || crosses(other, box) ? kStruck : 0.0;
@@ -148,7 +150,10 @@ Position Box::nearest(const Position& to) const {
 std::vector<Box> place_labels(const std::vector<Labelled>& labels, const std::vector<Box>& obstacles,
                               const Box& bounds) {
   Placement placement(labels, obstacles, bounds);
-  for (const std::size_t index : by_crowding(labels)) placement.place(index);
+  constexpr int kRounds = 6;  // after the first, each label finds a better place among the others
+  for (int round = 0; round < kRounds; ++round) {
+    for (const std::size_t index : by_crowding(labels)) placement.place(index);
+  }
   return placement.take();
 }
 

@@ -23,10 +23,16 @@ std::vector<RooflineRoof> roofs_of(const Setting& setting, const MachinePeaks& p
           {"f32 multiply-adds", peaks.fma.flops}};
 }
 
+/// "87%", "0.4%".
+std::string percentage(double fraction) {
+  constexpr double kFew = 0.0095;
+  return fraction < kFew ? fmt::format("{:.1f}%", 100.0 * fraction) : fmt::format("{:.0f}%", 100.0 * fraction);
+}
+
 RooflinePoint point_of(const OpResult& result, const Roofs& roofs) {
   const Operation& operation = result.operation;
   const double fraction = least_seconds(result.cost, roofs) / result.seconds;
-  return {.label = fmt::format("{} {} {:.0f}%", operation.name, operation.direction, 100.0 * fraction),
+  return {.label = fmt::format("{} {} {}", operation.name, operation.direction, percentage(fraction)),
           .series = operation.by,
           .details =
               fmt::format("{} {} ({}): {:.3f} ms, {:.1f} GFLOP/s, {:.1f} GB/s, {:.1f}% of the {} limit; {}",

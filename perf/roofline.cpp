@@ -21,6 +21,7 @@ constexpr double kGiga = 1e9;
 constexpr double kFontSize = 12.0;
 // Of a label's character on average, at kFontSize: somewhat more than DejaVu Sans, the widest of the fonts asked for.
 constexpr double kCharacterWidth = 7.0;
+constexpr double kBoldCharacterWidth = 8.5;
 constexpr double kLineHeight = 14.0;
 
 /// Colours that stay apart for colour-blind readers: Okabe & Ito, "Color Universal Design" (2008).
@@ -101,14 +102,18 @@ class Panel {
       left = right / 100.0;
       low = panel.memory * left;
     }
-    x_ = {left / 2.5, right * 2.5, plot_.left, plot_.right};
+    constexpr double kRoomForLabels = 6.0;  // right of the fastest points, which crowd there
+    x_ = {left / 2.5, right * kRoomForLabels, plot_.left, plot_.right};
     y_ = {low / 2.0, high * 2.0, plot_.bottom, plot_.top};
   }
 
   [[nodiscard]] std::string svg() {
     std::string text = fmt::format("<text class=\"title\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", plot_.left,
                                    plot_.top - 16.0, escaped(panel_.title));
-    return text + grid() + roofs() + points();
+    text += grid();
+    text += roofs();  // before the points: their labels keep off the roofs
+    text += points();
+    return text;
   }
 
  private:
@@ -187,7 +192,8 @@ class Panel {
     const Position at{begin.x + kAlong * std::cos(angle) + kAbove * std::sin(angle),
                       begin.y + kAlong * std::sin(angle) - kAbove * std::cos(angle)};
     // What the slanted text covers, as a row of squares.
-    for (double along = 0.0; along < text_width(label); along += kLineHeight / 2.0) {
+    for (double along = 0.0; along < kBoldCharacterWidth * static_cast<double>(label.size());
+         along += kLineHeight / 2.0) {
       const double x = at.x + along * std::cos(angle);
       const double y = at.y + along * std::sin(angle);
       obstacles_.push_back({x - 2.0, y - kLineHeight, x + kLineHeight, y + 2.0});
@@ -289,7 +295,7 @@ text { font-family: "DejaVu Sans", Verdana, Helvetica, sans-serif; font-size: 12
 .decade { stroke: #ccc; stroke-width: 1; }
 .tick { stroke: #eee; stroke-width: 1; }
 .frame { fill: none; stroke: #888; stroke-width: 1; }
-.leader { stroke: #888; stroke-width: 0.8; }
+.leader { stroke: #777; stroke-width: 0.8; }
 </style>
 )";
 

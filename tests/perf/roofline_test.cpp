@@ -77,6 +77,20 @@ TEST(Roofline, RoofsMeetTheSlopeAtTheirRidge) {
   EXPECT_DOUBLE_EQ(number(roofs[1], "y1"), number(roofs[1], "y2"));
 }
 
+TEST(Roofline, KeepsLabelsOffTheRoofs) {
+  Roofline roofline = example();
+  roofline.panels.resize(1);
+  for (RooflinePoint& point : roofline.panels.front().points) point.flops = 190e9;
+  const SvgFile svg(roofline_svg(roofline));
+  for (const SvgElement& label : svg.elements("text", "label")) {
+    const double bottom = number(label, "y") + 3.0;
+    for (const SvgElement& roof : svg.elements("line", "roof")) {
+      if (roof.at("y1") != roof.at("y2")) continue;  // the slope
+      EXPECT_FALSE(bottom - 13.0 < number(roof, "y1") && number(roof, "y1") < bottom);
+    }
+  }
+}
+
 TEST(Roofline, OfNothingStillHasItsRoofs) {
   Roofline roofline = example();
   for (RooflinePanel& panel : roofline.panels) panel.points.clear();
