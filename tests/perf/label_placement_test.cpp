@@ -16,8 +16,8 @@ void expect_free(const std::vector<Labelled>& labels, const std::vector<Box>& ob
   ASSERT_EQ(boxes.size(), labels.size());
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     EXPECT_TRUE(kBounds.contains(boxes[i])) << i;
-    EXPECT_DOUBLE_EQ(boxes[i].right - boxes[i].left, labels[i].width);
-    EXPECT_DOUBLE_EQ(boxes[i].bottom - boxes[i].top, labels[i].height);
+    EXPECT_NEAR(boxes[i].right - boxes[i].left, labels[i].width, 1e-9);
+    EXPECT_NEAR(boxes[i].bottom - boxes[i].top, labels[i].height, 1e-9);
     for (const Box& obstacle : obstacles) EXPECT_FALSE(boxes[i].overlaps(obstacle)) << i;
     for (std::size_t j = 0; j < boxes.size(); ++j) {
       const Position& at = labels[j].at;

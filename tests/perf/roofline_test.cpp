@@ -80,7 +80,9 @@ TEST(Roofline, RoofsMeetTheSlopeAtTheirRidge) {
 TEST(Roofline, KeepsLabelsOffTheRoofs) {
   Roofline roofline = example();
   roofline.panels.resize(1);
-  for (RooflinePoint& point : roofline.panels.front().points) point.flops = 190e9;
+  std::vector<RooflinePoint>& points = roofline.panels.front().points;
+  points.erase(points.begin());  // the one left of all horizontal roofs
+  for (RooflinePoint& point : points) point.flops = 190e9;
   const SvgFile svg(roofline_svg(roofline));
   for (const SvgElement& label : svg.elements("text", "label")) {
     const double bottom = number(label, "y") + 3.0;
