@@ -20,7 +20,25 @@ struct Variation {
   std::string name;
   std::string precision = "f32";
   MixOptions mix{};
+  Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
 };
+
+Augmentation locuslab_augmentation() {
+  return {.horizontal_flip = true,
+          .resized_crop = {.scale_low = 0.75F, .scale_high = 1.0F},
+          .alternating_flip = true,
+          .rand_augment = {.operations = 2, .magnitude = 12},
+          .jitter = {0.2F, 0.2F, 0.2F},
+          .erasing = {.probability = 0.2F},
+          .cutout = 8};
+}
+
+Augmentation paper_augmentation() {
+  return {.horizontal_flip = true,
+          .resized_crop = {.scale_low = 0.75F, .scale_high = 1.0F, .filter = ResizedCropOptions::Filter::random},
+          .timm_augment = *parse_timm_augment("rand-m9-mstd0.5-inc1"),
+          .erasing = {.probability = 0.25F, .fill = ErasingOptions::Fill::noise}};
+}
 
 class TrainerResume : public TrainerFixture, public testing::WithParamInterface<Variation> {
  protected:
@@ -31,6 +49,7 @@ class TrainerResume : public TrainerFixture, public testing::WithParamInterface<
   [[nodiscard]] TrainConfig config_of(const std::string& folder) const {
     TrainConfig config = small_config(folder, GetParam().precision);
     config.mix = GetParam().mix;
+    config.augmentation = GetParam().augmentation;
     config.label_smoothing = 0.1F;
     return config;
   }
@@ -84,12 +103,16 @@ TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Variations, TrainerResume,
-    testing::Values(Variation{"f32"}, Variation{"bf16", "bf16"}, Variation{"mixup", "f32", {.mixup = 1.0F}},
-                    Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
-                    Variation{"timm", "f32", {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm}}),
-    [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(Variations, TrainerResume,
+                         testing::Values(Variation{"f32"}, Variation{"bf16", "bf16"},
+                                         Variation{"mixup", "f32", {.mixup = 1.0F}},
+                                         Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
+                                         Variation{"locuslab", "f32", {}, locuslab_augmentation()},
+                                         Variation{"paper",
+                                                   "f32",
+                                                   {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm},
+                                                   paper_augmentation()}),
+                         [](const auto& instance) { return instance.param.name; });
 
 class ResumedTrainer : public TrainerFixture {
  protected:
