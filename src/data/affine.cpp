@@ -1,5 +1,7 @@
 #include "convmixer/data/affine.hpp"
 
+#include "kernels/image_nearest.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <charconv>
@@ -24,48 +26,47 @@ int cell(double coordinate) { return coordinate < 0.0 ? -1 : static_cast<int>(co
 
 std::int32_t fixed(double value) { return static_cast<std::int32_t>(std::floor(value * 65536.0 + 0.5)); }
 
-/// Calls put(x, y, source x, source y) for every pixel that comes from inside.
-template <typename Put>
-void scale_nearest(const ImageShape& shape, const AffineMatrix& m, const Put& put) {
-  double source_y = m[5] + m[4] * 0.5;
-  for (int y = 0; y < shape.height; ++y, source_y += m[4]) {
-    double source_x = m[2] + m[0] * 0.5;
-    const int from_y = cell(source_y);
-    if (from_y < 0 || from_y >= shape.height) continue;
-    for (int x = 0; x < shape.width; ++x, source_x += m[0]) {
+/// Whether all coordinates fit: PIL's check_fixed.
+bool fits_fixed(const ImageShape& shape, const AffineMatrix& m) {
+  for (const int x : {0, shape.width}) {
+    for (const int y : {0, shape.height}) {
+      if (!(std::abs(x * m[0] + y * m[1] + m[2]) < 32768.0 && std::abs(x * m[3] + y * m[4] + m[5]) < 32768.0))
+        return false;
+    }
+  }
+  return true;
+}
+
+/// In f64, for what doesn't fit and, in PIL, for matrices that only scale and move.
+void transform_in_doubles(const ConstImage& image, const AffineMatrix& m, const Image& out) {
+  const auto [channels, height, width] = image.shape;
+  double row_x = m[2] + m[1] * 0.5 + m[0] * 0.5;
+  double row_y = m[5] + m[4] * 0.5 + m[3] * 0.5;
+  for (int y = 0; y < height; ++y, row_x += m[1], row_y += m[4]) {
+    double source_x = row_x;
+    double source_y = row_y;
+    for (int x = 0; x < width; ++x, source_x += m[0], source_y += m[3]) {
       const int from_x = cell(source_x);
-      if (from_x >= 0 && from_x < shape.width) put(x, y, from_x, from_y);
+      const int from_y = cell(source_y);
+      if (from_x < 0 || from_x >= width || from_y < 0 || from_y >= height) continue;
+      for (int channel = 0; channel < channels; ++channel) out.row(channel, y)[x] = image.row(channel, from_y)[from_x];
     }
   }
 }
 
-template <typename Put>
-void fixed_nearest(const ImageShape& shape, const AffineMatrix& m, const Put& put) {
-  const std::int32_t step_x = fixed(m[0]);
-  const std::int32_t step_y = fixed(m[3]);
-  std::int32_t row_x = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5);
-  std::int32_t row_y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-  for (int y = 0; y < shape.height; ++y, row_x += fixed(m[1]), row_y += fixed(m[4])) {
-    std::int32_t source_x = row_x;
-    std::int32_t source_y = row_y;
-    for (int x = 0; x < shape.width; ++x, source_x += step_x, source_y += step_y) {
-      const int from_x = source_x >> 16;
-      const int from_y = source_y >> 16;
-      if (from_x >= 0 && from_x < shape.width && from_y >= 0 && from_y < shape.height) put(x, y, from_x, from_y);
-    }
-  }
-}
-
-void transform_nearest(const ConstImage& image, const AffineMatrix& matrix, const Image& out) {
-  const auto put = [&](int x, int y, int from_x, int from_y) {
-    for (int channel = 0; channel < image.shape.channels; ++channel)
-      out.row(channel, y)[x] = image.row(channel, from_y)[from_x];
-  };
-  if (matrix[1] == 0.0 && matrix[3] == 0.0) {
-    scale_nearest(image.shape, matrix, put);
-  } else {
-    fixed_nearest(image.shape, matrix, put);
-  }
+void transform_nearest(const ConstImage& image, const AffineMatrix& m, const Image& out) {
+  const bool scales = m[1] == 0.0 && m[3] == 0.0;
+  // Whole pixels, the usual case of what only scales and moves, are the same in fixed point.
+  const bool moves = scales && m[0] == 1.0 && m[4] == 1.0 && m[2] == std::trunc(m[2]) && m[5] == std::trunc(m[5]);
+  if ((scales && !moves) || !fits_fixed(image.shape, m)) return transform_in_doubles(image, m, out);
+  const kernels::FixedAffine affine{.x = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5),
+                                    .y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5),
+                                    .step_x = fixed(m[0]),
+                                    .step_y = fixed(m[3]),
+                                    .row_x = fixed(m[1]),
+                                    .row_y = fixed(m[4])};
+  kernels::transform_fixed(affine, image.pixels, static_cast<std::size_t>(image.shape.channels), image.shape.height,
+                           image.shape.width, out.pixels);
 }
 
 double linear(double a, double b, double at) { return a + (b - a) * at; }

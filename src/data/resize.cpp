@@ -1,14 +1,19 @@
 #include "convmixer/data/resize.hpp"
 
+#include "kernels/image_resample.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 namespace convmixer {
 
 namespace {
 
-constexpr int kPrecisionBits = 22;
+constexpr int kGroup = static_cast<int>(kernels::kResampleGroup);
+constexpr int kGroupPixels = 16;  // that a group reads
 
 double triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
 
@@ -22,38 +27,15 @@ double keys_cubic(double x) {
 }
 
 std::int32_t to_fixed(double weight) {
-  return static_cast<std::int32_t>((weight < 0.0 ? -0.5 : 0.5) + weight * (1 << kPrecisionBits));
+  return static_cast<std::int32_t>((weight < 0.0 ? -0.5 : 0.5) + weight * (1 << kernels::kResampleBits));
 }
 
-std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255)); }
-
-/// Rows of `width` bytes, `stride` apart, made `to_width` wide.
-void resize_rows(const std::uint8_t* from, std::size_t stride, int rows, const ResizeWeights& weights, int to_width,
-                 std::uint8_t* to) {
-  for (int y = 0; y < rows; ++y, from += stride, to += to_width) {
-    const std::int32_t* weight = weights.weight.data();
-    for (int x = 0; x < to_width; ++x, weight += weights.taps) {
-      const std::uint8_t* pixel = from + weights.first[static_cast<std::size_t>(x)];
-      std::int32_t sum = 1 << (kPrecisionBits - 1);
-      for (int k = 0; k < weights.taps; ++k) sum += pixel[k] * weight[k];
-      to[x] = to_byte(sum);
-    }
-  }
+kernels::ResampleWindows windows_of(const ResizeWeights& weights) {
+  return {static_cast<std::size_t>(weights.taps), weights.first, weights.weight};
 }
 
-/// Columns of rows of `width` bytes, `stride` apart, made `to_height` high.
-void resize_columns(const std::uint8_t* from, std::size_t stride, int width, const ResizeWeights& weights,
-                    int to_height, std::uint8_t* to) {
-  const std::int32_t* weight = weights.weight.data();
-  for (int y = 0; y < to_height; ++y, weight += weights.taps, to += width) {
-    const std::uint8_t* row = from + static_cast<std::size_t>(weights.first[static_cast<std::size_t>(y)]) * stride;
-    for (int x = 0; x < width; ++x) {
-      std::int32_t sum = 1 << (kPrecisionBits - 1);
-      for (int k = 0; k < weights.taps; ++k)
-        sum += row[static_cast<std::size_t>(k) * stride + static_cast<std::size_t>(x)] * weight[k];
-      to[x] = to_byte(sum);
-    }
-  }
+kernels::GroupedWindows groups_of(const ResizeWeights& weights) {
+  return {static_cast<std::size_t>(weights.taps), weights.group_start, weights.group_offset, weights.group_weight};
 }
 
 }  // namespace
@@ -86,6 +68,66 @@ ResizeWeights::ResizeWeights(int in, int out, ResizeFilter filter) {
       weight[static_cast<std::size_t>(i * taps + begin - start + k)] = to_fixed(sum != 0.0 ? value / sum : value);
     }
   }
+  trim(in);
+  make_groups(in);
+}
+
+/// Shortens all windows to the longest stretch from a first weight that isn't 0 to a last.
+void ResizeWeights::trim(int in) {
+  const auto old_taps = static_cast<std::size_t>(taps);
+  const auto window = [&](std::size_t i) { return std::span(weight).subspan(i * old_taps, old_taps); };
+  const auto used = [&](std::size_t i) -> std::pair<int, int> {
+    const std::span<std::int32_t> weights = window(i);
+    const auto is_used = [](std::int32_t value) { return value != 0; };
+    const auto begin = std::find_if(weights.begin(), weights.end(), is_used);
+    const auto end = std::find_if(weights.rbegin(), std::make_reverse_iterator(begin), is_used).base();
+    return {static_cast<int>(begin - weights.begin()), static_cast<int>(end - weights.begin())};
+  };
+  int most = 1;
+  for (std::size_t i = 0; i < first.size(); ++i) most = std::max(most, used(i).second - used(i).first);
+  std::vector<std::int32_t> trimmed(first.size() * static_cast<std::size_t>(most));
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const auto [begin, end] = used(i);
+    const std::int32_t start = std::min(first[i] + begin, in - most);
+    const std::int32_t shift = first[i] + begin - start;  // of the first weight in its window
+    std::copy(window(i).begin() + begin, window(i).begin() + end,
+              trimmed.begin() + static_cast<std::ptrdiff_t>(i) * most + shift);
+    first[i] = start;
+  }
+  taps = most;
+  weight = std::move(trimmed);
+}
+
+void ResizeWeights::make_groups(int in) {
+  const int out = static_cast<int>(first.size());
+  const int groups = (out + kGroup - 1) / kGroup;
+  const auto pixel_of = [&](int group, int lane) {
+    return static_cast<std::size_t>(std::min(group * kGroup + lane, out - 1));
+  };
+  if (in < kGroupPixels) return;
+  for (int group = 0; group < groups; ++group) {
+    std::int32_t begin = in;
+    std::int32_t end = 0;
+    for (int lane = 0; lane < kGroup; ++lane) {
+      begin = std::min(begin, first[pixel_of(group, lane)]);
+      end = std::max(end, first[pixel_of(group, lane)] + taps);
+    }
+    const std::int32_t start = std::min(begin, in - kGroupPixels);
+    if (end - start > kGroupPixels) {
+      group_start.clear();
+      group_offset.clear();
+      group_weight.clear();
+      return;
+    }
+    group_start.push_back(start);
+    for (int lane = 0; lane < kGroup; ++lane)
+      group_offset.push_back(static_cast<std::uint8_t>(first[pixel_of(group, lane)] - start));
+    for (int k = 0; k < taps; ++k) {
+      for (int lane = 0; lane < kGroup; ++lane)
+        group_weight.push_back(
+            weight[pixel_of(group, lane) * static_cast<std::size_t>(taps) + static_cast<std::size_t>(k)]);
+    }
+  }
 }
 
 std::size_t resize_working_bytes(int box_height, int out_width) {
@@ -106,12 +148,14 @@ void resize(const ConstImage& image, const Rectangle& box, const ResizeWeights& 
     std::uint8_t* const to = out.row(channel, 0);
     if (!rows_stay) {
       std::uint8_t* const rows = columns_stay ? to : working.data();
-      resize_rows(from, stride, box.height, horizontal, out.shape.width, rows);
+      kernels::resample_rows(from, stride, static_cast<std::size_t>(box.height), windows_of(horizontal),
+                             groups_of(horizontal), static_cast<std::size_t>(out.shape.width), rows);
       from = rows;
       stride = static_cast<std::size_t>(out.shape.width);
     }
     if (!columns_stay) {
-      resize_columns(from, stride, out.shape.width, vertical, out.shape.height, to);
+      kernels::resample_columns(from, stride, static_cast<std::size_t>(out.shape.width), windows_of(vertical),
+                                static_cast<std::size_t>(out.shape.height), to);
     } else if (rows_stay) {
       for (int y = 0; y < box.height; ++y)
         std::copy_n(from + static_cast<std::size_t>(y) * stride, box.width, out.row(channel, y));

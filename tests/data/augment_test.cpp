@@ -1,6 +1,7 @@
 #include "convmixer/data/augment.hpp"
 
 #include "support/error_of.hpp"
+#include "support/random_bytes.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,16 +15,10 @@ namespace {
 
 using testing::HasSubstr;
 using testing_support::error_of;
+using testing_support::random_bytes;
 
 const Normalisation kThreeChannels{{0.4914F, 0.4822F, 0.4465F}, {0.2471F, 0.2435F, 0.2616F}};
 const Normalisation kOneChannel{{0.5F}, {0.25F}};
-
-std::vector<std::uint8_t> random_bytes(std::size_t count, std::uint32_t seed) {
-  Rng rng(seed, RandomStream::initialisation);
-  std::vector<std::uint8_t> bytes(count);
-  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng.below(256));
-  return bytes;
-}
 
 std::vector<std::uint8_t> augmented(const ImagePipeline& pipeline, const std::vector<std::uint8_t>& image,
                                     const ImageKey& key) {

@@ -20,8 +20,8 @@ using AffineMatrix = std::array<double, 6>;
 [[nodiscard]] AffineMatrix rotation(double degrees, const ImageShape& shape);
 
 /// Writes the transformed image; `out` has the shape of `image` and doesn't overlap it. Pixels from outside get `fill`,
-/// one value for each channel. Nearest works in 16.16 fixed point (in f64 where axes stay axes), for coordinates within
-/// 32,768; bilinear and bicubic (a = -1) in f64, cut off after the point.
+/// one value for each channel. Nearest works in 16.16 fixed point, in f64 where axes stay axes and for coordinates of
+/// 32,768 and more; bilinear and bicubic (a = -1) work in f64, cut off after the point.
 void transform(const ConstImage& image, const AffineMatrix& matrix, Interpolation interpolation,
                std::span<const std::uint8_t> fill, const Image& out);
 

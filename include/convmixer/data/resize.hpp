@@ -19,9 +19,18 @@ struct ResizeWeights {
   int taps = 0;
   std::vector<std::int32_t> first;
   std::vector<std::int32_t> weight;
+  // The same for four pixels at a time, as the kernel for rows wants it (src/kernels/image_resample.hpp); empty where
+  // their windows don't fit into 16 pixels.
+  std::vector<std::int32_t> group_start;
+  std::vector<std::uint8_t> group_offset;
+  std::vector<std::int32_t> group_weight;
 
   ResizeWeights() = default;
   ResizeWeights(int in, int out, ResizeFilter filter);
+
+ private:
+  void trim(int in);
+  void make_groups(int in);
 };
 
 /// A rectangle of pixels.
