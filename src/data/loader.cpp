@@ -113,6 +113,13 @@ struct Loader::Impl {
     enqueue(slot, maker.mixes() ? Stage::augment : Stage::both);
   }
 
+  static TraceName trace_name(Stage stage) {
+    static const TraceName kAugment("prepare batch: augment", "prepare batch");
+    static const TraceName kFinish("prepare batch: mix and finish", "prepare batch");
+    static const TraceName kBoth("prepare batch");
+    return stage == Stage::augment ? kAugment : stage == Stage::finish ? kFinish : kBoth;
+  }
+
   static std::size_t images_in_stage(const Slot& slot, Stage stage) {
     return stage == Stage::augment ? slot.work.images.size() : static_cast<std::size_t>(slot.work.batch.size);
   }
@@ -158,10 +165,9 @@ struct Loader::Impl {
   }
 
   void compute(Task& task) {
-    static const TraceName kPrepare("prepare batch");
-    const TraceScope scope(kPrepare, task.slot->position + 1);  // as the trainer counts steps
     BatchWork& work = task.slot->work;
     const Stage stage = task.slot->stage;
+    const TraceScope scope(trace_name(stage), task.slot->position + 1);  // as the trainer counts steps
     const std::size_t last = std::min(task.first + kImagesPerTask, images_in_stage(*task.slot, stage));
     for (std::size_t image = task.first; image < last; ++image) {
       if (stage != Stage::finish) maker.augment(work, image, task.scratch);

@@ -140,12 +140,17 @@ TEST_F(StepProfilerTest, ShowsTheLoadersTasksOnTheWorkers) {
   config.prefetch = 1;  // or all batches are ready before the window
   train_profiled(config, window(1, 4), undisturbed());
   const TraceFile trace(trace_);
+  const std::vector<Event> steps = trace.named("training", "training step");
   std::set<std::int64_t> prepared;
   for (const auto& [thread, events] : trace.threads) {
     EXPECT_THAT(thread, AnyOf("training", StartsWith("worker ")));
     const std::vector<std::int64_t> numbers = trace.numbers(thread, "prepare batch");
     EXPECT_TRUE(numbers.empty() || thread != "training");
     prepared.insert(numbers.begin(), numbers.end());
+    for (const Event& event : trace.named(thread, "prepare batch")) {
+      const auto step = std::ranges::find(steps, event.number, &Event::number);
+      EXPECT_TRUE(step == steps.end() || event.end <= step->begin) << "batch " << event.number << " was late";
+    }
   }
   // The task of the first may have begun before the window, that of the last may come after it.
   for (const std::int64_t step : {4, 5}) EXPECT_TRUE(prepared.contains(step)) << step;
