@@ -29,6 +29,9 @@ packages=(
   libboost-program-options-dev  # command line and INI configuration
   nlohmann-json3-dev            # metrics.jsonl and the headers of safetensors
   libarchive-dev                # archives of data sets
+  libpng-dev                    # folders of images
+  libjpeg62-turbo-dev           # folders of images
+  libxxhash-dev                 # checksums of decoded images
   libgtest-dev                  # tests
   libgmock-dev                  # tests
   libbenchmark-dev              # perf/op_bench

@@ -43,6 +43,9 @@ class Cifar : public Dataset {
   [[nodiscard]] int channels() const override { return kCifarChannels; }
   [[nodiscard]] int image_size() const override { return kCifarImageSize; }
   [[nodiscard]] const std::vector<std::string>& class_names() const override { return format_.class_names; }
+  [[nodiscard]] Normalisation normalisation() const override {
+    return default_normalisation(std::string(format_.dataset));
+  }
 
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
     const auto [batch, within] = find(index);

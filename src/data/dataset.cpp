@@ -2,7 +2,10 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/cifar.hpp"
+#include "convmixer/data/colour_statistics.hpp"
+#include "convmixer/data/packed.hpp"
 #include "convmixer/data/shapes.hpp"
+#include "data/cached_folder.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -30,6 +33,7 @@ class FirstImages : public Dataset {
     assert(index < size_);
     return all_->label(index);
   }
+  [[nodiscard]] Normalisation normalisation() const override { return all_->normalisation(); }
 
  private:
   std::unique_ptr<Dataset> all_;
@@ -37,16 +41,25 @@ class FirstImages : public Dataset {
 };
 
 [[noreturn]] void fail_unknown(const std::string& name) {
-  fail_usage("unknown data set '{}': expected auto, shapes, cifar10 or cifar100", name);
+  fail_usage("unknown data set '{}': expected auto, shapes, cifar10, cifar100, folder or packed", name);
 }
 
-std::unique_ptr<Dataset> open_cifar(const DatasetOptions& options, Split split) {
-  if (options.path.empty())
-    fail_usage("data set '{}' needs its files: give their folder or archive with --data", options.name);
-  return options.name == "cifar10" ? open_cifar10(options.path, split) : open_cifar100(options.path, split);
+std::unique_ptr<Dataset> open_whole(const DatasetOptions& options, Split split) {
+  const std::string& name = options.name;
+  if (name != "cifar10" && name != "cifar100" && name != "folder" && name != "packed") fail_unknown(name);
+  if (options.path.empty()) fail_usage("data set '{}' needs its files: say where they are with --data", name);
+  if (name == "cifar10") return open_cifar10(options.path, split);
+  if (name == "cifar100") return open_cifar100(options.path, split);
+  return name == "folder" ? open_image_folder(options, split) : open_packed(options.path, split);
 }
 
 }  // namespace
+
+Normalisation Dataset::normalisation() const {
+  ColourStatistics statistics(channels());
+  for (std::int64_t i = 0; i < size(); ++i) statistics.add(image(i), image_size());
+  return statistics.normalisation();
+}
 
 std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split) {
   if (options.limit < 0) fail_usage("limit on images: found {}, expected 0 (none) or more", options.limit);
@@ -56,8 +69,7 @@ std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split
     return open_dataset(recognised, split);
   }
   if (options.name == "shapes") return make_shapes(split, options.limit);
-  if (options.name != "cifar10" && options.name != "cifar100") fail_unknown(options.name);
-  std::unique_ptr<Dataset> all = open_cifar(options, split);
+  std::unique_ptr<Dataset> all = open_whole(options, split);
   if (options.limit == 0) return all;
   return std::make_unique<FirstImages>(std::move(all), options.limit);
 }

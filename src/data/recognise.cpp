@@ -1,8 +1,10 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/packed.hpp"
 #include "data/archive.hpp"
 #include "data/cifar_format.hpp"
+#include "data/image_folder.hpp"
 
 #include <algorithm>
 #include <array>
@@ -63,13 +65,14 @@ std::string recognise_dataset(const std::filesystem::path& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) fail("{}: no such file or folder", path.string());
   const bool is_folder = fs::is_directory(path, ignored);
-  const CifarFormat* cifar = is_folder ? recognise_folder(path) : recognise_archive(path);
-  if (cifar == nullptr)
-    fail(
-        "{}: no data set that is known: expected CIFAR-10 or CIFAR-100, the archive as downloaded or the folder of its "
-        "files",
-        path.string());
-  return std::string(cifar->dataset);
+  if (!is_folder && looks_like_packed(path)) return "packed";
+  if (const CifarFormat* cifar = is_folder ? recognise_folder(path) : recognise_archive(path); cifar != nullptr)
+    return std::string(cifar->dataset);
+  if (is_folder && looks_like_image_folder(path)) return "folder";
+  fail(
+      "{}: no data set that is known: expected CIFAR-10 or CIFAR-100, the archive as downloaded or the folder of its "
+      "files, or a folder of class folders with PNG or JPEG files",
+      path.string());
 }
 
 }  // namespace convmixer

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace convmixer {
 namespace {
@@ -26,11 +27,18 @@ OptionGroup model_group(TrainConfig& c) {
 
 OptionGroup data_group(TrainConfig& c) {
   return {"Data",
-          {choice_option("dataset", c.dataset, {"auto", "cifar10", "cifar100", "shapes"},
+          {choice_option("dataset", c.dataset, {"auto", "cifar10", "cifar100", "folder", "packed", "shapes"},
                          "auto is what --data holds, or shapes, which needs no files"),
-           changeable(path_option("data", c.data, "PATH", "CIFAR's archive as downloaded, or folder of its files")),
+           changeable(path_option("data", c.data, "PATH",
+                                  "CIFAR's archive or files; folder of class folders with PNG or JPEG files")),
            integer_option("train-images", c.train_images, 0, kAnyInteger, "train on the first so many; 0: all"),
            integer_option("test-images", c.test_images, 0, kAnyInteger, "test on the first so many; 0: all"),
+           choice_option("fit", c.fit, {{"crop", Fit::crop}, {"stretch", Fit::stretch}},
+                         "folder: how images are made square"),
+           choice_option("broken-files", c.broken_files, {{"refuse", BrokenFiles::refuse}, {"skip", BrokenFiles::skip}},
+                         "folder: what to do about images that can't be decoded"),
+           changeable(path_option("data-cache", c.data_cache, "FOLDER",
+                                  "folder: where decoded images are kept; ~/.cache/convmixer if not given")),
            list_option("mean", c.mean, -kAnyNumber, "of each colour, pixels being 0 to 1; the data set's if not given"),
            list_option("std", c.std, 1e-6F, "standard deviation, likewise"),
            integer_option("batch-size", c.batch_size, std::int64_t{1}, 65536, "images of a training step"),
@@ -157,9 +165,11 @@ void resolve(TrainConfig& config, const Dataset& dataset) {
   }
   config.image_size = dataset.image_size();
   check_augmentation(config.augmentation, {dataset.channels(), dataset.image_size(), dataset.image_size()});
-  const Normalisation usual = default_normalisation(config.dataset);
-  if (config.mean.empty()) config.mean = usual.mean;
-  if (config.std.empty()) config.std = usual.std;
+  if (config.mean.empty() || config.std.empty()) {
+    const Normalisation usual = dataset.normalisation();
+    if (config.mean.empty()) config.mean = usual.mean;
+    if (config.std.empty()) config.std = usual.std;
+  }
   check_channels("mean", config.mean, dataset);
   check_channels("std", config.std, dataset);
   config.precision = to_string(choose_precision(config.precision));
@@ -175,10 +185,16 @@ ConvMixerConfig model_config(const TrainConfig& config, int channels, int classe
           .classes = classes};
 }
 
-DatasetOptions dataset_options(const TrainConfig& config, Split split) {
+DatasetOptions dataset_options(const TrainConfig& config, Split split, std::function<void(const std::string&)> note) {
   return {.name = config.dataset,
           .path = config.data,
-          .limit = split == Split::train ? config.train_images : config.test_images};
+          .limit = split == Split::train ? config.train_images : config.test_images,
+          .image_size = config.image_size,
+          .fit = config.fit,
+          .broken_files = config.broken_files,
+          .cache = config.data_cache,
+          .threads = config.threads,
+          .note = std::move(note)};
 }
 
 LoaderOptions loader_options(const TrainConfig& config, Split split) {

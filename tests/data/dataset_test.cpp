@@ -21,7 +21,8 @@ using testing_support::TemporaryFolder;
 TEST(OpenDataset, RefusesAnUnknownNameAsAUsageError) {
   const Error error = error_of([] { (void)open_dataset({.name = "cifar11"}, Split::train); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
-  EXPECT_THAT(error.what(), AllOf(HasSubstr("'cifar11'"), HasSubstr("auto, shapes, cifar10 or cifar100")));
+  EXPECT_THAT(error.what(),
+              AllOf(HasSubstr("'cifar11'"), HasSubstr("auto, shapes, cifar10, cifar100, folder or packed")));
 }
 
 TEST(OpenDataset, RefusesCifarWithoutAFolderAsAUsageError) {

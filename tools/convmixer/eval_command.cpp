@@ -30,8 +30,9 @@ OptionGroup command_group(CommandOptions& options) {
 }
 
 OptionGroup configuration_group(TrainConfig& config) {
-  static const std::vector<std::string> names{"dataset",         "data",     "test-images", "mean",   "std",
-                                              "eval-batch-size", "prefetch", "precision",   "layout", "threads"};
+  static const std::vector<std::string> names{
+      "dataset",         "data",     "test-images", "fit",    "broken-files", "data-cache", "mean", "std",
+      "eval-batch-size", "prefetch", "precision",   "layout", "threads"};
   return select_options(config_options(config), "Configuration (a run's own unless given here)", names);
 }
 
@@ -139,7 +140,8 @@ int eval_command(std::span<const std::string> words) {
     config.dataset = "auto";
   }
   recognise_dataset(config);
-  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
+  const auto test = open_dataset(
+      dataset_options(config, Split::test, [](const std::string& note) { print(note + "\n"); }), Split::test);
   if (test->classes() != subject.info.model.classes) {
     fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), subject.info.model.classes,
                config.dataset, test->classes());

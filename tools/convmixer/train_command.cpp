@@ -208,12 +208,12 @@ std::string train_help() {
 int train_command(std::span<const std::string> words) {
   CommandOptions options;
   TrainConfig config = read_settings(words, options);
-  const auto train = open_dataset(dataset_options(config, Split::train), Split::train);
-  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
-  resolve(config, *train);
-
   TrainControls controls = default_controls();
   Progress progress(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls.clock);
+  const auto note = [&progress](const std::string& text) { progress.print(text); };
+  const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
+  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
+  resolve(config, *train);
   const ThreadCount threads = choose_thread_count(config.threads);
   const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
   controls.profiler = profiler.get();

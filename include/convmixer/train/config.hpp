@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -31,7 +32,10 @@ struct TrainConfig {
   std::filesystem::path data;
   std::int64_t train_images = 0;  ///< 0: all
   std::int64_t test_images = 0;   ///< 0: all
-  std::vector<float> mean;        ///< empty: the data set's usual
+  Fit fit = Fit::crop;            ///< of a folder's images, as the next two
+  BrokenFiles broken_files = BrokenFiles::refuse;
+  std::filesystem::path data_cache;
+  std::vector<float> mean;  ///< empty: the data set's usual
   std::vector<float> std;
   std::int64_t batch_size = 128;
   std::int64_t eval_batch_size = 200;  // divides the test sets of CIFAR and shapes
@@ -88,7 +92,8 @@ void resolve(TrainConfig& config, const Dataset& dataset);
 
 /// The parts of a configuration, in the terms of the modules that they are for.
 [[nodiscard]] ConvMixerConfig model_config(const TrainConfig& config, int channels, int classes);
-[[nodiscard]] DatasetOptions dataset_options(const TrainConfig& config, Split split);
+[[nodiscard]] DatasetOptions dataset_options(const TrainConfig& config, Split split,
+                                             std::function<void(const std::string&)> note = {});
 /// Augmented and shuffled for training; in order and plain for the test set.
 [[nodiscard]] LoaderOptions loader_options(const TrainConfig& config, Split split);
 [[nodiscard]] Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch);

@@ -1,0 +1,58 @@
+/// Decoded images of one size in one file, both splits: what a folder of image files is cached as.
+///
+/// A safetensors file (any reader of that format opens it) with
+///   train.labels  I32 (N)            and  test.labels
+///   train.images  U8  (N, 3, S, S)   and  test.images    red, green and blue planes
+/// a split without images being left out, and metadata
+///   format        "convmixer-images-1"
+///   classes       the class names, a JSON array of strings
+///   mean, std     of each colour over the training images, pixels being 0 to 1: "0.49,0.48,0.45"
+///   checksum.train, checksum.test    XXH3 (64 bits, hexadecimal) of a split's labels, then its images
+///   source        what it was made of: a hash of paths, sizes, times and settings; empty if it stands for itself
+///   left_out      broken files, a JSON array of lines
+#pragma once
+
+#include "convmixer/data/dataset.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+struct PackedSplit {
+  std::vector<std::int32_t> labels;
+  std::span<const std::uint8_t> images;  ///< borrowed
+};
+
+struct PackedImages {
+  int image_size = 0;
+  std::vector<std::string> class_names;
+  std::array<PackedSplit, 2> splits;  ///< by Split
+  std::string source;
+  std::vector<std::string> left_out;
+};
+
+/// Writes the file whole or not at all. Throws Error, also for no training images.
+void write_packed(const std::filesystem::path& path, const PackedImages& images);
+
+/// What a packed file says about itself.
+struct PackedInfo {
+  std::string source;
+  std::vector<std::string> left_out;
+};
+
+/// True for a file that begins as a packed one does; it may still be damaged.
+[[nodiscard]] bool looks_like_packed(const std::filesystem::path& path);
+
+/// Reads the metadata alone. Throws Error naming the file if it isn't one.
+[[nodiscard]] PackedInfo read_packed_info(const std::filesystem::path& path);
+
+/// Opens a split, mapped. Shapes, labels and checksum are checked. Throws Error naming the file and what is wrong.
+[[nodiscard]] std::unique_ptr<Dataset> open_packed(const std::filesystem::path& path, Split split);
+
+}  // namespace convmixer
