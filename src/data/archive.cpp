@@ -1,11 +1,11 @@
 #include "data/archive.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "data/printable.hpp"
 
 #include <algorithm>
 #include <archive.h>
 #include <archive_entry.h>
-#include <cctype>
 #include <memory>
 
 namespace convmixer {
@@ -20,12 +20,10 @@ struct Free {
 };
 using Reader = std::unique_ptr<archive, Free>;
 
-/// libarchive's own words, which may end in line breaks or be missing.
+/// libarchive's own words, which may be missing.
 std::string reason(archive* reader) {
   const char* text = archive_error_string(reader);
-  std::string line = text != nullptr ? text : "damaged";
-  std::ranges::replace_if(
-      line, [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
+  std::string line = printable(text != nullptr ? text : "damaged");
   while (line.ends_with(' ') || line.ends_with('.')) line.pop_back();
   return line;
 }
@@ -52,9 +50,9 @@ std::string read_file(archive* reader, const std::string& where, const std::stri
     bytes.resize(before + kChunk);
     const la_ssize_t got = archive_read_data(reader, bytes.data() + before, kChunk);
     // A warning is damage too: the bytes can't be trusted.
-    if (got < 0) fail("{}: {} in it can't be read: {}", where, name, reason(reader));
+    if (got < 0) fail("{}: {} in it can't be read: {}", where, printable(name), reason(reader));
     bytes.resize(before + static_cast<std::size_t>(got));
-    if (bytes.size() > most_bytes) fail("{}: {} in it is too large for what is expected in it", where, name);
+    if (bytes.size() > most_bytes) fail("{}: {} in it is too large for what is expected in it", where, printable(name));
     if (got == 0) return bytes;
   }
 }

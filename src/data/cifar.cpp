@@ -5,6 +5,7 @@
 #include "data/archive.hpp"
 #include "data/cifar_batch.hpp"
 #include "data/cifar_format.hpp"
+#include "data/printable.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -100,7 +101,7 @@ std::vector<CifarBatch> read_archived(const fs::path& path, Split split, const C
   std::vector<ArchiveFile> files =
       read_archive(archive.bytes(), path.string(), kMostArchivedBytes, [&](const std::string& name) {
         const std::string_view file = without_folders(name);
-        if (seen.size() < 5) seen.emplace_back(file);
+        if (seen.size() < 5) seen.push_back(printable(file));
         const bool wanted = is_among(file, format.binary.of(split)) || is_among(file, format.python.of(split));
         return wanted ? ArchiveChoice::take : ArchiveChoice::skip;
       });

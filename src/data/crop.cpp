@@ -23,10 +23,11 @@ int rounded(double value) { return static_cast<int>(std::nearbyint(value)); }
 
 void crop(const ConstImage& image, int top, int left, Padding padding, bool flip, const Image& out) {
   assert(image.shape.channels == out.shape.channels);
-  const auto [channels, height, width] = image.shape;
+  const int height = image.shape.height;
+  const int width = image.shape.width;
   const int first = std::clamp(-left, 0, out.shape.width);  // columns [first, last) lie inside
   const int last = std::clamp(width - left, first, out.shape.width);
-  for (int channel = 0; channel < channels; ++channel) {
+  for (int channel = 0; channel < image.shape.channels; ++channel) {
     for (int y = 0; y < out.shape.height; ++y) {
       std::uint8_t* const to = out.row(channel, y);
       const bool is_inside = top + y >= 0 && top + y < height;

@@ -6,6 +6,7 @@
 #include "convmixer/core/threads.hpp"
 #include "data/fit_image.hpp"
 #include "data/image_file.hpp"
+#include "data/printable.hpp"
 
 #include <algorithm>
 
@@ -23,7 +24,7 @@ std::size_t bytes_of_image(int image_size) {
 
 /// Messages name files as the user knows them.
 std::string path_of(const ListedImage& image, const DatasetOptions& options) {
-  return (options.path / image.path).string();
+  return printable((options.path / image.path).string());
 }
 
 DecodedImage decode(const ListedImage& image, const DatasetOptions& options) {
@@ -68,7 +69,7 @@ std::string decode_to(const ListedImage& image, int image_size, const DatasetOpt
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::usage) throw;
     const std::string path = path_of(image, options);
-    const std::string reason = error.what();
+    const std::string reason = printable(error.what());
     return reason.starts_with(path) ? reason : fmt::format("{}: {}", path, reason);
   }
 }

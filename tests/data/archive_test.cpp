@@ -49,6 +49,12 @@ TEST(Archive, RefusesMoreThanTheLimitInAllFilesTogether) {
   EXPECT_THAT(error_of([&] { (void)read(kArchive, 2, take); }).what(), HasSubstr("here: a/two in it is too large"));
 }
 
+TEST(Archive, KeepsMessagesToOneLineWhateverFilesAreCalled) {
+  const std::string odd = archive_bytes({{"a\nb\x7f", "123"}});
+  const auto take = [](const std::string&) { return ArchiveChoice::take; };
+  EXPECT_THAT(error_of([&] { (void)read(odd, 2, take); }).what(), HasSubstr("here: a?b? in it is too large"));
+}
+
 TEST(Archive, RefusesWhatClaimsToUnpackToFarTooMuch) {
   // A header of tar with a size of 2^40, in base 256.
   std::string tar = archive_bytes({{"huge", ""}}, "tar").substr(0, 512);

@@ -1,0 +1,158 @@
+#include "fuzz/readers.hpp"
+
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/checkpoint/safetensors.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/data/cifar.hpp"
+#include "convmixer/data/packed.hpp"
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "data/cifar_batch.hpp"
+#include "data/image_file.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace convmixer::fuzz {
+
+namespace {
+
+[[noreturn]] void give_up(const char* what) {
+  std::fprintf(stderr, "fuzz: %s\n", what);
+  std::abort();
+}
+
+/// A file in memory that readers of paths can open.
+class MemoryFile {
+ public:
+  explicit MemoryFile(Bytes bytes) : descriptor_(::memfd_create("fuzz", MFD_CLOEXEC)) {
+    if (descriptor_ < 0) give_up("memfd_create failed");
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+      if (written <= 0) give_up("a file in memory can't be written");
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+  }
+  ~MemoryFile() { ::close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  [[nodiscard]] std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+/// Runs a reader; what it refuses must be said in one line.
+template <typename Body>
+void expect_read_or_refused(Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (message.empty() || message.find('\n') != std::string::npos) give_up("a refusal is not one line");
+  }
+}
+
+/// Touches everything that training would.
+void look_at(const Dataset& dataset) {
+  std::uint64_t sum = 0;
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    if (dataset.label(i) < 0 || dataset.label(i) >= dataset.classes()) give_up("a label out of range");
+    for (const std::uint8_t pixel : dataset.image(i)) sum += pixel;
+  }
+  volatile std::uint64_t sink = sum;
+  (void)sink;
+}
+
+void look_at(const CifarBatch& batch) {
+  std::uint64_t sum = 0;
+  for (std::int64_t i = 0; i < batch.size(); ++i)
+    for (const std::uint8_t pixel : batch.image(i)) sum += pixel;
+  volatile std::uint64_t sink = sum;
+  (void)sink;
+}
+
+void read_batch(Bytes bytes, CifarVersion version) {
+  for (const CifarFormat* format : {&cifar10_format(), &cifar100_format()})
+    expect_read_or_refused([&] { look_at(read_cifar_batch(bytes, nullptr, version, *format, "fuzz")); });
+}
+
+void decode(Bytes bytes) {
+  expect_read_or_refused([&] {
+    const DecodedImage image = decode_image(std::as_bytes(bytes));
+    if (image.pixels.size() != 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height))
+      give_up("an image of another size than it says");
+  });
+}
+
+}  // namespace
+
+void cifar_records(Bytes bytes) { read_batch(bytes, CifarVersion::binary); }
+
+void cifar_pickle(Bytes bytes) { read_batch(bytes, CifarVersion::python); }
+
+void archive(Bytes bytes) {
+  const MemoryFile file(bytes);
+  expect_read_or_refused([&] { (void)recognise_dataset(file.path()); });
+  for (const Split split : {Split::train, Split::test}) {
+    expect_read_or_refused([&] { look_at(*open_cifar10(file.path(), split)); });
+    expect_read_or_refused([&] { look_at(*open_cifar100(file.path(), split)); });
+  }
+}
+
+void png(Bytes bytes) { decode(bytes); }
+
+void jpeg(Bytes bytes) { decode(bytes); }
+
+void packed(Bytes bytes) {
+  const MemoryFile file(bytes);
+  expect_read_or_refused([&] { (void)read_packed_info(file.path()); });
+  for (const Split split : {Split::train, Split::test})
+    expect_read_or_refused([&] { look_at(*open_packed(file.path(), split)); });
+}
+
+void safetensors(Bytes bytes) {
+  const MemoryFile file(bytes);
+  expect_read_or_refused([&] { (void)SafetensorsFile(file.path()); });
+  expect_read_or_refused([&] { (void)read_checkpoint_info(file.path()); });
+}
+
+void options(Bytes bytes) {
+  const MemoryFile file(bytes);
+  expect_read_or_refused([&] {
+    // What was read must read the same again once written down.
+    const std::string text = to_ini(read_config(file.path()));
+    const MemoryFile again({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    if (to_ini(read_config(again.path())) != text) give_up("a configuration changes when it is written and read again");
+  });
+  std::vector<std::string> words(1);
+  for (const std::uint8_t byte : bytes) {
+    if (byte == '\n' || byte == '\0') {
+      words.emplace_back();
+    } else {
+      words.back().push_back(static_cast<char>(byte));
+    }
+  }
+  expect_read_or_refused([&] {
+    TrainConfig config;
+    const std::vector<OptionGroup> groups = config_options(config);
+    assign(groups, parse_command_line(groups, words).settings);
+  });
+}
+
+const std::vector<Reader>& readers() {
+  static const std::vector<Reader> all{{"cifar_records", cifar_records},
+                                       {"cifar_pickle", cifar_pickle},
+                                       {"archive", archive},
+                                       {"png", png},
+                                       {"jpeg", jpeg},
+                                       {"packed", packed},
+                                       {"safetensors", safetensors},
+                                       {"options", options}};
+  return all;
+}
+
+}  // namespace convmixer::fuzz
