@@ -36,6 +36,7 @@ packages=(
   libgmock-dev                  # tests
   libbenchmark-dev              # perf/op_bench
   clang-format                  # checks the format of the sources
+  curl                          # tools/download-cifar10.sh
   python3                       # perf/compare_torch.py, perf/regress
   git                           # perf/regress builds earlier commits
 )

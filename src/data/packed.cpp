@@ -3,10 +3,12 @@
 #include "convmixer/checkpoint/safetensors.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/colour_statistics.hpp"
+#include "data/scratch_file.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cassert>
 #include <charconv>
 #include <cmath>
@@ -173,6 +175,29 @@ void write_packed(const std::filesystem::path& path, const PackedImages& images)
                        std::as_bytes(part.images)});
   }
   write_safetensors(path, tensors, metadata);
+}
+
+void pack(const std::filesystem::path& path, const Dataset& train, const Dataset& test) {
+  if (train.channels() != kColours) fail("{}: images of {} channels can't be packed", path.string(), train.channels());
+  if (train.class_names() != test.class_names() || train.image_size() != test.image_size())
+    fail("{}: the training images have other classes or sizes than the test images", path.string());
+  const auto image_bytes =
+      kColours * static_cast<std::size_t>(train.image_size()) * static_cast<std::size_t>(train.image_size());
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const ScratchFile scratch(folder, image_bytes * static_cast<std::size_t>(train.size() + test.size()));
+  PackedImages images{
+      .image_size = train.image_size(), .class_names = train.class_names(), .splits = {}, .source = {}, .left_out = {}};
+  std::span<std::uint8_t> rest = scratch.bytes();
+  for (const Dataset* dataset : {&train, &test}) {
+    PackedSplit& split = images.splits[dataset == &train ? 0 : 1];
+    split.images = rest.first(image_bytes * static_cast<std::size_t>(dataset->size()));
+    for (std::int64_t i = 0; i < dataset->size(); ++i) {
+      std::ranges::copy(dataset->image(i), rest.begin());
+      rest = rest.subspan(image_bytes);
+      split.labels.push_back(dataset->label(i));
+    }
+  }
+  write_packed(path, images);
 }
 
 bool looks_like_packed(const std::filesystem::path& path) {

@@ -25,10 +25,11 @@ struct Command {
   std::string (*help)();
 };
 
-const std::array<Command, 3>& commands() {
-  static const std::array<Command, 3> all{{
+const std::array<Command, 4>& commands() {
+  static const std::array<Command, 4> all{{
       {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
       {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
+      {"data", "what a data set holds, and what the network will see of it", tool::data_command, tool::data_help},
       {"info", "this machine, and what a configuration will take", tool::info_command, tool::info_help},
   }};
   return all;

@@ -40,6 +40,9 @@ struct PackedImages {
 /// Writes the file whole or not at all. Throws Error, also for no training images.
 void write_packed(const std::filesystem::path& path, const PackedImages& images);
 
+/// Packs the two splits of any data set of three colours.
+void pack(const std::filesystem::path& path, const Dataset& train, const Dataset& test);
+
 /// What a packed file says about itself.
 struct PackedInfo {
   std::string source;

@@ -1,0 +1,39 @@
+/// A picture that is drawn pixel by pixel and written as a PNG file.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+namespace convmixer::tool {
+
+using Colour = std::array<std::uint8_t, 3>;
+
+class Canvas {
+ public:
+  Canvas(int width, int height, const Colour& background);
+
+  [[nodiscard]] int width() const noexcept { return width_; }
+  [[nodiscard]] int height() const noexcept { return height_; }
+
+  /// What lies outside the picture is not drawn.
+  void set(int x, int y, const Colour& colour);
+  void fill(int x, int y, int width, int height, const Colour& colour);
+  /// Letters of 5 x 7 pixels times `scale`, the first one's top left corner at (x, y).
+  void text(int x, int y, std::string_view text, int scale, const Colour& colour);
+
+  /// Writes the file whole or not at all.
+  void write_png(const std::filesystem::path& path) const;
+
+ private:
+  int width_;
+  int height_;
+  std::vector<std::uint8_t> pixels_;  // (H, W, 3)
+};
+
+/// Pixels from a text's first letter to its last.
+[[nodiscard]] int text_width(std::string_view text, int scale);
+
+}  // namespace convmixer::tool

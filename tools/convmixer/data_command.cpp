@@ -1,0 +1,133 @@
+#include "augmentation_text.hpp"
+#include "commands.hpp"
+#include "contact_sheet.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/thread_pool.hpp"
+#include "convmixer/core/threads.hpp"
+#include "convmixer/data/dataset_report.hpp"
+#include "convmixer/data/packed.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "output.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace convmixer::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CommandOptions {
+  fs::path config;
+  fs::path pack;
+  fs::path sheet;
+  ContactSheet layout;
+};
+
+OptionGroup command_group(CommandOptions& options) {
+  return {"Command",
+          {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
+           path_option("pack", options.pack, "FILE", "write all images into one file, which --data then takes"),
+           path_option("sheet", options.sheet, "FILE.png", "draw what the network will see"),
+           integer_option("sheet-rows", options.layout.rows, 1, 200, "of the sheet"),
+           integer_option("sheet-columns", options.layout.columns, 1, 100, "of the sheet"),
+           integer_option("sheet-epoch", options.layout.epoch, 1, 1000000, "whose first samples are drawn"),
+           switch_option("sheet-originals", options.layout.originals, "beside each sample the image it was made of")}};
+}
+
+std::string colours(const std::vector<float>& values) {
+  std::vector<std::string> texts;
+  for (const float value : values) texts.push_back(fmt::format("{:.4f}", value));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+std::string describe_repeats(const DatasetReport& report) {
+  if (report.repeated_in_train + report.repeated_in_test + report.test_in_train == 0) return "none";
+  std::string text = fmt::format("{} in the training images, {} in the test; {} test images are training images too",
+                                 with_commas(report.repeated_in_train), with_commas(report.repeated_in_test),
+                                 with_commas(report.test_in_train));
+  if (report.contradicting > 0)
+    text += fmt::format("; {} of them under another label", with_commas(report.contradicting));
+  return text;
+}
+
+void print_report(const DatasetReport& report, const TrainConfig& config, const Dataset& train, const Dataset& test) {
+  const std::string place = config.data.empty() ? "built in" : config.data.string();
+  Rows rows{{"data", fmt::format("{}: {}", config.dataset, place)},
+            {"images", fmt::format("{} for training, {} for the test; {} x {} pixels, {} colours, {} classes",
+                                   with_commas(train.size()), with_commas(test.size()), train.image_size(),
+                                   train.image_size(), train.channels(), train.classes())},
+            {"mean", fmt::format("{} measured, {} used", colours(report.measured.mean), colours(config.mean))},
+            {"std", fmt::format("{} measured, {} used", colours(report.measured.std), colours(config.std))},
+            {"repeated", describe_repeats(report)}};
+  print(format_rows(rows, false));
+  std::size_t width = 5;
+  for (const std::string& name : train.class_names()) width = std::max(width, name.size());
+  print_format("\n  {:<{}}  training     test\n", "class", width);
+  for (std::size_t i = 0; i < train.class_names().size(); ++i) {
+    print_format("  {:<{}}  {:>8}  {:>7}\n", train.class_names()[i], width, with_commas(report.train_counts[i]),
+                 with_commas(report.test_counts[i]));
+  }
+}
+
+std::string sheet_title(const TrainConfig& config, const ContactSheet& layout) {
+  std::string title = fmt::format("{}, seed {}, epoch {}: {}", config.dataset, config.seed, layout.epoch,
+                                  describe(config.augmentation));
+  if (config.mix.is_on()) title += "; " + describe(config.mix);
+  return title;
+}
+
+std::vector<OptionGroup> all_groups(CommandOptions& options, TrainConfig& config) {
+  std::vector<OptionGroup> groups{command_group(options)};
+  const std::vector<OptionGroup> keys = config_options(config);
+  groups.insert(groups.end(), keys.begin(), keys.end());
+  return groups;
+}
+
+}  // namespace
+
+std::string data_help() {
+  TrainConfig config;
+  CommandOptions options;
+  return "usage: convmixer data [--config FILE] [--data PATH] [--option value ...]\n\n"
+         "Reads a data set whole and says what is in it: images of each class, mean and standard deviation, repeated\n"
+         "images. --pack writes it into one safetensors file. --sheet draws samples as the training gets them, for "
+         "the\n"
+         "configuration's augmentation and seed, with their labels.\n" +
+         describe_options(all_groups(options, config));
+}
+
+int data_command(std::span<const std::string> words) {
+  TrainConfig config;
+  CommandOptions options;
+  const std::vector<OptionGroup> groups = all_groups(options, config);
+  const CommandLine line = parse_command_line(groups, words);
+  if (!line.arguments.empty()) {
+    fail_usage("unexpected '{}'; did you mean --data {}?", line.arguments.front(), line.arguments.front());
+  }
+  assign(groups, line.settings);
+  if (!options.config.empty()) {
+    config = read_config(options.config);
+    assign(groups, line.settings);
+  }
+  recognise_dataset(config);
+  const auto note = [](const std::string& text) { print(text + "\n"); };
+  const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
+  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
+  resolve(config, *train);
+  print_report(examine(*train, *test), config, *train, *test);
+  if (!options.pack.empty()) {
+    pack(options.pack, *train, *test);
+    print_format("\npacked into {}\n", options.pack.string());
+  }
+  if (!options.sheet.empty()) {
+    ThreadPool pool(choose_thread_count(config.threads).count);
+    draw_contact_sheet(options.sheet, options.layout, sheet_title(config, options.layout), config, *train, pool);
+    print_format("\ndrew {} samples of epoch {} into {}\n", options.layout.rows * options.layout.columns,
+                 options.layout.epoch, options.sheet.string());
+  }
+  return 0;
+}
+
+}  // namespace convmixer::tool
