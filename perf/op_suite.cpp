@@ -96,6 +96,8 @@ void OpSuite::measure(benchmark::State& state, Case& measured) {
   }
   using benchmark::Counter;
   const Roofs roofs = peaks().roofs(result.setting.type);
+  state.counters["images_per_s"] =
+      Counter(static_cast<double>(result.setting.batch), Counter::kIsIterationInvariantRate);
   state.counters["gflop"] = result.cost.flops * 1e-9;
   state.counters["gb"] = result.cost.bytes * 1e-9;
   state.counters["gflop_per_s"] = Counter(result.cost.flops * 1e-9, Counter::kIsIterationInvariantRate);

@@ -13,7 +13,7 @@ namespace convmixer::perf {
 struct Operation {
   std::string name;       ///< "pointwise convolution"
   std::string direction;  ///< "forward", "backward", "backward data", "backward weights"
-  std::string by;         ///< whose: "oneDNN", "own"; those of one name and direction do the same
+  std::string by;  ///< whose: "oneDNN", "own", the loader's "pipeline"; those of one name and direction do the same
   /// Makes a trial ready: inputs, outputs, steps, FLOP, expected results.
   void (*prepare)(Trial& trial);
   /// Whether it exists in a setting; empty: in all.
@@ -34,5 +34,6 @@ struct Operation {
 [[nodiscard]] std::vector<Operation> elementwise_operations();
 [[nodiscard]] std::vector<Operation> head_operations();
 [[nodiscard]] std::vector<Operation> reorder_operations();
+[[nodiscard]] std::vector<Operation> image_operations();
 
 }  // namespace convmixer::perf

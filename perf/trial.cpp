@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -139,7 +140,7 @@ void Trial::expect(const Tensor& result, std::function<double(const Index& index
 std::size_t Trial::footprint() const {
   std::size_t bytes = 0;
   for (const Tensor& tensor : tensors_) bytes += tensor.layout().bytes();
-  return bytes;
+  return std::max(bytes, static_cast<std::size_t>(cost_.bytes));  // of operations on other memory than tensors
 }
 
 void Trial::check() {

@@ -65,7 +65,11 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
   const Unit vector = Unit::vector;
   expect_counts(
       counts(small(ElementType::f32)),
-      {{"8x1/f32/reorder/of-images/oneDNN", {384, kF32 * (384 + 384), vector}},
+      {{"8x1/f32/pad-crop/images/pipeline", {384, (1 + kF32) * 384, vector}},
+       {"8x1/f32/resized-crop,-RandAugment/images/pipeline", {384, (1 + kF32) * 384, vector}},
+       {"8x1/f32/resized-crop,-RandAugment,-jitter,-erasing/images/pipeline", {384, (1 + kF32) * 384, vector}},
+       {"8x1/f32/timm's-augmentation/images/pipeline", {384, (1 + kF32) * 384, vector}},
+       {"8x1/f32/reorder/of-images/oneDNN", {384, kF32 * (384 + 384), vector}},
        {"8x1/f32/reorder/to-the-other-order/oneDNN", {256, kF32 * (256 + 256), vector}},
        {"8x1/f32/patch-embedding/forward/oneDNN", {2 * 256 * 12, kF32 * (384 + 96 + 8 + 256), matrix}},
        {"8x1/f32/patch-embedding/backward-data/oneDNN", {2 * 256 * 12, kF32 * (256 + 96 + 384), matrix}},
