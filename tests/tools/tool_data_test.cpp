@@ -73,13 +73,15 @@ DecodedImage sheet_of(const std::vector<std::string>& words, const std::string& 
 TEST_F(ToolData, DrawsTheSamplesOfAnEpochWithTheirLabels) {
   const auto words = command({"--sheet-rows", "2", "--sheet-columns", "3", "--pad-crop", "0"});
   const DecodedImage sheet = sheet_of(words, path("sheet.png"));
-  // 8 x 8 enlarged 16 times, in columns 16 pixels apart, in from the border by 8 and below the title.
-  EXPECT_EQ(sheet.width, 8 + 3 * 144 - 8);
+  // 8 x 8 enlarged 16 times, in columns 16 pixels apart, in from the border by 8; rows from the bottom up, as the title
+  // takes what it needs.
+  EXPECT_EQ(sheet.width, 3 * 144);
   const auto red = [&](int x, int y) { return sheet.pixels[static_cast<std::size_t>(y * sheet.width + x)]; };
+  constexpr int kRow = 128 + 4 + 18 + 8;  // image, gap, label, gap
   int reds = 0;
   for (int row = 0; row < 2; ++row) {
     for (int column = 0; column < 3; ++column) {
-      const int value = red(8 + column * 144 + 64, 30 + row * (128 + 4 + 18 + 8) + 64);
+      const int value = red(8 + column * 144 + 64, sheet.height - (2 - row) * kRow + 64);
       reds += value >= 200 ? 1 : 0;
       EXPECT_TRUE((value >= 200 && value <= 202) || value == 10) << value;
     }
@@ -87,7 +89,7 @@ TEST_F(ToolData, DrawsTheSamplesOfAnEpochWithTheirLabels) {
   EXPECT_EQ(reds, 3);
   // Something is written below the images.
   int ink = 0;
-  for (int x = 0; x < sheet.width; ++x) ink += red(x, 30 + 128 + 4 + 6) < 100 ? 1 : 0;
+  for (int x = 0; x < sheet.width; ++x) ink += red(x, sheet.height - kRow + 128 + 4 + 6) < 100 ? 1 : 0;
   EXPECT_GT(ink, 5);
 }
 
@@ -103,6 +105,13 @@ TEST_F(ToolData, DrawsOriginalsBesideMixedSamples) {
   const DecodedImage alone = sheet_of(words, path("1.png"));
   const DecodedImage beside = sheet_of(words + std::vector<std::string>{"--sheet-originals"}, path("2.png"));
   EXPECT_EQ(beside.width - alone.width, 4 * (128 + 4));
+}
+
+TEST_F(ToolData, InfoTakesClassesAndSizeFromAFolder) {
+  const ToolResult result = run_tool({"info", "--data", path("pictures"), "--data-cache", path("cache"), "--dim", "8",
+                                      "--depth", "1", "--threads", "1"});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("images 8 x 8, 2 classes"));
 }
 
 TEST_F(ToolData, RefusesASheetOfMoreSamplesThanAnEpochHas) {

@@ -18,7 +18,6 @@ constexpr Colour kPaper{255, 255, 255};
 constexpr Colour kInk{20, 20, 20};
 constexpr int kSmallestSide = 128;  // of an image on the sheet, in pixels: small images are enlarged to it
 constexpr int kGap = 8;
-constexpr int kTitleScale = 2;
 constexpr float kLeastShare = 0.01F;  // of a mixed target that is worth a line: smoothing leaves less everywhere
 
 struct Sample {
@@ -96,6 +95,27 @@ void draw_line(Canvas& canvas, int left, int top, std::string text, int width) {
   canvas.text(left, top + (2 - scale) * kGlyphHeight / 2, text, scale, kInk);
 }
 
+/// The title in lines of at most `width` pixels, broken between words; large letters if it fits into one.
+struct Title {
+  std::vector<std::string> lines;
+  int scale = 2;
+
+  Title(const std::string& text, int width) : lines{text} {
+    if (text_width(text, scale) <= width) return;
+    scale = 1;
+    lines = {""};
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = std::min(text.find(' ', begin), text.size());
+      const std::string word = text.substr(begin, end - begin);
+      if (!lines.back().empty() && text_width(lines.back() + " " + word, scale) > width) lines.emplace_back();
+      lines.back() += (lines.back().empty() ? "" : " ") + word;
+      begin = end + 1;
+    }
+  }
+  [[nodiscard]] int line_height() const { return (kGlyphHeight + 3) * scale; }
+  [[nodiscard]] int height() const { return static_cast<int>(lines.size()) * line_height(); }
+};
+
 }  // namespace
 
 void draw_contact_sheet(const std::filesystem::path& path, const ContactSheet& sheet, const std::string& title,
@@ -109,11 +129,13 @@ void draw_contact_sheet(const std::filesystem::path& path, const ContactSheet& s
   for (const Sample& sample : samples) lines = std::max(lines, sample.lines.size());
   const int line_height = 2 * kGlyphHeight + 4;
   const int cell_height = image + 4 + static_cast<int>(lines) * line_height;
-  const int top = 2 * kGap + kGlyphHeight * kTitleScale;
-  Canvas canvas(kGap + sheet.columns * (cell_width + 2 * kGap) - kGap, top + sheet.rows * (cell_height + kGap), kPaper);
+  const int width = sheet.columns * (cell_width + 2 * kGap);
+  const Title heading(title, width - 2 * kGap);
+  const int top = kGap + heading.height() + kGap / 2;
+  Canvas canvas(width, top + sheet.rows * (cell_height + kGap), kPaper);
 
-  const int title_width = canvas.width() - 2 * kGap;
-  draw_line(canvas, kGap, kGap, title, title_width);
+  for (std::size_t i = 0; i < heading.lines.size(); ++i)
+    canvas.text(kGap, kGap + static_cast<int>(i) * heading.line_height(), heading.lines[i], heading.scale, kInk);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const int row = static_cast<int>(i) / sheet.columns;
     const int x = kGap + static_cast<int>(i) % sheet.columns * (cell_width + 2 * kGap);

@@ -22,9 +22,9 @@ OptionGroup command_group(CommandOptions& options) {
 
 /// The keys that decide what a step takes.
 OptionGroup configuration_group(TrainConfig& config) {
-  static const std::vector<std::string> names{"dim",       "depth",  "kernel-size", "patch-size",      "image-size",
-                                              "dataset",   "data",   "batch-size",  "eval-batch-size", "optimizer",
-                                              "precision", "layout", "threads"};
+  static const std::vector<std::string> names{
+      "dim",          "depth",      "kernel-size", "patch-size",      "image-size", "dataset",   "data",   "fit",
+      "broken-files", "data-cache", "batch-size",  "eval-batch-size", "optimizer",  "precision", "layout", "threads"};
   return select_options(config_options(config), "Configuration", names);
 }
 
@@ -48,11 +48,18 @@ void print_primitives(const Plan& plan) {
 }
 
 void print_configuration(TrainConfig& config, const CommandOptions& options, ThreadPool& pool) {
-  constexpr int kImageSize = 32;  // of every data set there is
+  constexpr int kImageSize = 32;  // of every data set but people's own
   constexpr int kColours = 3;
   recognise_dataset(config);
+  int classes = config.dataset == "cifar100" ? 100 : 10;
+  if (config.dataset == "folder" || config.dataset == "packed") {
+    const auto note = [](const std::string& text) { print(text + "\n"); };
+    const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
+    classes = train->classes();
+    config.image_size = train->image_size();
+  }
   if (config.image_size == 0) config.image_size = kImageSize;
-  const ConvMixerConfig model = model_config(config, kColours, config.dataset == "cifar100" ? 100 : 10);
+  const ConvMixerConfig model = model_config(config, kColours, classes);
   const Precision precision = choose_precision(config.precision);
   Engine engine(pool);
   Network network(make_convmixer(model), precision, engine, config.layout);
