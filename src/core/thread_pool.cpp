@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <utility>
+#include <vector>
 
 namespace convmixer {
 
@@ -62,11 +63,23 @@ class WorkerNames : public tbb::task_scheduler_observer {
 
 }  // namespace
 
+namespace {
+
+/// The tasks that one worker begins with; others may take them too.
+struct alignas(64) Share {
+  std::atomic<std::int64_t> next{0};
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+}  // namespace
+
 struct ThreadPool::Impl {
   // The limit counts the caller; at least one worker beside it runs the enqueued tasks. An arena that asks for more
   // workers than the limit leaves makes TBB print a warning.
   explicit Impl(int count)
       : threads(count),
+        shares(static_cast<std::size_t>(count)),
         limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, count))),
         arena(count),
         background(std::max(1, count - 1), 0, tbb::task_arena::priority::low) {
@@ -80,6 +93,7 @@ struct ThreadPool::Impl {
   }
 
   int threads;
+  std::vector<Share> shares;
   char enqueued = 0;  // names the order of enqueueing and running to ThreadSanitizer
   tbb::global_control limit;
   tbb::task_arena arena;
@@ -103,6 +117,41 @@ void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::
       body(i);
     });
   });
+}
+
+void ThreadPool::run_tasks(std::int64_t count, TaskOrder order, TaskBody body, const void* context) {
+  if (count <= 0) return;
+  const auto threads = static_cast<std::int64_t>(impl_->threads);
+  for (std::int64_t worker = 0; worker < threads; ++worker) {
+    Share& share = impl_->shares[static_cast<std::size_t>(worker)];
+    share.begin = count * worker / threads;
+    share.end = count * (worker + 1) / threads;
+    share.next.store(share.begin, std::memory_order_relaxed);
+  }
+  const auto work = [this, threads, order, body, context](std::int64_t worker) {
+    for (std::int64_t other = 0; other < threads; ++other) {
+      Share& share = impl_->shares[static_cast<std::size_t>((worker + other) % threads)];
+      for (std::int64_t task = share.next.fetch_add(1, std::memory_order_relaxed); task < share.end;
+           task = share.next.fetch_add(1, std::memory_order_relaxed)) {
+        body(context, order == TaskOrder::forwards ? task : share.begin + share.end - 1 - task, static_cast<int>(worker));
+      }
+    }
+  };
+  if (threads == 1) {
+    work(0);
+    return;
+  }
+  OrderedCall call;
+  const auto loops = [&] {
+    tbb::parallel_for(
+        std::int64_t{0}, threads,
+        [&](std::int64_t worker) {
+          const OrderedCall::Task task(call);
+          work(worker);
+        },
+        tbb::static_partitioner());
+  };
+  impl_->arena.execute(loops);
 }
 
 void ThreadPool::enqueue(std::function<void()> task) {

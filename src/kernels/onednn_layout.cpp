@@ -96,6 +96,11 @@ Layout layout_of(const dnnl::memory::desc& md) {
   return Layout(std::make_shared<Layout::Descriptor>(Layout::Descriptor{md}));
 }
 
+Layout strided_layout(std::int64_t rows, std::int64_t columns, ElementType type, std::int64_t row_stride,
+                      std::int64_t column_stride) {
+  return layout_of(memory::desc({rows, columns}, data_type(type), memory::dims{row_stride, column_stride}));
+}
+
 dnnl::memory::desc any_descriptor(const Shape& shape, ElementType type) {
   return {dims_of(shape), data_type(type), memory::format_tag::any};
 }

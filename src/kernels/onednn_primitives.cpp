@@ -313,6 +313,29 @@ PlannedMatrixProduct matrix_product(Runtime& runtime, const Layout& src, const L
   });
 }
 
+Primitive strided_product(Runtime& runtime, const ProductOperands& operands, bool accumulate) {
+  return describe_or_fail("matrix product", operands.a, [&] {
+    dnnl::primitive_attr attributes = user_scratchpad();
+    if (accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0F);
+      attributes.set_post_ops(sum);
+    }
+    const dnnl::engine& engine = runtime.handles().engine;
+    const memory::desc& a = descriptor(operands.a);
+    const memory::desc& dst = descriptor(operands.dst);
+    if (operands.bias != nullptr) {
+      const auto description =
+          CONVMIXER_DESCRIBE(matmul, engine, attributes, a, operands.b, descriptor(*operands.bias), dst);
+      operands.chosen_b = layout_of(description.weights_desc());
+      return wrap<dnnl::matmul>(description);
+    }
+    const auto description = CONVMIXER_DESCRIBE(matmul, engine, attributes, a, operands.b, dst);
+    operands.chosen_b = layout_of(description.weights_desc());
+    return wrap<dnnl::matmul>(description);
+  });
+}
+
 Primitive reorder(Runtime& runtime, const Layout& from, const Layout& to) {
   return describe_or_fail("reorder", from, [&] {
     const dnnl::engine& engine = runtime.handles().engine;

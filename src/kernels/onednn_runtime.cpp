@@ -96,6 +96,16 @@ void Runtime::run_parallel(std::int64_t count, Body body, const void* context) {
   }
 }
 
+int onednn_threads() noexcept {
+  static const auto kGet = openmp_function<int (*)()>("omp_get_max_threads");
+  return threading() == Threading::openmp && kGet != nullptr ? kGet() : 1;
+}
+
+void set_onednn_threads(int threads) noexcept {
+  static const auto kSet = openmp_function<void (*)(int)>("omp_set_num_threads");
+  if (threading() == Threading::openmp && kSet != nullptr) kSet(threads);
+}
+
 std::string onednn_version() {
   const dnnl_version_t* version = dnnl::version();
   return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);

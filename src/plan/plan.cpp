@@ -2,277 +2,73 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/trace.hpp"
-#include "plan/memory_plan.hpp"
-#include "plan/plan_builder.hpp"
+#include "plan/execution.hpp"
+#include "plan/fused_execution.hpp"
+#include "plan/plain_execution.hpp"
 
-#include <algorithm>
 #include <cassert>
-#include <functional>
 #include <utility>
-#include <variant>
 
 namespace convmixer {
 
-namespace {
-
-using kernels::Call;
-using kernels::Role;
-
-/// Whether a buffer in this role is what the step may write over its operand.
-bool is_result(Role role) {
-  switch (role) {
-    case Role::dst:
-    case Role::diff_src:
-    case Role::diff_weights:
-    case Role::diff_bias:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// Which buffers share memory because a step may overwrite its operand, and from when to when each is in use.
-class Lifetimes {
- public:
-  explicit Lifetimes(const StepList& list) : owner_(list.buffers.size()), spans_(list.buffers.size()) {
-    const int end = static_cast<int>(list.steps.size());
-    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
-      const BufferId view_of = list.buffers[id].view_of;
-      owner_[id] = view_of < 0 ? static_cast<BufferId>(id) : view_of;
-    }
-    for (int at = 0; at < end; ++at) {
-      for (const Operand& operand : list.steps[static_cast<std::size_t>(at)].operands) use(operand.buffer, at);
-    }
-    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
-      if (list.buffers[id].kept_to_end) use(static_cast<BufferId>(id), end);
-    }
-    for (int at = 0; at < end; ++at) overwrite(list, list.steps[static_cast<std::size_t>(at)], at);
-  }
-
-  /// The buffer whose memory this one uses.
-  [[nodiscard]] BufferId owner(BufferId id) const {
-    while (owner_[static_cast<std::size_t>(id)] != id) id = owner_[static_cast<std::size_t>(id)];
-    return id;
-  }
-
-  struct Span {
-    int first = -1;
-    int last = -1;
-  };
-  /// Of an owner.
-  [[nodiscard]] const Span& span(BufferId id) const { return spans_[static_cast<std::size_t>(id)]; }
-
- private:
-  void use(BufferId id, int at) {
-    Span& span = spans_[static_cast<std::size_t>(owner(id))];
-    if (span.first < 0) span.first = at;
-    span.last = at;
-  }
-
-  void overwrite(const StepList& list, const Step& step, int at) {
-    if (!step.may_overwrite) return;
-    const BufferId from = owner(*step.may_overwrite);
-    const auto written = std::ranges::find_if(step.operands, [](const Operand& o) { return is_result(o.role); });
-    const BufferId to = owner(written->buffer);
-    const Buffer& source = list.buffers[static_cast<std::size_t>(from)];
-    const Buffer& destination = list.buffers[static_cast<std::size_t>(to)];
-    if (source.home != Home::arena || destination.home != Home::arena) return;
-    if (span(from).last != at || span(to).first != at) return;
-    if (source.layout.bytes() != destination.layout.bytes()) return;
-    owner_[static_cast<std::size_t>(to)] = from;
-    spans_[static_cast<std::size_t>(from)].last = span(to).last;
-  }
-
-  std::vector<BufferId> owner_;
-  std::vector<Span> spans_;
+struct Plan::Impl {
+  std::unique_ptr<Execution> execution;
+  std::size_t image_count;
 };
 
-/// "blocks.3.0.fn.0 depthwise convolution backward weights", of operation "depthwise convolution backward weights".
-TraceName trace_name(const PlannedStep& step, PlanMode mode) {
-  const std::string operation =
-      fmt::format("{} {}", step.operation, mode == PlanMode::inference ? "inference" : step.direction);
-  return TraceName(fmt::format("{} {}", step.node, operation), operation);
+namespace {
+
+std::unique_ptr<Execution> make_execution(const Graph& graph, Parameters& parameters, Engine& engine,
+                                          const PlanOptions& options, const Execution* lender) {
+  if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
+  if (options.schedule != PlanSchedule::plain) {
+    auto fused = make_fused_execution(graph, parameters, engine, options, lender);
+    if (fused != nullptr) return fused;
+    if (options.schedule == PlanSchedule::fused) {
+      fail_usage("plan = fused: this network or its layout, precision or batch has no fused plan; expected automatic or "
+                 "plain");
+    }
+  }
+  return make_plain_execution(graph, parameters, engine, options, lender);
 }
 
 }  // namespace
 
-struct Plan::Impl {
-  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& plan_options, const Impl* lender)
-      : options(plan_options), runtime(engine.runtime()) {
-    if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
-    const StepList list = build_plain_plan(graph, parameters, runtime, options);
-    place(list, lender);
-    for (const Step& step : list.steps) add(step, list);
-    forward_steps = list.forward_steps;
-    output = as_floats(list, list.output);
-    if (list.input_gradient) input_gradient = as_floats(list, *list.input_gradient);
-    image_count = static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count());
-  }
-
-  /// Gives every buffer its address.
-  void place(const StepList& list, const Impl* lender) {
-    const Lifetimes lifetimes(list);
-    std::vector<Lifetime> arena_buffers;
-    std::vector<BufferId> ids;
-    for (BufferId id = 0; id < static_cast<BufferId>(list.buffers.size()); ++id) {
-      const Buffer& buffer = list.buffers[static_cast<std::size_t>(id)];
-      if (buffer.home != Home::arena || lifetimes.owner(id) != id || lifetimes.span(id).first < 0) continue;
-      ids.push_back(id);
-      arena_buffers.push_back({buffer.layout.bytes(), lifetimes.span(id).first, lifetimes.span(id).last});
-      memory.unshared += static_cast<std::int64_t>(buffer.layout.bytes());
-    }
-    const std::size_t arena_bytes = place_in_arena(arena_buffers);
-    std::size_t scratchpad_bytes = 0;
-    for (const Step& step : list.steps) {
-      if (!step.own) scratchpad_bytes = std::max(scratchpad_bytes, step.primitive.scratchpad_bytes());
-    }
-    memory.arena = static_cast<std::int64_t>(arena_bytes);
-    memory.scratchpad = static_cast<std::int64_t>(scratchpad_bytes);
-    if (lender != nullptr && lender->arena->size() >= arena_bytes && lender->scratchpad->size() >= scratchpad_bytes) {
-      arena = lender->arena;
-      scratchpad = lender->scratchpad;
-      owns_memory = false;
-    } else {
-      arena = std::make_shared<AlignedBuffer>(arena_bytes);
-      scratchpad = std::make_shared<AlignedBuffer>(scratchpad_bytes);
-    }
-
-    addresses.assign(list.buffers.size(), nullptr);
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      addresses[static_cast<std::size_t>(ids[i])] = arena->data() + arena_buffers[i].offset;
-    }
-    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
-      if (list.buffers[id].home == Home::fixed) addresses[id] = list.buffers[id].fixed;
-    }
-    for (std::size_t id = 0; id < list.buffers.size(); ++id) {
-      addresses[id] = addresses[static_cast<std::size_t>(lifetimes.owner(static_cast<BufferId>(id)))];
-    }
-  }
-
-  void add(const Step& step, const StepList& list) {
-    reports.push_back(step.report);
-    trace_names.push_back(trace_name(step.report, options.mode));
-    std::vector<kernels::Argument> arguments;
-    OwnStep own{step.own, {}, step.moves_statistics};
-    for (const auto& [role, id] : step.operands) {
-      const Buffer& buffer = list.buffers[static_cast<std::size_t>(id)];
-      void* const address = addresses[static_cast<std::size_t>(id)];
-      const Home home = list.buffers[static_cast<std::size_t>(buffer.view_of < 0 ? id : buffer.view_of)].home;
-      const Reader reader{steps.size(), role, own.operands.size()};
-      if (home == Home::images) image_readers.push_back(reader);
-      if (home == Home::output_gradient) gradient_readers.push_back(reader);
-      arguments.push_back({role, buffer.layout, address});
-      own.operands.push_back(address);
-    }
-    if (step.own) {
-      steps.emplace_back(std::move(own));
-    } else {
-      steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad->data()));
-    }
-  }
-
-  [[nodiscard]] std::span<float> as_floats(const StepList& list, BufferId id) const {
-    const auto index = static_cast<std::size_t>(id);
-    return {static_cast<float*>(addresses[index]),
-            static_cast<std::size_t>(list.buffers[index].layout.shape().count())};
-  }
-
-  void run(std::size_t begin, std::size_t end, bool update_statistics) {
-    const auto body = [this, begin, end, update_statistics] {
-      for (std::size_t i = begin; i < end; ++i) {
-        if (observer != nullptr) observer->begin(i);
-        const TraceScope scope(trace_names[i]);
-        if (auto* call = std::get_if<Call>(&steps[i])) {
-          call->run();
-        } else {
-          const auto& own = std::get<OwnStep>(steps[i]);
-          if (update_statistics || !own.moves_statistics) own.kernel(own.operands);
-        }
-        if (observer != nullptr) observer->end(i);
-      }
-    };
-    runtime.execute(std::ref(body));  // a copy of what it captures would be allocated
-  }
-
-  /// An operand whose memory the caller gives.
-  struct Reader {
-    std::size_t step;
-    Role role;
-    std::size_t operand;
-  };
-
-  void bind(const std::vector<Reader>& readers, std::span<const float> values) {
-    auto* const data = const_cast<float*>(values.data());  // oneDNN's interface knows no const; readers only read
-    for (const Reader& reader : readers) {
-      if (auto* call = std::get_if<Call>(&steps[reader.step])) {
-        call->rebind(reader.role, data);
-      } else {
-        std::get<OwnStep>(steps[reader.step]).operands[reader.operand] = data;
-      }
-    }
-  }
-
-  struct OwnStep {
-    OwnKernel kernel;
-    std::vector<void*> operands;
-    bool moves_statistics;
-  };
-
-  PlanOptions options;
-  kernels::Runtime& runtime;
-  PlannedMemory memory;
-  std::shared_ptr<AlignedBuffer> arena;
-  std::shared_ptr<AlignedBuffer> scratchpad;
-  bool owns_memory = true;
-  std::vector<void*> addresses;  // by buffer; null for what the caller gives
-  std::vector<std::variant<Call, OwnStep>> steps;
-  std::size_t forward_steps = 0;
-  PlanObserver* observer = nullptr;
-  std::vector<PlannedStep> reports;
-  std::vector<TraceName> trace_names;  // by step
-  std::vector<Reader> image_readers;
-  std::vector<Reader> gradient_readers;
-  std::size_t image_count = 0;
-  std::span<float> output;
-  std::span<float> input_gradient;
-};
-
 Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Plan* lender)
-    : impl_(std::make_unique<Impl>(graph, parameters, engine, options,
-                                   lender == nullptr ? nullptr : lender->impl_.get())) {}
+    : impl_(std::make_unique<Impl>(
+          Impl{make_execution(graph, parameters, engine, options,
+                              lender == nullptr ? nullptr : lender->impl_->execution.get()),
+               static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())})) {}
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
 Plan& Plan::operator=(Plan&&) noexcept = default;
 
-const PlanOptions& Plan::options() const noexcept { return impl_->options; }
+const PlanOptions& Plan::options() const noexcept { return impl_->execution->options; }
 
 std::span<const float> Plan::forward(std::span<const float> images, bool update_statistics) {
   assert(images.size() == impl_->image_count);
   static const TraceName kForward("forward");
   static const TraceName kInference("inference");
-  const TraceScope scope(impl_->options.mode == PlanMode::training ? kForward : kInference);
-  impl_->bind(impl_->image_readers, images);
-  impl_->run(0, impl_->forward_steps, update_statistics);
-  return impl_->output;
+  const TraceScope scope(options().mode == PlanMode::training ? kForward : kInference);
+  return impl_->execution->forward(images, update_statistics);
 }
 
 void Plan::backward(std::span<const float> output_gradient) {
-  assert(impl_->options.mode == PlanMode::training && output_gradient.size() == impl_->output.size());
+  assert(options().mode == PlanMode::training && output_gradient.size() == impl_->execution->output.size());
   static const TraceName kBackward("backward");
   const TraceScope scope(kBackward);
-  impl_->bind(impl_->gradient_readers, output_gradient);
-  impl_->run(impl_->forward_steps, impl_->steps.size(), false);
+  impl_->execution->backward(output_gradient);
 }
 
-std::span<const float> Plan::input_gradient() const { return impl_->input_gradient; }
+std::span<const float> Plan::input_gradient() const { return impl_->execution->input_gradient; }
 
-PlannedMemory Plan::memory() const { return impl_->memory; }
+PlannedMemory Plan::memory() const { return impl_->execution->memory; }
 
-bool Plan::owns_memory() const noexcept { return impl_->owns_memory; }
+bool Plan::owns_memory() const noexcept { return impl_->execution->owns_memory; }
 
-std::vector<PlannedStep> Plan::steps() const { return impl_->reports; }
+std::vector<PlannedStep> Plan::steps() const { return impl_->execution->reports; }
 
-void Plan::set_observer(PlanObserver* observer) noexcept { impl_->observer = observer; }
+void Plan::set_observer(PlanObserver* observer) noexcept { impl_->execution->observer = observer; }
 
 }  // namespace convmixer

@@ -7,6 +7,9 @@
 
 namespace convmixer {
 
+/// Loops over the same data one after the other find more of it in the cache if they turn round each time.
+enum class TaskOrder { forwards, backwards };
+
 /// A TBB arena of `threads` workers that all flush denormals to zero, as the thread that makes the pool does from
 /// then on, and the process-wide limit that keeps TBB to them. Tasks that prepare data are enqueued at low priority.
 class ThreadPool {
@@ -21,6 +24,18 @@ class ThreadPool {
   /// Runs body(i) for i in [0, count) on the workers, the caller among them; rethrows the first exception.
   void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
+  /// Runs body(task, worker) for every task in [0, count), each once; rethrows the first exception. Workers are numbered
+  /// from 0 to threads() - 1, and no two tasks with one number run at the same time. A worker begins with a share of
+  /// its own, the same at each call with the same count, so that it finds in its caches what it left there; then it helps
+  /// the others. With TaskOrder::backwards, shares are worked off from their ends. Allocates nothing of its own.
+  template <typename Body>
+  void for_each_task(std::int64_t count, const Body& body, TaskOrder order = TaskOrder::forwards) {
+    run_tasks(
+        count, order,
+        [](const void* context, std::int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
+        &body);
+  }
+
   /// Runs `task` some time later on a worker, never on the caller. The task must not throw.
   void enqueue(std::function<void()> task);
 
@@ -28,6 +43,9 @@ class ThreadPool {
   void execute(const std::function<void()>& body);
 
  private:
+  using TaskBody = void (*)(const void* context, std::int64_t task, int worker);
+  void run_tasks(std::int64_t count, TaskOrder order, TaskBody body, const void* context);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

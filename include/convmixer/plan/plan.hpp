@@ -27,11 +27,19 @@ enum class PlanMode {
   inference,  ///< running statistics; forward only
 };
 
+/// How a graph is run.
+enum class PlanSchedule {
+  automatic,  ///< fused where the graph allows it and no layout is asked for, else plain
+  plain,      ///< a primitive per node and direction
+  fused,      ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
+};
+
 struct PlanOptions {
   std::int64_t batch_size = 1;
   Precision precision = Precision::f32;
   PlanMode mode = PlanMode::training;
   LayoutPolicy layout = LayoutPolicy::automatic;
+  PlanSchedule schedule = PlanSchedule::automatic;
   bool input_gradient = false;  ///< also compute the gradient of the input image (tests)
 };
 

@@ -1,0 +1,407 @@
+#include "kernels/depthwise_stage.hpp"
+
+#include "kernels/channel_group.hpp"
+
+#include <algorithm>
+#include <array>
+
+// Compiled once for each instruction set: see batch_norm.cpp. The order of these lines matters.
+// clang-format off
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/depthwise_stage.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+#include "kernels/norm_stage-inl.h"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace convmixer::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Pixels computed at once, each in a register: with a row of taps and one input they fill the registers.
+constexpr std::size_t kTile = HWY_TARGET <= HWY_AVX3 ? 16 : 4;
+/// Columns of taps in one pass.
+constexpr std::size_t kMostColumns = 9;
+
+/// `height` x `width` pixels of 16 channels: dst (+)= taps * src. `src` is the first pixel of the padded image, filters
+/// point to the first of `kColumns` columns; with `bias` null, dst is added to.
+struct ConvolveRows {
+  const float* src;
+  std::size_t src_width;
+  std::size_t height;
+  std::size_t width;
+  std::size_t kernel;
+  const float* filters;
+  const float* bias;
+  float* dst;
+};
+
+template <std::size_t kPixels, std::size_t kColumns>
+HWY_INLINE void convolve_tile(const ConvolveRows& a, const float* src, float* dst, std::size_t lane,
+                              std::size_t wanted) {
+  const StageFloats d;
+  StageVector sums[kPixels];
+  if (a.bias != nullptr) {
+    const StageVector bias = hn::LoadU(d, a.bias + lane);
+    HWY_UNROLL(16)
+    for (std::size_t i = 0; i < kPixels; ++i) sums[i] = bias;
+  } else {
+    HWY_UNROLL(16)
+    for (std::size_t i = 0; i < kPixels; ++i) sums[i] = hn::LoadU(d, dst + i * kGroup);
+  }
+  const float* filter = a.filters + lane;
+  for (std::size_t row = 0; row < a.kernel; ++row) {
+    StageVector taps[kColumns];
+    HWY_UNROLL(9)
+    for (std::size_t j = 0; j < kColumns; ++j) taps[j] = hn::LoadU(d, filter + j * kGroup);
+    HWY_UNROLL(24)
+    for (std::size_t column = 0; column < kPixels + kColumns - 1; ++column) {
+      const StageVector pixel = hn::LoadU(d, src + column * kGroup);
+      HWY_UNROLL(9)
+      for (std::size_t j = 0; j < kColumns; ++j) {
+        if (column >= j && column - j < kPixels) sums[column - j] = hn::MulAdd(pixel, taps[j], sums[column - j]);
+      }
+    }
+    src += a.src_width * kGroup;
+    filter += a.kernel * kGroup;
+  }
+  HWY_UNROLL(16)
+  for (std::size_t i = 0; i < kPixels; ++i) {
+    if (i < wanted) hn::StoreU(sums[i], d, dst + i * kGroup);  // those beyond the row's end are nonsense
+  }
+}
+
+template <std::size_t kColumns>
+void convolve_columns(const ConvolveRows& a) {
+  const StageFloats d;
+  for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
+    for (std::size_t row = 0; row < a.height; ++row) {
+      const float* const src = a.src + row * a.src_width * kGroup + lane;
+      float* const dst = a.dst + row * a.width * kGroup + lane;
+      for (std::size_t w = 0; w < a.width;) {
+        const std::size_t left = a.width - w;
+        const float* const from = src + w * kGroup;
+        float* const to = dst + w * kGroup;
+        if (left > kTile / 2) {
+          convolve_tile<kTile, kColumns>(a, from, to, lane, left);
+          w += kTile;
+        } else if (left > kTile / 4) {
+          convolve_tile<kTile / 2, kColumns>(a, from, to, lane, left);
+          w += kTile / 2;
+        } else {
+          convolve_tile<kTile / 4, kColumns>(a, from, to, lane, left);
+          w += kTile / 4;
+        }
+      }
+    }
+  }
+}
+
+/// Calls visit(std::integral_constant<columns>, first column) for passes of at most kMostColumns columns.
+template <typename Visit>
+HWY_INLINE void for_columns(std::size_t kernel, const Visit& visit) {
+  std::size_t column = 0;
+  while (column < kernel) {
+    const std::size_t left = kernel - column;
+    switch (left) {
+      case 1:
+        return visit(std::integral_constant<std::size_t, 1>(), column);
+      case 2:
+        return visit(std::integral_constant<std::size_t, 2>(), column);
+      case 3:
+        return visit(std::integral_constant<std::size_t, 3>(), column);
+      case 4:
+        return visit(std::integral_constant<std::size_t, 4>(), column);
+      case 5:
+        return visit(std::integral_constant<std::size_t, 5>(), column);
+      case 6:
+        return visit(std::integral_constant<std::size_t, 6>(), column);
+      case 7:
+        return visit(std::integral_constant<std::size_t, 7>(), column);
+      case 8:
+        return visit(std::integral_constant<std::size_t, 8>(), column);
+      case 9:
+        return visit(std::integral_constant<std::size_t, 9>(), column);
+      default:
+        visit(std::integral_constant<std::size_t, 8>(), column);
+        column += 8;
+    }
+  }
+}
+static_assert(kMostColumns == 9);
+
+/// dst = bias (null: 0) + taps * src.
+void convolve(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, const float* filters,
+              const float* bias) {
+  alignas(64) static constexpr std::array<float, kGroup> kNoBias{};
+  for_columns(geometry.kernel, [&](auto columns, std::size_t column) HWY_ATTR {
+    convolve_columns<decltype(columns)::value>({.src = areas.padded + column * kGroup,
+                                                .src_width = areas.padded_width,
+                                                .height = geometry.height,
+                                                .width = geometry.width,
+                                                .kernel = geometry.kernel,
+                                                .filters = filters + column * kGroup,
+                                                .bias = column > 0 ? nullptr : bias != nullptr ? bias : kNoBias.data(),
+                                                .dst = areas.tile});
+  });
+}
+
+/// Adds sum over pixels (y, x) of plain[y][x] padded[y + i][x + j] to the sums of tap (k - 1 - i, k - 1 - j), for `kRows`
+/// rows i from `row` and `kColumns` columns j from `column`.
+template <std::size_t kRows, std::size_t kColumns>
+void add_tap_sums(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, std::size_t row,
+                  std::size_t column, double* sums) {
+  const StageFloats d;
+  constexpr std::size_t kUnroll = HWY_TARGET <= HWY_AVX3 && kRows * kColumns <= 24 ? 4 : 1;
+  const std::size_t k = geometry.kernel;
+  for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
+    StageVector taps[kRows][kColumns];
+    HWY_UNROLL(9)
+    for (std::size_t i = 0; i < kRows; ++i) {
+      HWY_UNROLL(9)
+      for (std::size_t j = 0; j < kColumns; ++j) taps[i][j] = hn::Zero(d);
+    }
+    const auto add_pixels = [&](const float* plain, const float* padded, auto count) HWY_ATTR {
+      constexpr std::size_t kPixels = decltype(count)::value;
+      StageVector pixels[kPixels];
+      HWY_UNROLL(4)
+      for (std::size_t x = 0; x < kPixels; ++x) pixels[x] = hn::LoadU(d, plain + x * kGroup);
+      HWY_UNROLL(9)
+      for (std::size_t i = 0; i < kRows; ++i) {
+        HWY_UNROLL(12)
+        for (std::size_t at = 0; at < kPixels + kColumns - 1; ++at) {
+          const StageVector value = hn::LoadU(d, padded + (i * areas.padded_width + at) * kGroup);
+          HWY_UNROLL(4)
+          for (std::size_t x = 0; x < kPixels; ++x) {
+            if (at >= x && at - x < kColumns) taps[i][at - x] = hn::MulAdd(value, pixels[x], taps[i][at - x]);
+          }
+        }
+      }
+    };
+    for (std::size_t y = 0; y < geometry.height; ++y) {
+      const float* const plain = areas.plain + y * geometry.width * kGroup + lane;
+      const float* const padded = areas.padded + ((y + row) * areas.padded_width + column) * kGroup + lane;
+      std::size_t x = 0;
+      for (; x + kUnroll <= geometry.width; x += kUnroll) {
+        add_pixels(plain + x * kGroup, padded + x * kGroup, std::integral_constant<std::size_t, kUnroll>());
+      }
+      for (; x < geometry.width; ++x) {
+        add_pixels(plain + x * kGroup, padded + x * kGroup, std::integral_constant<std::size_t, 1>());
+      }
+    }
+    for (std::size_t i = 0; i < kRows; ++i) {
+      for (std::size_t j = 0; j < kColumns; ++j) {
+        const std::size_t tap = (k - 1 - row - i) * k + (k - 1 - column - j);
+        add_to_doubles(taps[i][j], sums + tap * kGroup + lane);
+      }
+    }
+  }
+}
+
+/// Sums that fit into the registers beside what they need.
+constexpr std::size_t kTapRegisters = HWY_TARGET <= HWY_AVX3 ? 24 : 9;
+
+template <std::size_t kColumns>
+void add_tap_columns(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, std::size_t column,
+                     double* sums) {
+  constexpr std::size_t kRows = std::max(std::size_t{1}, std::min(std::size_t{4}, kTapRegisters / kColumns));
+  std::size_t row = 0;
+  for (; row + kRows <= geometry.kernel; row += kRows) {
+    add_tap_sums<kRows, kColumns>(geometry, areas, row, column, sums);
+  }
+  for (; row < geometry.kernel; ++row) add_tap_sums<1, kColumns>(geometry, areas, row, column, sums);
+}
+
+/// One half of the block: 16 channels from `half`.
+template <class Storage>
+void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas,
+                            std::size_t half) {
+  const StageFloats d;
+  const DepthwiseGeometry& g = a.geometry;
+  for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
+    const StageVector scale = hn::LoadU(d, a.scale + half + lane);
+    const StageVector shift = hn::LoadU(d, a.shift + half + lane);
+    for (std::size_t y = 0; y < g.height; ++y) {
+      const auto* const src = a.src + y * g.width * kStageBlock + half + lane;
+      float* const to = areas.padded + ((y + g.padding_begin) * areas.padded_width + g.padding_begin) * kGroup + lane;
+      for (std::size_t x = 0; x < g.width; ++x) {
+        prefetch_ahead(src + x * kStageBlock);
+        hn::StoreU(hn::MulAdd(load_stage(d, src + x * kStageBlock), scale, shift), d, to + x * kGroup);
+      }
+    }
+  }
+  convolve(g, areas, a.filters + half * g.kernel * g.kernel, a.bias + half);
+  MomentSums moments = a.moments;
+  if (moments.sum != nullptr) {
+    moments.origin += half;
+    moments.sum += half;
+    moments.square += half;
+  }
+  gelu_forward_any<Storage>({.src = areas.tile,
+                             .stride = kGroup,
+                             .rows = g.height * g.width,
+                             .groups = 1,
+                             .value = a.value + half,
+                             .slope = a.slope != nullptr ? a.slope + half : nullptr,
+                             .moments = moments});
+}
+
+/// Stages the gradient before the GELU, padded, and the convolution's input, plain; adds up the bias's gradient.
+template <class Storage>
+void stage_backward(const DepthwiseBackward<Storage>& arguments, const DepthwiseScratch::Areas& areas,
+                    std::size_t half, double* bias_sums) {
+  const StageFloats d;
+  const DepthwiseGeometry& g = arguments.geometry;
+  const std::size_t padding = g.kernel - 1 - g.padding_begin;
+  for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
+    const std::size_t first = half + lane;
+    const StageVector a = hn::LoadU(d, arguments.a + first);
+    const StageVector b = hn::LoadU(d, arguments.b + first);
+    const StageVector c = hn::LoadU(d, arguments.c + first);
+    const StageVector scale = hn::LoadU(d, arguments.src_scale + first);
+    const StageVector shift = hn::LoadU(d, arguments.src_shift + first);
+    for (std::size_t y = 0; y < g.height; ++y) {
+      const std::size_t row = y * g.width * kStageBlock + first;
+      float* const padded = areas.padded + ((y + padding) * areas.padded_width + padding) * kGroup + lane;
+      float* const plain = areas.plain + y * g.width * kGroup + lane;
+      StageVector sum = hn::Zero(d);
+      for (std::size_t x = 0; x < g.width; ++x) {
+        const std::size_t at = row + x * kStageBlock;
+        prefetch_ahead(arguments.gradient + at);
+        prefetch_ahead(arguments.value + at);
+        prefetch_ahead(arguments.slope + at);
+        prefetch_ahead(arguments.src + at);
+        const StageVector gradient =
+            norm_gradient<Storage, true>(arguments.gradient, arguments.value, arguments.slope, at, a, b, c);
+        hn::StoreU(gradient, d, padded + x * kGroup);
+        sum = hn::Add(sum, gradient);
+        hn::StoreU(hn::MulAdd(load_stage(d, arguments.src + at), scale, shift), d, plain + x * kGroup);
+      }
+      add_to_doubles(sum, bias_sums + lane);
+    }
+  }
+}
+
+template <class Storage>
+void depthwise_backward_half(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas,
+                             std::size_t half) {
+  const DepthwiseGeometry& g = a.geometry;
+  const std::size_t taps = g.kernel * g.kernel;
+  double* const sums = a.sums + half * (taps + 1);
+  stage_backward(a, areas, half, sums + taps * kGroup);
+  for_columns(g.kernel, [&](auto columns, std::size_t column) HWY_ATTR {
+    add_tap_columns<decltype(columns)::value>(g, areas, column, sums);
+  });
+  convolve(g, areas, a.filters + half * taps, nullptr);
+  gradient_sums_any<Storage>({.src = areas.tile,
+                              .stride = kGroup,
+                              .rows = g.height * g.width,
+                              .groups = 1,
+                              .residual = a.residual ? a.gradient + half : nullptr,
+                              .value = a.src + half,
+                              .mean = a.src_mean + half,
+                              .dst = a.gradient + half,
+                              .first = a.first + half,
+                              .second = a.second + half});
+}
+
+void depthwise_forward_f32(const DepthwiseForward<F32Storage>& a, const DepthwiseScratch::Areas& areas) {
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_forward_half(a, areas, half);
+}
+void depthwise_forward_bf16(const DepthwiseForward<Bf16Storage>& a, const DepthwiseScratch::Areas& areas) {
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_forward_half(a, areas, half);
+}
+void depthwise_backward_f32(const DepthwiseBackward<F32Storage>& a, const DepthwiseScratch::Areas& areas) {
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_backward_half(a, areas, half);
+}
+void depthwise_backward_bf16(const DepthwiseBackward<Bf16Storage>& a, const DepthwiseScratch::Areas& areas) {
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_backward_half(a, areas, half);
+}
+
+}  // namespace convmixer::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace convmixer::kernels {
+
+HWY_EXPORT(depthwise_forward_f32);
+HWY_EXPORT(depthwise_forward_bf16);
+HWY_EXPORT(depthwise_backward_f32);
+HWY_EXPORT(depthwise_backward_bf16);
+
+namespace {
+
+/// Pixels that kernels may read or write beyond an image: a tile, less one.
+constexpr std::size_t kSlack = 16;
+
+std::size_t padded_floats(const DepthwiseGeometry& geometry) {
+  const std::size_t border = geometry.kernel - 1;
+  return ((geometry.height + border) * (geometry.width + border) + kSlack) * kGroup;
+}
+
+std::size_t plain_floats(const DepthwiseGeometry& geometry) {
+  return (geometry.height * geometry.width + kSlack) * kGroup;
+}
+
+}  // namespace
+
+std::size_t DepthwiseScratch::floats(const DepthwiseGeometry& geometry) {
+  return padded_floats(geometry) + 2 * plain_floats(geometry);
+}
+
+DepthwiseScratch::Areas DepthwiseScratch::prepare(const DepthwiseGeometry& geometry, std::size_t begin) {
+  const std::size_t padded = padded_floats(geometry);
+  if (zeroed_ != geometry || zeroed_begin_ != begin) {
+    std::fill_n(memory_.data(), padded, 0.0F);
+    zeroed_ = geometry;
+    zeroed_begin_ = begin;
+  }
+  return {.padded = memory_.data(),
+          .plain = memory_.data() + padded,
+          .tile = memory_.data() + padded + plain_floats(geometry),
+          .padded_width = geometry.width + geometry.kernel - 1};
+}
+
+void pack_depthwise(std::span<const float> weights, std::size_t channels, std::size_t kernel, bool flipped,
+                    std::span<float> packed) {
+  const std::size_t taps = kernel * kernel;
+  for (std::size_t c = 0; c < padded_channels(channels); ++c) {
+    float* const to = packed.data() + c / kGroup * taps * kGroup + c % kGroup;
+    for (std::size_t tap = 0; tap < taps; ++tap) {
+      to[tap * kGroup] = c < channels ? weights[c * taps + (flipped ? taps - 1 - tap : tap)] : 0.0F;
+    }
+  }
+}
+
+void unpack_depthwise_gradient(std::span<const double> sums, std::size_t tasks, std::size_t channels,
+                               std::size_t kernel, std::span<float> diff_weights, std::span<float> diff_bias) {
+  const std::size_t taps = kernel * kernel;
+  const std::size_t task_size = padded_channels(channels) / kStageBlock * depthwise_sums_size(kernel);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double* const from = sums.data() + c / kGroup * (taps + 1) * kGroup + c % kGroup;
+    for (std::size_t tap = 0; tap <= taps; ++tap) {
+      double sum = 0.0;
+      for (std::size_t task = 0; task < tasks; ++task) sum += from[task * task_size + tap * kGroup];
+      (tap < taps ? diff_weights[c * taps + tap] : diff_bias[c]) = static_cast<float>(sum);
+    }
+  }
+}
+
+void depthwise_forward(const DepthwiseForward<F32Storage>& a, DepthwiseScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(depthwise_forward_f32)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
+}
+void depthwise_forward(const DepthwiseForward<Bf16Storage>& a, DepthwiseScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(depthwise_forward_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
+}
+void depthwise_backward(const DepthwiseBackward<F32Storage>& a, DepthwiseScratch& scratch) {
+  const std::size_t begin = a.geometry.kernel - 1 - a.geometry.padding_begin;
+  HWY_DYNAMIC_DISPATCH(depthwise_backward_f32)(a, scratch.prepare(a.geometry, begin));
+}
+void depthwise_backward(const DepthwiseBackward<Bf16Storage>& a, DepthwiseScratch& scratch) {
+  const std::size_t begin = a.geometry.kernel - 1 - a.geometry.padding_begin;
+  HWY_DYNAMIC_DISPATCH(depthwise_backward_bf16)(a, scratch.prepare(a.geometry, begin));
+}
+
+}  // namespace convmixer::kernels
+#endif

@@ -1,0 +1,104 @@
+/// The depthwise convolution of a fused stage with what surrounds it, for one image and one block of channels, in the
+/// first- and second-level cache: normalise - convolve - GELU forward, and all of its gradients backward.
+///
+/// oneDNN's depthwise weight gradient knows no kernel wider than 3; its other depthwise primitives read and write whole
+/// tensors where these touch what is in cache anyway.
+#pragma once
+
+#include "kernels/norm_stage.hpp"
+#include "kernels/stage_storage.hpp"
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace convmixer::kernels {
+
+/// Stride 1, output as large as the input. Sizes in pixels.
+struct DepthwiseGeometry {
+  std::size_t height;
+  std::size_t width;
+  std::size_t kernel;
+  std::size_t padding_begin;  ///< zero rows above and columns left; the rest of kernel - 1 below and right
+
+  friend bool operator==(const DepthwiseGeometry&, const DepthwiseGeometry&) = default;
+};
+
+/// Working memory of one task at a time. Zero borders stay in place from call to call.
+class DepthwiseScratch {
+ public:
+  /// Floats for any of these geometries.
+  [[nodiscard]] static std::size_t floats(const DepthwiseGeometry& geometry);
+  /// `memory` outlives it.
+  explicit DepthwiseScratch(std::span<float> memory) : memory_(memory) {}
+
+  /// Images of 16 channels. `begin` is the zero padding before the image in both directions.
+  struct Areas {
+    float* padded;  ///< first pixel of the padded image
+    float* plain;   ///< an unpadded image
+    float* tile;    ///< likewise; may be written up to 16 pixels beyond its end
+    std::size_t padded_width;
+  };
+  Areas prepare(const DepthwiseGeometry& geometry, std::size_t begin);
+
+ private:
+  std::span<float> memory_;
+  DepthwiseGeometry zeroed_{};
+  std::size_t zeroed_begin_ = 0;
+};
+
+/// A stage's filters, ordered for the kernels: (block, half of 16 channels, tap, channel). Padding channels are zero.
+/// `flipped` is the order that the data gradient needs. `weights` is (C, 1, k, k).
+void pack_depthwise(std::span<const float> weights, std::size_t channels, std::size_t kernel, bool flipped,
+                    std::span<float> packed);
+/// Adds up each task's sums in the order of tasks: (task, block, half, tap and bias, channel) to (C, 1, k, k) and (C).
+void unpack_depthwise_gradient(std::span<const double> sums, std::size_t tasks, std::size_t channels,
+                               std::size_t kernel, std::span<float> diff_weights, std::span<float> diff_bias);
+/// Floats of one block's filters, and doubles of one block's gradient sums in one task.
+[[nodiscard]] constexpr std::size_t packed_depthwise_size(std::size_t kernel) { return kStageBlock * kernel * kernel; }
+[[nodiscard]] constexpr std::size_t depthwise_sums_size(std::size_t kernel) {
+  return kStageBlock * (kernel * kernel + 1);
+}
+
+/// u = depthwise(scale src + shift) + bias; value = gelu(u), slope = gelu'(u).
+template <class Storage>
+struct DepthwiseForward {
+  DepthwiseGeometry geometry;
+  const typename Storage::Value* src;
+  const float* scale;
+  const float* shift;
+  const float* filters;  ///< packed, of the block
+  const float* bias;
+  typename Storage::Value* value;
+  typename Storage::Slope* slope;  ///< null for inference
+  MomentSums moments;
+};
+void depthwise_forward(const DepthwiseForward<F32Storage>& arguments, DepthwiseScratch& scratch);
+void depthwise_forward(const DepthwiseForward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
+
+/// With du = (a gradient + b value + c) slope, the gradient before the GELU: adds the filters' and the bias's gradients
+/// to `sums`, and puts gradient + depthwise'(du) (without `residual`: depthwise'(du) alone) over `gradient`, with the sums
+/// that the norm before the convolution needs: see GradientSums.
+template <class Storage>
+struct DepthwiseBackward {
+  DepthwiseGeometry geometry;
+  typename Storage::Operand* gradient;
+  const typename Storage::Value* value;
+  const typename Storage::Slope* slope;
+  const float* a;
+  const float* b;
+  const float* c;
+  bool residual;
+  const float* filters;  ///< packed and flipped, of the block
+  const typename Storage::Value* src;
+  const float* src_scale;
+  const float* src_shift;
+  const float* src_mean;
+  double* sums;  ///< depthwise_sums_size(): (half, tap and bias, channel)
+  double* first;
+  double* second;
+};
+void depthwise_backward(const DepthwiseBackward<F32Storage>& arguments, DepthwiseScratch& scratch);
+void depthwise_backward(const DepthwiseBackward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
+
+}  // namespace convmixer::kernels

@@ -1,0 +1,143 @@
+// GELU and its derivative for vectors; included once for each instruction set.
+#if defined(CONVMIXER_KERNELS_GELU_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVMIXER_KERNELS_GELU_INL_H
+#undef CONVMIXER_KERNELS_GELU_INL_H
+#else
+#define CONVMIXER_KERNELS_GELU_INL_H
+#endif
+
+#include "kernels/gelu_table.hpp"
+#include "kernels/stage_storage.hpp"
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace convmixer::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// A value of GELU and its derivative as the storage keeps it: itself, or for SlopeCode its distance from 1/2.
+template <class V>
+struct GeluResult {
+  V value;
+  V slope;
+};
+
+/// To f32's rounding: Phi(x) = 1 - q(x) for x >= 0, q(-x) else, with q(x) = phi-weighted polynomial of Abramowitz &
+/// Stegun, "Handbook of Mathematical Functions", 7.1.26, absolute error 7.5e-8.
+template <class D>
+class ExactGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit ExactGelu(D d) : d_(d) {}
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    const V magnitude = hn::Abs(x);
+    // exp(-x^2 / 2) = 2^n 2^f; below 2^-126 it is 0 as good as.
+    const V exponent = hn::Max(hn::Mul(hn::Mul(x, x), set(-0.72134752044448170F)), set(-126.0F));
+    const V whole = hn::Round(exponent);
+    const V f = hn::Sub(exponent, whole);
+    V power = set(1.5403530393381608e-4F);
+    power = hn::MulAdd(power, f, set(1.3333558146428443e-3F));
+    power = hn::MulAdd(power, f, set(9.6181291076284771e-3F));
+    power = hn::MulAdd(power, f, set(5.5504108664821580e-2F));
+    power = hn::MulAdd(power, f, set(2.4022650695910071e-1F));
+    power = hn::MulAdd(power, f, set(6.9314718055994531e-1F));
+    power = hn::MulAdd(power, f, set(1.0F));
+    const hn::RebindToSigned<D> integer;
+    const auto bits = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(integer, whole), hn::Set(integer, 127)));
+    const V bell = hn::Mul(power, hn::BitCast(d_, bits));
+
+    const V denominator = hn::MulAdd(magnitude, set(0.3275911F * 0.70710678F), set(1.0F));
+    const V estimate = hn::ApproximateReciprocal(denominator);
+    const V t = hn::Mul(estimate, hn::NegMulAdd(denominator, estimate, set(2.0F)));  // Newton's step
+    V tail = set(0.5F * 1.061405429F);
+    tail = hn::MulAdd(tail, t, set(0.5F * -1.453152027F));
+    tail = hn::MulAdd(tail, t, set(0.5F * 1.421413741F));
+    tail = hn::MulAdd(tail, t, set(0.5F * -0.284496736F));
+    tail = hn::MulAdd(tail, t, set(0.5F * 0.254829592F));
+    const V q = hn::Mul(hn::Mul(tail, t), bell);
+    const V distribution = hn::IfNegativeThenElse(x, q, hn::Sub(set(1.0F), q));
+    return {hn::Mul(x, distribution), hn::MulAdd(hn::Mul(x, set(0.39894228F)), bell, distribution)};
+  }
+
+ private:
+  HWY_INLINE V set(float value) const { return hn::Set(d_, value); }
+  D d_;
+};
+
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+/// In pieces, see gelu_table.hpp: 15 operations, where the exact one takes 34.
+template <class D>
+class RoundedGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit RoundedGelu(D d) : d_(d) {
+    const GeluTable& table = gelu_table();
+    for (std::size_t power = 0; power < 3; ++power) {
+      value_[power] = hn::LoadU(d, table.value[power].data());
+      slope_[power] = hn::LoadU(d, table.slope[power].data());
+    }
+  }
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    constexpr float kToInteger = 8388608.0F;  // 2^23: the lowest mantissa bits of a sum with it are an integer
+    constexpr float kLast = static_cast<float>(GeluTable::kSegments - 1) * GeluTable::kWidth;
+    const V magnitude = hn::Abs(x);
+    const V position = hn::MulAdd(hn::Min(magnitude, hn::Set(d_, kLast)), hn::Set(d_, 1.0F / GeluTable::kWidth),
+                                  hn::Set(d_, kToInteger));
+    const __m512i segment = _mm512_castps_si512(position.raw);
+    const auto at = [&](const V& coefficients) HWY_ATTR {
+      return V{_mm512_permutexvar_ps(segment, coefficients.raw)};  // looks at the four lowest bits
+    };
+    const V f = hn::MulAdd(hn::MulAdd(at(value_[2]), magnitude, at(value_[1])), magnitude, at(value_[0]));
+    const V slope = hn::MulAdd(hn::MulAdd(at(slope_[2]), magnitude, at(slope_[1])), magnitude, at(slope_[0]));
+    // Far below zero the value is 0 or wrong by a rounding: its sign still tells the slope's side.
+    return {hn::CopySign(hn::MulAdd(x, hn::Set(d_, 0.5F), f), x), slope};
+  }
+
+ private:
+  D d_;
+  V value_[3];
+  V slope_[3];
+};
+#else
+template <class D>
+class RoundedGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit RoundedGelu(D d) : d_(d), exact_(d) {}
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    const auto [value, slope] = exact_(x);
+    return {hn::CopySign(value, x), hn::Abs(hn::Sub(slope, hn::Set(d_, 0.5F)))};
+  }
+
+ private:
+  D d_;
+  ExactGelu<D> exact_;
+};
+#endif
+
+template <class Storage, class D>
+struct GeluFor;
+template <class D>
+struct GeluFor<F32Storage, D> {
+  using Type = ExactGelu<D>;
+};
+template <class D>
+struct GeluFor<Bf16StemStorage, D> {
+  using Type = ExactGelu<D>;
+};
+template <class D>
+struct GeluFor<Bf16Storage, D> {
+  using Type = RoundedGelu<D>;
+};
+
+}  // namespace convmixer::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

@@ -1,0 +1,50 @@
+#include "kernels/gelu_table.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace convmixer::kernels {
+
+namespace {
+
+double half_distribution(double x) { return 0.5 * std::erf(x / std::numbers::sqrt2); }  // Phi(x) - 1/2
+double density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2.0 * std::numbers::pi); }
+
+/// Coefficients of the parabola through a function's values at the three Chebyshev points of an interval.
+template <typename Function>
+std::array<double, 3> parabola(double begin, double end, const Function& function) {
+  const double centre = 0.5 * (begin + end);
+  const double reach = 0.5 * (end - begin) * std::cos(std::numbers::pi / 6.0);
+  const double left = function(centre - reach);
+  const double middle = function(centre);
+  const double right = function(centre + reach);
+  const double curve = (left - 2.0 * middle + right) / (2.0 * reach * reach);
+  const double slope = (right - left) / (2.0 * reach);
+  return {middle - slope * centre + curve * centre * centre, slope - 2.0 * curve * centre, curve};
+}
+
+GeluTable make_table() {
+  GeluTable table{};
+  const double width = GeluTable::kWidth;
+  for (std::size_t i = 0; i < GeluTable::kSegments; ++i) {
+    const bool last = i + 1 == GeluTable::kSegments;
+    const double begin = i == 0 ? 0.0 : (static_cast<double>(i) - 0.5) * width;
+    const double end = (static_cast<double>(i) + 0.5) * width;
+    const auto value = parabola(begin, end, [](double x) { return x * half_distribution(x); });
+    const auto slope = parabola(begin, end, [](double x) { return half_distribution(x) + x * density(x); });
+    for (std::size_t power = 0; power < 3; ++power) {
+      table.value[power][i] = static_cast<float>(last ? (power == 1 ? 0.5 : 0.0) : value[power]);
+      table.slope[power][i] = static_cast<float>(last ? (power == 0 ? 0.5 : 0.0) : slope[power]);
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+const GeluTable& gelu_table() {
+  static const GeluTable kTable = make_table();
+  return kTable;
+}
+
+}  // namespace convmixer::kernels

@@ -1,0 +1,28 @@
+/// How a batch is cut into tasks.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace convmixer {
+
+/// Chunks of images that lie together. A chunk's sums are added up by one task, image by image, and the chunks' sums in
+/// their order: the cut depends on the batch size alone, so that results are the same for any number of threads.
+class BatchChunks {
+ public:
+  explicit BatchChunks(std::size_t images) : images_(images), count_(chunks(images)) {}
+
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  [[nodiscard]] std::size_t begin(std::size_t chunk) const noexcept { return images_ * chunk / count_; }
+  [[nodiscard]] std::size_t end(std::size_t chunk) const noexcept { return begin(chunk + 1); }
+  [[nodiscard]] std::size_t size(std::size_t chunk) const noexcept { return end(chunk) - begin(chunk); }
+
+ private:
+  /// Few chunks make few sums to add up in the end, many keep many cores busy: about four images each, 16 to 64.
+  static std::size_t chunks(std::size_t images) { return std::min(images, std::clamp(images / 4, std::size_t{16}, std::size_t{64})); }
+
+  std::size_t images_;
+  std::size_t count_;
+};
+
+}  // namespace convmixer

@@ -1,0 +1,641 @@
+#include "plan/fused_training.hpp"
+
+#include "kernels/depthwise_stage.hpp"
+#include "kernels/norm_stage.hpp"
+#include "plan/fused_batch.hpp"
+#include "plan/fused_head.hpp"
+#include "plan/fused_norm.hpp"
+#include "plan/fused_weights.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <type_traits>
+#include <utility>
+
+namespace convmixer {
+
+namespace {
+
+using kernels::kStageBlock;
+
+template <typename Storage>
+class FusedTraining : public Execution {
+  using Operand = typename Storage::Operand;
+  using Value = typename Storage::Value;
+  using Slope = typename Storage::Slope;
+  using StemStorage = std::conditional_t<std::is_same_v<Storage, kernels::Bf16Storage>, kernels::Bf16StemStorage, Storage>;
+  using StemSlope = typename StemStorage::Slope;
+  static constexpr auto kType =
+      std::is_same_v<Storage, kernels::F32Storage> ? kernels::ElementType::f32 : kernels::ElementType::bf16;
+
+ public:
+  FusedTraining(const StageChain& stage_chain, Parameters& parameters, Engine& engine, const PlanOptions& plan_options,
+                const Execution* lender)
+      : Execution(plan_options),
+        chain_(stage_chain),
+        parameters_(parameters),
+        pool_(engine.pool()),
+        runtime_(engine.runtime()),
+        batch_(static_cast<std::size_t>(plan_options.batch_size)),
+        pixels_(chain_.height * chain_.width),
+        channels_(chain_.stem.out_channels),
+        padded_(kernels::padded_channels(channels_)),
+        blocks_(padded_ / kStageBlock),
+        chunks_(batch_),
+        weights_(chain_, parameters, runtime_, kType, true),
+        head_(chain_, parameters, runtime_, batch_, true),
+        workers_(static_cast<std::size_t>(pool_.threads())) {
+    for (std::size_t chunk = 0; chunk < chunks_.count(); ++chunk) {
+      chunk_values_.push_back(chunks_.size(chunk) * pixels_);
+    }
+    plan_weight_gradients();
+    add_tensors();
+    add_reports();
+    place(lender);
+  }
+
+  std::span<const float> forward(std::span<const float> images, bool update_statistics) override {
+    images_ = images.data();
+    forget_borders();
+    step_ = 0;
+    next_step([&] { weights_.refresh(pool_); });
+    next_step([&] {
+      for_each_chunk([this](std::size_t chunk, Worker& worker) { stem_forward(chunk, worker); });
+      norms_[0].finish_forward(moments_, chunk_values_, update_statistics);
+    });
+    for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
+      next_step([&] {
+        for_each_chunk([&](std::size_t chunk, Worker& worker) { depthwise_forward(block, chunk, worker); });
+        norms_[1 + 2 * block].finish_forward(moments_, chunk_values_, update_statistics);
+        add_residual_shift(block);
+      });
+      next_step([&] {
+        for_each_chunk([&](std::size_t chunk, Worker& worker) { pointwise_forward(block, chunk, worker); });
+        norms_[2 + 2 * block].finish_forward(moments_, chunk_values_, update_statistics);
+      });
+    }
+    next_step([&] { head_.forward(norms_.back()); });
+    return output;
+  }
+
+  void backward(std::span<const float> output_gradient) override {
+    forget_borders();
+    step_ = first_backward_;
+    next_step([&] { head_.backward(output_gradient.data(), norms_.back()); });
+    for (std::size_t block = chain_.blocks.size(); block-- > 0;) {
+      next_step([&] { pointwise_backward_all(block); });
+      next_step([&] { depthwise_backward_all(block); });
+    }
+    next_step([&] {
+      for_each_chunk([this](std::size_t chunk, Worker& worker) { stem_backward(chunk, worker); });
+      reduce_depthwise_gradient(0);
+      reduce_stem_gradient();
+    });
+  }
+
+ private:
+  /// A tensor behind a GELU.
+  struct Activation {
+    Value* value = nullptr;
+    Slope* slope = nullptr;  ///< of all but the stem's
+  };
+
+  /// What one thread works with.
+  struct Worker {
+    Operand* src = nullptr;       // a product's operand: pixels x channels
+    Operand* diff_dst = nullptr;  // likewise, in backward
+    Operand* patches = nullptr;
+    float* tile = nullptr;
+    float* depthwise_memory = nullptr;
+    float* shifted = nullptr;  // a vector of channels
+    double* sums = nullptr;    // likewise
+    std::byte* scratchpad = nullptr;
+    std::optional<kernels::DepthwiseScratch> depthwise;
+    std::optional<TiledProduct::Worker> stem;
+    std::deque<TiledProduct::Worker> forward;   // by block
+    std::deque<TiledProduct::Worker> backward;  // by block
+    std::optional<kernels::Product> weights_first;
+    std::optional<kernels::Product> weights_next;
+    std::optional<kernels::Product> stem_weights_first;
+    std::optional<kernels::Product> stem_weights_next;
+  };
+
+  inline static const TraceName kTask{"stage task"};
+
+  // ---- planning ----
+
+  /// diff_weights (O x I) = diff_dst' (O x pixels) src (pixels x I), over an image; the chunk's next images are added.
+  void plan_weight_gradients() {
+    const auto plan = [&](std::size_t inputs, bool accumulate) {
+      return kernels::PlannedProduct(runtime_, {.rows = static_cast<std::int64_t>(padded_),
+                                                .columns = static_cast<std::int64_t>(inputs),
+                                                .inner = static_cast<std::int64_t>(pixels_),
+                                                .type = kType,
+                                                .a_stride = static_cast<std::int64_t>(padded_),
+                                                .transposed_a = true,
+                                                .b_stride = static_cast<std::int64_t>(inputs),
+                                                .dst_stride = static_cast<std::int64_t>(inputs),
+                                                .accumulate = accumulate});
+    };
+    weight_gradient_first_ = plan(padded_, false);
+    weight_gradient_next_ = plan(padded_, true);
+    stem_weight_gradient_first_ = plan(weights_.patches().columns(), false);
+    stem_weight_gradient_next_ = plan(weights_.patches().columns(), true);
+  }
+
+  [[nodiscard]] std::size_t worker_scratchpad_bytes() const {
+    return std::max({weights_.scratchpad_bytes(), weight_gradient_first_.scratchpad_bytes(),
+                     weight_gradient_next_.scratchpad_bytes(), stem_weight_gradient_first_.scratchpad_bytes(),
+                     stem_weight_gradient_next_.scratchpad_bytes()});
+  }
+
+  void add_tensors() {
+    const std::size_t tensor = batch_ * pixels_ * padded_;
+    activations_.resize(1 + 2 * chain_.blocks.size());
+    norms_.emplace_back(chain_.stem, parameters_);
+    for (const MixerBlock& block : chain_.blocks) {
+      norms_.emplace_back(block.depthwise, parameters_);
+      norms_.emplace_back(block.pointwise, parameters_);
+    }
+    memory_.add(stem_slope_, tensor);
+    for (std::size_t i = 0; i < activations_.size(); ++i) {
+      memory_.add(activations_[i].value, tensor);
+      if (i > 0) memory_.add(activations_[i].slope, tensor);
+    }
+    for (FusedNorm& norm : norms_) norm.add_memory(memory_);
+    residual_shifts_.resize(chain_.blocks.size());
+    for (float*& shift : residual_shifts_) memory_.add(shift, padded_);
+    weights_.add_memory(memory_);
+    head_.add_memory(memory_);
+
+    const std::size_t vectors = chunks_.count() * padded_;
+    memory_.add(moments_.origin, vectors);
+    memory_.add(moments_.sum, vectors);
+    memory_.add(moments_.square, vectors);
+    memory_.add(bias_sums_, vectors);
+    memory_.add(weight_sums_, vectors * std::max(padded_, weights_.patches().columns()));
+    std::size_t kernel = 1;
+    for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
+      kernel = std::max(kernel, weights_.geometry(block).kernel);
+    }
+    memory_.add(depthwise_sums_, chunks_.count() * blocks_ * kernels::depthwise_sums_size(kernel));
+    for (Worker& worker : workers_) add_worker_memory(worker);
+  }
+
+  void add_worker_memory(Worker& worker) {
+    memory_.add(worker.src, pixels_ * padded_);
+    memory_.add(worker.diff_dst, pixels_ * padded_);
+    memory_.add(worker.patches, pixels_ * weights_.patches().columns());
+    memory_.add(worker.tile, TiledProduct::tile_floats());
+    memory_.add(worker.depthwise_memory, depthwise_floats());
+    memory_.add(worker.shifted, padded_);
+    memory_.add(worker.sums, padded_);
+    memory_.add(worker.scratchpad, worker_scratchpad_bytes());
+  }
+
+  [[nodiscard]] std::size_t depthwise_floats() const {
+    std::size_t most = 0;
+    for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
+      most = std::max(most, kernels::DepthwiseScratch::floats(weights_.geometry(block)));
+    }
+    return most;
+  }
+
+  void place(const Execution* lender) {
+    memory.arena = static_cast<std::int64_t>(memory_.bytes());
+    memory.unshared = memory.arena;
+    memory.scratchpad = static_cast<std::int64_t>(head_.scratchpad_bytes());
+    take_memory(lender);
+    memory_.place(arena->data());
+    static_assert(sizeof(Operand) == sizeof(Value));
+    gradient_ = reinterpret_cast<Operand*>(activations_.back().value);
+    weights_.prepare();
+    head_.prepare(scratchpad->data());
+    for (Worker& worker : workers_) {
+      worker.stem.emplace(runtime_, *weights_.stem().forward, worker.scratchpad);
+      for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
+        worker.forward.emplace_back(runtime_, *weights_.pointwise(block).forward, worker.scratchpad);
+        worker.backward.emplace_back(runtime_, *weights_.pointwise(block).backward, worker.scratchpad);
+      }
+      worker.weights_first.emplace(runtime_, weight_gradient_first_, worker.scratchpad);
+      worker.weights_next.emplace(runtime_, weight_gradient_next_, worker.scratchpad);
+      worker.stem_weights_first.emplace(runtime_, stem_weight_gradient_first_, worker.scratchpad);
+      worker.stem_weights_next.emplace(runtime_, stem_weight_gradient_next_, worker.scratchpad);
+    }
+    output = {head_.logits(), batch_ * chain_.classes};
+  }
+
+  void add_reports() {
+    const auto add = [this](const std::string& node, const char* operation, const char* direction,
+                            const std::string& implementation) {
+      add_report({node, operation, direction, implementation, "nChw32c"});
+    };
+    const std::string own = "own";
+    add("weights", "reorder", "forward", own);
+    add(chain_.stem.name, "stem stage", "forward", weights_.stem().forward->implementation());
+    for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
+      add(chain_.blocks[block].depthwise.name, "depthwise stage", "forward", own);
+      add(chain_.blocks[block].pointwise.name, "pointwise stage", "forward",
+          weights_.pointwise(block).forward->implementation());
+    }
+    add(chain_.head_name, "head", "forward", head_.implementation());
+    first_backward_ = reports.size();
+    add(chain_.head_name, "head", "backward", head_.implementation());
+    for (std::size_t block = chain_.blocks.size(); block-- > 0;) {
+      add(chain_.blocks[block].pointwise.name, "pointwise stage", "backward", weight_gradient_next_.implementation());
+      add(chain_.blocks[block].depthwise.name, "depthwise stage", "backward", own);
+    }
+    add(chain_.stem.name, "stem stage", "backward", stem_weight_gradient_next_.implementation());
+  }
+
+  // ---- running ----
+
+  template <typename Body>
+  void next_step(const Body& body) {
+    run_step(step_, body);
+    ++step_;
+  }
+
+  /// Another plan may have used the memory since.
+  void forget_borders() {
+    for (Worker& worker : workers_) worker.depthwise.emplace(std::span(worker.depthwise_memory, depthwise_floats()));
+  }
+
+  template <typename Body>
+  void for_each_chunk(const Body& body) {
+    pool_.for_each_task(static_cast<std::int64_t>(chunks_.count()), [&](std::int64_t chunk, int worker) {
+      const TraceScope scope(kTask, chunk);
+      const kernels::OneThread one_thread(runtime_);
+      body(static_cast<std::size_t>(chunk), workers_[static_cast<std::size_t>(worker)]);
+    }, turn());
+  }
+
+  /// Each stage begins where the one before it has ended: what that has written last is still in the cache.
+  TaskOrder turn() {
+    order_ = order_ == TaskOrder::forwards ? TaskOrder::backwards : TaskOrder::forwards;
+    return order_;
+  }
+
+  /// Offset of a block of an image.
+  [[nodiscard]] std::size_t at(std::size_t image, std::size_t block) const {
+    return (image * blocks_ + block) * pixels_ * kStageBlock;
+  }
+
+  [[nodiscard]] kernels::MomentSums chunk_moments(std::size_t chunk, std::size_t channel, bool begins) const {
+    const std::size_t offset = chunk * padded_ + channel;
+    return {moments_.origin + offset, moments_.sum + offset, moments_.square + offset, begins};
+  }
+
+  void clear_moments(std::size_t chunk) {
+    std::fill_n(moments_.sum + chunk * padded_, padded_, 0.0);
+    std::fill_n(moments_.square + chunk * padded_, padded_, 0.0);
+  }
+
+  /// GELU of a tile of a product, into an image of an activation.
+  template <class TileStorage>
+  void gelu_of_tile(const ProductTile& tile, Value* value, typename TileStorage::Slope* slope, std::size_t image,
+                    std::size_t chunk) {
+    for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
+      const std::size_t channel = tile.first_column + column;
+      const std::size_t offset = at(image, channel / kStageBlock) + tile.first_row * kStageBlock;
+      kernels::gelu_forward(kernels::GeluForward<TileStorage>{
+          .src = tile.values + column,
+          .stride = tile.stride,
+          .rows = tile.rows,
+          .groups = 2,
+          .value = value + offset,
+          .slope = slope + offset,
+          .moments = chunk_moments(chunk, channel, image == chunks_.begin(chunk) && tile.first_row == 0)});
+    }
+  }
+
+  // ---- forward ----
+
+  [[nodiscard]] const float* image_at(std::size_t image) const {
+    const kernels::PatchGeometry& g = weights_.patches();
+    return images_ + image * g.channels * g.height * g.width;
+  }
+
+  void stem_forward(std::size_t chunk, Worker& worker) {
+    clear_moments(chunk);
+    for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
+      kernels::extract_patches(weights_.patches(), image_at(image), worker.patches);
+      worker.stem->run(worker.patches, weights_.stem().packed, weights_.stem().bias, worker.tile,
+                       [&](const ProductTile& tile) {
+                         gelu_of_tile<StemStorage>(tile, activations_[0].value, stem_slope_, image, chunk);
+                       });
+    }
+  }
+
+  void depthwise_forward(std::size_t block, std::size_t chunk, Worker& worker) {
+    clear_moments(chunk);
+    const FusedNorm& norm = norms_[2 * block];
+    const Activation& src = activations_[2 * block];
+    const Activation& dst = activations_[2 * block + 1];
+    const FusedWeights::Depthwise& weights = weights_.depthwise(block);
+    const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
+    const std::size_t filters = kernels::packed_depthwise_size(geometry.kernel);
+    for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
+      for (std::size_t b = 0; b < blocks_; ++b) {
+        const std::size_t channel = b * kStageBlock;
+        const std::size_t offset = at(image, b);
+        kernels::depthwise_forward(
+            kernels::DepthwiseForward<Storage>{.geometry = geometry,
+                                               .src = src.value + offset,
+                                               .scale = norm.scale() + channel,
+                                               .shift = norm.shift() + channel,
+                                               .filters = weights.filters + b * filters,
+                                               .bias = weights.bias + channel,
+                                               .value = dst.value + offset,
+                                               .slope = dst.slope + offset,
+                                               .moments = chunk_moments(chunk, channel, image == chunks_.begin(chunk))},
+            *worker.depthwise);
+      }
+    }
+  }
+
+  void add_residual_shift(std::size_t block) {
+    for (std::size_t c = 0; c < padded_; ++c) {
+      residual_shifts_[block][c] = norms_[2 * block].shift()[c] + norms_[2 * block + 1].shift()[c];
+    }
+  }
+
+  /// y = norm(h) + norm(g), the pointwise convolution's input.
+  void pointwise_input(std::size_t block, std::size_t image, Operand* src) {
+    const FusedNorm& branch = norms_[2 * block + 1];
+    const FusedNorm& residual = norms_[2 * block];
+    for (std::size_t b = 0; b < blocks_; ++b) {
+      const std::size_t channel = b * kStageBlock;
+      kernels::norm_forward(kernels::NormForward<Storage>{.value0 = activations_[2 * block + 1].value + at(image, b),
+                                                          .scale0 = branch.scale() + channel,
+                                                          .value1 = activations_[2 * block].value + at(image, b),
+                                                          .scale1 = residual.scale() + channel,
+                                                          .shift = residual_shifts_[block] + channel,
+                                                          .rows = pixels_,
+                                                          .dst = src + channel,
+                                                          .stride = padded_});
+    }
+  }
+
+  void pointwise_forward(std::size_t block, std::size_t chunk, Worker& worker) {
+    clear_moments(chunk);
+    const bool last = block + 1 == chain_.blocks.size();
+    const FusedWeights::Dense& weights = weights_.pointwise(block);
+    for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
+      pointwise_input(block, image, worker.src);
+      if (last) std::copy_n(moments_.sum + chunk * padded_, padded_, worker.sums);
+      worker.forward[block].run(
+          worker.src, weights.packed, weights.bias, worker.tile,
+          [&](const ProductTile& tile) {
+            const Activation& dst = activations_[2 * block + 2];
+            gelu_of_tile<Storage>(tile, dst.value, dst.slope, image, chunk);
+          });
+      if (last) set_image_mean(image, chunk, worker.sums);
+    }
+  }
+
+  /// An image's mean from the chunk's sums before and after it.
+  void set_image_mean(std::size_t image, std::size_t chunk, const double* before) {
+    const double* const after = moments_.sum + chunk * padded_;
+    const float* const origin = moments_.origin + chunk * padded_;
+    double* const mean = head_.image_means() + image * padded_;
+    for (std::size_t c = 0; c < padded_; ++c) {
+      mean[c] = static_cast<double>(origin[c]) + (after[c] - before[c]) / static_cast<double>(pixels_);
+    }
+  }
+
+  // ---- backward ----
+
+  void pointwise_backward_all(std::size_t block) {
+    const auto chunks = static_cast<std::int64_t>(chunks_.count());
+    // The depthwise gradients of the block behind are added up meanwhile.
+    const std::int64_t reductions = block + 1 < chain_.blocks.size() ? 1 : 0;
+    pool_.for_each_task(chunks + reductions, [&](std::int64_t task, int worker) {
+      const TraceScope scope(kTask, task);
+      const kernels::OneThread one_thread(runtime_);
+      if (task < chunks) {
+        pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
+      } else {
+        reduce_depthwise_gradient(block + 1);
+      }
+    }, turn());
+    norms_[2 * block + 1].finish_backward(moments_.sum, moments_.square, chunks_.count(), batch_ * pixels_);
+  }
+
+  void pointwise_backward(std::size_t block, std::size_t chunk, Worker& worker) {
+    clear_moments(chunk);
+    const std::size_t first = chunk * padded_;
+    std::fill_n(bias_sums_ + first, padded_, 0.0);
+    const FusedNorm& norm = norms_[2 * block + 2];
+    const Activation& activation = activations_[2 * block + 2];
+    const FusedNorm& src_norm = norms_[2 * block + 1];
+    const bool last = block + 1 == chain_.blocks.size();
+    for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
+      pointwise_input(block, image, worker.src);
+      const float* const c = last ? shifted_by_head(norm, image, worker) : norm.c();
+      before_gelu<Storage>(activation.value, activation.slope, norm, c, last ? nullptr : gradient_, image,
+                           bias_sums_ + first, worker);
+      kernels::Product& product = image == chunks_.begin(chunk) ? *worker.weights_first : *worker.weights_next;
+      product.run(worker.diff_dst, worker.src, nullptr, weight_sums_ + first * padded_);
+      worker.backward[block].run(
+          worker.diff_dst, weights_.pointwise(block).packed_backward, nullptr, worker.tile,
+          [&](const ProductTile& tile) {
+            for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
+              const std::size_t channel = tile.first_column + column;
+              const std::size_t offset = at(image, channel / kStageBlock) + tile.first_row * kStageBlock;
+              kernels::gradient_sums(
+                  kernels::GradientSums<Storage>{.src = tile.values + column,
+                                                 .stride = tile.stride,
+                                                 .rows = tile.rows,
+                                                 .groups = 2,
+                                                 .residual = nullptr,
+                                                 .value = activations_[2 * block + 1].value + offset,
+                                                 .mean = src_norm.mean() + channel,
+                                                 .dst = gradient_ + offset,
+                                                 .first = moments_.sum + first + channel,
+                                                 .second = moments_.square + first + channel});
+            }
+          });
+    }
+  }
+
+  /// The last norm's coefficient c with the head's gradient, the same at all pixels.
+  const float* shifted_by_head(const FusedNorm& norm, std::size_t image, Worker& worker) {
+    const float* const gradients = head_.pixel_gradients() + image * padded_;
+    for (std::size_t c = 0; c < padded_; ++c) worker.shifted[c] = norm.c()[c] + norm.a()[c] * gradients[c];
+    return worker.shifted;
+  }
+
+  /// The gradient before a stage's GELU, row-major in worker.diff_dst. `gradient` null: that of the head, in `c`.
+  template <class StageStorage>
+  void before_gelu(const Value* value, const typename StageStorage::Slope* slope, const FusedNorm& norm, const float* c,
+                   const Operand* gradient, std::size_t image, double* bias_sums, Worker& worker) {
+    for (std::size_t b = 0; b < blocks_; ++b) {
+      const std::size_t channel = b * kStageBlock;
+      const std::size_t offset = at(image, b);
+      kernels::norm_backward(
+          kernels::NormBackward<StageStorage>{.diff_dst = gradient == nullptr ? nullptr : gradient + offset,
+                                         .value = value + offset,
+                                         .slope = slope + offset,
+                                         .a = norm.a() + channel,
+                                         .b = norm.b() + channel,
+                                         .c = c + channel,
+                                         .rows = pixels_,
+                                         .dst = worker.diff_dst + channel,
+                                         .stride = padded_,
+                                         .sum = bias_sums + channel});
+    }
+  }
+
+  void depthwise_backward_all(std::size_t block) {
+    const auto chunks = static_cast<std::int64_t>(chunks_.count());
+    // The pointwise weight gradients are added up meanwhile.
+    const auto reductions = static_cast<std::int64_t>(blocks_);
+    pool_.for_each_task(chunks + reductions, [&](std::int64_t task, int worker) {
+      const TraceScope scope(kTask, task);
+      if (task < chunks) {
+        depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
+      } else {
+        reduce_dense_gradient(chain_.blocks[block].pointwise, padded_, channels_,
+                              static_cast<std::size_t>(task - chunks) * kStageBlock);
+      }
+    }, turn());
+    norms_[2 * block].finish_backward(moments_.sum, moments_.square, chunks_.count(), batch_ * pixels_);
+  }
+
+  void depthwise_backward(std::size_t block, std::size_t chunk, Worker& worker) {
+    clear_moments(chunk);
+    const FusedNorm& norm = norms_[2 * block + 1];
+    const FusedNorm& src_norm = norms_[2 * block];
+    const Activation& activation = activations_[2 * block + 1];
+    const FusedWeights::Depthwise& weights = weights_.depthwise(block);
+    const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
+    const std::size_t filters = kernels::packed_depthwise_size(geometry.kernel);
+    const std::size_t sums_size = kernels::depthwise_sums_size(geometry.kernel);
+    double* const sums = depthwise_sums_ + chunk * blocks_ * sums_size;
+    std::fill_n(sums, blocks_ * sums_size, 0.0);
+    for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
+      for (std::size_t b = 0; b < blocks_; ++b) {
+        const std::size_t channel = b * kStageBlock;
+        const std::size_t offset = at(image, b);
+        kernels::depthwise_backward(
+            kernels::DepthwiseBackward<Storage>{.geometry = geometry,
+                                                .gradient = gradient_ + offset,
+                                                .value = activation.value + offset,
+                                                .slope = activation.slope + offset,
+                                                .a = norm.a() + channel,
+                                                .b = norm.b() + channel,
+                                                .c = norm.c() + channel,
+                                                .residual = true,
+                                                .filters = weights.flipped + b * filters,
+                                                .src = activations_[2 * block].value + offset,
+                                                .src_scale = src_norm.scale() + channel,
+                                                .src_shift = src_norm.shift() + channel,
+                                                .src_mean = src_norm.mean() + channel,
+                                                .sums = sums + b * sums_size,
+                                                .first = moments_.sum + chunk * padded_ + channel,
+                                                .second = moments_.square + chunk * padded_ + channel},
+            *worker.depthwise);
+      }
+    }
+  }
+
+  void stem_backward(std::size_t chunk, Worker& worker) {
+    const std::size_t first = chunk * padded_;
+    std::fill_n(bias_sums_ + first, padded_, 0.0);
+    float* const sums = weight_sums_ + first * weights_.patches().columns();
+    for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
+      before_gelu<StemStorage>(activations_[0].value, stem_slope_, norms_[0], norms_[0].c(), gradient_, image,
+                               bias_sums_ + first, worker);
+      kernels::extract_patches(weights_.patches(), image_at(image), worker.patches);
+      kernels::Product& product =
+          image == chunks_.begin(chunk) ? *worker.stem_weights_first : *worker.stem_weights_next;
+      product.run(worker.diff_dst, worker.patches, nullptr, sums);
+    }
+  }
+
+  // ---- adding up the chunks, in their order ----
+
+  /// Rows of a weight gradient from `row` to the block's end, with their biases.
+  void reduce_dense_gradient(const ConvolutionStage& stage, std::size_t columns, std::size_t wanted_columns,
+                             std::size_t row) {
+    const std::span<float> weight = parameters_.gradient(stage.convolution.weight);
+    const std::span<float> bias = parameters_.gradient(stage.convolution.bias);
+    const std::size_t end = std::min(channels_, row + kStageBlock);
+    for (; row < end; ++row) {
+      float* const to = weight.data() + row * wanted_columns;
+      std::copy_n(weight_sums_ + row * columns, wanted_columns, to);
+      double bias_sum = bias_sums_[row];
+      for (std::size_t chunk = 1; chunk < chunks_.count(); ++chunk) {
+        const float* const from = weight_sums_ + (chunk * padded_ + row) * columns;
+        for (std::size_t i = 0; i < wanted_columns; ++i) to[i] += from[i];
+        bias_sum += bias_sums_[chunk * padded_ + row];
+      }
+      bias[row] = static_cast<float>(bias_sum);
+    }
+  }
+
+  void reduce_stem_gradient() {
+    const std::size_t columns = weights_.patches().columns();
+    pool_.for_each_task(static_cast<std::int64_t>(blocks_), [&](std::int64_t block, int /*worker*/) {
+      reduce_dense_gradient(chain_.stem, columns, columns, static_cast<std::size_t>(block) * kStageBlock);
+    });
+  }
+
+  void reduce_depthwise_gradient(std::size_t block) {
+    const Convolution& convolution = chain_.blocks[block].depthwise.convolution;
+    const auto kernel = static_cast<std::size_t>(convolution.kernel);
+    kernels::unpack_depthwise_gradient(
+        {depthwise_sums_, chunks_.count() * blocks_ * kernels::depthwise_sums_size(kernel)}, chunks_.count(), channels_,
+        kernel, parameters_.gradient(convolution.weight), parameters_.gradient(convolution.bias));
+  }
+
+  StageChain chain_;
+  Parameters& parameters_;
+  ThreadPool& pool_;
+  kernels::Runtime& runtime_;
+  std::size_t batch_;
+  std::size_t pixels_;
+  std::size_t channels_;
+  std::size_t padded_;
+  std::size_t blocks_;
+  BatchChunks chunks_;
+  std::vector<std::size_t> chunk_values_;
+  FusedWeights weights_;
+  FusedHead head_;
+  std::vector<Worker> workers_;
+  kernels::PlannedProduct weight_gradient_first_;
+  kernels::PlannedProduct weight_gradient_next_;
+  kernels::PlannedProduct stem_weight_gradient_first_;
+  kernels::PlannedProduct stem_weight_gradient_next_;
+
+  PlacedMemory memory_;
+  std::deque<FusedNorm> norms_;          // the stem's, then two for each block
+  std::vector<Activation> activations_;  // what those norms normalise
+  StemSlope* stem_slope_ = nullptr;
+  // The gradient of what the stages hand on, one after the other. It takes the place of the last stage's values, image by
+  // image as these are read for the last time.
+  Operand* gradient_ = nullptr;
+  std::vector<float*> residual_shifts_;  // by block
+  ChunkMoments moments_;                 // in backward: sums of the gradient, and of it times the centred values
+  double* bias_sums_ = nullptr;          // (chunk, channel)
+  float* weight_sums_ = nullptr;         // (chunk, O, I)
+  double* depthwise_sums_ = nullptr;     // (chunk, block, ...): see DepthwiseBackward
+
+  const float* images_ = nullptr;
+  TaskOrder order_ = TaskOrder::forwards;
+  std::size_t step_ = 0;
+  std::size_t first_backward_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Execution> make_fused_training(const StageChain& chain, Parameters& parameters, Engine& engine,
+                                               const PlanOptions& options, const Execution* lender) {
+  if (options.precision == Precision::bf16) {
+    return std::make_unique<FusedTraining<kernels::Bf16Storage>>(chain, parameters, engine, options, lender);
+  }
+  return std::make_unique<FusedTraining<kernels::F32Storage>>(chain, parameters, engine, options, lender);
+}
+
+}  // namespace convmixer

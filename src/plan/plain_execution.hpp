@@ -1,0 +1,14 @@
+/// A graph run as it stands: a primitive per node and direction. Takes any graph, and is what fused plans are checked
+/// against.
+#pragma once
+
+#include "plan/execution.hpp"
+
+namespace convmixer {
+
+/// Throws Error naming the node that can't be planned.
+[[nodiscard]] std::unique_ptr<Execution> make_plain_execution(const Graph& graph, Parameters& parameters,
+                                                              Engine& engine, const PlanOptions& options,
+                                                              const Execution* lender);
+
+}  // namespace convmixer

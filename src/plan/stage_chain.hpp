@@ -1,0 +1,45 @@
+/// Finds in a graph what fused plans can run: a stem, blocks of a depthwise and a pointwise convolution, a head.
+#pragma once
+
+#include "convmixer/graph/graph.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// A convolution, its GELU and its batch norm.
+struct ConvolutionStage {
+  std::string name;  ///< of the convolution
+  std::string norm_name;
+  Convolution convolution{};
+  BatchNorm norm{};
+  std::size_t in_channels = 0;
+  std::size_t out_channels = 0;
+};
+
+/// x + norm(gelu(depthwise(x))), then norm(gelu(pointwise(.))).
+struct MixerBlock {
+  ConvolutionStage depthwise;
+  ConvolutionStage pointwise;
+};
+
+/// Stem, blocks, mean over the pixels, linear classifier. All tensors behind the stem have the same height and width.
+struct StageChain {
+  Shape image;  ///< (C, H, W)
+  ConvolutionStage stem;
+  std::vector<MixerBlock> blocks;
+  std::size_t height = 0;
+  std::size_t width = 0;
+  std::string pool_name;
+  std::string head_name;
+  Linear head{};
+  std::size_t classes = 0;
+};
+
+/// The graph as a chain, if that is all it is.
+[[nodiscard]] std::optional<StageChain> find_stage_chain(const Graph& graph);
+
+}  // namespace convmixer
