@@ -133,7 +133,8 @@ void ThreadPool::run_tasks(std::int64_t count, TaskOrder order, TaskBody body, c
       Share& share = impl_->shares[static_cast<std::size_t>((worker + other) % threads)];
       for (std::int64_t task = share.next.fetch_add(1, std::memory_order_relaxed); task < share.end;
            task = share.next.fetch_add(1, std::memory_order_relaxed)) {
-        body(context, order == TaskOrder::forwards ? task : share.begin + share.end - 1 - task, static_cast<int>(worker));
+        body(context, order == TaskOrder::forwards ? task : share.begin + share.end - 1 - task,
+             static_cast<int>(worker));
       }
     }
   };

@@ -142,13 +142,15 @@ void convolve(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& 
                                                 .width = geometry.width,
                                                 .kernel = geometry.kernel,
                                                 .filters = filters + column * kGroup,
-                                                .bias = column > 0 ? nullptr : bias != nullptr ? bias : kNoBias.data(),
+                                                .bias = column > 0        ? nullptr
+                                                        : bias != nullptr ? bias
+                                                                          : kNoBias.data(),
                                                 .dst = areas.tile});
   });
 }
 
-/// Adds sum over pixels (y, x) of plain[y][x] padded[y + i][x + j] to the sums of tap (k - 1 - i, k - 1 - j), for `kRows`
-/// rows i from `row` and `kColumns` columns j from `column`.
+/// Adds sum over pixels (y, x) of plain[y][x] padded[y + i][x + j] to the sums of tap (k - 1 - i, k - 1 - j), for
+/// `kRows` rows i from `row` and `kColumns` columns j from `column`.
 template <std::size_t kRows, std::size_t kColumns>
 void add_tap_sums(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, std::size_t row,
                   std::size_t column, double* sums) {
@@ -249,8 +251,8 @@ void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseS
 
 /// Stages the gradient before the GELU, padded, and the convolution's input, plain; adds up the bias's gradient.
 template <class Storage>
-void stage_backward(const DepthwiseBackward<Storage>& arguments, const DepthwiseScratch::Areas& areas,
-                    std::size_t half, double* bias_sums) {
+void stage_backward(const DepthwiseBackward<Storage>& arguments, const DepthwiseScratch::Areas& areas, std::size_t half,
+                    double* bias_sums) {
   const StageFloats d;
   const DepthwiseGeometry& g = arguments.geometry;
   const std::size_t padding = g.kernel - 1 - g.padding_begin;
@@ -290,9 +292,8 @@ void depthwise_backward_half(const DepthwiseBackward<Storage>& a, const Depthwis
   const std::size_t taps = g.kernel * g.kernel;
   double* const sums = a.sums + half * (taps + 1);
   stage_backward(a, areas, half, sums + taps * kGroup);
-  for_columns(g.kernel, [&](auto columns, std::size_t column) HWY_ATTR {
-    add_tap_columns<decltype(columns)::value>(g, areas, column, sums);
-  });
+  for_columns(g.kernel, [&](auto columns, std::size_t column)
+                            HWY_ATTR { add_tap_columns<decltype(columns)::value>(g, areas, column, sums); });
   convolve(g, areas, a.filters + half * taps, nullptr);
   gradient_sums_any<Storage>({.src = areas.tile,
                               .stride = kGroup,

@@ -77,8 +77,8 @@ void depthwise_forward(const DepthwiseForward<F32Storage>& arguments, DepthwiseS
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
 
 /// With du = (a gradient + b value + c) slope, the gradient before the GELU: adds the filters' and the bias's gradients
-/// to `sums`, and puts gradient + depthwise'(du) (without `residual`: depthwise'(du) alone) over `gradient`, with the sums
-/// that the norm before the convolution needs: see GradientSums.
+/// to `sums`, and puts gradient + depthwise'(du) (without `residual`: depthwise'(du) alone) over `gradient`, with the
+/// sums that the norm before the convolution needs: see GradientSums.
 template <class Storage>
 struct DepthwiseBackward {
   DepthwiseGeometry geometry;

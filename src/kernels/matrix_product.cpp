@@ -43,8 +43,9 @@ PlannedProduct::PlannedProduct(Runtime& runtime, const ProductProblem& problem, 
   dst_ = strided_layout(p.rows, p.columns, ElementType::f32, p.dst_stride, 1);
   if (p.bias) bias_ = strided_layout(1, p.columns, ElementType::f32, p.columns, 1);
   const dnnl::memory::desc b = packed != nullptr ? descriptor(*packed)
-                               : p.b_stride == 0 ? any_descriptor({p.inner, p.columns}, p.type)
-                                                 : descriptor(strided_layout(p.inner, p.columns, p.type, p.b_stride, 1));
+                               : p.b_stride == 0
+                                   ? any_descriptor({p.inner, p.columns}, p.type)
+                                   : descriptor(strided_layout(p.inner, p.columns, p.type, p.b_stride, 1));
   primitive_ = strided_product(
       runtime, {.a = a_, .b = b, .bias = p.bias ? &bias_ : nullptr, .dst = dst_, .chosen_b = b_}, p.accumulate);
 }

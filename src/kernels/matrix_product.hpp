@@ -29,12 +29,12 @@ struct ProductProblem {
   std::int64_t columns;
   std::int64_t inner;
   ElementType type;
-  std::int64_t a_stride;           ///< elements between rows of a, or with `transposed_a`, between its columns
-  bool transposed_a = false;       ///< a lies as (inner x rows)
-  std::int64_t b_stride = 0;       ///< elements between rows of b; 0: packed as oneDNN likes it, see PackedMatrix
-  std::int64_t dst_stride = 0;     ///< floats between rows of dst
-  bool bias = false;               ///< plus an f32 row
-  bool accumulate = false;         ///< plus what dst holds
+  std::int64_t a_stride;        ///< elements between rows of a, or with `transposed_a`, between its columns
+  bool transposed_a = false;    ///< a lies as (inner x rows)
+  std::int64_t b_stride = 0;    ///< elements between rows of b; 0: packed as oneDNN likes it, see PackedMatrix
+  std::int64_t dst_stride = 0;  ///< floats between rows of dst
+  bool bias = false;            ///< plus an f32 row
+  bool accumulate = false;      ///< plus what dst holds
 };
 
 /// A product with the implementation that oneDNN chose.

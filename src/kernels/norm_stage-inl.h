@@ -43,7 +43,7 @@ HWY_INLINE void add_to_doubles(StageVector values, double* sums) {
 
 /// Vectors side by side in a row of `kGroups` groups.
 template <std::size_t kGroups>
-constexpr std::size_t kRowVectors = kGroups * kGroup / hn::MaxLanes(StageFloats());
+constexpr std::size_t kRowVectors = kGroups* kGroup / hn::MaxLanes(StageFloats());
 
 /// Asks for what a stream will read some rows later: tensors of a stage lie in one piece, block after block and image
 /// after image, but the hardware's prefetchers stop at each page.

@@ -47,7 +47,9 @@ void norm_forward(const NormForward<F32Storage>& arguments) { HWY_DYNAMIC_DISPAT
 void norm_forward(const NormForward<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_forward_bf16)(arguments); }
 void norm_backward(const NormBackward<F32Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_backward_f32)(arguments); }
 void norm_backward(const NormBackward<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_backward_bf16)(arguments); }
-void norm_backward(const NormBackward<Bf16StemStorage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_backward_stem)(arguments); }
+void norm_backward(const NormBackward<Bf16StemStorage>& arguments) {
+  HWY_DYNAMIC_DISPATCH(norm_backward_stem)(arguments);
+}
 void gradient_sums(const GradientSums<F32Storage>& arguments) { HWY_DYNAMIC_DISPATCH(gradient_sums_f32)(arguments); }
 void gradient_sums(const GradientSums<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(gradient_sums_bf16)(arguments); }
 

@@ -5,8 +5,8 @@
 ///   forward   y = s g + t                   with s = scale / sqrt(variance + epsilon), t = shift - s mean
 ///   backward  du = (a dy + b g + c) gelu'(u) with a = s, b = -s r^2 S2 / M, c = -s S1 / M - b mean,
 ///             r = 1 / sqrt(variance + epsilon), S1 = sum dy, S2 = sum dy (g - mean)
-/// which is batch norm's gradient (Ioffe & Szegedy, arXiv 1502.03167, section 3) with everything that is the same for all
-/// values of a channel put into three numbers.
+/// which is batch norm's gradient (Ioffe & Szegedy, arXiv 1502.03167, section 3) with everything that is the same for
+/// all values of a channel put into three numbers.
 #pragma once
 
 #include "kernels/stage_storage.hpp"
@@ -29,10 +29,10 @@ struct GeluForward {
   const float* src;    ///< rows of 16 * groups channels
   std::size_t stride;  ///< between rows, in floats
   std::size_t rows;
-  std::size_t groups;               ///< of 16 channels: 1 or 2
-  typename Storage::Value* value;   ///< rows of kStageBlock
-  typename Storage::Slope* slope;   ///< likewise; null for inference, which needs no sums either
-  MomentSums moments;               ///< of `value`
+  std::size_t groups;              ///< of 16 channels: 1 or 2
+  typename Storage::Value* value;  ///< rows of kStageBlock
+  typename Storage::Slope* slope;  ///< likewise; null for inference, which needs no sums either
+  MomentSums moments;              ///< of `value`
 };
 void gelu_forward(const GeluForward<F32Storage>& arguments);
 void gelu_forward(const GeluForward<Bf16Storage>& arguments);

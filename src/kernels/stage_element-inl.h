@@ -100,8 +100,7 @@ HWY_INLINE void store_slope(hn::Vec<D> values, D d, SlopeCode* to) {
   // Added to 2^23, a number's lowest mantissa bits are its nearest integer.
   constexpr float kToInteger = 8388608.0F;
   const hn::RebindToUnsigned<D> wide;
-  const auto shifted =
-      hn::BitCast(wide, hn::MulAdd(values, hn::Set(d, SlopeCode::kScale), hn::Set(d, kToInteger)));
+  const auto shifted = hn::BitCast(wide, hn::MulAdd(values, hn::Set(d, SlopeCode::kScale), hn::Set(d, kToInteger)));
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
   if constexpr (sizeof(shifted.raw) == 64) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(shifted.raw));

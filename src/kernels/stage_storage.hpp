@@ -47,9 +47,9 @@ struct Bf16Storage {
   using Slope = SlopeCode;
 };
 
-/// For the stem in bf16 plans. Norms make the sum of the gradients behind a GELU 0, so that a bias's gradient is what the
-/// slopes' differences leave of it: little where the pre-activations are small, as they are behind the stem. Rounded to
-/// 1/400, slopes were 4% of that; in a binary16 they cost one tensor 2 bytes per value instead of 1.
+/// For the stem in bf16 plans. Norms make the sum of the gradients behind a GELU 0, so that a bias's gradient is what
+/// the slopes' differences leave of it: little where the pre-activations are small, as they are behind the stem.
+/// Rounded to 1/400, slopes were 4% of that; in a binary16 they cost one tensor 2 bytes per value instead of 1.
 struct Bf16StemStorage {
   using Operand = Bf16;
   using Value = Half;

@@ -31,7 +31,7 @@ class Execution {
   PlanOptions options;
   PlannedMemory memory;
   bool owns_memory = true;
-  std::vector<PlannedStep> reports;     ///< by step
+  std::vector<PlannedStep> reports;    ///< by step
   std::vector<TraceName> trace_names;  ///< by step
   PlanObserver* observer = nullptr;
   std::span<float> output;
@@ -62,8 +62,8 @@ class Execution {
   void take_memory(const Execution* lender) {
     const auto arena_bytes = static_cast<std::size_t>(memory.arena);
     const auto scratchpad_bytes = static_cast<std::size_t>(memory.scratchpad);
-    owns_memory = lender == nullptr || lender->arena->size() < arena_bytes ||
-                  lender->scratchpad->size() < scratchpad_bytes;
+    owns_memory =
+        lender == nullptr || lender->arena->size() < arena_bytes || lender->scratchpad->size() < scratchpad_bytes;
     arena = owns_memory ? std::make_shared<AlignedBuffer>(arena_bytes) : lender->arena;
     scratchpad = owns_memory ? std::make_shared<AlignedBuffer>(scratchpad_bytes) : lender->scratchpad;
   }

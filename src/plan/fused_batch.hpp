@@ -19,7 +19,9 @@ class BatchChunks {
 
  private:
   /// Few chunks make few sums to add up in the end, many keep many cores busy: about four images each, 16 to 64.
-  static std::size_t chunks(std::size_t images) { return std::min(images, std::clamp(images / 4, std::size_t{16}, std::size_t{64})); }
+  static std::size_t chunks(std::size_t images) {
+    return std::min(images, std::clamp(images / 4, std::size_t{16}, std::size_t{64}));
+  }
 
   std::size_t images_;
   std::size_t count_;

@@ -1,5 +1,5 @@
-/// The end of a chain: mean over the pixels and the linear classifier. The last norm is linear, and the gradient that the
-/// mean hands back is the same for all pixels of an image, so that neither reads a pixel: images' means do.
+/// The end of a chain: mean over the pixels and the linear classifier. The last norm is linear, and the gradient that
+/// the mean hands back is the same for all pixels of an image, so that neither reads a pixel: images' means do.
 #pragma once
 
 #include "kernels/matrix_product.hpp"
@@ -29,8 +29,8 @@ class FusedHead {
   [[nodiscard]] const std::string& implementation() const { return forward_.implementation(); }
 
   void forward(const FusedNorm& last);
-  /// Gradients of the classifier, and of the last norm: afterwards last.a() etc. are for a gradient of 0 at each pixel plus
-  /// pixel_gradients().
+  /// Gradients of the classifier, and of the last norm: afterwards last.a() etc. are for a gradient of 0 at each pixel
+  /// plus pixel_gradients().
   void backward(const float* diff_logits, FusedNorm& last);
   /// (image, padded channel): the last norm's output has this gradient at each pixel.
   [[nodiscard]] const float* pixel_gradients() const { return diff_pooled_; }

@@ -26,8 +26,8 @@ class FusedInference : public Execution {
       std::is_same_v<Storage, kernels::F32Storage> ? kernels::ElementType::f32 : kernels::ElementType::bf16;
 
  public:
-  FusedInference(const StageChain& stage_chain, Parameters& parameters, Engine& engine,
-                 const PlanOptions& plan_options, const Execution* lender)
+  FusedInference(const StageChain& stage_chain, Parameters& parameters, Engine& engine, const PlanOptions& plan_options,
+                 const Execution* lender)
       : Execution(plan_options),
         chain_(stage_chain),
         pool_(engine.pool()),
@@ -53,7 +53,7 @@ class FusedInference : public Execution {
     place(lender);
     add_report({"weights", "reorder", "forward", "own", "nChw32c"});
     add_report({chain_.stem.name + " to " + chain_.pool_name, "all stages", "forward",
-                       weights_.pointwise(0).forward->implementation(), "nChw32c"});
+                weights_.pointwise(0).forward->implementation(), "nChw32c"});
     add_report({chain_.head_name, "head", "forward", head_.implementation(), "plain"});
   }
 

@@ -34,8 +34,8 @@ class FusedNorm {
   void finish_forward(const ChunkMoments& moments, std::span<const std::size_t> values, bool update);
   /// Coefficients from the running statistics.
   void use_running_statistics();
-  /// Gradients of scale and shift, and the coefficients of the gradient, from the sums (chunk, channel) over `values` values
-  /// per channel in all: see kernels::GradientSums.
+  /// Gradients of scale and shift, and the coefficients of the gradient, from the sums (chunk, channel) over `values`
+  /// values per channel in all: see kernels::GradientSums.
   void finish_backward(const double* first, const double* second, std::size_t chunks, std::size_t values);
 
   [[nodiscard]] const float* mean() const { return mean_; }

@@ -23,7 +23,8 @@ class FusedTraining : public Execution {
   using Operand = typename Storage::Operand;
   using Value = typename Storage::Value;
   using Slope = typename Storage::Slope;
-  using StemStorage = std::conditional_t<std::is_same_v<Storage, kernels::Bf16Storage>, kernels::Bf16StemStorage, Storage>;
+  using StemStorage =
+      std::conditional_t<std::is_same_v<Storage, kernels::Bf16Storage>, kernels::Bf16StemStorage, Storage>;
   using StemSlope = typename StemStorage::Slope;
   static constexpr auto kType =
       std::is_same_v<Storage, kernels::F32Storage> ? kernels::ElementType::f32 : kernels::ElementType::bf16;
@@ -263,11 +264,14 @@ class FusedTraining : public Execution {
 
   template <typename Body>
   void for_each_chunk(const Body& body) {
-    pool_.for_each_task(static_cast<std::int64_t>(chunks_.count()), [&](std::int64_t chunk, int worker) {
-      const TraceScope scope(kTask, chunk);
-      const kernels::OneThread one_thread(runtime_);
-      body(static_cast<std::size_t>(chunk), workers_[static_cast<std::size_t>(worker)]);
-    }, turn());
+    pool_.for_each_task(
+        static_cast<std::int64_t>(chunks_.count()),
+        [&](std::int64_t chunk, int worker) {
+          const TraceScope scope(kTask, chunk);
+          const kernels::OneThread one_thread(runtime_);
+          body(static_cast<std::size_t>(chunk), workers_[static_cast<std::size_t>(worker)]);
+        },
+        turn());
   }
 
   /// Each stage begins where the one before it has ended: what that has written last is still in the cache.
@@ -384,12 +388,10 @@ class FusedTraining : public Execution {
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
       pointwise_input(block, image, worker.src);
       if (last) std::copy_n(moments_.sum + chunk * padded_, padded_, worker.sums);
-      worker.forward[block].run(
-          worker.src, weights.packed, weights.bias, worker.tile,
-          [&](const ProductTile& tile) {
-            const Activation& dst = activations_[2 * block + 2];
-            gelu_of_tile<Storage>(tile, dst.value, dst.slope, image, chunk);
-          });
+      worker.forward[block].run(worker.src, weights.packed, weights.bias, worker.tile, [&](const ProductTile& tile) {
+        const Activation& dst = activations_[2 * block + 2];
+        gelu_of_tile<Storage>(tile, dst.value, dst.slope, image, chunk);
+      });
       if (last) set_image_mean(image, chunk, worker.sums);
     }
   }
@@ -410,15 +412,18 @@ class FusedTraining : public Execution {
     const auto chunks = static_cast<std::int64_t>(chunks_.count());
     // The depthwise gradients of the block behind are added up meanwhile.
     const std::int64_t reductions = block + 1 < chain_.blocks.size() ? 1 : 0;
-    pool_.for_each_task(chunks + reductions, [&](std::int64_t task, int worker) {
-      const TraceScope scope(kTask, task);
-      const kernels::OneThread one_thread(runtime_);
-      if (task < chunks) {
-        pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
-      } else {
-        reduce_depthwise_gradient(block + 1);
-      }
-    }, turn());
+    pool_.for_each_task(
+        chunks + reductions,
+        [&](std::int64_t task, int worker) {
+          const TraceScope scope(kTask, task);
+          const kernels::OneThread one_thread(runtime_);
+          if (task < chunks) {
+            pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
+          } else {
+            reduce_depthwise_gradient(block + 1);
+          }
+        },
+        turn());
     norms_[2 * block + 1].finish_backward(moments_.sum, moments_.square, chunks_.count(), batch_ * pixels_);
   }
 
@@ -443,17 +448,16 @@ class FusedTraining : public Execution {
             for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
               const std::size_t channel = tile.first_column + column;
               const std::size_t offset = at(image, channel / kStageBlock) + tile.first_row * kStageBlock;
-              kernels::gradient_sums(
-                  kernels::GradientSums<Storage>{.src = tile.values + column,
-                                                 .stride = tile.stride,
-                                                 .rows = tile.rows,
-                                                 .groups = 2,
-                                                 .residual = nullptr,
-                                                 .value = activations_[2 * block + 1].value + offset,
-                                                 .mean = src_norm.mean() + channel,
-                                                 .dst = gradient_ + offset,
-                                                 .first = moments_.sum + first + channel,
-                                                 .second = moments_.square + first + channel});
+              kernels::gradient_sums(kernels::GradientSums<Storage>{.src = tile.values + column,
+                                                                    .stride = tile.stride,
+                                                                    .rows = tile.rows,
+                                                                    .groups = 2,
+                                                                    .residual = nullptr,
+                                                                    .value = activations_[2 * block + 1].value + offset,
+                                                                    .mean = src_norm.mean() + channel,
+                                                                    .dst = gradient_ + offset,
+                                                                    .first = moments_.sum + first + channel,
+                                                                    .second = moments_.square + first + channel});
             }
           });
     }
@@ -475,15 +479,15 @@ class FusedTraining : public Execution {
       const std::size_t offset = at(image, b);
       kernels::norm_backward(
           kernels::NormBackward<StageStorage>{.diff_dst = gradient == nullptr ? nullptr : gradient + offset,
-                                         .value = value + offset,
-                                         .slope = slope + offset,
-                                         .a = norm.a() + channel,
-                                         .b = norm.b() + channel,
-                                         .c = c + channel,
-                                         .rows = pixels_,
-                                         .dst = worker.diff_dst + channel,
-                                         .stride = padded_,
-                                         .sum = bias_sums + channel});
+                                              .value = value + offset,
+                                              .slope = slope + offset,
+                                              .a = norm.a() + channel,
+                                              .b = norm.b() + channel,
+                                              .c = c + channel,
+                                              .rows = pixels_,
+                                              .dst = worker.diff_dst + channel,
+                                              .stride = padded_,
+                                              .sum = bias_sums + channel});
     }
   }
 
@@ -491,15 +495,18 @@ class FusedTraining : public Execution {
     const auto chunks = static_cast<std::int64_t>(chunks_.count());
     // The pointwise weight gradients are added up meanwhile.
     const auto reductions = static_cast<std::int64_t>(blocks_);
-    pool_.for_each_task(chunks + reductions, [&](std::int64_t task, int worker) {
-      const TraceScope scope(kTask, task);
-      if (task < chunks) {
-        depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
-      } else {
-        reduce_dense_gradient(chain_.blocks[block].pointwise, padded_, channels_,
-                              static_cast<std::size_t>(task - chunks) * kStageBlock);
-      }
-    }, turn());
+    pool_.for_each_task(
+        chunks + reductions,
+        [&](std::int64_t task, int worker) {
+          const TraceScope scope(kTask, task);
+          if (task < chunks) {
+            depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
+          } else {
+            reduce_dense_gradient(chain_.blocks[block].pointwise, padded_, channels_,
+                                  static_cast<std::size_t>(task - chunks) * kStageBlock);
+          }
+        },
+        turn());
     norms_[2 * block].finish_backward(moments_.sum, moments_.square, chunks_.count(), batch_ * pixels_);
   }
 
@@ -613,8 +620,8 @@ class FusedTraining : public Execution {
   std::deque<FusedNorm> norms_;          // the stem's, then two for each block
   std::vector<Activation> activations_;  // what those norms normalise
   StemSlope* stem_slope_ = nullptr;
-  // The gradient of what the stages hand on, one after the other. It takes the place of the last stage's values, image by
-  // image as these are read for the last time.
+  // The gradient of what the stages hand on, one after the other. It takes the place of the last stage's values, image
+  // by image as these are read for the last time.
   Operand* gradient_ = nullptr;
   std::vector<float*> residual_shifts_;  // by block
   ChunkMoments moments_;                 // in backward: sums of the gradient, and of it times the centred values

@@ -27,20 +27,14 @@ FusedWeights::FusedWeights(const StageChain& chain, Parameters& parameters, kern
     const std::size_t inner = i == 0 ? patches_.columns() : padded_;
     Dense dense;
     dense.forward = std::make_unique<TiledProduct>(
-        runtime, TiledProductProblem{.rows = pixels,
-                                     .columns = padded_,
-                                     .inner = inner,
-                                     .type = type,
-                                     .a_stride = inner,
-                                     .bias = true});
+        runtime,
+        TiledProductProblem{
+            .rows = pixels, .columns = padded_, .inner = inner, .type = type, .a_stride = inner, .bias = true});
     if (training && i > 0) {
       dense.backward = std::make_unique<TiledProduct>(
-          runtime, TiledProductProblem{.rows = pixels,
-                                       .columns = padded_,
-                                       .inner = padded_,
-                                       .type = type,
-                                       .a_stride = padded_,
-                                       .bias = false});
+          runtime,
+          TiledProductProblem{
+              .rows = pixels, .columns = padded_, .inner = padded_, .type = type, .a_stride = padded_, .bias = false});
     }
     dense_.push_back(std::move(dense));
   }

@@ -19,7 +19,8 @@ class PlacedMemory {
     const std::size_t bytes = count * sizeof(T);
     const std::size_t alignment = bytes >= kPage ? kPage : kLine;
     bytes_ = (bytes_ + alignment - 1) / alignment * alignment;
-    placed_.emplace_back([&pointer, offset = bytes_](std::byte* block) { pointer = reinterpret_cast<T*>(block + offset); });
+    placed_.emplace_back(
+        [&pointer, offset = bytes_](std::byte* block) { pointer = reinterpret_cast<T*>(block + offset); });
     bytes_ += bytes;
   }
 

@@ -110,7 +110,6 @@ class PlainExecution : public Execution {
   }
 
  private:
-
   /// Gives every buffer its address.
   void place(const StepList& list, const Execution* lender) {
     const Lifetimes lifetimes(list);

@@ -25,8 +25,9 @@ std::unique_ptr<Execution> make_execution(const Graph& graph, Parameters& parame
     auto fused = make_fused_execution(graph, parameters, engine, options, lender);
     if (fused != nullptr) return fused;
     if (options.schedule == PlanSchedule::fused) {
-      fail_usage("plan = fused: this network or its layout, precision or batch has no fused plan; expected automatic or "
-                 "plain");
+      fail_usage(
+          "plan = fused: this network or its layout, precision or batch has no fused plan; expected automatic or "
+          "plain");
     }
   }
   return make_plain_execution(graph, parameters, engine, options, lender);
@@ -35,10 +36,9 @@ std::unique_ptr<Execution> make_execution(const Graph& graph, Parameters& parame
 }  // namespace
 
 Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Plan* lender)
-    : impl_(std::make_unique<Impl>(
-          Impl{make_execution(graph, parameters, engine, options,
-                              lender == nullptr ? nullptr : lender->impl_->execution.get()),
-               static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())})) {}
+    : impl_(std::make_unique<Impl>(Impl{make_execution(graph, parameters, engine, options,
+                                                       lender == nullptr ? nullptr : lender->impl_->execution.get()),
+                                        static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())})) {}
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;

@@ -75,7 +75,9 @@ class TiledProduct {
   };
 
  private:
-  static std::size_t index(bool last_rows, bool last_columns) { return (last_rows ? 1U : 0U) + (last_columns ? 2U : 0U); }
+  static std::size_t index(bool last_rows, bool last_columns) {
+    return (last_rows ? 1U : 0U) + (last_columns ? 2U : 0U);
+  }
   [[nodiscard]] const kernels::PlannedProduct& planned(bool last_rows, bool last_columns) const {
     return planned_[index(last_rows, last_columns)];
   }

@@ -13,6 +13,7 @@
 #include <future>
 #include <latch>
 #include <numeric>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -172,6 +173,49 @@ TEST(ThreadPool, HasAtLeastOneThread) {
   EXPECT_EQ(ThreadPool(0).threads(), 1);
   EXPECT_EQ(ThreadPool(-4).threads(), 1);
   EXPECT_EQ(ThreadPool(3).threads(), 3);
+}
+
+TEST(ThreadPool, RunsEveryTaskOnceWithOneTaskPerWorkerAtATime) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (const TaskOrder order : {TaskOrder::forwards, TaskOrder::backwards}) {
+      for (const std::int64_t count : {0, 1, 3, 64, 1000}) {
+        std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+        std::vector<std::atomic<int>> busy(static_cast<std::size_t>(threads));
+        std::atomic<bool> alone = true;
+        pool.for_each_task(
+            count,
+            [&](std::int64_t task, int worker) {
+              std::atomic<int>& mine = busy.at(static_cast<std::size_t>(worker));
+              if (++mine != 1) alone = false;
+              ++runs.at(static_cast<std::size_t>(task));
+              --mine;
+            },
+            order);
+        EXPECT_TRUE(alone);
+        for (const std::atomic<int>& run : runs) EXPECT_EQ(run, 1);
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, BeginsTasksAtTheEndsOfSharesWhenBackwards) {
+  ThreadPool pool(1);
+  std::vector<std::int64_t> tasks;
+  tasks.reserve(8);
+  pool.for_each_task(4, [&](std::int64_t task, int /*worker*/) { tasks.push_back(task); });
+  pool.for_each_task(
+      4, [&](std::int64_t task, int /*worker*/) { tasks.push_back(task); }, TaskOrder::backwards);
+  EXPECT_EQ(tasks, (std::vector<std::int64_t>{0, 1, 2, 3, 3, 2, 1, 0}));
+}
+
+TEST(ThreadPool, PassesOnWhatATaskThrows) {
+  ThreadPool pool(2);
+  EXPECT_THROW(pool.for_each_task(8,
+                                  [](std::int64_t task, int) {
+                                    if (task == 5) throw std::runtime_error("5");
+                                  }),
+               std::runtime_error);
 }
 
 }  // namespace

@@ -92,8 +92,15 @@ class PlanOfABlock : public testing::Test {
     parameters_.initialise(3);
   }
 
-  Plan plan(std::int64_t batch, PlanMode mode = PlanMode::training, Precision precision = Precision::f32) {
-    return {graph_, parameters_, test_engine(), {.batch_size = batch, .precision = precision, .mode = mode}};
+  Plan plan(std::int64_t batch, PlanMode mode = PlanMode::training, Precision precision = Precision::f32,
+            PlanSchedule schedule = PlanSchedule::automatic) {
+    return {graph_,
+            parameters_,
+            test_engine(),
+            {.batch_size = batch, .precision = precision, .mode = mode, .schedule = schedule}};
+  }
+  Plan plain_plan(std::int64_t batch, PlanMode mode = PlanMode::training) {
+    return plan(batch, mode, Precision::f32, PlanSchedule::plain);
   }
 
   [[nodiscard]] std::span<const float> images(std::int64_t batch) const {
@@ -261,8 +268,8 @@ TEST_F(PlanOfABlock, StaysUsableWhenMoved) {
 }
 
 TEST_F(PlanOfABlock, ReportsItsMemory) {
-  const PlannedMemory training = plan(6).memory();
-  const PlannedMemory inference = plan(6, PlanMode::inference).memory();
+  const PlannedMemory training = plain_plan(6).memory();
+  const PlannedMemory inference = plain_plan(6, PlanMode::inference).memory();
   EXPECT_LT(training.arena, training.unshared);
   EXPECT_LT(inference.arena, training.arena);
   EXPECT_EQ(training.total(), training.arena + training.scratchpad);
@@ -273,7 +280,7 @@ TEST_F(PlanOfABlock, ReportsItsMemory) {
 TEST_F(PlanOfABlock, ReportsItsStepsInTheOrderOfExecution) {
   std::set<std::string> forward_nodes;
   std::set<std::string> backward_nodes;
-  for (const PlannedStep& step : plan(2).steps()) {
+  for (const PlannedStep& step : plain_plan(2).steps()) {
     EXPECT_FALSE(step.operation.empty());
     EXPECT_FALSE(step.implementation.empty()) << step.node << ", " << step.operation;
     EXPECT_FALSE(step.layout.empty()) << step.node << ", " << step.operation;
@@ -290,7 +297,25 @@ TEST_F(PlanOfABlock, ReportsItsStepsInTheOrderOfExecution) {
     const bool only_passes_gradients_on = std::holds_alternative<Add>(node.operation);
     EXPECT_TRUE(backward_nodes.contains(node.name) || only_passes_gradients_on) << node.name;
   }
-  for (const PlannedStep& step : plan(2, PlanMode::inference).steps()) EXPECT_EQ(step.direction, "forward");
+  for (const PlannedStep& step : plain_plan(2, PlanMode::inference).steps()) EXPECT_EQ(step.direction, "forward");
+}
+
+TEST_F(PlanOfABlock, ReportsEachStageWhenFused) {
+  std::set<std::string> forward_nodes;
+  std::set<std::string> backward_nodes;
+  Plan fused = plan(2, PlanMode::training, Precision::f32, PlanSchedule::fused);
+  for (const PlannedStep& step : fused.steps()) {
+    EXPECT_FALSE(step.operation.empty());
+    EXPECT_FALSE(step.implementation.empty()) << step.node << ", " << step.operation;
+    (step.direction == "forward" ? forward_nodes : backward_nodes).insert(step.node);
+  }
+  for (const Node& node : graph_.nodes()) {
+    const bool leads_a_stage =
+        std::holds_alternative<Convolution>(node.operation) || std::holds_alternative<Linear>(node.operation);
+    EXPECT_EQ(forward_nodes.contains(node.name), leads_a_stage) << node.name;
+    EXPECT_EQ(backward_nodes.contains(node.name), leads_a_stage) << node.name;
+  }
+  EXPECT_GE(fused.memory().arena, 3 * 6 * 24 * 25 * 4) << "what is behind each GELU is kept";
 }
 
 TEST(Plan, RefusesABatchWithoutImages) {

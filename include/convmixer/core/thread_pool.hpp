@@ -24,10 +24,11 @@ class ThreadPool {
   /// Runs body(i) for i in [0, count) on the workers, the caller among them; rethrows the first exception.
   void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
-  /// Runs body(task, worker) for every task in [0, count), each once; rethrows the first exception. Workers are numbered
-  /// from 0 to threads() - 1, and no two tasks with one number run at the same time. A worker begins with a share of
-  /// its own, the same at each call with the same count, so that it finds in its caches what it left there; then it helps
-  /// the others. With TaskOrder::backwards, shares are worked off from their ends. Allocates nothing of its own.
+  /// Runs body(task, worker) for every task in [0, count), each once; rethrows the first exception. Workers are
+  /// numbered from 0 to threads() - 1, and no two tasks with one number run at the same time. A worker begins with a
+  /// share of its own, the same at each call with the same count, so that it finds in its caches what it left there;
+  /// then it helps the others. With TaskOrder::backwards, shares are worked off from their ends. Allocates nothing of
+  /// its own.
   template <typename Body>
   void for_each_task(std::int64_t count, const Body& body, TaskOrder order = TaskOrder::forwards) {
     run_tasks(

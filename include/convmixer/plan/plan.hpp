@@ -31,7 +31,7 @@ enum class PlanMode {
 enum class PlanSchedule {
   automatic,  ///< fused where the graph allows it and no layout is asked for, else plain
   plain,      ///< a primitive per node and direction
-  fused,      ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
+  fused,  ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
 };
 
 struct PlanOptions {

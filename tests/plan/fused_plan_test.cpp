@@ -1,0 +1,281 @@
+// Fused plans against plain ones and against plain loops in double precision.
+#include "convmixer/core/rng.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "plan/fused_batch.hpp"
+#include "plan/stage_chain.hpp"
+#include "support/error_of.hpp"
+#include "support/reference_network.hpp"
+#include "support/relative_error.hpp"
+#include "support/test_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::error_of;
+using testing_support::ReferenceNetwork;
+using testing_support::relative_error;
+using testing_support::test_engine;
+
+struct Case {
+  ConvMixerConfig model;
+  std::int64_t batch;
+};
+
+std::vector<Case> cases() {
+  const auto model = [](int dim, int depth, int kernel, int patch, int image) {
+    return ConvMixerConfig{.dim = dim,
+                           .depth = depth,
+                           .kernel_size = kernel,
+                           .patch_size = patch,
+                           .image_size = image,
+                           .channels = 3,
+                           .classes = 7};
+  };
+  return {{model(8, 1, 3, 1, 5), 2},    {model(20, 2, 4, 2, 11), 3},  {model(40, 1, 5, 2, 14), 17},
+          {model(257, 1, 7, 3, 12), 2}, {model(64, 2, 9, 1, 18), 2},  {model(32, 1, 2, 2, 40), 5},
+          {model(96, 1, 11, 2, 21), 4}, {model(33, 3, 5, 4, 33), 35}, {model(16, 1, 1, 1, 3), 70}};
+}
+
+std::string name_of(const Case& one) {
+  const ConvMixerConfig& m = one.model;
+  return "dim" + std::to_string(m.dim) + "x" + std::to_string(m.depth) + "_k" + std::to_string(m.kernel_size) + "_p" +
+         std::to_string(m.patch_size) + "_image" + std::to_string(m.image_size) + "_batch" + std::to_string(one.batch);
+}
+
+std::vector<float> random_values(std::int64_t count, std::uint64_t seed) {
+  Rng rng(seed, RandomStream::synthetic_data);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = rng.normal();
+  return values;
+}
+
+/// A network whose norms' scales and shifts, and statistics, aren't all 1 and 0.
+void randomise(Parameters& parameters) {
+  parameters.initialise(5);
+  Rng rng(6, RandomStream::synthetic_data);
+  const Graph& graph = parameters.graph();
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const ParameterRole role = graph.parameters()[id].role;
+    if (role != ParameterRole::norm_scale && role != ParameterRole::norm_shift) continue;
+    for (float& value : parameters.value(static_cast<ParameterId>(id))) value += 0.3F * rng.normal();
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    for (float& value : parameters.statistic(static_cast<StatisticId>(id))) value += 0.2F * std::abs(rng.normal());
+  }
+}
+
+/// Everything a step leaves behind.
+struct Outcome {
+  std::vector<float> logits;
+  std::vector<std::vector<float>> gradients;
+  std::vector<std::vector<float>> statistics;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome train(const Case& one, Precision precision, PlanSchedule schedule, Engine& engine) {
+  const Graph graph = make_convmixer(one.model);
+  Parameters parameters(graph);
+  randomise(parameters);
+  Plan plan(graph, parameters, engine, {.batch_size = one.batch, .precision = precision, .schedule = schedule});
+  const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
+  const std::vector<float> gradient = random_values(one.batch * one.model.classes, 2);
+  Outcome outcome;
+  for (int turn = 0; turn < 2; ++turn) {  // nothing of the first may be left in the second
+    const std::span<const float> logits = plan.forward(images, turn == 0);
+    outcome.logits.assign(logits.begin(), logits.end());
+    plan.backward(gradient);
+  }
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const std::span<const float> values = parameters.gradient(static_cast<ParameterId>(id));
+    outcome.gradients.emplace_back(values.begin(), values.end());
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    const std::span<const float> values = parameters.statistic(static_cast<StatisticId>(id));
+    outcome.statistics.emplace_back(values.begin(), values.end());
+  }
+  return outcome;
+}
+
+std::span<const float> view(const std::vector<float>& values) { return values; }
+
+void expect_close(const Case& one, const Outcome& fused, const Outcome& plain, double tolerance) {
+  const Graph graph = make_convmixer(one.model);
+  EXPECT_LE(relative_error(view(fused.logits), view(plain.logits)), tolerance) << "logits";
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    // Norms make a bias's gradient a sum whose parts nearly cancel: what is left has the parts' rounding.
+    const double cancelling = graph.parameters()[id].role == ParameterRole::bias ? 4.0 : 1.0;
+    EXPECT_LE(relative_error(view(fused.gradients[id]), view(plain.gradients[id])), cancelling * tolerance)
+        << "gradient of " << graph.parameters()[id].name;
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    EXPECT_LE(relative_error(view(fused.statistics[id]), view(plain.statistics[id])), tolerance)
+        << graph.statistics()[id].name;
+  }
+}
+
+class FusedPlan : public testing::TestWithParam<Case> {};
+
+// Both round in f32: sums of up to 35 x 81 values whose parts partly cancel.
+TEST_P(FusedPlan, AgreesWithThePlainOneInF32) {
+  const Case& one = GetParam();
+  expect_close(one, train(one, Precision::f32, PlanSchedule::fused, test_engine()),
+               train(one, Precision::f32, PlanSchedule::plain, test_engine()), 3e-5);
+}
+
+// A bf16 has 8 bits: operands and gradients are off by up to 0.4% each, through up to three blocks.
+TEST_P(FusedPlan, AgreesWithF32WithinBf16Rounding) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  const Case& one = GetParam();
+  expect_close(one, train(one, Precision::bf16, PlanSchedule::fused, test_engine()),
+               train(one, Precision::f32, PlanSchedule::fused, test_engine()), 4e-2);
+}
+
+TEST_P(FusedPlan, IsTheSameToTheLastBitForAnyNumberOfThreads) {
+  const Case& one = GetParam();
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    if (!Engine::supports(precision)) continue;
+    const Outcome expected = train(one, precision, PlanSchedule::fused, test_engine());
+    for (const int threads : {1, 3, 8}) {
+      ThreadPool pool(threads);
+      Engine engine(pool);
+      EXPECT_EQ(train(one, precision, PlanSchedule::fused, engine), expected) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(FusedPlan, InfersAsThePlainOneDoes) {
+  const Case& one = GetParam();
+  const Graph graph = make_convmixer(one.model);
+  Parameters parameters(graph);
+  randomise(parameters);
+  const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
+  const auto infer = [&](Precision precision, PlanSchedule schedule) {
+    Plan plan(graph, parameters, test_engine(),
+              {.batch_size = one.batch, .precision = precision, .mode = PlanMode::inference, .schedule = schedule});
+    const std::span<const float> logits = plan.forward(images);
+    return std::vector<float>(logits.begin(), logits.end());
+  };
+  const std::vector<float> expected = infer(Precision::f32, PlanSchedule::plain);
+  EXPECT_LE(relative_error(view(infer(Precision::f32, PlanSchedule::fused)), view(expected)), 1e-5);
+  if (!Engine::supports(Precision::bf16)) return;
+  EXPECT_LE(relative_error(view(infer(Precision::bf16, PlanSchedule::fused)), view(expected)), 3e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FusedPlan, testing::ValuesIn(cases()),
+                         [](const auto& one) { return name_of(one.param); });
+
+TEST(FusedGradients, AreFiniteDifferencesOfPlainLoops) {
+  const ConvMixerConfig model{
+      .dim = 12, .depth = 2, .kernel_size = 4, .patch_size = 2, .image_size = 9, .channels = 2, .classes = 3};
+  constexpr std::int64_t kBatch = 3;
+  const Graph graph = make_convmixer(model);
+  Parameters parameters(graph);
+  randomise(parameters);
+  ReferenceNetwork reference(graph, parameters);
+  const std::vector<float> images = random_values(kBatch * graph.tensors()[0].count(), 1);
+  const std::vector<double> exact(images.begin(), images.end());
+  const std::vector<float> gradient = random_values(kBatch * model.classes, 2);
+  Plan plan(graph, parameters, test_engine(), {.batch_size = kBatch, .schedule = PlanSchedule::fused});
+  const std::span<const float> logits = plan.forward(images);
+  const std::vector<double> expected = reference.forward(exact, kBatch, true);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(logits[i], expected[i], 1e-5) << i;
+  plan.backward(gradient);
+
+  const auto objective = [&] {
+    const std::vector<double> output = reference.forward(exact, kBatch, true);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < output.size(); ++i) sum += output[i] * static_cast<double>(gradient[i]);
+    return sum;
+  };
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const std::span<const float> computed = parameters.gradient(static_cast<ParameterId>(id));
+    double largest = 1e-3;
+    for (const float value : computed) largest = std::max(largest, std::abs(static_cast<double>(value)));
+    const std::size_t stride = std::max<std::size_t>(1, computed.size() / 7);  // a few of each
+    for (std::size_t i = 0; i < computed.size(); i += stride) {
+      constexpr double kStep = 1e-5;
+      double& value = reference.values[id][i];
+      const double kept = value;
+      value = kept + kStep;
+      const double above = objective();
+      value = kept - kStep;
+      const double below = objective();
+      value = kept;
+      EXPECT_NEAR(computed[i], (above - below) / (2.0 * kStep), 1e-4 * largest)
+          << graph.parameters()[id].name << " at " << i;
+    }
+  }
+}
+
+TEST(FusedPlans, AreMadeForConvMixersAndNothingElse) {
+  const ConvMixerConfig model{
+      .dim = 16, .depth = 2, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 4};
+  const auto chain = find_stage_chain(make_convmixer(model));
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(chain->blocks.size(), 2U);
+  EXPECT_EQ(chain->blocks[1].depthwise.name, "blocks.1.0.fn.0");
+  EXPECT_EQ(chain->blocks[1].pointwise.name, "blocks.1.1");
+  EXPECT_EQ(chain->height, 4U);
+  EXPECT_EQ(chain->classes, 4U);
+
+  Graph no_residual(3, 8, 8);
+  TensorId x = no_residual.convolution("stem", 0, 16, 2, 2, 1, 0, 0);
+  x = no_residual.batch_norm("norm", no_residual.gelu("gelu", x));
+  x = no_residual.convolution_same("depthwise", x, 16, 3, 16);
+  x = no_residual.batch_norm("norm2", no_residual.gelu("gelu2", x));
+  x = no_residual.convolution_same("pointwise", x, 16, 1, 1);
+  x = no_residual.batch_norm("norm3", no_residual.gelu("gelu3", x));
+  no_residual.linear("head", no_residual.global_average_pool("pool", x), 4);
+  EXPECT_FALSE(find_stage_chain(no_residual));
+
+  Parameters parameters(no_residual);
+  const Error error = error_of(
+      [&] { Plan(no_residual, parameters, test_engine(), {.batch_size = 2, .schedule = PlanSchedule::fused}); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  Plan automatic(no_residual, parameters, test_engine(), {.batch_size = 2});
+  EXPECT_EQ(automatic.forward(random_values(std::int64_t{2} * 3 * 64, 1)).size(), 8U);
+}
+
+TEST(FusedPlans, GiveWayToALayoutThatIsAskedFor) {
+  const Graph graph = make_convmixer(
+      {.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 4});
+  Parameters parameters(graph);
+  const auto operations = [&](LayoutPolicy layout) {
+    std::set<std::string> names;
+    for (const PlannedStep& step :
+         Plan(graph, parameters, test_engine(), {.batch_size = 2, .layout = layout}).steps()) {
+      names.insert(step.operation);
+    }
+    return names;
+  };
+  EXPECT_TRUE(operations(LayoutPolicy::automatic).contains("pointwise stage"));
+  EXPECT_TRUE(operations(LayoutPolicy::channels_last).contains("pointwise convolution"));
+  EXPECT_TRUE(operations(LayoutPolicy::blocked).contains("pointwise convolution"));
+}
+
+TEST(BatchChunks, CoverTheBatchInOrderAndAreAtMostOneImageApart) {
+  for (std::size_t images = 1; images < 700; ++images) {
+    const BatchChunks chunks(images);
+    ASSERT_GE(chunks.count(), 1U);
+    EXPECT_LE(chunks.count(), 64U);
+    EXPECT_EQ(chunks.begin(0), 0U);
+    EXPECT_EQ(chunks.end(chunks.count() - 1), images);
+    for (std::size_t chunk = 0; chunk < chunks.count(); ++chunk) {
+      EXPECT_GE(chunks.size(chunk), images / chunks.count());
+      EXPECT_LE(chunks.size(chunk), images / chunks.count() + 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace convmixer
