@@ -50,8 +50,8 @@ struct ProductOperands {
 };
 [[nodiscard]] Primitive strided_product(Runtime& runtime, const ProductOperands& operands, bool accumulate);
 
-/// Threads that oneDNN would use when called from this thread; setting them is for its OpenMP builds, where they are the
-/// calling thread's own affair.
+/// Threads that oneDNN would use when called from this thread; setting them is for its OpenMP builds, where they are
+/// the calling thread's own affair.
 [[nodiscard]] int onednn_threads() noexcept;
 void set_onednn_threads(int threads) noexcept;
 
