@@ -74,9 +74,8 @@ class FusedInference : public Execution {
       }
     });
     next_step([this] {
-      static const TraceName kTask("stage task");
       pool_.for_each_task(static_cast<std::int64_t>(batch_), [this](std::int64_t image, int worker) {
-        const TraceScope scope(kTask, image);
+        const TraceScope scope(trace_names[step_], image);
         const kernels::OneThread one_thread(runtime_);
         run_image(static_cast<std::size_t>(image), workers_[static_cast<std::size_t>(worker)]);
       });

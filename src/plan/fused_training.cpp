@@ -121,8 +121,6 @@ class FusedTraining : public Execution {
     std::optional<kernels::Product> stem_weights_next;
   };
 
-  inline static const TraceName kTask{"stage task"};
-
   // ---- planning ----
 
   /// diff_weights (O x I) = diff_dst' (O x pixels) src (pixels x I), over an image; the chunk's next images are added.
@@ -267,7 +265,7 @@ class FusedTraining : public Execution {
     pool_.for_each_task(
         static_cast<std::int64_t>(chunks_.count()),
         [&](std::int64_t chunk, int worker) {
-          const TraceScope scope(kTask, chunk);
+          const TraceScope scope(trace_names[step_], chunk);
           const kernels::OneThread one_thread(runtime_);
           body(static_cast<std::size_t>(chunk), workers_[static_cast<std::size_t>(worker)]);
         },
@@ -415,7 +413,7 @@ class FusedTraining : public Execution {
     pool_.for_each_task(
         chunks + reductions,
         [&](std::int64_t task, int worker) {
-          const TraceScope scope(kTask, task);
+          const TraceScope scope(trace_names[step_], task);
           const kernels::OneThread one_thread(runtime_);
           if (task < chunks) {
             pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
@@ -498,7 +496,7 @@ class FusedTraining : public Execution {
     pool_.for_each_task(
         chunks + reductions,
         [&](std::int64_t task, int worker) {
-          const TraceScope scope(kTask, task);
+          const TraceScope scope(trace_names[step_], task);
           if (task < chunks) {
             depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
           } else {

@@ -87,9 +87,10 @@ TEST_P(SteadyState, OfARecordedTrainingAllocatesNothing) {
   TraceRecording recording(4, 10'000);
   EXPECT_EQ(in_steady_state(5, [&] { network_->train_batch(images_, targets()); }), 0);
   const Trace trace = recording.finish();
-  ASSERT_EQ(trace.tracks.size(), 1U);
   EXPECT_EQ(trace.dropped, 0);
-  EXPECT_EQ(std::ranges::count(trace.tracks[0].spans, TraceName("loss"), &TraceSpan::name), 2 + 5);
+  std::int64_t losses = 0;  // workers of fused stages have tracks of their own
+  for (const auto& track : trace.tracks) losses += std::ranges::count(track.spans, TraceName("loss"), &TraceSpan::name);
+  EXPECT_EQ(losses, 2 + 5);
 }
 
 TEST_P(SteadyState, OfEvaluationAllocatesNothing) {

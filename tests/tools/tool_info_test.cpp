@@ -50,9 +50,15 @@ TEST(ToolInfo, ReadsAConfiguration) {
 }
 
 TEST(ToolInfo, ListsThePrimitivesOfAStep) {
-  const std::string output = output_of({"info", "--primitives", "--dim", "16", "--depth", "1", "--batch-size", "2",
-                                        "--eval-batch-size", "2", "--precision", "f32"});
-  for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head"}) EXPECT_THAT(output, HasSubstr(part));
+  std::vector<std::string> words{"info", "--primitives",      "--dim", "16",          "--depth", "1", "--batch-size",
+                                 "2",    "--eval-batch-size", "2",     "--precision", "f32"};
+  const std::string fused = output_of(words);
+  for (const char* part : {"blocks.0.0.fn.0", "depthwise stage", "backward", "head"}) {
+    EXPECT_THAT(fused, HasSubstr(part));
+  }
+  words.insert(words.end(), {"--layout", "channels-last"});
+  const std::string plain = output_of(words);
+  for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head"}) EXPECT_THAT(plain, HasSubstr(part));
 }
 
 TEST(ToolHelp, ListsCommandsAndOptions) {

@@ -120,7 +120,7 @@ TEST_F(ToolTrain, ProfilesStepsOfARunThatGoesOn) {
   const ToolResult first = train("run", 2, window);
   EXPECT_EQ(first.status, 0) << first.errors;
   EXPECT_THAT(first.output, HasSubstr("\nprofile of steps 4 to 5; "));
-  EXPECT_THAT(first.output, HasSubstr("\n  depthwise convolution forward "));
+  EXPECT_THAT(first.output, HasSubstr("\n  depthwise stage forward "));
   EXPECT_EQ(nlohmann::json::parse(read_text_file(trace)).at("otherData").at("model"),
             "ConvMixer-16/2, kernel 3, patch 4");
   ASSERT_EQ(train("plain").status, 0);

@@ -116,7 +116,9 @@ class StepProfilerTest : public TrainerFixture {
 };
 
 TEST_F(StepProfilerTest, RecordsTheWindowOfATraining) {
-  EXPECT_EQ(train_profiled(small_config("run"), window(2, 3), undisturbed()), TrainEnd::finished);
+  TrainConfig config = small_config("run");
+  config.layout = LayoutPolicy::channels_last;  // a plain plan: one span for each of its steps
+  EXPECT_EQ(train_profiled(config, window(2, 3), undisturbed()), TrainEnd::finished);
   const TraceFile trace(trace_);
   EXPECT_THAT(trace.numbers("training", "training step"), ElementsAre(3, 4, 5));
   EXPECT_EQ(trace.note("first_step"), "3");
@@ -225,8 +227,18 @@ TEST_F(StepProfilerTest, TrainsOnWhenTheFileCantBeWrittenLater) {
   EXPECT_THAT(printed(), HasSubstr("traces/trace.json"));
 }
 
+TEST_F(StepProfilerTest, RecordsTheTasksOfFusedStages) {
+  EXPECT_EQ(train_profiled(small_config("run"), window(2, 3), undisturbed()), TrainEnd::finished);
+  const TraceFile trace(trace_);
+  for (const char* stage : {"stem.0 stem stage forward", "blocks.0.0.fn.0 depthwise stage backward"}) {
+    EXPECT_GE(trace.named("training", stage).size(), 3U) << stage;
+  }
+}
+
 TEST_F(StepProfilerTest, PrintsTheTable) {
-  train_profiled(small_config("run"), window(1, 2), undisturbed());
+  TrainConfig config = small_config("run");
+  config.layout = LayoutPolicy::channels_last;
+  train_profiled(config, window(1, 2), undisturbed());
   const std::string text = printed();
   EXPECT_THAT(
       text,
