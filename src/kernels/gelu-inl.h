@@ -58,7 +58,8 @@ class ExactGelu {
     tail = hn::MulAdd(tail, t, set(0.5F * -0.284496736F));
     tail = hn::MulAdd(tail, t, set(0.5F * 0.254829592F));
     const V q = hn::Mul(hn::Mul(tail, t), bell);
-    const V distribution = hn::IfNegativeThenElse(x, q, hn::Sub(set(1.0F), q));
+    // Highway 1.0.3's IfNegativeThenElse mixes bits of both on SSSE3.
+    const V distribution = hn::IfThenElse(hn::Lt(x, hn::Zero(d_)), q, hn::Sub(set(1.0F), q));
     return {hn::Mul(x, distribution), hn::MulAdd(hn::Mul(x, set(0.39894228F)), bell, distribution)};
   }
 
