@@ -52,6 +52,7 @@ def parse_arguments(words):
     add = parser.add_argument
     add("--batch-size", nargs="+", type=positive, default=[64], metavar="N", help="each side's best counts (=64)")
     add("--precision", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"], help="(=f32 bf16)")
+    add("--plan", choices=("automatic", "plain", "fused"), help="step_bench's (=its own choice)")
     add("--inference", action="store_true", help="the logits of a batch instead of a training step")
     add("--threads", type=positive, metavar="N", help="of both; (=what step_bench chooses)")
     add("--rounds", type=positive, default=5, metavar="N", help="turns of each (=5)")
@@ -95,6 +96,8 @@ def run_step_bench(arguments, way):
         options += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
     if arguments.threads:
         options += ["--threads", str(arguments.threads)]
+    if arguments.plan:
+        options += ["--plan", arguments.plan]
     result = measure_step([arguments.step_bench, *options] + ["--inference"] * arguments.inference)
     return check_measurement(result, arguments.step_bench, ("limit_images_per_s", "parameters"))
 
@@ -233,7 +236,7 @@ def compare(arguments):
     theirs = next(list_[0] for way, list_ in turns.items() if way.side == "PyTorch")
     return {
         "program": "compare_torch",
-        **{key: ours.get(key) for key in ("commit", "cpu", "onednn", "threads", "mode", "model")},
+        **{key: ours.get(key) for key in ("commit", "cpu", "onednn", "threads", "mode", "plan", "model")},
         "torch": theirs["torch"],
         "rounds": arguments.rounds,
         "steps": arguments.steps,

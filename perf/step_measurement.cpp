@@ -65,7 +65,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   StepMeasurement result;
   result.model = model_config(config, kColours, config.dataset == "cifar100" ? 100 : 10);
   result.precision = choose_precision(config.precision);
-  Network network(make_convmixer(result.model), result.precision, engine, config.layout);
+  Network network(make_convmixer(result.model), result.precision, engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
@@ -89,6 +89,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
     if (i >= options.warmup) result.steps.push_back(times);
   }
   plan.set_observer(nullptr);
+  result.plan = plan.schedule();
   result.kinds = profile.kinds();
   result.planned = network.memory();
   result.peak_rss = peak_resident_bytes();

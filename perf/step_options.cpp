@@ -25,7 +25,7 @@ OptionGroup own_group(StepOptions& options, fs::path& config) {
 OptionGroup configuration_group(TrainConfig& config) {
   static const std::vector<std::string> kNames{"dim",        "depth",   "kernel-size", "patch-size",
                                                "image-size", "dataset", "batch-size",  "optimizer",
-                                               "precision",  "layout",  "threads"};
+                                               "precision",  "plan",    "layout",      "threads"};
   return select_options(config_options(config), "Configuration", kNames);
 }
 

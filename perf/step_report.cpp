@@ -96,10 +96,11 @@ std::string to_text(const StepReport& report) {
   const ConvMixerConfig& model = m.model;
   const std::int64_t batch = report.options.config.batch_size;
   const double relative_spread = report.step_seconds.mad / report.step_seconds.median;
-  std::string text = fmt::format(
-      "{} of ConvMixer-{}/{}, kernel {}, patch {}, images {} x {}, batch {}, {}, {} threads\n",
-      report.options.inference ? "inference" : "training step", model.dim, model.depth, model.kernel_size,
-      model.patch_size, model.image_size, model.image_size, batch, to_string(m.precision), report.threads.count);
+  std::string text =
+      fmt::format("{} of ConvMixer-{}/{}, kernel {}, patch {}, images {} x {}, batch {}, {}, {} plan, {} threads\n",
+                  report.options.inference ? "inference" : "training step", model.dim, model.depth, model.kernel_size,
+                  model.patch_size, model.image_size, model.image_size, batch, to_string(m.precision),
+                  to_string(m.plan), report.threads.count);
   text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} steps and their median distance from it)\n",
                       report.images_per_second(report.step_seconds.median), 100.0 * relative_spread, m.steps.size());
   text += fmt::format("  step      {:.3f} ms\n", kMilli * report.step_seconds.median);
@@ -133,6 +134,7 @@ nlohmann::ordered_json to_json(const StepReport& report, const std::string& comm
           {"parameters", m.parameters},
           {"batch_size", batch},
           {"precision", to_string(m.precision)},
+          {"plan", to_string(m.plan)},
           {"layout", layout_name(report.options.config.layout)},
           {"steps", m.steps.size()},
           {"warmup", report.options.warmup},

@@ -193,8 +193,7 @@ void onednn_backward(Trial& trial) {
              {Role::mean, &tensors.mean},
              {Role::variance, &tensors.variance},
              {Role::scale, &tensors.scale},
-             {Role::shift, &tensors.scale},  // oneDNN 2.6 wants one, which no gradient depends on
-
+             {Role::shift, &tensors.scale},  // oneDNN 2 wants one, which no gradient depends on
              {Role::diff_dst, &diff_dst},
              {Role::diff_src, &tensors.diff_src},
              {Role::diff_scale, &tensors.diff_scale},

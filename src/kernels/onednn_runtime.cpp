@@ -209,6 +209,18 @@ int argument_index(Role role) {
   return 0;
 }
 
+/// Batch norm's gradient depends on no shift, but oneDNN 2 wants one; oneDNN 3 refuses it.
+bool takes([[maybe_unused]] const dnnl::primitive& primitive, [[maybe_unused]] Role role) {
+#if DNNL_VERSION_MAJOR >= 3
+  if (role == Role::shift) {
+    const const_dnnl_memory_desc_t shift =
+        dnnl_primitive_desc_query_md(primitive.get_primitive_desc(), dnnl_query_exec_arg_md, DNNL_ARG_SHIFT);
+    return shift != nullptr && dnnl_memory_desc_get_size(shift) > 0;
+  }
+#endif
+  return true;
+}
+
 }  // namespace
 
 const std::string& Primitive::implementation() const noexcept { return impl_->implementation; }
@@ -234,6 +246,7 @@ Call::Call(Runtime& runtime, const Primitive& primitive, const std::vector<Argum
     impl_->memories.push_back(std::move(memory));
   };
   for (const Argument& argument : arguments) {
+    if (!takes(*chosen.primitive, argument.role)) continue;
     bind(argument_index(argument.role), dnnl::memory(descriptor(argument.layout), engine, argument.data));
   }
   if (chosen.scratchpad_bytes > 0) {

@@ -15,12 +15,13 @@ BatchResult& BatchResult::operator+=(const BatchResult& other) noexcept {
   return *this;
 }
 
-Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout)
+Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout, PlanSchedule schedule)
     : graph_(std::make_unique<Graph>(std::move(graph))),
       parameters_(std::make_unique<Parameters>(*graph_)),
       precision_(precision),
       engine_(&engine),
-      layout_(layout) {}
+      layout_(layout),
+      schedule_(schedule) {}
 
 std::int64_t Network::classes() const noexcept {
   return graph_->tensors()[static_cast<std::size_t>(graph_->output())].count();
@@ -30,8 +31,12 @@ Plan& Network::plan(std::int64_t batch_size, PlanMode mode) {
   const std::pair key(mode, batch_size);
   auto found = plans_.find(key);
   if (found == plans_.end()) {
-    const PlanOptions options{
-        .batch_size = batch_size, .precision = precision_, .mode = mode, .layout = layout_, .input_gradient = false};
+    const PlanOptions options{.batch_size = batch_size,
+                              .precision = precision_,
+                              .mode = mode,
+                              .layout = layout_,
+                              .schedule = schedule_,
+                              .input_gradient = false};
     // Plans run one at a time: the largest one's memory serves all that fit into it.
     const auto largest = std::ranges::max_element(
         plans_, {}, [](const auto& entry) { return entry.second.owns_memory() ? entry.second.memory().total() : 0; });

@@ -13,32 +13,51 @@ namespace convmixer {
 
 struct Plan::Impl {
   std::unique_ptr<Execution> execution;
-  std::size_t image_count;
+  std::size_t image_count = 0;
+  PlanSchedule schedule = PlanSchedule::plain;
+  std::string why_plain;
+
+  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Execution* lender)
+      : image_count(static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())) {
+    if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
+    check_schedule_and_layout(options.schedule, options.layout);
+    if (options.schedule != PlanSchedule::plain) {
+      execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);
+    }
+    if (execution != nullptr) {
+      schedule = PlanSchedule::fused;
+      return;
+    }
+    if (options.schedule == PlanSchedule::fused) {
+      fail("plan = fused: {}; expected plan = automatic or plain", why_plain);
+    }
+    execution = make_plain_execution(graph, parameters, engine, options, lender);
+  }
 };
 
-namespace {
-
-std::unique_ptr<Execution> make_execution(const Graph& graph, Parameters& parameters, Engine& engine,
-                                          const PlanOptions& options, const Execution* lender) {
-  if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
-  if (options.schedule != PlanSchedule::plain) {
-    auto fused = make_fused_execution(graph, parameters, engine, options, lender);
-    if (fused != nullptr) return fused;
-    if (options.schedule == PlanSchedule::fused) {
-      fail_usage(
-          "plan = fused: this network or its layout, precision or batch has no fused plan; expected automatic or "
-          "plain");
-    }
+std::string to_string(PlanSchedule schedule) {
+  switch (schedule) {
+    case PlanSchedule::plain:
+      return "plain";
+    case PlanSchedule::fused:
+      return "fused";
+    case PlanSchedule::automatic:
+      break;
   }
-  return make_plain_execution(graph, parameters, engine, options, lender);
+  return "automatic";
 }
 
-}  // namespace
+void check_schedule_and_layout(PlanSchedule schedule, LayoutPolicy layout) {
+  if (schedule != PlanSchedule::fused || layout == LayoutPolicy::automatic) return;
+  fail_usage(
+      "plan = fused: fused stages have a layout of their own, found another one asked for; expected layout = "
+      "automatic, "
+      "or plan = automatic or plain");
+}
 
 Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Plan* lender)
-    : impl_(std::make_unique<Impl>(Impl{make_execution(graph, parameters, engine, options,
-                                                       lender == nullptr ? nullptr : lender->impl_->execution.get()),
-                                        static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())})) {}
+    : impl_(std::make_unique<Impl>(graph, parameters, engine, options,
+                                   lender == nullptr ? nullptr : lender->impl_->execution.get())) {}
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
@@ -66,6 +85,10 @@ std::span<const float> Plan::input_gradient() const { return impl_->execution->i
 PlannedMemory Plan::memory() const { return impl_->execution->memory; }
 
 bool Plan::owns_memory() const noexcept { return impl_->execution->owns_memory; }
+
+PlanSchedule Plan::schedule() const noexcept { return impl_->schedule; }
+
+const std::string& Plan::why_plain() const noexcept { return impl_->why_plain; }
 
 std::vector<PlannedStep> Plan::steps() const { return impl_->execution->reports; }
 

@@ -1,5 +1,7 @@
 #include "plan/stage_chain.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <variant>
 
@@ -13,6 +15,12 @@ class Reader {
   explicit Reader(const Graph& graph) : graph_(graph) {}
 
   [[nodiscard]] bool at_end() const { return next_ == graph_.nodes().size(); }
+
+  /// Why the graph is no chain, found at the node that is next.
+  [[nodiscard]] std::string missing(const std::string& what) const {
+    if (at_end()) return fmt::format("the network ends where fused stages need {}", what);
+    return fmt::format("at node '{}' fused stages need {}", graph_.nodes()[next_].name, what);
+  }
 
   /// The next node if it is an `Operation` on `input`.
   template <typename Operation>
@@ -73,38 +81,58 @@ bool is_pointwise(const ConvolutionStage& stage) {
          convolution.padding_begin == 0 && convolution.padding_end == 0;
 }
 
-}  // namespace
-
-std::optional<StageChain> find_stage_chain(const Graph& graph) {
-  Reader reader(graph);
-  StageChain chain;
-  chain.image = reader.shape(graph.input());
-  TensorId tensor = graph.input();
-  const auto stem = reader.take_stage(tensor);
-  if (!stem || stem->convolution.groups != 1) return std::nullopt;
-  chain.stem = *stem;
-  chain.height = static_cast<std::size_t>(reader.shape(tensor)[1]);
-  chain.width = static_cast<std::size_t>(reader.shape(tensor)[2]);
+/// Reads blocks up to the pooling; says what is missing where a block breaks off.
+std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
   while (true) {
     if (const Node* const pool = reader.take<GlobalAveragePool>(tensor)) {
       chain.pool_name = pool->name;
       tensor = pool->output;
-      break;
+      return chain.blocks.empty() ? "fused stages need at least one block" : "";
     }
     MixerBlock block;
     TensorId branch = tensor;
     const auto depthwise = reader.take_stage(branch);
-    if (!depthwise || !is_depthwise(*depthwise) || !reader.take_sum(tensor, branch)) return std::nullopt;
+    if (!depthwise) return reader.missing("depthwise convolution, GELU and batch norm, or the average pooling");
+    if (!is_depthwise(*depthwise)) {
+      return fmt::format("'{}' is no depthwise convolution that keeps the image's size", depthwise->name);
+    }
+    if (!reader.take_sum(tensor, branch)) return reader.missing("the sum of the block's input and its depthwise half");
     const auto pointwise = reader.take_stage(branch);
-    if (!pointwise || !is_pointwise(*pointwise)) return std::nullopt;
+    if (!pointwise) return reader.missing("pointwise convolution, GELU and batch norm");
+    if (!is_pointwise(*pointwise)) return fmt::format("'{}' is no pointwise convolution", pointwise->name);
     tensor = branch;
     chain.blocks.push_back({*depthwise, *pointwise});
   }
+}
+
+/// Fills `chain`; says what the graph lacks to be one.
+std::string read_chain(const Graph& graph, StageChain& chain) {
+  Reader reader(graph);
+  chain.image = reader.shape(graph.input());
+  TensorId tensor = graph.input();
+  const auto stem = reader.take_stage(tensor);
+  if (!stem) return reader.missing("convolution, GELU and batch norm");
+  if (stem->convolution.groups != 1) return fmt::format("the first convolution, '{}', has groups", stem->name);
+  chain.stem = *stem;
+  chain.height = static_cast<std::size_t>(reader.shape(tensor)[1]);
+  chain.width = static_cast<std::size_t>(reader.shape(tensor)[2]);
+  if (std::string missing = read_blocks(reader, tensor, chain); !missing.empty()) return missing;
   const Node* const head = reader.take<Linear>(tensor);
-  if (head == nullptr || !reader.at_end()) return std::nullopt;
+  if (head == nullptr) return reader.missing("a linear layer");
+  if (!reader.at_end()) return reader.missing("the end of the network");
   chain.head_name = head->name;
   chain.head = std::get<Linear>(head->operation);
   chain.classes = reader.channels(head->output);
+  return "";
+}
+
+}  // namespace
+
+std::optional<StageChain> find_stage_chain(const Graph& graph, std::string* why_not) {
+  StageChain chain;
+  const std::string missing = read_chain(graph, chain);
+  if (why_not != nullptr) *why_not = missing;
+  if (!missing.empty()) return std::nullopt;
   return chain;
 }
 

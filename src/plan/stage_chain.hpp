@@ -39,7 +39,8 @@ struct StageChain {
   std::size_t classes = 0;
 };
 
-/// The graph as a chain, if that is all it is.
-[[nodiscard]] std::optional<StageChain> find_stage_chain(const Graph& graph);
+/// The graph as a chain, if that is all it is; else `why_not`, where given, is set to what it lacks: "'norm3' is no
+/// ...".
+[[nodiscard]] std::optional<StageChain> find_stage_chain(const Graph& graph, std::string* why_not = nullptr);
 
 }  // namespace convmixer

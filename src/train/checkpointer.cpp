@@ -11,20 +11,28 @@
 namespace convmixer {
 namespace {
 
-/// Saved with the fingerprint, but no reason to refuse.
+// Saved with the fingerprint, but no reason to refuse.
 constexpr const char* kThreadsKey = "threads";
+constexpr const char* kPlanKey = "plan";
 constexpr const char* kWaysOut =
     "choose another --out, or --fresh to begin anew (the folder is kept under another name)";
 
-int saved_threads(const std::filesystem::path& state) {
+Circumstances saved_circumstances(const std::filesystem::path& state) {
   const SafetensorsFile file(state);
-  const auto entry = file.metadata().find(std::string("fingerprint.") + kThreadsKey);
-  int threads = 0;
-  if (entry != file.metadata().end()) {
-    const std::string& text = entry->second;
-    std::from_chars(text.data(), text.data() + text.size(), threads);
-  }
-  return threads;
+  const auto value_of = [&file](const char* key) {
+    const auto entry = file.metadata().find(std::string("fingerprint.") + key);
+    return entry == file.metadata().end() ? std::string() : entry->second;
+  };
+  Circumstances saved{.plan = value_of(kPlanKey)};
+  const std::string threads = value_of(kThreadsKey);
+  std::from_chars(threads.data(), threads.data() + threads.size(), saved.threads);
+  return saved;
+}
+
+/// Adds the keys of the circumstances to a fingerprint. Earlier releases knew no plan: their states have no such key.
+void add(const Circumstances& circumstances, std::map<std::string, std::string>& fingerprint) {
+  fingerprint[kThreadsKey] = fmt::format("{}", circumstances.threads);
+  if (!circumstances.plan.empty()) fingerprint[kPlanKey] = circumstances.plan;
 }
 
 /// Whether a weights file is that of a step; false as well for a file that is missing or damaged.
@@ -38,12 +46,10 @@ bool is_of_step(const std::filesystem::path& weights, std::int64_t step) {
 
 }  // namespace
 
-Checkpointer::Checkpointer(RunFolder folder, std::map<std::string, std::string> fingerprint, int threads,
-                           CheckpointInfo model, Parameters& parameters, Optimizer& optimizer)
+Checkpointer::Checkpointer(RunFolder folder, std::map<std::string, std::string> fingerprint, CheckpointInfo model,
+                           Parameters& parameters, Optimizer& optimizer)
     : folder_(std::move(folder)),
       fingerprint_(std::move(fingerprint)),
-      threads_(threads),
-      threads_before_(threads),
       model_(std::move(model)),
       parameters_(parameters),
       optimizer_(optimizer) {}
@@ -53,9 +59,9 @@ std::optional<TrainingPosition> Checkpointer::restore() {
     check_no_foreign_run();
     return std::nullopt;
   }
-  threads_before_ = saved_threads(folder_.state());
+  before_ = saved_circumstances(folder_.state());
   auto fingerprint = fingerprint_;
-  fingerprint[kThreadsKey] = fmt::format("{}", threads_before_);
+  add(*before_, fingerprint);
   TrainingPosition position;
   try {
     position = load_training_state(folder_.state(), parameters_, optimizer_, fingerprint);
@@ -81,7 +87,7 @@ void Checkpointer::check_no_foreign_run() const {
 
 void Checkpointer::save_state(const TrainingPosition& position) {
   auto fingerprint = fingerprint_;
-  fingerprint[kThreadsKey] = fmt::format("{}", threads_);
+  add(circumstances_, fingerprint);
   save_training_state(folder_.state(), parameters_, optimizer_, position, fingerprint);
   saved_step_ = position.step;
 }

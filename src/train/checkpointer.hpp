@@ -19,18 +19,27 @@
 
 namespace convmixer {
 
+/// What a run computes under. A change of it is no reason to refuse, but it may cost the last bits.
+struct Circumstances {
+  int threads = 0;
+  std::string plan;  ///< of its training steps, "fused" or "plain"; empty: not known
+};
+
 class Checkpointer {
  public:
   /// `model` gives the part of the weights files' metadata that doesn't change. All but the values are borrowed.
-  Checkpointer(RunFolder folder, std::map<std::string, std::string> fingerprint, int threads, CheckpointInfo model,
+  Checkpointer(RunFolder folder, std::map<std::string, std::string> fingerprint, CheckpointInfo model,
                Parameters& parameters, Optimizer& optimizer);
 
   /// Reads the folder's state, if it holds one, into parameters and optimiser. Throws Error (usage) when it belongs to
   /// another configuration, or the folder holds a run's files without a state.
   [[nodiscard]] std::optional<TrainingPosition> restore();
 
-  /// Threads that the restored run was trained with; its bits are promised for the same number only.
-  [[nodiscard]] int threads_before() const noexcept { return threads_before_; }
+  /// Those of the restored run; nothing if there was none.
+  [[nodiscard]] const std::optional<Circumstances>& before() const noexcept { return before_; }
+
+  /// From now on, in every state that is saved.
+  void set_circumstances(const Circumstances& circumstances) { circumstances_ = circumstances; }
 
   void save_state(const TrainingPosition& position);
   /// At the end of an epoch, after its state.
@@ -47,8 +56,8 @@ class Checkpointer {
 
   RunFolder folder_;
   std::map<std::string, std::string> fingerprint_;
-  int threads_;
-  int threads_before_;
+  Circumstances circumstances_;
+  std::optional<Circumstances> before_;
   CheckpointInfo model_;
   Parameters& parameters_;
   Optimizer& optimizer_;

@@ -54,19 +54,20 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       folder_{config.out},
       lock_(folder_),
       network_(make_convmixer(model_config(config, train.channels(), train.classes())),
-               choose_precision(config.precision), engine, config.layout),
+               choose_precision(config.precision), engine, config.layout, config.plan),
       optimizer_(make_optimizer(network_.parameters(), config.optimizer)),
       train_loader_(train, loader_options(config, Split::train), engine.pool()),
       test_loader_(test, loader_options(config, Split::test), engine.pool()),
       steps_per_epoch_(train_loader_.batches_per_epoch()),
       schedule_(make_schedule(config, steps_per_epoch_)) {
   network_.parameters().initialise(config_.seed);
-  checkpointer_ = std::make_unique<Checkpointer>(folder_, fingerprint(config_), threads_, weights_info(config_, train),
+  checkpointer_ = std::make_unique<Checkpointer>(folder_, fingerprint(config_), weights_info(config_, train),
                                                  network_.parameters(), *optimizer_);
   remove_unfinished_files(folder_);
   if (const auto restored = checkpointer_->restore()) position_ = *restored;
   // All memory is had before the first step, so that a run that can't have it says so at once.
   (void)planned_memory();
+  checkpointer_->set_circumstances({threads_, to_string(training_plan().schedule())});
   if (!folder_.holds_state()) checkpointer_->save_state(position_);
   write_file_atomically(folder_.config(), to_ini(config_));
   metrics_ = std::make_unique<MetricsFile>(folder_.metrics(), position_.epoch, position_.step);
@@ -286,7 +287,21 @@ void Trainer::fail_not_finite(const char* what, double value, std::int64_t updat
       checkpointer_->saved_step());
 }
 
-int Trainer::threads_before() const noexcept { return checkpointer_->threads_before(); }
+std::string Trainer::changed_circumstances() {
+  if (!checkpointer_->before()) return "";
+  const Circumstances& before = *checkpointer_->before();
+  const PlanSchedule plan = training_plan().schedule();
+  if (!before.plan.empty() && before.plan != to_string(plan)) {
+    return fmt::format("so far this run was trained in a {} plan, now in a {} one", before.plan, to_string(plan));
+  }
+  // Fused plans give the same bits for any number.
+  if (plan == PlanSchedule::fused || before.threads == threads_) return "";
+  return fmt::format("so far this run was trained with {} threads, now with {}", before.threads, threads_);
+}
+
+const Plan& Trainer::training_plan() {
+  return network_.plan(batch_sizes(train_size_, config_.batch_size, config_.drop_last).front(), PlanMode::training);
+}
 
 PlannedMemory Trainer::planned_memory() {
   for (const auto batch : batch_sizes(train_size_, config_.batch_size, config_.drop_last)) {

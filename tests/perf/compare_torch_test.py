@@ -162,7 +162,7 @@ class Program(unittest.TestCase):
         found = json.loads((self.folder / "ratios.json").read_text())
         self.assertEqual(found["program"], "compare_torch")
         self.assertEqual((found["torch"], found["threads"], found["mode"]), ("2.6.0", 2, "training"))
-        self.assertEqual(found["model"]["dim"], 256)
+        self.assertEqual((found["model"]["dim"], found["plan"]), (256, "fused"))
         self.assertEqual((found["rounds"], found["steps"], found["failed"]), (2, 3, {}))
         self.assertEqual(len(found["results"]), 6)
         nchw = found["results"]["PyTorch bf16 batch 64 NCHW"]
@@ -174,6 +174,11 @@ class Program(unittest.TestCase):
         self.assertEqual((f32["precision"], bf16["precision"], best["precision"]), ("f32", "bf16", None))
         self.assertAlmostEqual(bf16["ratio"], 2.0)  # channels_last's 200 ms against 100
         self.assertEqual(list(self.folder.glob("*.part")), [])
+
+    def test_hands_the_plan_on(self):
+        result = self.compare("--plan", "plain", "--json", "ratios.json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(json.loads((self.folder / "ratios.json").read_text())["plan"], "plain")
 
     def test_prints_rates_memory_limit_and_ratios(self):
         text = self.compare("--precision", "bf16").stdout

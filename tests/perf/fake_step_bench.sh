@@ -3,7 +3,7 @@
 # below, `samples` has the milliseconds of each call's steps, one line after the other. A line is added to calls.log in the
 # folder of the build's folder. In sh because hundreds of calls of Python take a while.
 here=$(cd "${0%/*}/.." && pwd)
-threads=2 onednn=2.6.3 best_precision=bf16 commit=0123456789ab memory=100.0 memory_key=peak_rss_mib fails=
+threads=2 onednn=2.6.3 best_precision=bf16 plan=fused commit=0123456789ab memory=100.0 memory_key=peak_rss_mib fails=
 . "$here/figures"
 if [ -n "$fails" ]; then
   echo "step_bench: error: $fails" >&2
@@ -17,6 +17,7 @@ while [ $# -gt 0 ]; do
     --batch-size) batch_size=$2 ;;
     --steps) steps=$2 ;;
     --precision) precision=$2 ;;
+    --plan) plan=$2 ;;
     --json) json=$2 ;;
     --inference) mode=inference ;;
   esac
@@ -38,7 +39,7 @@ cat >"$json" <<JSON
 {
   "program": "step_bench", "commit": "$commit", "cpu": "A CPU",
   "onednn": {"version": "$onednn", "runtime": "OpenMP", "isa": "avx512_core_bf16"},
-  "threads": $threads, "mode": "$mode", "batch_size": $batch_size, "precision": "$precision", "parameters": 594186,
+  "threads": $threads, "mode": "$mode", "plan": "$plan", "batch_size": $batch_size, "precision": "$precision", "parameters": 594186,
   "model": {
     "dim": $dim, "depth": 8, "kernel_size": 5, "patch_size": 2, "image_size": 32, "channels": 3, "classes": 10
   },

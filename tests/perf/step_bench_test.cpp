@@ -60,7 +60,7 @@ std::set<std::string> operations(const json& result) {
 
 TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
   const json result = measured("--precision f32");
-  for (const char* key : {"program", "commit", "cpu", "threads_reason", "mode", "precision", "layout",
+  for (const char* key : {"program", "commit", "cpu", "threads_reason", "mode", "precision", "plan", "layout",
                           "matrix_peak_implementation", "fma_peak_implementation"}) {
     EXPECT_TRUE(result.at(key).is_string()) << key;
     EXPECT_NE(result.at(key), "") << key;
@@ -90,7 +90,10 @@ TEST_F(StepBench, ItsFiguresFollowFromOneAnother) {
 TEST_F(StepBench, SplitsATrainingStepIntoItsOperations) {
   EXPECT_THAT(operations(measured("--precision f32")),
               IsSupersetOf({"pointwise stage", "depthwise stage", "stem stage", "head", "loss", "optimiser", "rest"}));
-  const json result = measured("--precision f32 --layout channels-last");
+  EXPECT_EQ(measured("--precision f32").at("plan"), "fused");
+  EXPECT_EQ(measured("--precision f32 --layout channels-last").at("plan"), "plain");
+  const json result = measured("--precision f32 --plan plain");
+  EXPECT_EQ(result.at("plan"), "plain");
   EXPECT_THAT(operations(result), IsSupersetOf({"pointwise convolution", "depthwise convolution", "GELU", "batch norm",
                                                 "loss", "optimiser", "rest"}));
   const std::vector<double> steps = result.at("step_ms");
@@ -108,7 +111,8 @@ TEST_F(StepBench, MeasuresInference) {
 TEST_F(StepBench, PrintsRateLimitAndSplit) {
   ASSERT_EQ(run("--precision f32"), 0);
   const std::string text = read_text_file(output());
-  EXPECT_THAT(text, StartsWith("training step of ConvMixer-16/2, kernel 3, patch 4, images 16 x 16, batch 4, f32"));
+  EXPECT_THAT(
+      text, StartsWith("training step of ConvMixer-16/2, kernel 3, patch 4, images 16 x 16, batch 4, f32, fused plan"));
   for (const char* part : {"images/s", "of the limit", "MiB at most", "pointwise stage", "sum"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }

@@ -56,9 +56,15 @@ TEST(ToolInfo, ListsThePrimitivesOfAStep) {
   for (const char* part : {"blocks.0.0.fn.0", "depthwise stage", "backward", "head"}) {
     EXPECT_THAT(fused, HasSubstr(part));
   }
-  words.insert(words.end(), {"--layout", "channels-last"});
-  const std::string plain = output_of(words);
-  for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head"}) EXPECT_THAT(plain, HasSubstr(part));
+  EXPECT_THAT(fused, HasSubstr("\n  plan        fused\n"));
+  for (const auto& choice : {std::pair("--layout", "channels-last"), std::pair("--plan", "plain")}) {
+    std::vector<std::string> chosen = words;
+    chosen.insert(chosen.end(), {choice.first, choice.second});
+    const std::string plain = output_of(chosen);
+    for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head", "\n  plan        plain"}) {
+      EXPECT_THAT(plain, HasSubstr(part));
+    }
+  }
 }
 
 TEST(ToolHelp, ListsCommandsAndOptions) {

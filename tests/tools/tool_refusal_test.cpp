@@ -86,6 +86,15 @@ TEST(ToolRefusals, SayThatTheCpuHasNoBf16) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "run"));
 }
 
+TEST(ToolRefusals, KeepFusedPlansApartFromLayouts) {
+  const testing_support::TemporaryFolder folder;
+  const std::vector<std::string> choice{"--plan", "fused", "--layout", "blocked"};
+  for (const auto& words : {small_training(folder.path() / "run"), std::vector<std::string>{"info", "--dim", "16"}}) {
+    EXPECT_THAT(refusal(words + choice, 2), HasSubstr("plan = fused: fused stages have a layout of their own"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "run"));
+}
+
 TEST(ToolRefusals, KeepResumeApartFromOtherFolders) {
   EXPECT_EQ(refusal({"train", "--resume", "a", "--out", "b"}, 2),
             "convmixer: error: --resume and --out don't go together\n");

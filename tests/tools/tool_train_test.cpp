@@ -90,6 +90,24 @@ TEST_F(ToolTrain, RefusesToGoOnWithOtherSettings) {
   for (const char* part : {"lr", "0.01", "0.5", "--out", "--fresh"}) EXPECT_THAT(result.errors, HasSubstr(part));
 }
 
+TEST_F(ToolTrain, KeepsItsPlanUnlessToldOtherwise) {
+  const std::vector<std::string> constant{"--schedule", "constant"};
+  const auto plan = [](const ToolResult& result) {
+    const std::size_t begin = result.output.find("\n  plan ");
+    if (begin == std::string::npos) return result.output + result.errors;
+    return result.output.substr(result.output.find_first_not_of(' ', begin + 8), 5);
+  };
+  EXPECT_EQ(plan(train("run", 1, constant + std::vector<std::string>{"--plan", "plain"})), "plain");
+  const ToolResult more = train("run", 2, constant);
+  EXPECT_EQ(plan(more), "plain");
+  EXPECT_THAT(more.output, Not(HasSubstr("note: ")));
+  EXPECT_EQ(plan(run_tool({"train", "--resume", folder("run"), "--epochs", "3"})), "plain");
+  const ToolResult told = train("run", 4, constant + std::vector<std::string>{"--plan", "fused"});
+  EXPECT_EQ(plan(told), "fused");
+  EXPECT_THAT(told.output, HasSubstr("note: so far this run was trained in a plain plan, now in a fused one: as good"));
+  EXPECT_EQ(plan(train("run", 1, constant + std::vector<std::string>{"--fresh"})), "fused");
+}
+
 TEST_F(ToolTrain, KeepsTheOldRunWhenItBeginsAnew) {
   ASSERT_EQ(train("run", 1).status, 0);
   const std::string before = read_text_file(folder("run") / "last.safetensors");

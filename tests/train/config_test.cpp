@@ -30,6 +30,7 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   config.optimizer.kind = OptimizerKind::sgd;
   config.optimizer.epsilon = 1e-7F;
   config.schedule = ScheduleKind::cosine;
+  config.plan = PlanSchedule::plain;
   config.layout = LayoutPolicy::channels_last;
   config.max_time = 5400;
   config.seed = 123456789012345ULL;
@@ -38,6 +39,7 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   write_file_atomically(folder.path() / "config.ini", to_ini(config));
   const TrainConfig read = read_config(folder.path() / "config.ini");
   EXPECT_EQ(to_ini(read), to_ini(config));
+  EXPECT_EQ(read.plan, PlanSchedule::plain);
   EXPECT_EQ(read.lr, config.lr);
   EXPECT_EQ(read.mean, config.mean);
 }
@@ -150,6 +152,7 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
                                                                               {"save-interval", "-1"},
                                                                               {"std", "0,0,0"},
                                                                               {"precision", "fp16"},
+                                                                              {"plan", "fast"},
                                                                               {"layout", "nhwc"},
                                                                               {"optimizer", "lion"},
                                                                               {"schedule", "step"},
@@ -183,6 +186,7 @@ TEST(Fingerprint, ChangesWithWhatDecidesTheResult) {
 TEST(Fingerprint, StaysWithWhatDoesNot) {
   const std::map<std::string, std::string> before = fingerprint(TrainConfig{});
   for (const auto& [key, value] : std::map<std::string, std::string>{{"threads", "3"},
+                                                                     {"plan", "plain"},
                                                                      {"out", "x"},
                                                                      {"data", "y"},
                                                                      {"log-interval", "3"},
@@ -274,6 +278,15 @@ TEST_F(Resolve, RefusesSettingsOfMixingThatWouldHaveNoEffect) {
   config_.mix = {.mixup = 0.5F, .switch_probability = 0.25F};
   EXPECT_EQ(refusal(), "mixup-switch-prob has no effect unless mixup and cutmix are both on");
   config_.mix.cutmix = 0.5F;
+  EXPECT_NO_THROW(resolve(config_, *dataset_));
+}
+
+TEST_F(Resolve, RefusesALayoutForFusedPlans) {
+  config_.plan = PlanSchedule::fused;
+  EXPECT_NO_THROW(resolve(config_, *dataset_));
+  config_.layout = LayoutPolicy::blocked;
+  EXPECT_THAT(refusal(), HasSubstr("plan = fused: fused stages have a layout of their own"));
+  config_.plan = PlanSchedule::automatic;
   EXPECT_NO_THROW(resolve(config_, *dataset_));
 }
 

@@ -152,14 +152,48 @@ TEST_F(ResumedTrainer, TakesSettingsThatDoNotChangeTheResult) {
   EXPECT_THAT(read_text_file(RunFolder{config.out}.config()), HasSubstr("log-interval = 3\n"));
 }
 
-TEST_F(ResumedTrainer, KnowsTheNumberOfThreadsBefore) {
-  const TrainConfig config = small_config("run");
-  ThreadPool pool(1);
+/// What a trainer of so many threads says of a run that goes on.
+std::string changes(const TrainConfig& config, const Dataset& train, const Dataset& test, int threads) {
+  ThreadPool pool(threads);
   Engine engine(pool);
-  Progress progress(nullptr, {}, undisturbed().clock);
-  const Trainer trainer(config, *train_, *test_, engine, progress, undisturbed());
-  EXPECT_EQ(trainer.threads_before(), 2);
-  EXPECT_EQ(trainer.position().step, position_.step);
+  const TrainControls controls = default_controls();
+  Progress progress(nullptr, {}, controls.clock);
+  return Trainer(config, train, test, engine, progress, controls).changed_circumstances();
+}
+
+TEST_F(ResumedTrainer, SaysThatItsPlanIsAnother) {
+  TrainConfig config = small_config("run");
+  EXPECT_EQ(changes(config, *train_, *test_, 2), "");
+  EXPECT_EQ(changes(config, *train_, *test_, 1), "");  // the bits of fused plans depend on no number of threads
+  config.plan = PlanSchedule::plain;
+  EXPECT_EQ(changes(config, *train_, *test_, 2), "so far this run was trained in a fused plan, now in a plain one");
+  EXPECT_EQ(train(config), TrainEnd::finished);
+}
+
+TEST_F(ResumedTrainer, SaysThatThreadsAreOthersWhereAPlanDependsOnThem) {
+  TrainConfig config = small_config("plain");
+  config.plan = PlanSchedule::plain;
+  EXPECT_EQ(changes(config, *train_, *test_, 2), "");
+  ASSERT_EQ(train(config, stopped_after(4)), TrainEnd::signal);
+  EXPECT_EQ(changes(config, *train_, *test_, 2), "");
+  EXPECT_EQ(changes(config, *train_, *test_, 1), "so far this run was trained with 2 threads, now with 1");
+}
+
+TEST_F(ResumedTrainer, GoesOnFromAStateThatKnowsNoPlan) {
+  const TrainConfig config = small_config("run");
+  const fs::path path = RunFolder{config.out}.state();
+  {
+    const SafetensorsFile file(path);
+    std::map<std::string, std::string> metadata = file.metadata();
+    ASSERT_EQ(metadata.erase("fingerprint.plan"), 1U);
+    std::vector<TensorView> tensors;
+    for (const auto& [name, entry] : file.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
+    write_safetensors(path, tensors, metadata);
+  }
+  EXPECT_EQ(changes(config, *train_, *test_, 2), "");
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  ASSERT_EQ(train(small_config("whole")), TrainEnd::finished);
+  expect_equal_runs(config.out, small_config("whole").out);
 }
 
 TEST_F(ResumedTrainer, RefusesADamagedState) {

@@ -31,8 +31,8 @@ OptionGroup command_group(CommandOptions& options) {
 
 OptionGroup configuration_group(TrainConfig& config) {
   static const std::vector<std::string> names{
-      "dataset",         "data",     "test-images", "fit",    "broken-files", "data-cache", "mean", "std",
-      "eval-batch-size", "prefetch", "precision",   "layout", "threads"};
+      "dataset",         "data",     "test-images", "fit",  "broken-files", "data-cache", "mean", "std",
+      "eval-batch-size", "prefetch", "precision",   "plan", "layout",       "threads"};
   return select_options(config_options(config), "Configuration (a run's own unless given here)", names);
 }
 
@@ -151,7 +151,8 @@ int eval_command(std::span<const std::string> words) {
   const ThreadCount threads = choose_thread_count(config.threads);
   ThreadPool pool(threads.count);
   Engine engine(pool);
-  Network network(make_convmixer(subject.info.model), choose_precision(config.precision), engine, config.layout);
+  Network network(make_convmixer(subject.info.model), choose_precision(config.precision), engine, config.layout,
+                  config.plan);
   load_weights(subject.weights, network.parameters());
   Loader loader(*test, loader_options(config, Split::test), pool);
 

@@ -23,8 +23,9 @@ OptionGroup command_group(CommandOptions& options) {
 /// The keys that decide what a step takes.
 OptionGroup configuration_group(TrainConfig& config) {
   static const std::vector<std::string> names{
-      "dim",          "depth",      "kernel-size", "patch-size",      "image-size", "dataset",   "data",   "fit",
-      "broken-files", "data-cache", "batch-size",  "eval-batch-size", "optimizer",  "precision", "layout", "threads"};
+      "dim",       "depth",     "kernel-size",  "patch-size", "image-size", "dataset",
+      "data",      "fit",       "broken-files", "data-cache", "batch-size", "eval-batch-size",
+      "optimizer", "precision", "plan",         "layout",     "threads"};
   return select_options(config_options(config), "Configuration", names);
 }
 
@@ -62,13 +63,14 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Thr
   const ConvMixerConfig model = model_config(config, kColours, classes);
   const Precision precision = choose_precision(config.precision);
   Engine engine(pool);
-  Network network(make_convmixer(model), precision, engine, config.layout);
+  Network network(make_convmixer(model), precision, engine, config.layout, config.plan);
   const Graph& graph = network.graph();
   Rows rows = model_rows(model, graph);
   const Plan& training = network.plan(config.batch_size, PlanMode::training);
   rows.emplace_back("training",
                     fmt::format("{} images a step, {}: {}", config.batch_size, to_string(precision),
                                 describe(training.memory(), graph, values_per_parameter(config.optimizer))));
+  rows.emplace_back("plan", describe_plan(training));
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
   rows.emplace_back("evaluation", fmt::format("{} images at once, {}: {}", config.eval_batch_size, to_string(precision),
                                               describe(evaluation.memory(), graph, 1)));

@@ -84,6 +84,12 @@ int values_per_parameter(const OptimizerOptions& options) {
   return kValueAndGradient + (options.momentum > 0.0F ? 1 : 0);
 }
 
+std::string describe_plan(const Plan& plan) {
+  std::string text = to_string(plan.schedule());
+  if (!plan.why_plain().empty()) text += ": " + plan.why_plain();
+  return text;
+}
+
 std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter) {
   const std::int64_t parameters =
       parameter_count(graph) * static_cast<std::int64_t>(sizeof(float)) * values_per_parameter;

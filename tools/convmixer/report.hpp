@@ -27,6 +27,8 @@ namespace convmixer::tool {
 /// Values kept for each parameter in training: itself, its gradient, the optimiser's.
 [[nodiscard]] int values_per_parameter(const OptimizerOptions& options);
 /// Planned memory and that of the parameters, in a phrase.
+/// "fused", or "plain: fused stages have a layout of their own".
+[[nodiscard]] std::string describe_plan(const Plan& plan);
 [[nodiscard]] std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter);
 
 }  // namespace convmixer::tool

@@ -10,6 +10,7 @@
 #include "convmixer/train/trainer.hpp"
 #include "report.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -59,6 +60,11 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
   }
 }
 
+/// A run that goes on keeps its plan unless told otherwise: its bits depend on it, but no setting would be refused.
+void keep_plan(const RunFolder& folder, TrainConfig& config) {
+  if (fs::exists(folder.state()) && fs::exists(folder.config())) config.plan = read_config(folder.config()).plan;
+}
+
 /// Configuration file first, then the command line.
 TrainConfig read_settings(std::span<const std::string> words, CommandOptions& options) {
   TrainConfig config;
@@ -72,11 +78,15 @@ TrainConfig read_settings(std::span<const std::string> words, CommandOptions& op
 
   fs::path file = options.config;
   if (!options.resume.empty()) file = RunFolder{options.resume}.config();
-  if (!file.empty()) assign(keys, parse_ini_file(keys, file));
-  assign(keys, line.settings);
+  std::vector<Assignment> settings;
+  if (!file.empty()) settings = parse_ini_file(keys, file);
+  settings.insert(settings.end(), line.settings.begin(), line.settings.end());
+  assign(keys, settings);
   if (!options.resume.empty()) config.out = options.resume;
   recognise_dataset(config);
   if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
+  const bool plan_given = std::ranges::any_of(settings, [](const Assignment& a) { return a.key == "plan"; });
+  if (!plan_given && !options.fresh) keep_plan({config.out}, config);
   return config;
 }
 
@@ -146,13 +156,12 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   append(data_rows(config, train, test));
   append(optimizer_rows(config, trainer.steps_per_epoch()));
   rows.emplace_back("precision", config.precision);
+  rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   append(machine_rows(threads));
   rows.emplace_back("memory", describe(trainer.planned_memory(), graph, values_per_parameter(config.optimizer)));
   progress.print(fmt::format("convmixer " CONVMIXER_VERSION "\n{}", format_rows(rows, progress.terminal().colour)));
-  if (trainer.threads_before() != threads.count) {
-    progress.print(fmt::format(
-        "note: so far this run was trained with {} threads, now with {}: as good, but not the same to the last bit\n",
-        trainer.threads_before(), threads.count));
+  if (const std::string change = trainer.changed_circumstances(); !change.empty()) {
+    progress.print(fmt::format("note: {}: as good, but not the same to the last bit\n", change));
   }
 }
 

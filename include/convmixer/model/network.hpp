@@ -36,7 +36,8 @@ struct BatchResult {
 /// Owns graph, parameters and plans. Plans are made at the first batch of a size and kept; make the largest first.
 class Network {
  public:
-  Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout = LayoutPolicy::automatic);
+  Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout = LayoutPolicy::automatic,
+          PlanSchedule schedule = PlanSchedule::automatic);
 
   [[nodiscard]] const Graph& graph() const noexcept { return *graph_; }
   [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
@@ -68,6 +69,7 @@ class Network {
   Precision precision_;
   Engine* engine_;
   LayoutPolicy layout_;
+  PlanSchedule schedule_;
   std::map<std::pair<PlanMode, std::int64_t>, Plan> plans_;
   std::span<const float> logits_;
   AlignedBuffer logits_gradient_;

@@ -34,6 +34,12 @@ enum class PlanSchedule {
   fused,  ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
 };
 
+/// "automatic", "plain" or "fused".
+[[nodiscard]] std::string to_string(PlanSchedule schedule);
+
+/// Throws Error (usage) if they exclude each other.
+void check_schedule_and_layout(PlanSchedule schedule, LayoutPolicy layout);
+
 struct PlanOptions {
   std::int64_t batch_size = 1;
   Precision precision = Precision::f32;
@@ -100,6 +106,10 @@ class Plan {
   /// What the plan needs, whether it is its own or lent.
   [[nodiscard]] PlannedMemory memory() const;
   [[nodiscard]] bool owns_memory() const noexcept;
+  /// Fused or plain: what an automatic schedule came to.
+  [[nodiscard]] PlanSchedule schedule() const noexcept;
+  /// Why an automatic schedule is plain: "fused stages have a layout of their own"; else empty.
+  [[nodiscard]] const std::string& why_plain() const noexcept;
   /// In the order of execution: forward, then backward.
   [[nodiscard]] std::vector<PlannedStep> steps() const;
 

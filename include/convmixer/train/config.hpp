@@ -57,8 +57,9 @@ struct TrainConfig {
 
   // Machine
   std::string precision = "auto";
-  LayoutPolicy layout = LayoutPolicy::automatic;
-  int threads = 0;  ///< 0: see choose_thread_count
+  PlanSchedule plan = PlanSchedule::automatic;
+  LayoutPolicy layout = LayoutPolicy::automatic;  ///< any other has plain plans alone
+  int threads = 0;                                ///< 0: see choose_thread_count
 
   // Run
   std::filesystem::path out;

@@ -43,8 +43,8 @@ struct TrainControls {
 [[nodiscard]] TrainControls default_controls();
 
 /// One training. A run that was stopped or killed at any moment and is started again with the same configuration
-/// computes, bit for bit at the same number of threads, what it would have computed without the stop: weights,
-/// optimiser state and all of metrics.jsonl except times.
+/// computes, bit for bit (in plain plans at the same number of threads), what it would have computed without the stop:
+/// weights, optimiser state and all of metrics.jsonl except times.
 class Trainer {
  public:
   /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
@@ -65,8 +65,11 @@ class Trainer {
   [[nodiscard]] std::int64_t steps_left() const noexcept { return config_.epochs * steps_per_epoch_ - position_.step; }
   [[nodiscard]] Network& network() noexcept { return network_; }
   [[nodiscard]] const RunFolder& folder() const noexcept { return folder_; }
-  /// Threads of the run that was restored; the engine's own for a new run.
-  [[nodiscard]] int threads_before() const noexcept;
+  /// What costs a run that goes on its last bits, if anything: "so far this run was trained with 4 threads, now with
+  /// 2".
+  [[nodiscard]] std::string changed_circumstances();
+  /// The plan of a training step.
+  [[nodiscard]] const Plan& training_plan();
   /// Memory of all plans together.
   [[nodiscard]] PlannedMemory planned_memory();
 
