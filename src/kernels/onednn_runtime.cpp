@@ -213,9 +213,9 @@ int argument_index(Role role) {
 bool takes([[maybe_unused]] const dnnl::primitive& primitive, [[maybe_unused]] Role role) {
 #if DNNL_VERSION_MAJOR >= 3
   if (role == Role::shift) {
-    const const_dnnl_memory_desc_t shift =
-        dnnl_primitive_desc_query_md(primitive.get_primitive_desc(), dnnl_query_exec_arg_md, DNNL_ARG_SHIFT);
-    return shift != nullptr && dnnl_memory_desc_get_size(shift) > 0;
+    dnnl_prop_kind_t kind = dnnl_prop_kind_undef;
+    dnnl_primitive_desc_query(primitive.get_primitive_desc(), dnnl_query_prop_kind, 0, &kind);
+    return kind != dnnl_backward;
   }
 #endif
   return true;
