@@ -1,0 +1,122 @@
+// What oneDNN runs for the networks that configs/ describes: nothing that falls back to generic code. Registered with
+// CTest for several instruction sets (ONEDNN_MAX_CPU_ISA).
+#include "convmixer/plan/plan.hpp"
+#include "convmixer/train/config.hpp"
+#include "plan/convolution_choice.hpp"
+#include "support/test_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::test_engine;
+
+/// Set before oneDNN reads it: it then prints a line for each primitive that is made, whatever plans say of themselves.
+const bool kVerbose = [] { return setenv("ONEDNN_VERBOSE", "2", 1) == 0; }();
+
+/// A primitive that oneDNN has made: "matmul" and "brg:avx512_core".
+struct Made {
+  std::string kind;
+  std::string implementation;
+  friend auto operator<=>(const Made&, const Made&) = default;
+};
+
+/// From oneDNN's lines, whose fields are "onednn_verbose", ..., "create:...", "cpu", kind, implementation, ...
+std::set<Made> primitives_made(const std::string& output) {
+  std::set<Made> all;
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    std::vector<std::string> fields;
+    std::istringstream rest(line);
+    for (std::string field; std::getline(rest, field, ',');) fields.push_back(field);
+    for (std::size_t i = 1; i + 2 < fields.size(); ++i) {
+      if (fields[i] == "cpu" && fields[i - 1].starts_with("create")) all.insert({fields[i + 1], fields[i + 2]});
+    }
+  }
+  return all;
+}
+
+const std::filesystem::path kConfigurations = CONVMIXER_SOURCE_DIR "/configs";
+
+std::vector<std::string> shipped_configurations() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(kConfigurations)) {
+    names.push_back(entry.path().stem().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+using Parameter = std::tuple<std::string, PlanSchedule, Precision>;
+
+std::string name_of(const testing::TestParamInfo<Parameter>& info) {
+  const auto& [configuration, schedule, precision] = info.param;
+  std::string name = configuration + "_" + (schedule == PlanSchedule::fused ? "fused" : "plain") + "_" +
+                     std::string(to_string(precision));
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
+}
+
+/// Whether oneDNN's gemm is what this CPU has for a primitive. A convolution made into one is slow, but a product is
+/// one: below AVX-512 oneDNN has nothing else for it, and at stages' sizes (128 to 256 rows, 256 inner, 64 to 256
+/// columns) it runs at 129 to 133 of AVX2's 136 GFLOP/s on a Zen 5 core, as jit_1x1:avx2 does.
+bool gemm_is_best_for(const std::string& kind) {
+  const std::string instructions = Engine::onednn_info().instructions;
+  return !instructions.starts_with("avx512") && (kind == "matmul" || kind == "inner_product");
+}
+
+Graph graph_of(const TrainConfig& config) {
+  ConvMixerConfig model{
+      .dim = config.dim, .depth = config.depth, .kernel_size = config.kernel_size, .patch_size = config.patch_size};
+  if (config.image_size > 0) model.image_size = config.image_size;
+  return make_convmixer(model);
+}
+
+class Implementations : public testing::TestWithParam<Parameter> {};
+
+TEST_P(Implementations, AreNeverGenericCode) {
+  ASSERT_TRUE(kVerbose);
+  const auto& [configuration, schedule, precision] = GetParam();
+  if (!Engine::supports(precision)) GTEST_SKIP() << "no bf16 instructions here";
+  const std::string instructions = Engine::onednn_info().instructions;
+  if (!instructions.starts_with("avx2") && !instructions.starts_with("avx512")) {
+    GTEST_SKIP() << "oneDNN has nothing but generic code for some convolutions without AVX2";
+  }
+  const Graph graph = graph_of(read_config(kConfigurations / (configuration + ".ini")));
+  Parameters parameters(graph);
+  testing::internal::CaptureStdout();
+  const Plan plan(graph, parameters, test_engine(), {.batch_size = 16, .precision = precision, .schedule = schedule});
+  const std::set<Made> made = primitives_made(testing::internal::GetCapturedStdout());
+  EXPECT_FALSE(made.empty()) << "oneDNN told nothing";
+  for (const Made& one : made) {
+    const ImplementationClass found = classify_implementation(one.implementation);
+    EXPECT_NE(found, ImplementationClass::reference) << one.kind << " " << one.implementation;
+    if (gemm_is_best_for(one.kind)) continue;
+    EXPECT_NE(found, ImplementationClass::gemm) << one.kind << " " << one.implementation;
+  }
+  // What plans say of themselves is true.
+  for (const PlannedStep& step : plan.steps()) {
+    if (step.implementation == "own") continue;
+    EXPECT_TRUE(std::ranges::any_of(made, [&](const Made& one) { return one.implementation == step.implementation; }))
+        << step.node << ", " << step.operation << " " << step.direction << ": " << step.implementation;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Implementations,
+                         testing::Combine(testing::ValuesIn(shipped_configurations()),
+                                          testing::Values(PlanSchedule::fused, PlanSchedule::plain),
+                                          testing::Values(Precision::f32, Precision::bf16)),
+                         name_of);
+
+}  // namespace
+}  // namespace convmixer
