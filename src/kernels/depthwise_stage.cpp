@@ -1,9 +1,12 @@
 #include "kernels/depthwise_stage.hpp"
 
+#include "convmixer/core/precision.hpp"
 #include "kernels/channel_group.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 // Compiled once for each instruction set: see batch_norm.cpp. The order of these lines matters.
 // clang-format off
@@ -24,23 +27,96 @@ constexpr std::size_t kTile = HWY_TARGET <= HWY_AVX3 ? 16 : 4;
 /// Columns of taps in one pass.
 constexpr std::size_t kMostColumns = 9;
 
-/// `height` x `width` pixels of 16 channels: dst (+)= taps * src. `src` is the first pixel of the padded image, filters
-/// point to the first of `kColumns` columns; with `bias` null, dst is added to.
+/// A word of pixels times a word of taps, added to `sum`.
+template <class Storage>
+HWY_INLINE StageVector multiply_add_words(StageVector pixels, StageVector taps, StageVector sum) {
+  if constexpr (Storage::kPixelsPerWord == 1) {
+    return hn::MulAdd(pixels, taps, sum);
+  } else {
+#if CONVMIXER_NATIVE_BF16
+    if constexpr (sizeof(sum.raw) == 64) {
+      asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(pixels.raw), "v"(taps.raw));
+      return sum;
+    }
+#endif
+    const hn::RebindToUnsigned<StageFloats> bits;
+    const StageFloats d;
+    const auto low = [&](StageVector words)
+                         HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(bits, words))); };
+    const auto high = [&](StageVector words) HWY_ATTR {
+      return hn::BitCast(d, hn::And(hn::BitCast(bits, words), hn::Set(bits, 0xffff0000U)));
+    };
+    return hn::MulAdd(low(pixels), low(taps), hn::MulAdd(high(pixels), high(taps), sum));
+  }
+}
+
+/// Two pixels in a word, rounded to nearest (ties away from zero), the first in its lower half.
+using HalfWord = hn::Vec<hn::RebindToUnsigned<StageFloats>>;
+HWY_INLINE HalfWord half_word(StageVector pixel) {
+  const hn::RebindToUnsigned<StageFloats> bits;
+  return hn::Add(hn::BitCast(bits, pixel), hn::Set(bits, 0x8000U));
+}
+HWY_INLINE HalfWord no_pixel() { return hn::Zero(hn::RebindToUnsigned<StageFloats>()); }
+HWY_INLINE StageVector word_of(HalfWord first, HalfWord second) {
+  const hn::RebindToUnsigned<StageFloats> bits;
+  return hn::BitCast(StageFloats(), hn::OrAnd(hn::ShiftRight<16>(first), second, hn::Set(bits, 0xffff0000U)));
+}
+
+/// Calls pixel(x) for each x of a row and puts what it returns into the row's words: `at` is that of its first pixel.
+/// In bf16 the pixel left of the row becomes a word too if there `is_padded`: its neighbour is the first.
+template <class Storage, typename Pixel>
+HWY_INLINE void put_padded_row(std::size_t width, bool is_padded, float* at, const Pixel& pixel) {
+  const StageFloats d;
+  if constexpr (Storage::kPixelsPerWord == 1) {
+    for (std::size_t x = 0; x < width; ++x) hn::StoreU(pixel(x), d, at + x * kGroup);
+  } else {
+    HalfWord before = half_word(pixel(0));
+    if (is_padded) hn::StoreU(word_of(no_pixel(), before), d, at - kGroup);
+    for (std::size_t x = 1; x < width; ++x) {
+      const HalfWord part = half_word(pixel(x));
+      hn::StoreU(word_of(before, part), d, at + (x - 1) * kGroup);
+      before = part;
+    }
+    hn::StoreU(word_of(before, no_pixel()), d, at + (width - 1) * kGroup);
+  }
+}
+
+/// Likewise, each pixel in one word.
+template <class Storage, typename Pixel>
+HWY_INLINE void put_plain_row(std::size_t width, float* at, const Pixel& pixel) {
+  const StageFloats d;
+  if constexpr (Storage::kPixelsPerWord == 1) {
+    for (std::size_t x = 0; x < width; ++x) hn::StoreU(pixel(x), d, at + x * kGroup);
+  } else {
+    std::size_t x = 0;
+    for (; x + 2 <= width; x += 2) {
+      const HalfWord first = half_word(pixel(x));
+      hn::StoreU(word_of(first, half_word(pixel(x + 1))), d, at + x / 2 * kGroup);
+    }
+    if (x < width) hn::StoreU(word_of(half_word(pixel(x)), no_pixel()), d, at + x / 2 * kGroup);
+  }
+}
+
+/// `height` x `width` pixels of 16 channels: dst (+)= taps * src. `src` is the first word of the padded image, filters
+/// point to the first word of columns; with `bias` null, dst is added to.
 struct ConvolveRows {
   const float* src;
   std::size_t src_width;
   std::size_t height;
   std::size_t width;
-  std::size_t kernel;
+  std::size_t kernel;  // rows
   const float* filters;
+  std::size_t filter_words;  // of a row of the whole filter
   const float* bias;
   float* dst;
 };
 
-template <std::size_t kPixels, std::size_t kColumns>
+/// `kWords` words of taps from each row.
+template <class Storage, std::size_t kPixels, std::size_t kWords>
 HWY_INLINE void convolve_tile(const ConvolveRows& a, const float* src, float* dst, std::size_t lane,
                               std::size_t wanted) {
   const StageFloats d;
+  constexpr std::size_t kStep = Storage::kPixelsPerWord;
   StageVector sums[kPixels];
   if (a.bias != nullptr) {
     const StageVector bias = hn::LoadU(d, a.bias + lane);
@@ -52,19 +128,21 @@ HWY_INLINE void convolve_tile(const ConvolveRows& a, const float* src, float* ds
   }
   const float* filter = a.filters + lane;
   for (std::size_t row = 0; row < a.kernel; ++row) {
-    StageVector taps[kColumns];
+    StageVector taps[kWords];
     HWY_UNROLL(9)
-    for (std::size_t j = 0; j < kColumns; ++j) taps[j] = hn::LoadU(d, filter + j * kGroup);
+    for (std::size_t j = 0; j < kWords; ++j) taps[j] = hn::LoadU(d, filter + j * kGroup);
     HWY_UNROLL(24)
-    for (std::size_t column = 0; column < kPixels + kColumns - 1; ++column) {
-      const StageVector pixel = hn::LoadU(d, src + column * kGroup);
+    for (std::size_t column = 0; column < kPixels + kStep * (kWords - 1); ++column) {
+      const StageVector word = hn::LoadU(d, src + column * kGroup);
       HWY_UNROLL(9)
-      for (std::size_t j = 0; j < kColumns; ++j) {
-        if (column >= j && column - j < kPixels) sums[column - j] = hn::MulAdd(pixel, taps[j], sums[column - j]);
+      for (std::size_t j = 0; j < kWords; ++j) {
+        if (column >= kStep * j && column - kStep * j < kPixels) {
+          sums[column - kStep * j] = multiply_add_words<Storage>(word, taps[j], sums[column - kStep * j]);
+        }
       }
     }
     src += a.src_width * kGroup;
-    filter += a.kernel * kGroup;
+    filter += a.filter_words * kGroup;
   }
   HWY_UNROLL(16)
   for (std::size_t i = 0; i < kPixels; ++i) {
@@ -72,7 +150,7 @@ HWY_INLINE void convolve_tile(const ConvolveRows& a, const float* src, float* ds
   }
 }
 
-template <std::size_t kColumns>
+template <class Storage, std::size_t kWords>
 void convolve_columns(const ConvolveRows& a) {
   const StageFloats d;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
@@ -84,13 +162,13 @@ void convolve_columns(const ConvolveRows& a) {
         const float* const from = src + w * kGroup;
         float* const to = dst + w * kGroup;
         if (left > kTile / 2) {
-          convolve_tile<kTile, kColumns>(a, from, to, lane, left);
+          convolve_tile<Storage, kTile, kWords>(a, from, to, lane, left);
           w += kTile;
         } else if (left > kTile / 4) {
-          convolve_tile<kTile / 2, kColumns>(a, from, to, lane, left);
+          convolve_tile<Storage, kTile / 2, kWords>(a, from, to, lane, left);
           w += kTile / 2;
         } else {
-          convolve_tile<kTile / 4, kColumns>(a, from, to, lane, left);
+          convolve_tile<Storage, kTile / 4, kWords>(a, from, to, lane, left);
           w += kTile / 4;
         }
       }
@@ -132,26 +210,29 @@ HWY_INLINE void for_columns(std::size_t kernel, const Visit& visit) {
 static_assert(kMostColumns == 9);
 
 /// dst = bias (null: 0) + taps * src.
+template <class Storage>
 void convolve(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, const float* filters,
               const float* bias) {
   alignas(64) static constexpr std::array<float, kGroup> kNoBias{};
   for_columns(geometry.kernel, [&](auto columns, std::size_t column) HWY_ATTR {
-    convolve_columns<decltype(columns)::value>({.src = areas.padded + column * kGroup,
-                                                .src_width = areas.padded_width,
-                                                .height = geometry.height,
-                                                .width = geometry.width,
-                                                .kernel = geometry.kernel,
-                                                .filters = filters + column * kGroup,
-                                                .bias = column > 0        ? nullptr
-                                                        : bias != nullptr ? bias
-                                                                          : kNoBias.data(),
-                                                .dst = areas.tile});
+    convolve_columns<Storage, depthwise_row_words<Storage>(decltype(columns)::value)>(
+        {.src = areas.padded + column * kGroup,
+         .src_width = areas.padded_width,
+         .height = geometry.height,
+         .width = geometry.width,
+         .kernel = geometry.kernel,
+         .filters = filters + column / Storage::kPixelsPerWord * kGroup,
+         .filter_words = depthwise_row_words<Storage>(geometry.kernel),
+         .bias = column > 0        ? nullptr
+                 : bias != nullptr ? bias
+                                   : kNoBias.data(),
+         .dst = areas.tile});
   });
 }
 
 /// Adds sum over pixels (y, x) of plain[y][x] padded[y + i][x + j] to the sums of tap (k - 1 - i, k - 1 - j), for
 /// `kRows` rows i from `row` and `kColumns` columns j from `column`.
-template <std::size_t kRows, std::size_t kColumns>
+template <class Storage, std::size_t kRows, std::size_t kColumns>
 void add_tap_sums(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, std::size_t row,
                   std::size_t column, double* sums) {
   const StageFloats d;
@@ -164,32 +245,36 @@ void add_tap_sums(const DepthwiseGeometry& geometry, const DepthwiseScratch::Are
       HWY_UNROLL(9)
       for (std::size_t j = 0; j < kColumns; ++j) taps[i][j] = hn::Zero(d);
     }
-    const auto add_pixels = [&](const float* plain, const float* padded, auto count) HWY_ATTR {
-      constexpr std::size_t kPixels = decltype(count)::value;
-      StageVector pixels[kPixels];
+    constexpr std::size_t kStep = Storage::kPixelsPerWord;
+    const auto add_words = [&](const float* plain, const float* padded, auto count) HWY_ATTR {
+      constexpr std::size_t kWords = decltype(count)::value;
+      StageVector words[kWords];
       HWY_UNROLL(4)
-      for (std::size_t x = 0; x < kPixels; ++x) pixels[x] = hn::LoadU(d, plain + x * kGroup);
+      for (std::size_t x = 0; x < kWords; ++x) words[x] = hn::LoadU(d, plain + x * kGroup);
       HWY_UNROLL(9)
       for (std::size_t i = 0; i < kRows; ++i) {
-        HWY_UNROLL(12)
-        for (std::size_t at = 0; at < kPixels + kColumns - 1; ++at) {
+        HWY_UNROLL(16)
+        for (std::size_t at = 0; at < kStep * (kWords - 1) + kColumns; ++at) {
           const StageVector value = hn::LoadU(d, padded + (i * areas.padded_width + at) * kGroup);
           HWY_UNROLL(4)
-          for (std::size_t x = 0; x < kPixels; ++x) {
-            if (at >= x && at - x < kColumns) taps[i][at - x] = hn::MulAdd(value, pixels[x], taps[i][at - x]);
+          for (std::size_t x = 0; x < kWords; ++x) {
+            if (at >= kStep * x && at - kStep * x < kColumns) {
+              taps[i][at - kStep * x] = multiply_add_words<Storage>(value, words[x], taps[i][at - kStep * x]);
+            }
           }
         }
       }
     };
+    const std::size_t width = depthwise_row_words<Storage>(geometry.width);
     for (std::size_t y = 0; y < geometry.height; ++y) {
-      const float* const plain = areas.plain + y * geometry.width * kGroup + lane;
+      const float* const plain = areas.plain + y * width * kGroup + lane;
       const float* const padded = areas.padded + ((y + row) * areas.padded_width + column) * kGroup + lane;
       std::size_t x = 0;
-      for (; x + kUnroll <= geometry.width; x += kUnroll) {
-        add_pixels(plain + x * kGroup, padded + x * kGroup, std::integral_constant<std::size_t, kUnroll>());
+      for (; x + kUnroll <= width; x += kUnroll) {
+        add_words(plain + x * kGroup, padded + kStep * x * kGroup, std::integral_constant<std::size_t, kUnroll>());
       }
-      for (; x < geometry.width; ++x) {
-        add_pixels(plain + x * kGroup, padded + x * kGroup, std::integral_constant<std::size_t, 1>());
+      for (; x < width; ++x) {
+        add_words(plain + x * kGroup, padded + kStep * x * kGroup, std::integral_constant<std::size_t, 1>());
       }
     }
     for (std::size_t i = 0; i < kRows; ++i) {
@@ -204,15 +289,15 @@ void add_tap_sums(const DepthwiseGeometry& geometry, const DepthwiseScratch::Are
 /// Sums that fit into the registers beside what they need.
 constexpr std::size_t kTapRegisters = HWY_TARGET <= HWY_AVX3 ? 24 : 9;
 
-template <std::size_t kColumns>
+template <class Storage, std::size_t kColumns>
 void add_tap_columns(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, std::size_t column,
                      double* sums) {
   constexpr std::size_t kRows = std::max(std::size_t{1}, std::min(std::size_t{4}, kTapRegisters / kColumns));
   std::size_t row = 0;
   for (; row + kRows <= geometry.kernel; row += kRows) {
-    add_tap_sums<kRows, kColumns>(geometry, areas, row, column, sums);
+    add_tap_sums<Storage, kRows, kColumns>(geometry, areas, row, column, sums);
   }
-  for (; row < geometry.kernel; ++row) add_tap_sums<1, kColumns>(geometry, areas, row, column, sums);
+  for (; row < geometry.kernel; ++row) add_tap_sums<Storage, 1, kColumns>(geometry, areas, row, column, sums);
 }
 
 /// One half of the block: 16 channels from `half`.
@@ -227,13 +312,13 @@ void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseS
     for (std::size_t y = 0; y < g.height; ++y) {
       const auto* const src = a.src + y * g.width * kStageBlock + half + lane;
       float* const to = areas.padded + ((y + g.padding_begin) * areas.padded_width + g.padding_begin) * kGroup + lane;
-      for (std::size_t x = 0; x < g.width; ++x) {
+      put_padded_row<Storage>(g.width, g.padding_begin > 0, to, [&](std::size_t x) HWY_ATTR {
         prefetch_ahead(src + x * kStageBlock);
-        hn::StoreU(hn::MulAdd(load_stage(d, src + x * kStageBlock), scale, shift), d, to + x * kGroup);
-      }
+        return hn::MulAdd(load_stage(d, src + x * kStageBlock), scale, shift);
+      });
     }
   }
-  convolve(g, areas, a.filters + half * g.kernel * g.kernel, a.bias + half);
+  convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), a.bias + half);
   MomentSums moments = a.moments;
   if (moments.sum != nullptr) {
     moments.origin += half;
@@ -266,20 +351,23 @@ void stage_backward(const DepthwiseBackward<Storage>& arguments, const Depthwise
     for (std::size_t y = 0; y < g.height; ++y) {
       const std::size_t row = y * g.width * kStageBlock + first;
       float* const padded = areas.padded + ((y + padding) * areas.padded_width + padding) * kGroup + lane;
-      float* const plain = areas.plain + y * g.width * kGroup + lane;
+      float* const plain = areas.plain + y * depthwise_row_words<Storage>(g.width) * kGroup + lane;
       StageVector sum = hn::Zero(d);
-      for (std::size_t x = 0; x < g.width; ++x) {
+      put_padded_row<Storage>(g.width, padding > 0, padded, [&](std::size_t x) HWY_ATTR {
         const std::size_t at = row + x * kStageBlock;
         prefetch_ahead(arguments.gradient + at);
         prefetch_ahead(arguments.value + at);
         prefetch_ahead(arguments.slope + at);
-        prefetch_ahead(arguments.src + at);
         const StageVector gradient =
             norm_gradient<Storage, true>(arguments.gradient, arguments.value, arguments.slope, at, a, b, c);
-        hn::StoreU(gradient, d, padded + x * kGroup);
         sum = hn::Add(sum, gradient);
-        hn::StoreU(hn::MulAdd(load_stage(d, arguments.src + at), scale, shift), d, plain + x * kGroup);
-      }
+        return gradient;
+      });
+      put_plain_row<Storage>(g.width, plain, [&](std::size_t x) HWY_ATTR {
+        const std::size_t at = row + x * kStageBlock;
+        prefetch_ahead(arguments.src + at);
+        return hn::MulAdd(load_stage(d, arguments.src + at), scale, shift);
+      });
       add_to_doubles(sum, bias_sums + lane);
     }
   }
@@ -293,8 +381,8 @@ void depthwise_backward_half(const DepthwiseBackward<Storage>& a, const Depthwis
   double* const sums = a.sums + half * (taps + 1);
   stage_backward(a, areas, half, sums + taps * kGroup);
   for_columns(g.kernel, [&](auto columns, std::size_t column)
-                            HWY_ATTR { add_tap_columns<decltype(columns)::value>(g, areas, column, sums); });
-  convolve(g, areas, a.filters + half * taps, nullptr);
+                            HWY_ATTR { add_tap_columns<Storage, decltype(columns)::value>(g, areas, column, sums); });
+  convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), nullptr);
   gradient_sums_any<Storage>({.src = areas.tile,
                               .stride = kGroup,
                               .rows = g.height * g.width,
@@ -364,16 +452,31 @@ DepthwiseScratch::Areas DepthwiseScratch::prepare(const DepthwiseGeometry& geome
           .padded_width = geometry.width + geometry.kernel - 1};
 }
 
+template <class Storage>
 void pack_depthwise(std::span<const float> weights, std::size_t channels, std::size_t kernel, bool flipped,
                     std::span<float> packed) {
   const std::size_t taps = kernel * kernel;
+  const std::size_t row_words = depthwise_row_words<Storage>(kernel);
   for (std::size_t c = 0; c < padded_channels(channels); ++c) {
-    float* const to = packed.data() + c / kGroup * taps * kGroup + c % kGroup;
-    for (std::size_t tap = 0; tap < taps; ++tap) {
-      to[tap * kGroup] = c < channels ? weights[c * taps + (flipped ? taps - 1 - tap : tap)] : 0.0F;
+    const auto tap = [&](std::size_t row, std::size_t column) {
+      const std::size_t index = row * kernel + column;
+      return c < channels && column < kernel ? weights[c * taps + (flipped ? taps - 1 - index : index)] : 0.0F;
+    };
+    float* to = packed.data() + c / kGroup * kernel * row_words * kGroup + c % kGroup;
+    for (std::size_t row = 0; row < kernel; ++row) {
+      for (std::size_t word = 0; word < row_words; ++word, to += kGroup) {
+        if constexpr (Storage::kPixelsPerWord == 1) {
+          *to = tap(row, word);
+        } else {
+          const std::uint32_t pair = to_bf16(tap(row, 2 * word)) | std::uint32_t{to_bf16(tap(row, 2 * word + 1))} << 16;
+          std::memcpy(to, &pair, sizeof pair);
+        }
+      }
     }
   }
 }
+template void pack_depthwise<F32Storage>(std::span<const float>, std::size_t, std::size_t, bool, std::span<float>);
+template void pack_depthwise<Bf16Storage>(std::span<const float>, std::size_t, std::size_t, bool, std::span<float>);
 
 void unpack_depthwise_gradient(std::span<const double> sums, std::size_t tasks, std::size_t channels,
                                std::size_t kernel, std::span<float> diff_weights, std::span<float> diff_bias) {

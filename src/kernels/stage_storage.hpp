@@ -39,12 +39,15 @@ struct F32Storage {
   using Operand = float;  ///< read by matrix products; gradients between stages
   using Value = float;    ///< activations kept for backward
   using Slope = float;    ///< GELU's derivative
+  /// Neighbours in a row that a depthwise convolution multiplies and adds up at once, in a 32-bit word per channel.
+  static constexpr std::size_t kPixelsPerWord = 1;
 };
 
 struct Bf16Storage {
   using Operand = Bf16;
   using Value = Half;
   using Slope = SlopeCode;
+  static constexpr std::size_t kPixelsPerWord = 2;  // two bf16
 };
 
 /// For the stem in bf16 plans. Norms make the sum of the gradients behind a GELU 0, so that a bias's gradient is what

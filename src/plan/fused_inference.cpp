@@ -202,7 +202,7 @@ class FusedInference : public Execution {
             .src = worker.trunk + at(b),
             .scale = trunk.scale() + channel,
             .shift = trunk.shift() + channel,
-            .filters = weights.filters + b * kernels::packed_depthwise_size(geometry.kernel),
+            .filters = weights.filters + b * kernels::packed_depthwise_size<Storage>(geometry.kernel),
             .bias = weights.bias + channel,
             .value = worker.branch + at(b),
             .slope = nullptr,

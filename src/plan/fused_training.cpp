@@ -336,7 +336,7 @@ class FusedTraining : public Execution {
     const Activation& dst = activations_[2 * block + 1];
     const FusedWeights::Depthwise& weights = weights_.depthwise(block);
     const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
-    const std::size_t filters = kernels::packed_depthwise_size(geometry.kernel);
+    const std::size_t filters = kernels::packed_depthwise_size<Storage>(geometry.kernel);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
       for (std::size_t b = 0; b < blocks_; ++b) {
         const std::size_t channel = b * kStageBlock;
@@ -515,7 +515,7 @@ class FusedTraining : public Execution {
     const Activation& activation = activations_[2 * block + 1];
     const FusedWeights::Depthwise& weights = weights_.depthwise(block);
     const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
-    const std::size_t filters = kernels::packed_depthwise_size(geometry.kernel);
+    const std::size_t filters = kernels::packed_depthwise_size<Storage>(geometry.kernel);
     const std::size_t sums_size = kernels::depthwise_sums_size(geometry.kernel);
     double* const sums = depthwise_sums_ + chunk * blocks_ * sums_size;
     std::fill_n(sums, blocks_ * sums_size, 0.0);

@@ -11,6 +11,7 @@ FusedWeights::FusedWeights(const StageChain& chain, Parameters& parameters, kern
     : chain_(chain),
       parameters_(parameters),
       runtime_(runtime),
+      type_(type),
       training_(training),
       channels_(chain.stem.out_channels),
       padded_(kernels::padded_channels(channels_)),
@@ -53,6 +54,13 @@ kernels::DepthwiseGeometry FusedWeights::geometry(std::size_t block) const {
           .padding_begin = static_cast<std::size_t>(convolution.padding_begin)};
 }
 
+std::size_t FusedWeights::depthwise_words(std::size_t block) const {
+  const std::size_t kernel = geometry(block).kernel;
+  return padded_ / kernels::kStageBlock *
+         (type_ == ElementType::bf16 ? kernels::packed_depthwise_size<kernels::Bf16Storage>(kernel)
+                                     : kernels::packed_depthwise_size<kernels::F32Storage>(kernel));
+}
+
 void FusedWeights::add_memory(PlacedMemory& memory) {
   for (std::size_t i = 0; i < dense_.size(); ++i) {
     Dense& dense = dense_[i];
@@ -62,9 +70,8 @@ void FusedWeights::add_memory(PlacedMemory& memory) {
     if (channels_ != padded_) memory.add(dense.padded, padded_ * (i == 0 ? patches_.columns() : padded_));
   }
   for (std::size_t block = 0; block < depthwise_.size(); ++block) {
-    const std::size_t floats = padded_ / kernels::kStageBlock * kernels::packed_depthwise_size(geometry(block).kernel);
-    memory.add(depthwise_[block].filters, floats);
-    if (training_) memory.add(depthwise_[block].flipped, floats);
+    memory.add(depthwise_[block].filters, depthwise_words(block));
+    if (training_) memory.add(depthwise_[block].flipped, depthwise_words(block));
     memory.add(depthwise_[block].bias, padded_);
   }
 }
@@ -123,10 +130,12 @@ void FusedWeights::refresh_depthwise(std::size_t block) {
   const ConvolutionStage& stage = chain_.blocks[block].depthwise;
   const Depthwise& depthwise = depthwise_[block];
   const std::size_t kernel = geometry(block).kernel;
-  const std::size_t floats = padded_ / kernels::kStageBlock * kernels::packed_depthwise_size(kernel);
+  const std::size_t words = depthwise_words(block);
   const std::span<const float> weights = parameters_.value(stage.convolution.weight);
-  kernels::pack_depthwise(weights, channels_, kernel, false, {depthwise.filters, floats});
-  if (training_) kernels::pack_depthwise(weights, channels_, kernel, true, {depthwise.flipped, floats});
+  const auto pack = type_ == ElementType::bf16 ? kernels::pack_depthwise<kernels::Bf16Storage>
+                                               : kernels::pack_depthwise<kernels::F32Storage>;
+  pack(weights, channels_, kernel, false, {depthwise.filters, words});
+  if (training_) pack(weights, channels_, kernel, true, {depthwise.flipped, words});
   copy_bias(stage, depthwise.bias);
 }
 

@@ -52,6 +52,7 @@ class FusedWeights {
 
  private:
   [[nodiscard]] const ConvolutionStage& stage(std::size_t dense) const;
+  [[nodiscard]] std::size_t depthwise_words(std::size_t block) const;
   void refresh_padded(std::size_t dense);
   void refresh_depthwise(std::size_t block);
   void copy_bias(const ConvolutionStage& stage, float* bias) const;
@@ -59,6 +60,7 @@ class FusedWeights {
   const StageChain& chain_;
   Parameters& parameters_;
   kernels::Runtime& runtime_;
+  kernels::ElementType type_;
   bool training_;
   std::size_t channels_;
   std::size_t padded_;

@@ -49,11 +49,16 @@ class Scratch {
 Values<float> random_filters(std::size_t kernel) {
   return random_values<float>(kStageBlock * kernel * kernel, 11, 1.0 / static_cast<double>(kernel));
 }
+template <class Storage>
 Values<float> packed(const Values<float>& filters, std::size_t kernel, bool flipped) {
-  auto result = untouched<float>(packed_depthwise_size(kernel));
-  pack_depthwise(filters, kStageBlock, kernel, flipped, result);
+  auto result = untouched<float>(packed_depthwise_size<Storage>(kernel));
+  pack_depthwise<Storage>(filters, kStageBlock, kernel, flipped, result);
   return result;
 }
+
+/// How far off the product of two numbers is, relative to it, because of the rounding of what is multiplied.
+template <class Storage>
+constexpr double kFactorsRounded = Storage::kPixelsPerWord == 1 ? 0.0 : 2.0 * kBf16 + kBf16* kBf16;
 
 /// Calls visit(tap, pixel read by it) for the taps of output pixel (y, x) that lie in the image.
 template <typename Visit>
@@ -104,7 +109,7 @@ struct Forward {
   Values<double> square = Values<double>(kStageBlock, kBefore);
 
   void run(DepthwiseScratch& scratch, bool training) {
-    const Values<float> taps = packed(filters, g.kernel, false);
+    const Values<float> taps = packed<Storage>(filters, g.kernel, false);
     const MomentSums moments{origin.data(), sum.data(), square.data(), true};
     depthwise_forward(DepthwiseForward<Storage>{.geometry = g,
                                                 .src = src.data(),
@@ -122,13 +127,15 @@ struct Forward {
   [[nodiscard]] Approximate before_gelu(std::size_t c, std::size_t y, std::size_t x) const {
     double result = number(bias[c]);
     double sizes = std::abs(result);
+    double products = 0.0;
     for_taps(g, y, x, [&](std::size_t tap, std::size_t pixel) {
       const double tap_value = number(filters[c * g.kernel * g.kernel + tap]);
       const double normalised = number(scale[c]) * number(src[pixel * kStageBlock + c]);
       result += tap_value * (normalised + number(shift[c]));
+      products += std::abs(tap_value * (normalised + number(shift[c])));
       sizes += std::abs(tap_value) * (std::abs(normalised) + std::abs(number(shift[c])));
     });
-    return {result, static_cast<double>(g.kernel * g.kernel + 3) * kF32 * sizes};
+    return {result, static_cast<double>(g.kernel * g.kernel + 3) * kF32 * sizes + kFactorsRounded<Storage> * products};
   }
 };
 
@@ -217,7 +224,7 @@ struct Backward {
   Values<double> second = Values<double>(kStageBlock, kBefore);
 
   void run(DepthwiseScratch& scratch) {
-    const Values<float> flipped = packed(filters, g.kernel, true);
+    const Values<float> flipped = packed<Storage>(filters, g.kernel, true);
     depthwise_backward(DepthwiseBackward<Storage>{.geometry = g,
                                                   .gradient = gradient.data(),
                                                   .value = kept.value.data(),
@@ -279,10 +286,12 @@ struct ExpectedBackward {
         for_taps(run.g, y, x, [&](std::size_t tap, std::size_t pixel) {
           const Approximate in = run.input(channel, pixel);
           const double product = d.value * in.value;
-          diff_filters[tap].add(
-              {product, d.error * std::abs(in.value) + in.error * std::abs(d.value) + sum_error * std::abs(product)});
+          diff_filters[tap].add({product, d.error * std::abs(in.value) + in.error * std::abs(d.value) +
+                                              (sum_error + kFactorsRounded<Storage>)*std::abs(product)});
           const double filter = number(run.filters[channel * run.taps + tap]);
-          gradient[pixel].add({filter * d.value, std::abs(filter) * d.error + tap_error * std::abs(filter * d.value)});
+          gradient[pixel].add(
+              {filter * d.value,
+               std::abs(filter) * d.error + (tap_error + kFactorsRounded<Storage>)*std::abs(filter * d.value)});
         });
       }
     }
@@ -364,21 +373,38 @@ TEST_P(DepthwiseStage, FindsItsBordersEmptyWhateverRanBefore) {
 
 // ---- filters and their gradients ----
 
-TEST(DepthwiseFilters, ArePackedByBlockHalfTapAndChannel) {
+/// Tap `column` of a packed row, which begins at `row`.
+template <class Storage>
+float packed_tap(const float* row, std::size_t column) {
+  if constexpr (Storage::kPixelsPerWord == 1) {
+    return row[column * 16];
+  } else {
+    std::uint32_t pair = 0;
+    std::memcpy(&pair, row + column / 2 * 16, sizeof pair);
+    return from_bf16(static_cast<std::uint16_t>(column % 2 == 0 ? pair & 0xffffU : pair >> 16));
+  }
+}
+
+template <class Storage>
+void check_packing() {
   for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {
     for (const std::size_t kernel : std::initializer_list<std::size_t>{1, 2, 5, 11}) {
       const std::size_t taps = kernel * kernel;
+      const std::size_t words = depthwise_row_words<Storage>(kernel);
       const auto weights = random_values<float>(channels * taps, 1);
       for (const bool flipped : {false, true}) {
-        auto result = untouched<float>(padded_channels(channels) * taps);
-        pack_depthwise(weights, channels, kernel, flipped, result);
+        auto result =
+            untouched<float>(padded_channels(channels) / kStageBlock * packed_depthwise_size<Storage>(kernel));
+        pack_depthwise<Storage>(weights, channels, kernel, flipped, result);
         for (std::size_t c = 0; c < padded_channels(channels); ++c) {
           for (std::size_t y = 0; y < kernel; ++y) {
-            for (std::size_t x = 0; x < kernel; ++x) {
+            for (std::size_t x = 0; x < words * Storage::kPixelsPerWord; ++x) {
               const std::size_t from_y = flipped ? kernel - 1 - y : y;
               const std::size_t from_x = flipped ? kernel - 1 - x : x;
-              const float expected = c < channels ? weights[c * taps + from_y * kernel + from_x] : 0.0F;
-              ASSERT_EQ(result[(c / 16 * taps + y * kernel + x) * 16 + c % 16], expected)
+              const float tap = c < channels && x < kernel ? weights[c * taps + from_y * kernel + from_x] : 0.0F;
+              const float expected = Storage::kPixelsPerWord == 1 ? tap : from_bf16(to_bf16(tap));
+              const float* const row = result.data() + (c / 16 * kernel + y) * words * 16 + c % 16;
+              ASSERT_EQ(packed_tap<Storage>(row, x), expected)
                   << channels << " channels, kernel " << kernel << ", channel " << c << ", tap " << y << ", " << x;
             }
           }
@@ -387,6 +413,9 @@ TEST(DepthwiseFilters, ArePackedByBlockHalfTapAndChannel) {
     }
   }
 }
+
+TEST(DepthwiseFilters, ArePackedByBlockHalfTapAndChannelInF32) { check_packing<F32Storage>(); }
+TEST(DepthwiseFilters, ArePackedByBlockHalfPairOfTapsAndChannelInBf16) { check_packing<Bf16Storage>(); }
 
 TEST(DepthwiseFilters, HaveTheSumOfAllTasksGradients) {
   for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {

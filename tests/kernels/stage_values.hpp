@@ -108,6 +108,7 @@ inline void assign(double slope, SlopeCode& to) {
 /// Half a unit in the last place of f32, relative to a number's size. A sum of n products is off by at most
 /// about n + 1 times this, relative to the sum of their sizes (Higham, "Accuracy and Stability", section 3.1).
 constexpr double kF32 = 0x1p-24;
+constexpr double kBf16 = 0x1p-8;  // of a bf16
 
 /// How far a number is off at most when it is stored.
 [[nodiscard]] inline double stored_error(double value, float /*as*/) { return kF32 * std::abs(value); }
