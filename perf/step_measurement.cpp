@@ -70,7 +70,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
-      options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer);
+      options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer, engine.pool());
   const Batch batch = make_batch(result.model, config.batch_size);
   Plan& plan = network.plan(config.batch_size, options.inference ? PlanMode::inference : PlanMode::training);
   StepProfile profile(plan.steps(), seconds_now);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/optim/optimizer.hpp"
+#include "kernels/optimizer_update.hpp"
 #include "optim/moments.hpp"
 
 namespace convmixer {
@@ -15,16 +16,19 @@ namespace convmixer {
 /// Kingma & Ba, arXiv 1412.6980; Loshchilov & Hutter, arXiv 1711.05101.
 class Adam final : public Optimizer {
  public:
-  Adam(Parameters& parameters, const OptimizerOptions& options);
+  Adam(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool);
 
   [[nodiscard]] std::vector<OptimizerState> state() override;
 
  protected:
-  void update(ParameterId id, float learning_rate, float gradient_scale, float decay) override;
+  void begin_update(float learning_rate, float gradient_scale) override;
+  double update(const UpdatePart& part, float decay) override;
 
  private:
-  Moments exp_avg_;     // m, as PyTorch names it
-  Moments exp_avg_sq_;  // v
+  double learning_rate_ = 0.0;
+  kernels::AdamFactors factors_{};  // of a parameter without decay
+  Moments exp_avg_;                 // m, as PyTorch names it
+  Moments exp_avg_sq_;              // v
 };
 
 }  // namespace convmixer

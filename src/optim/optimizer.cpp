@@ -2,39 +2,20 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/trace.hpp"
+#include "kernels/optimizer_update.hpp"
 #include "optim/adam.hpp"
 #include "optim/sgd.hpp"
+#include "optim/update_parts.hpp"
 
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <string_view>
 
 namespace convmixer {
 
 namespace {
-
-/// Sum of squares in double. Lanes of partial sums, because one sum would be a chain of dependent additions that no
-/// compiler may vectorise; their number is fixed, so the result is the same on every machine.
-double sum_of_squares(std::span<const float> values) {
-  constexpr std::size_t kLanes = 16;
-  std::array<double, kLanes> lanes{};
-  std::size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const double value = values[i + lane];
-      lanes[lane] += value * value;
-    }
-  }
-  for (std::size_t lane = 0; i < values.size(); ++i, ++lane) {
-    const double value = values[i];
-    lanes[lane] += value * value;
-  }
-  double sum = 0.0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
 
 bool is_decayed_always(ParameterRole role) { return role == ParameterRole::weight; }
 
@@ -65,39 +46,57 @@ void validate(const OptimizerOptions& options) {
 
 }  // namespace
 
-Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
-    : parameters_(parameters), options_(options) {}
+Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool)
+    : parameters_(parameters),
+      options_(options),
+      pool_(pool),
+      parts_(std::make_unique<UpdateParts>(parameters.graph())),
+      sums_(parts_->tasks()) {}
+
+Optimizer::~Optimizer() = default;
+
+/// The sum of body(part) over all parts, task by task in their order.
+template <typename Body>
+double Optimizer::sum_over_parts(const Body& body) {
+  static const TraceName kPart("optimiser part", "optimiser");
+  pool_.for_each_task(static_cast<std::int64_t>(parts_->tasks()), [&](std::int64_t task, int /*worker*/) {
+    const TraceScope scope(kPart, task);
+    double sum = 0.0;
+    for (const UpdatePart& part : parts_->of_task(static_cast<std::size_t>(task))) sum += body(part);
+    sums_[static_cast<std::size_t>(task)] = sum;
+  });
+  return std::accumulate(sums_.begin(), sums_.end(), 0.0);
+}
 
 double Optimizer::step(float learning_rate) {
   assert(learning_rate >= 0.0F);
   static const TraceName kOptimiser("optimiser");
   const TraceScope scope(kOptimiser);
-  const std::vector<Parameter>& all = parameters_.graph().parameters();
-  double squares = 0.0;
-  for (std::size_t index = 0; index < all.size(); ++index) {
-    squares += sum_of_squares(parameters_.gradient(static_cast<ParameterId>(index)));
-  }
-  const double norm = std::sqrt(squares);
-
+  ++steps_;
+  const bool clips = options_.clip_norm > 0.0F;
   float gradient_scale = 1.0F;
-  if (options_.clip_norm > 0.0F) {
+  double norm = 0.0;
+  if (clips) {
+    norm = std::sqrt(sum_over_parts([this](const UpdatePart& part) {
+      return kernels::sum_of_squares(parameters_.gradient(part.id).data() + part.begin, part.count);
+    }));
     const double scale = static_cast<double>(options_.clip_norm) / (norm + 1e-6);
     // Written so that a norm that is not a number goes on to the weights, as in PyTorch, rather than vanish here.
     gradient_scale = scale > 1.0 ? 1.0F : static_cast<float>(scale);
   }
-
-  ++steps_;
-  for (std::size_t index = 0; index < all.size(); ++index) {
-    const bool decayed = options_.decay_norm_and_bias || is_decayed_always(all[index].role);
-    update(static_cast<ParameterId>(index), learning_rate, gradient_scale, decayed ? options_.weight_decay : 0.0F);
-  }
-  return norm;
+  begin_update(learning_rate, gradient_scale);
+  const double squares = sum_over_parts([this](const UpdatePart& part) {
+    const ParameterRole role = parameters_.graph().parameters()[static_cast<std::size_t>(part.id)].role;
+    const bool decayed = options_.decay_norm_and_bias || is_decayed_always(role);
+    return update(part, decayed ? options_.weight_decay : 0.0F);
+  });
+  return clips ? norm : std::sqrt(squares);
 }
 
-std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options) {
+std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool) {
   validate(options);
-  if (options.kind == OptimizerKind::sgd) return std::make_unique<Sgd>(parameters, options);
-  return std::make_unique<Adam>(parameters, options);
+  if (options.kind == OptimizerKind::sgd) return std::make_unique<Sgd>(parameters, options, pool);
+  return std::make_unique<Adam>(parameters, options, pool);
 }
 
 }  // namespace convmixer

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/optim/optimizer.hpp"
+#include "kernels/optimizer_update.hpp"
 #include "optim/moments.hpp"
 
 namespace convmixer {
@@ -13,15 +14,17 @@ namespace convmixer {
 /// Without momentum, p -= lr * g and there is no state.
 class Sgd final : public Optimizer {
  public:
-  Sgd(Parameters& parameters, const OptimizerOptions& options);
+  Sgd(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool);
 
   [[nodiscard]] std::vector<OptimizerState> state() override;
 
  protected:
-  void update(ParameterId id, float learning_rate, float gradient_scale, float decay) override;
+  void begin_update(float learning_rate, float gradient_scale) override;
+  double update(const UpdatePart& part, float decay) override;
 
  private:
-  Moments momentum_buffer_;  // b, as PyTorch names it; empty without momentum
+  kernels::SgdFactors factors_{};  // of a parameter without decay
+  Moments momentum_buffer_;        // b, as PyTorch names it; empty without momentum
 };
 
 }  // namespace convmixer

@@ -55,7 +55,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       lock_(folder_),
       network_(make_convmixer(model_config(config, train.channels(), train.classes())),
                choose_precision(config.precision), engine, config.layout, config.plan),
-      optimizer_(make_optimizer(network_.parameters(), config.optimizer)),
+      optimizer_(make_optimizer(network_.parameters(), config.optimizer, engine.pool())),
       train_loader_(train, loader_options(config, Split::train), engine.pool()),
       test_loader_(test, loader_options(config, Split::test), engine.pool()),
       steps_per_epoch_(train_loader_.batches_per_epoch()),

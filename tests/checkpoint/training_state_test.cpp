@@ -45,10 +45,15 @@ OptimizerOptions options_of(OptimizerKind kind, float momentum = 0.9F, bool nest
   return options;
 }
 
+ThreadPool& test_pool() {
+  static ThreadPool pool(2);
+  return pool;
+}
+
 /// A network in training, without the network: its gradients are random numbers of the step.
 struct Training {
   Training(const Graph& graph, const OptimizerOptions& options)
-      : parameters(graph), optimizer(make_optimizer(parameters, options)) {
+      : parameters(graph), optimizer(make_optimizer(parameters, options, test_pool())) {
     parameters.initialise(3);
   }
 

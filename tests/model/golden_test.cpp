@@ -99,7 +99,7 @@ TEST_F(Golden, FiveF32TrainingStepsFollowPyTorch) {
     SCOPED_TRACE(file.filename().string());
     const GoldenCase golden(file);
     Network net = network(golden, Precision::f32);
-    const auto optimizer = make_optimizer(net.parameters(), golden.optimizer);
+    const auto optimizer = make_optimizer(net.parameters(), golden.optimizer, test_engine().pool());
     const std::vector<float> losses = golden.values("losses");
     for (std::size_t step = 0; step < kSteps; ++step) {
       const double loss = net.train_batch(golden.images, targets(golden)).loss();

@@ -247,7 +247,8 @@ class Overfitting : public testing::TestWithParam<Precision> {};
 TEST_P(Overfitting, LearnsEightRandomImagesByHeart) {
   if (!Engine::supports(GetParam())) GTEST_SKIP() << "this CPU has no bf16 instructions";
   Network network = small_network(GetParam());
-  const auto optimizer = make_optimizer(network.parameters(), {.kind = OptimizerKind::adamw, .weight_decay = 0.01F});
+  const auto optimizer =
+      make_optimizer(network.parameters(), {.kind = OptimizerKind::adamw, .weight_decay = 0.01F}, test_engine().pool());
   const Batch batch(8);
   EXPECT_GT(network.train_batch(batch.images, batch.targets()).loss(), 1.5) << "before: near ln 10";
   BatchResult result;

@@ -1,6 +1,7 @@
 #include "convmixer/optim/optimizer.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/rng.hpp"
 #include "optim/pytorch_expected.hpp"
 
 #include <gmock/gmock.h>
@@ -15,6 +16,11 @@
 
 namespace convmixer {
 namespace {
+
+ThreadPool& test_pool() {
+  static ThreadPool pool(2);
+  return pool;
+}
 
 /// Six parameters, one of every role and kind: 23 values.
 Graph tiny_graph() {
@@ -106,7 +112,7 @@ TEST_P(OptimizerAgainstPyTorch, GivesTheSameWeightsStateAndNormsAfterFiveUpdates
   const Graph graph = tiny_graph();
   Parameters parameters(graph);
   for_each_value(parameters, [](int i, float& value, float&) { value = start_value(i); });
-  const auto optimizer = make_optimizer(parameters, GetParam().options);
+  const auto optimizer = make_optimizer(parameters, GetParam().options, test_pool());
 
   // PyTorch rounds every operation to f32, in another order: some units in the last place of values up to 1.
   constexpr float kTolerance = 5e-7F;
@@ -139,7 +145,7 @@ class OneWeight : public testing::Test {
   float after(const OptimizerOptions& options, const std::vector<float>& gradients) {
     Parameters parameters(graph_);
     parameters.value(0)[0] = 1.0F;
-    const auto optimizer = make_optimizer(parameters, options);
+    const auto optimizer = make_optimizer(parameters, options, test_pool());
     for (const float gradient : gradients) {
       parameters.gradient(0)[0] = gradient;
       optimizer->step(0.5F);
@@ -191,19 +197,19 @@ TEST_F(OneWeight, ClippingDoesNotHideAGradientThatIsNotFinite) {
   // One such gradient makes the norm, and so every update, no number: torch.nn.utils.clip_grad_norm_ does the same.
   Parameters parameters(graph_);
   parameters.gradient(1)[0] = std::numeric_limits<float>::quiet_NaN();
-  make_optimizer(parameters, options)->step(0.5F);
+  make_optimizer(parameters, options, test_pool())->step(0.5F);
   EXPECT_TRUE(std::isnan(parameters.value(0)[0]));
 }
 
 TEST(Optimizer, NormIsOverAllParametersAndOverAllLengths) {
-  // Lengths around the 16 partial sums: 15, 16, 17, 33 values of 2, and biases of 1.
+  // Lengths around the 16 lanes of a vector: 15, 16, 17, 33 values of 2, and biases of 1.
   for (const int channels : {15, 16, 17, 33}) {
     Graph graph(1, 1, 1);
     graph.convolution("conv", graph.input(), channels, 1, 1, 1, 0, 0);
     Parameters parameters(graph);
     std::ranges::fill(parameters.gradient(0), 2.0F);
     std::ranges::fill(parameters.gradient(1), 1.0F);
-    const auto optimizer = make_optimizer(parameters, {});
+    const auto optimizer = make_optimizer(parameters, {}, test_pool());
     EXPECT_DOUBLE_EQ(optimizer->step(0.0F), std::sqrt(5.0 * channels));
   }
 }
@@ -213,7 +219,42 @@ TEST(Optimizer, NormDoesNotOverflowF32) {
   graph.convolution("conv", graph.input(), 1, 1, 1, 1, 0, 0);
   Parameters parameters(graph);
   parameters.gradient(0)[0] = 3e30F;
-  EXPECT_NEAR(make_optimizer(parameters, {})->step(0.0F) / 3e30, 1.0, 1e-6);
+  EXPECT_NEAR(make_optimizer(parameters, {}, test_pool())->step(0.0F) / 3e30, 1.0, 1e-6);
+}
+
+/// Weights, state and norm after three updates of a network with large and small parameters.
+std::vector<double> trained(const OptimizerOptions& options, ThreadPool& pool) {
+  Graph graph(3, 9, 9);
+  TensorId x = graph.convolution("stem.0", graph.input(), 257, 9, 9, 1, 0, 0);
+  x = graph.batch_norm("stem.2", x);
+  x = graph.convolution("pointwise", x, 131, 1, 1, 1, 0, 0);
+  x = graph.global_average_pool("pooling", x);
+  graph.linear("head", x, 10);
+  Parameters parameters(graph);
+  parameters.initialise(1);
+  const auto optimizer = make_optimizer(parameters, options, pool);
+  std::vector<double> result;
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    Rng rng(2, RandomStream::synthetic_data, step);
+    for_each_value(parameters, [&](int, float&, float& gradient) { gradient = rng.uniform(-1.0F, 1.0F); });
+    result.push_back(optimizer->step(0.01F));
+  }
+  for_each_value(parameters, [&](int, float value, float) { result.push_back(static_cast<double>(value)); });
+  for (const OptimizerState& tensor : optimizer->state()) {
+    result.insert(result.end(), tensor.values.begin(), tensor.values.end());
+  }
+  return result;
+}
+
+TEST(Optimizer, GivesTheSameBitsForAnyNumberOfThreads) {
+  for (const Case& one : cases()) {
+    ThreadPool alone(1);
+    const std::vector<double> expected = trained(one.options, alone);
+    for (const int threads : {2, 5}) {
+      ThreadPool pool(threads);
+      EXPECT_EQ(trained(one.options, pool), expected) << one.name << " on " << threads << " threads";
+    }
+  }
 }
 
 TEST(Optimizer, LeavesGradientsAsTheyAre) {
@@ -221,7 +262,7 @@ TEST(Optimizer, LeavesGradientsAsTheyAre) {
     const Graph graph = tiny_graph();
     Parameters parameters(graph);
     set_gradients(parameters, 1);
-    make_optimizer(parameters, one.options)->step(0.5F);
+    make_optimizer(parameters, one.options, test_pool())->step(0.5F);
     for_each_value(parameters, [](int i, float, float gradient) { EXPECT_EQ(gradient, gradient_value(i, 1)); });
   }
 }
@@ -231,7 +272,7 @@ TEST(Optimizer, NamesItsStateAfterTheParameters) {
   Parameters parameters(graph);
   const auto names = [&](const OptimizerOptions& options) {
     std::vector<std::string> result;
-    for (const OptimizerState& tensor : make_optimizer(parameters, options)->state()) {
+    for (const OptimizerState& tensor : make_optimizer(parameters, options, test_pool())->state()) {
       EXPECT_EQ(static_cast<std::int64_t>(tensor.values.size()), tensor.shape.count());
       result.push_back(tensor.name);
     }
@@ -251,7 +292,7 @@ TEST(Optimizer, RefusesOptionsOutOfRange) {
   Parameters parameters(graph);
   const auto refusal = [&](const OptimizerOptions& options) -> std::string {
     try {
-      static_cast<void>(make_optimizer(parameters, options));
+      static_cast<void>(make_optimizer(parameters, options, test_pool()));
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::usage);
       return error.what();

@@ -73,7 +73,8 @@ class SteadyState : public testing::TestWithParam<Precision> {
 
 TEST_P(SteadyState, OfTrainingAllocatesNothing) {
   const auto optimizer =
-      make_optimizer(network_->parameters(), {.kind = OptimizerKind::adamw, .weight_decay = 0.01F, .clip_norm = 1.0F});
+      make_optimizer(network_->parameters(), {.kind = OptimizerKind::adamw, .weight_decay = 0.01F, .clip_norm = 1.0F},
+                     test_engine().pool());
   EXPECT_EQ(in_steady_state(5,
                             [&] {
                               network_->train_batch(images_, targets());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/core/shape.hpp"
+#include "convmixer/core/thread_pool.hpp"
 #include "convmixer/graph/parameters.hpp"
 
 #include <cstdint>
@@ -33,14 +34,21 @@ struct OptimizerState {
   std::span<float> values;
 };
 
-/// Updates every parameter of a network from its gradient.
+struct UpdatePart;
+class UpdateParts;
+
+/// Updates every parameter of a network from its gradient, in tasks on a pool's threads; results are the same for any
+/// number of them.
 class Optimizer {
  public:
-  virtual ~Optimizer() = default;
+  virtual ~Optimizer();
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update at this learning rate (>= 0). Returns the gradients' joint 2-norm before clipping, summed in double
-  /// in a fixed order. The gradients themselves are left as they are. Clipping as torch.nn.utils.clip_grad_norm_:
-  /// every gradient times min(1, clip_norm / (norm + 1e-6)).
+  /// One update at this learning rate (>= 0), in one pass over all values; with clipping, after one over the gradients.
+  /// Returns the gradients' joint 2-norm before clipping, summed in double in a fixed order. The gradients themselves
+  /// are left as they are. Clipping as torch.nn.utils.clip_grad_norm_: every gradient times
+  /// min(1, clip_norm / (norm + 1e-6)).
   double step(float learning_rate);
 
   /// Updates made so far; part of the state (Adam's bias correction).
@@ -51,18 +59,31 @@ class Optimizer {
   [[nodiscard]] virtual std::vector<OptimizerState> state() = 0;
 
  protected:
-  Optimizer(Parameters& parameters, const OptimizerOptions& options);
+  Optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool);
 
-  /// Updates one parameter from gradient * gradient_scale; steps_ counts this update already. `decay` is the weight
-  /// decay that holds for it.
-  virtual void update(ParameterId id, float learning_rate, float gradient_scale, float decay) = 0;
+  /// Sets what all parts have in common in the update to come, from gradient * gradient_scale; steps_ counts it
+  /// already.
+  virtual void begin_update(float learning_rate, float gradient_scale) = 0;
+  /// Updates some values of a parameter; `decay` is the weight decay that holds for it. Returns the sum of their
+  /// gradients' squares. Called for several parts at once.
+  virtual double update(const UpdatePart& part, float decay) = 0;
 
   Parameters& parameters_;
   OptimizerOptions options_;
   std::int64_t steps_ = 0;
+
+ private:
+  template <typename Body>
+  double sum_over_parts(const Body& body);
+
+  ThreadPool& pool_;
+  std::unique_ptr<const UpdateParts> parts_;
+  std::vector<double> sums_;  // by task
 };
 
-/// An optimiser of `parameters`, which must outlive it. Throws Error (usage) naming the option that is out of range.
-[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options);
+/// An optimiser of `parameters`, which must outlive it, as must the pool. Throws Error (usage) naming the option that
+/// is out of range.
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options,
+                                                        ThreadPool& pool);
 
 }  // namespace convmixer
