@@ -1,6 +1,7 @@
 #include "kernels/optimizer_update.hpp"
 
 #include "convmixer/core/rng.hpp"
+#include "kernels/instruction_sets.hpp"
 
 #include <gtest/gtest.h>
 
@@ -52,7 +53,11 @@ struct Before {
   std::vector<float> second;
 };
 
-TEST(AdamUpdate, MatchesPlainLoopAtEveryLength) {
+class OptimizerUpdate : public testing_support::OnEveryInstructionSet {};
+INSTANTIATE_TEST_SUITE_P(All, OptimizerUpdate, testing_support::every_instruction_set(),
+                         testing_support::name_of_instruction_set);
+
+TEST_P(OptimizerUpdate, OfAdamMatchesPlainLoopAtEveryLength) {
   const AdamFactors f{.gradient_scale = 0.75F,
                       .l2 = 0.125F,
                       .keep = 0.875F,
@@ -91,7 +96,7 @@ TEST(AdamUpdate, MatchesPlainLoopAtEveryLength) {
   }
 }
 
-TEST(SgdUpdate, MatchesPlainLoopAtEveryLengthWithAndWithoutMomentum) {
+TEST_P(OptimizerUpdate, OfSgdMatchesPlainLoopAtEveryLengthWithAndWithoutMomentum) {
   enum class Kind { plain, momentum, nesterov };
   for (const Kind kind : {Kind::plain, Kind::momentum, Kind::nesterov}) {
     const SgdFactors f{.gradient_scale = 0.75F,
@@ -126,7 +131,7 @@ TEST(SgdUpdate, MatchesPlainLoopAtEveryLengthWithAndWithoutMomentum) {
   }
 }
 
-TEST(AdamUpdate, OfAValueDoesNotDependOnWhereItLies) {
+TEST_P(OptimizerUpdate, OfAValueDoesNotDependOnWhereItLies) {
   constexpr std::size_t kCount = 61;
   const AdamFactors f{.gradient_scale = 1.0F,
                       .l2 = 0.0F,
@@ -158,7 +163,7 @@ TEST(AdamUpdate, OfAValueDoesNotDependOnWhereItLies) {
   EXPECT_EQ(parts.second, whole.second);
 }
 
-TEST(SumOfSquares, HasTheBitsOfAnUpdatesSum) {
+TEST_P(OptimizerUpdate, HasTheSumOfSquaresThatIsHadAlone) {
   for (const std::size_t count : kCounts) {
     Before tensors(count);
     const double alone = sum_of_squares(tensors.gradients.data(), count);
