@@ -61,7 +61,9 @@ int conversions(const Layout& have, const Layout& want) { return have == want ? 
 
 ConvolutionChoice::ConvolutionChoice(kernels::Runtime& runtime, LayoutPolicy policy, ElementType type)
     : runtime_(runtime), policy_(policy), type_(type) {
-  if (policy == LayoutPolicy::blocked) preferred_ = Format::blocked16;
+  if (policy != LayoutPolicy::blocked) return;
+  // Below AVX-512 oneDNN has nothing but its reference for blocks of 16.
+  preferred_ = kernels::onednn_instructions().starts_with("avx512") ? Format::blocked16 : Format::blocked8;
 }
 
 Layout ConvolutionChoice::any(const Shape& shape) const { return {shape, type_, Format::any}; }

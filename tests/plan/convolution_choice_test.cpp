@@ -1,6 +1,12 @@
 #include "plan/convolution_choice.hpp"
 
+#include "support/test_engine.hpp"
+
 #include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <utility>
 
 namespace convmixer {
 namespace {
@@ -37,6 +43,42 @@ TEST(ConvolutionChoice, OrdersClassesFromWorstToBest) {
   EXPECT_LT(ImplementationClass::reference, ImplementationClass::gemm);
   EXPECT_LT(ImplementationClass::gemm, ImplementationClass::vector);
   EXPECT_LT(ImplementationClass::vector, ImplementationClass::matrix_unit);
+}
+
+/// What the convolutions of a training plan are run by and in which order: "nhwc" and "jit:avx512_core".
+std::set<std::pair<std::string, std::string>> convolutions(LayoutPolicy policy, Precision precision) {
+  Graph graph(32, 8, 8);
+  TensorId x = graph.convolution_same("depthwise", graph.input(), 32, 5, 32);
+  x = graph.convolution_same("pointwise", x, 32, 1, 1);
+  graph.convolution_same("dense", x, 32, 3, 1);
+  Parameters parameters(graph);
+  const Plan plan(graph, parameters, testing_support::test_engine(),
+                  {.batch_size = 2,
+                   .precision = precision,
+                   .layout = policy,
+                   .schedule = PlanSchedule::plain,
+                   .input_gradient = true});
+  std::set<std::pair<std::string, std::string>> all;
+  for (const PlannedStep& step : plan.steps()) {
+    if (step.operation.ends_with("convolution")) all.emplace(step.layout, step.implementation);
+  }
+  return all;
+}
+
+TEST(ConvolutionChoice, TakesTheLayoutThatIsForcedAndCodeThatIsMadeForIt) {
+  const std::string instructions = Engine::onednn_info().instructions;
+  const bool avx512 = instructions.starts_with("avx512");
+  if (!avx512 && !instructions.starts_with("avx2")) GTEST_SKIP() << "no AVX2 here";
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    if (!Engine::supports(precision)) continue;
+    for (const LayoutPolicy policy : {LayoutPolicy::channels_last, LayoutPolicy::blocked}) {
+      const std::string forced = policy == LayoutPolicy::channels_last ? "nhwc" : avx512 ? "nChw16c" : "nChw8c";
+      for (const auto& [layout, implementation] : convolutions(policy, precision)) {
+        EXPECT_EQ(layout, forced) << implementation;
+        EXPECT_GE(classify_implementation(implementation), ImplementationClass::vector) << forced << implementation;
+      }
+    }
+  }
 }
 
 }  // namespace

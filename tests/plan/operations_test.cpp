@@ -248,7 +248,11 @@ TEST_P(Operations, InferenceMatchesPlainLoops) {
   for (const LayoutPolicy policy : kPolicies) {
     Problem problem(GetParam(), Precision::f32, policy);
     Plan plan(problem.graph, problem.parameters, test_engine(),
-              {.batch_size = problem.batch, .precision = Precision::f32, .mode = PlanMode::inference});
+              {.batch_size = problem.batch,
+               .precision = Precision::f32,
+               .mode = PlanMode::inference,
+               .layout = policy,
+               .schedule = PlanSchedule::plain});
     const std::vector<double> expected =
         ReferenceNetwork(problem.graph, problem.parameters).forward(widen(problem.images), problem.batch, false);
     EXPECT_LE(relative_error(plan.forward(problem.images), std::span<const double>(expected)), kTolerance);

@@ -19,7 +19,7 @@ namespace convmixer {
 enum class LayoutPolicy {
   automatic,      ///< asked of oneDNN; reorders only where layouts must differ
   channels_last,  ///< nhwc wherever a primitive can
-  blocked,        ///< nChw16c wherever a primitive can
+  blocked,        ///< nChw16c, below AVX-512 nChw8c, wherever a primitive can
 };
 
 enum class PlanMode {
