@@ -24,6 +24,24 @@ using testing_support::test_engine;
 /// Set before oneDNN reads it: it then prints a line for each primitive that is made, whatever plans say of themselves.
 const bool kVerbose = [] { return setenv("ONEDNN_VERBOSE", "2", 1) == 0; }();
 
+/// What is printed while it lives.
+class Printed {
+ public:
+  Printed() { testing::internal::CaptureStdout(); }
+  ~Printed() {
+    if (!taken_) testing::internal::GetCapturedStdout();  // a test has thrown
+  }
+  Printed(const Printed&) = delete;
+  Printed& operator=(const Printed&) = delete;
+  std::string take() {
+    taken_ = true;
+    return testing::internal::GetCapturedStdout();
+  }
+
+ private:
+  bool taken_ = false;
+};
+
 /// A primitive that oneDNN has made: "matmul" and "brg:avx512_core".
 struct Made {
   std::string kind;
@@ -94,9 +112,9 @@ TEST_P(Implementations, AreNeverGenericCode) {
   }
   const Graph graph = graph_of(read_config(kConfigurations / (configuration + ".ini")));
   Parameters parameters(graph);
-  testing::internal::CaptureStdout();
+  Printed printed;
   const Plan plan(graph, parameters, test_engine(), {.batch_size = 16, .precision = precision, .schedule = schedule});
-  const std::set<Made> made = primitives_made(testing::internal::GetCapturedStdout());
+  const std::set<Made> made = primitives_made(printed.take());
   EXPECT_FALSE(made.empty()) << "oneDNN told nothing";
   for (const Made& one : made) {
     const ImplementationClass found = classify_implementation(one.implementation);
