@@ -94,7 +94,7 @@ int run(const std::vector<std::string>& words) {
   const ThreadCount threads = choose_thread_count(options.threads);
   ThreadPool pool(threads.count);
   Engine engine(pool);
-  OpSuite suite(engine.runtime(), options.settings);
+  OpSuite suite(engine, options.settings);
   suite.add_benchmarks();
   if (has_flag(words, "benchmark_list_tests")) {
     benchmark::RunSpecifiedBenchmarks();

@@ -17,7 +17,7 @@ struct OpSuite::Case {
 };
 
 struct OpSuite::Prepared {
-  Prepared(kernels::Runtime& runtime, const Case& of) : measured(&of), planned(runtime, of.result.setting) {}
+  Prepared(Engine& engine, const Case& of) : measured(&of), planned(engine, of.result.setting) {}
 
   const Case* measured;
   PlannedSetting planned;
@@ -38,7 +38,7 @@ std::size_t trials_beyond_caches(std::size_t footprint) {
 
 }  // namespace
 
-OpSuite::OpSuite(kernels::Runtime& runtime, const std::vector<Setting>& settings) : runtime_(runtime) {
+OpSuite::OpSuite(Engine& engine, const std::vector<Setting>& settings) : engine_(engine) {
   for (const Setting& setting : settings) {
     for (const Operation& operation : operations_of(setting)) {
       cases_.push_back(
@@ -62,7 +62,7 @@ void OpSuite::add_benchmarks() {
 OpSuite::Prepared& OpSuite::prepare(Case& measured) {
   if (prepared_ && prepared_->measured == &measured) return *prepared_;
   prepared_.reset();  // its memory first
-  auto prepared = std::make_unique<Prepared>(runtime_, measured);
+  auto prepared = std::make_unique<Prepared>(engine_, measured);
   std::size_t trials = 1;
   while (prepared->trials.size() < trials) {
     Trial& trial = *prepared->trials.emplace_back(std::make_unique<Trial>(prepared->planned));
@@ -83,7 +83,7 @@ void OpSuite::measure(benchmark::State& state, Case& measured) {
     result.cost = prepared.trials.front()->cost();
     result.implementation = prepared.trials.front()->implementation();
     std::size_t turn = 0;
-    runtime_.execute([&] {
+    engine_.runtime().execute([&] {
       for ([[maybe_unused]] auto _ : state) {
         prepared.trials[turn]->execute();
         turn = (turn + 1) % prepared.trials.size();

@@ -31,7 +31,7 @@ struct OpResult {
 /// memory, as they do in a training step.
 class OpSuite {
  public:
-  OpSuite(kernels::Runtime& runtime, const std::vector<Setting>& settings);
+  OpSuite(Engine& engine, const std::vector<Setting>& settings);
   ~OpSuite();
 
   /// Registers a benchmark for each operation of each setting.
@@ -50,7 +50,7 @@ class OpSuite {
   void measure(benchmark::State& state, Case& measured);
   Prepared& prepare(Case& measured);
 
-  kernels::Runtime& runtime_;
+  Engine& engine_;
   std::optional<MachinePeaks> peaks_;
   std::deque<Case> cases_;
   std::unique_ptr<Prepared> prepared_;  ///< of the case that runs: Google Benchmark calls it several times

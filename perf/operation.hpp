@@ -13,7 +13,8 @@ namespace convmixer::perf {
 struct Operation {
   std::string name;       ///< "pointwise convolution"
   std::string direction;  ///< "forward", "backward", "backward data", "backward weights"
-  std::string by;  ///< whose: "oneDNN", "own", the loader's "pipeline"; those of one name and direction do the same
+  /// Whose: "oneDNN", "own", a "fused" stage's, the loader's "pipeline"; those of one name and direction do the same.
+  std::string by;
   /// Makes a trial ready: inputs, outputs, steps, FLOP, expected results.
   void (*prepare)(Trial& trial);
   /// Whether it exists in a setting; empty: in all.
@@ -35,5 +36,8 @@ struct Operation {
 [[nodiscard]] std::vector<Operation> head_operations();
 [[nodiscard]] std::vector<Operation> reorder_operations();
 [[nodiscard]] std::vector<Operation> image_operations();
+[[nodiscard]] std::vector<Operation> stage_product_operations();
+[[nodiscard]] std::vector<Operation> stage_depthwise_operations();
+[[nodiscard]] std::vector<Operation> stage_norm_operations();
 
 }  // namespace convmixer::perf

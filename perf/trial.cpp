@@ -75,8 +75,12 @@ void compare(const Tensor& result, const std::function<double(const Index&)>& va
 
 }  // namespace
 
-PlannedSetting::PlannedSetting(kernels::Runtime& runtime_in, const Setting& setting_in)
-    : runtime(runtime_in), setting(setting_in), choice(choice_for(runtime, setting)), order(Format::any) {
+PlannedSetting::PlannedSetting(Engine& engine, const Setting& setting_in)
+    : runtime(engine.runtime()),
+      pool(engine.pool()),
+      setting(setting_in),
+      choice(choice_for(runtime, setting)),
+      order(Format::any) {
   const Layout any(setting.activations(), setting.type, Format::any);
   order = choice.forward("pointwise", setting.pointwise(), any, /*fixed_src=*/false).src.format();
 }

@@ -18,9 +18,10 @@ namespace convmixer::perf {
 /// A setting with what a plan of that network would choose: the order of activations, the layouts of convolutions.
 class PlannedSetting {
  public:
-  PlannedSetting(kernels::Runtime& runtime, const Setting& setting);
+  PlannedSetting(Engine& engine, const Setting& setting);
 
   kernels::Runtime& runtime;
+  ThreadPool& pool;
   Setting setting;
   ConvolutionChoice choice;
   kernels::Format order;  ///< of activations
@@ -33,6 +34,8 @@ class Trial {
   Trial& operator=(const Trial&) = delete;
 
   [[nodiscard]] kernels::Runtime& runtime() const noexcept { return planned_.runtime; }
+  /// What fused stages run on.
+  [[nodiscard]] ThreadPool& pool() const noexcept { return planned_.pool; }
   [[nodiscard]] const Setting& setting() const noexcept { return planned_.setting; }
   [[nodiscard]] const ConvolutionChoice& choice() const noexcept { return planned_.choice; }
   /// Activations of the network, in the plan's order; in the setting's type, or in another.

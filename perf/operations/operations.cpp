@@ -16,7 +16,8 @@ std::string benchmark_name(const Setting& setting, const Operation& operation) {
 std::vector<Operation> all_operations() {
   std::vector<Operation> all;
   for (const auto& part : {image_operations(), reorder_operations(), convolution_operations(), elementwise_operations(),
-                           batch_norm_operations(), head_operations()}) {
+                           batch_norm_operations(), head_operations(), stage_product_operations(),
+                           stage_depthwise_operations(), stage_norm_operations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -37,7 +37,7 @@ struct Count {
 };
 
 std::map<std::string, Count> counts(const Setting& setting) {
-  const PlannedSetting planned(test_engine().runtime(), setting);
+  const PlannedSetting planned(test_engine(), setting);
   std::map<std::string, Count> result;
   for (const Operation& operation : operations_of(setting)) {
     Trial trial(planned);
@@ -95,7 +95,21 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
        {"8x1/f32/average-pool/backward/oneDNN", {256, kF32 * (16 + 256), vector}},
        {"8x1/f32/linear/forward/oneDNN", {2 * 2 * 8 * 3, kF32 * (16 + 24 + 3 + 6), matrix}},
        {"8x1/f32/linear/backward-data/oneDNN", {2 * 2 * 8 * 3, kF32 * (6 + 24 + 16), matrix}},
-       {"8x1/f32/linear/backward-weights/oneDNN", {2 * 2 * 8 * 3, kF32 * (16 + 6 + 24 + 3), matrix}}});
+       {"8x1/f32/linear/backward-weights/oneDNN", {2 * 2 * 8 * 3, kF32 * (16 + 6 + 24 + 3), matrix}},
+       // Fused stages. Two images are two chunks, with sums of 8 * 8 weights each. Products' operands and tiles stay in
+       // the cache. GELU with its slope 11, sums 4, a norm 2, with the residual 4, its gradient 5, the bias's 1.
+       {"8x1/f32/patches/forward/fused", {2 * 16 * 12, kF32 * 384, vector}},
+       {"8x1/f32/product-with-GELU/forward/fused", {2 * 256 * 8, kF32 * (64 + 8 + 256 + 256), matrix}},
+       {"8x1/f32/product-with-gradient-sums/backward-data/fused", {2 * 256 * 8, kF32 * (64 + 256 + 256), matrix}},
+       {"8x1/f32/weight-gradient-product/backward-weights/fused", {2 * 256 * 8, kF32 * 2 * 64, matrix}},
+       {"8x1/f32/depthwise-stage/forward/fused",
+        {(2 + 2 * 9 + 11 + 4) * 256, kF32 * (72 + 8 + 256 + 256 + 256), vector}},
+       {"8x1/f32/depthwise-stage/backward/fused",
+        {(5 + 1 + 2 + 4 * 9 + 1 + 4) * 256, kF32 * (72 + 2 * 256 + 256 + 256 + 256), vector}},
+       {"8x1/f32/GELU-with-sums/forward/fused", {(11 + 4) * 256, kF32 * (256 + 256), vector}},
+       {"8x1/f32/norm-with-residual/forward/fused", {4 * 256, kF32 * (256 + 256), vector}},
+       {"8x1/f32/norm-with-GELU/backward/fused", {(5 + 1) * 256, kF32 * (256 + 256 + 256), vector}},
+       {"8x1/f32/gradient-sums/backward/fused", {4 * 256, kF32 * (256 + 256), vector}}});
 }
 
 TEST(Operations, InBf16HalveTheBytesOfWhatIsBf16) {
@@ -118,6 +132,17 @@ TEST(Operations, InBf16HalveTheBytesOfWhatIsBf16) {
   expect_bytes("8x1/bf16/batch-norm/forward/oneDNN", 4 * 256 + 2 * 256 + 4 * (4 * 8));
   expect_bytes("8x1/bf16/batch-norm/backward/own", 4 * 256 + 2 * 256 + 4 * 256 + 4 * (5 * 8));
   EXPECT_EQ(found.at("8x1/bf16/GELU/backward/oneDNN").flops, 11 * 256);
+  // Fused stages keep binary16 values and slopes of one byte, and hand bf16 gradients on; filters and sums are f32.
+  expect_bytes("8x1/bf16/patches/forward/fused", 4 * 384);
+  expect_bytes("8x1/bf16/product-with-GELU/forward/fused", 2 * 64 + 4 * 8 + (2 + 1) * 256);
+  expect_bytes("8x1/bf16/product-with-gradient-sums/backward-data/fused", 2 * 64 + (2 + 2) * 256);
+  expect_bytes("8x1/bf16/weight-gradient-product/backward-weights/fused", 4 * 2 * 64);
+  expect_bytes("8x1/bf16/depthwise-stage/forward/fused", 4 * (72 + 8) + (2 + 2 + 1) * 256);
+  expect_bytes("8x1/bf16/depthwise-stage/backward/fused", 4 * 72 + (2 * 2 + 2 + 1 + 2) * 256);
+  expect_bytes("8x1/bf16/GELU-with-sums/forward/fused", (2 + 1) * 256);
+  expect_bytes("8x1/bf16/norm-with-residual/forward/fused", (2 + 2) * 256);
+  expect_bytes("8x1/bf16/norm-with-GELU/backward/fused", (2 + 2 + 1) * 256);
+  expect_bytes("8x1/bf16/gradient-sums/backward/fused", (2 + 2) * 256);
 }
 
 TEST(Operations, OfThePaperTakeWhatItsWidthsGive) {
@@ -170,12 +195,22 @@ TEST(Operations, CoverEveryKernelAndPrimitiveInBothDirections) {
                                    "linear backward data",
                                    "linear backward weights",
                                    "matrix product forward",
-                                   "reorder of images"}));
+                                   "reorder of images",
+                                   "patches forward",
+                                   "product with GELU forward",
+                                   "product with gradient sums backward data",
+                                   "weight gradient product backward weights",
+                                   "depthwise stage forward",
+                                   "depthwise stage backward",
+                                   "GELU with sums forward",
+                                   "norm with residual forward",
+                                   "norm with GELU backward",
+                                   "gradient sums backward"}));
 }
 
 /// Runs and checks all of a setting's operations.
 void check_all(const Setting& setting) {
-  const PlannedSetting planned(test_engine().runtime(), setting);
+  const PlannedSetting planned(test_engine(), setting);
   for (const Operation& operation : operations_of(setting)) {
     Trial trial(planned);
     operation.prepare(trial);
@@ -219,7 +254,7 @@ TEST(Operations, ComputeWhatPlainLoopsDoOverOddShapes) {
 /// A trial of GELU's shapes, wrong in some way.
 class WrongTrial : public testing::Test {
  protected:
-  PlannedSetting planned_{test_engine().runtime(), small(ElementType::f32)};
+  PlannedSetting planned_{test_engine(), small(ElementType::f32)};
   Trial trial_{planned_};
   const Tensor& src_ = trial_.input(trial_.activations());
   const Tensor& dst_ = trial_.output(trial_.activations());
