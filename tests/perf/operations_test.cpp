@@ -233,7 +233,7 @@ TEST(Operations, ComputeWhatPlainLoopsDoOverOddShapes) {
                            .image_size = 20,
                            .channels = 3,
                            .classes = 7},
-                 .batch = 3,
+                 .batch = 18,  // chunks of one image and of two
                  .type = type,
                  .layout = layout});
       check_all({.network = "48x1",
