@@ -27,8 +27,8 @@ class DepthwiseStage : public StageOperation<Storage> {
     geometry_ = {batch.height, batch.width, static_cast<std::size_t>(problem.kernel),
                  static_cast<std::size_t>(problem.padding_begin)};
     weights_.emplace(batch.pool, batch.channels * taps(), 1, Range{-0.3F, 0.3F});
-    packed_.emplace(batch.blocks * kernels::packed_depthwise_size(geometry_.kernel));
-    kernels::pack_depthwise(weights_->all(), batch.channels, geometry_.kernel, flipped, packed_->all());
+    packed_.emplace(batch.blocks * kernels::packed_depthwise_size<Storage>(geometry_.kernel));
+    kernels::pack_depthwise<Storage>(weights_->all(), batch.channels, geometry_.kernel, flipped, packed_->all());
     const std::size_t floats = kernels::DepthwiseScratch::floats(geometry_);
     for (std::size_t i = 0; i < batch.workers(); ++i) {
       memory_.emplace_back(floats * sizeof(float));
@@ -41,7 +41,7 @@ class DepthwiseStage : public StageOperation<Storage> {
   /// A multiply-add for each tap, those over the padding included.
   [[nodiscard]] double tap_flops() const { return 2.0 * static_cast<double>(taps()); }
   [[nodiscard]] const float* filters(std::size_t block) const {
-    return packed_->data() + block * kernels::packed_depthwise_size(geometry_.kernel);
+    return packed_->data() + block * kernels::packed_depthwise_size<Storage>(geometry_.kernel);
   }
   [[nodiscard]] double weight(std::size_t channel, std::size_t tap) const {
     return number((*weights_)[channel * taps() + tap]);
