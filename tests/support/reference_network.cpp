@@ -12,20 +12,6 @@ namespace {
 
 using Values = std::vector<double>;
 
-/// (N, C, H, W) addressing; H = W = 1 for (N, C).
-struct Extents {
-  std::int64_t n, c, h, w;
-
-  [[nodiscard]] std::size_t at(std::int64_t in, std::int64_t ic, std::int64_t ih, std::int64_t iw) const {
-    return static_cast<std::size_t>(((in * c + ic) * h + ih) * w + iw);
-  }
-  [[nodiscard]] std::size_t count() const { return static_cast<std::size_t>(n * c * h * w); }
-};
-
-Extents extents(const Shape& image, std::int64_t batch) {
-  return image.rank() == 3 ? Extents{batch, image[0], image[1], image[2]} : Extents{batch, image[0], 1, 1};
-}
-
 struct Evaluator {
   const ReferenceNetwork& network;
   bool training;
@@ -142,6 +128,12 @@ ReferenceNetwork::ReferenceNetwork(const Graph& of, const Parameters& parameters
 
 std::vector<double> ReferenceNetwork::forward(const std::vector<double>& images, std::int64_t batch, bool training,
                                               std::vector<std::vector<double>>* moved) const {
+  return std::move(tensors(images, batch, training, moved).back());
+}
+
+std::vector<std::vector<double>> ReferenceNetwork::tensors(const std::vector<double>& images, std::int64_t batch,
+                                                           bool training,
+                                                           std::vector<std::vector<double>>* moved) const {
   if (moved != nullptr) *moved = statistics;
   const auto shape = [&](TensorId id) { return extents(graph->tensors()[static_cast<std::size_t>(id)], batch); };
   std::vector<Values> tensors(graph->tensors().size());
@@ -158,7 +150,7 @@ std::vector<double> ReferenceNetwork::forward(const std::vector<double>& images,
     }
     tensors[static_cast<std::size_t>(node.output)] = std::move(y);
   }
-  return tensors.back();
+  return tensors;
 }
 
 }  // namespace convmixer::testing_support

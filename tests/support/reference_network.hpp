@@ -9,6 +9,19 @@
 
 namespace convmixer::testing_support {
 
+/// (N, C, H, W) addressing; H = W = 1 for (N, C).
+struct Extents {
+  std::int64_t n, c, h, w;
+
+  [[nodiscard]] std::size_t at(std::int64_t in, std::int64_t ic, std::int64_t ih, std::int64_t iw) const {
+    return static_cast<std::size_t>(((in * c + ic) * h + ih) * w + iw);
+  }
+  [[nodiscard]] std::size_t count() const { return static_cast<std::size_t>(n * c * h * w); }
+};
+[[nodiscard]] inline Extents extents(const Shape& image, std::int64_t batch) {
+  return image.rank() == 3 ? Extents{batch, image[0], image[1], image[2]} : Extents{batch, image[0], 1, 1};
+}
+
 /// Weights, statistics and images of a graph in double precision.
 struct ReferenceNetwork {
   /// Takes over the parameters' values and statistics as they are.
@@ -18,6 +31,11 @@ struct ReferenceNetwork {
   /// given, writes the moved running statistics there.
   [[nodiscard]] std::vector<double> forward(const std::vector<double>& images, std::int64_t batch, bool training,
                                             std::vector<std::vector<double>>* moved = nullptr) const;
+
+  /// The same, with every tensor on the way, by TensorId.
+  [[nodiscard]] std::vector<std::vector<double>> tensors(const std::vector<double>& images, std::int64_t batch,
+                                                         bool training,
+                                                         std::vector<std::vector<double>>* moved = nullptr) const;
 
   const Graph* graph;
   std::vector<std::vector<double>> values;      // by ParameterId
