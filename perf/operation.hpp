@@ -13,7 +13,8 @@ namespace convmixer::perf {
 struct Operation {
   std::string name;       ///< "pointwise convolution"
   std::string direction;  ///< "forward", "backward", "backward data", "backward weights"
-  /// Whose: "oneDNN", "own", a "fused" stage's, the loader's "pipeline"; those of one name and direction do the same.
+  /// Whose: "oneDNN", "own", a "fused" stage's, the "optimiser"'s, the loader's "pipeline"; those of one name and
+  /// direction do the same.
   std::string by;
   /// Makes a trial ready: inputs, outputs, steps, FLOP, expected results.
   void (*prepare)(Trial& trial);
@@ -39,5 +40,6 @@ struct Operation {
 [[nodiscard]] std::vector<Operation> stage_product_operations();
 [[nodiscard]] std::vector<Operation> stage_depthwise_operations();
 [[nodiscard]] std::vector<Operation> stage_norm_operations();
+[[nodiscard]] std::vector<Operation> optimizer_operations();
 
 }  // namespace convmixer::perf

@@ -17,7 +17,7 @@ std::vector<Operation> all_operations() {
   std::vector<Operation> all;
   for (const auto& part : {image_operations(), reorder_operations(), convolution_operations(), elementwise_operations(),
                            batch_norm_operations(), head_operations(), stage_product_operations(),
-                           stage_depthwise_operations(), stage_norm_operations()}) {
+                           stage_depthwise_operations(), stage_norm_operations(), optimizer_operations()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -46,7 +46,7 @@ TEST_F(OpBench, PrintsALineForEachOperationAndWritesItAsJson) {
   EXPECT_EQ(result.at("context").at("program"), "op_bench");
   EXPECT_GT(std::stod(result.at("context").at("memory_peak_gb_per_s").get<std::string>()), 0.0);
   EXPECT_GT(std::stod(result.at("context").at("fma_peak_gflops").get<std::string>()), 0.0);
-  EXPECT_EQ(result.at("benchmarks").size(), 41U);
+  EXPECT_EQ(result.at("benchmarks").size(), 42U);
   const std::string text = output();
   for (const json& benchmark : result.at("benchmarks")) {
     const std::string name = benchmark.at("name");
@@ -81,8 +81,8 @@ TEST_F(OpBench, ListsTheThreeNetworksWithoutMeasuring) {
 TEST_F(OpBench, DrawsARooflineWithAPointForEachOperation) {
   ASSERT_EQ(run(kTiny + fmt::format("--precision f32 --roofline '{}'", path("roofline.svg").string())), 0) << errors();
   const SvgFile svg(read_text_file(path("roofline.svg")));
-  EXPECT_EQ(svg.count("g", "point"), 41U);
-  EXPECT_EQ(svg.texts("label").size(), 41U);
+  EXPECT_EQ(svg.count("g", "point"), 42U);
+  EXPECT_EQ(svg.texts("label").size(), 42U);
   EXPECT_THAT(svg.texts("title"),
               testing::ElementsAre("ConvMixer-16/2 in f32: kernel 3, patch 4, images 16 x 16, batch 4"));
 }

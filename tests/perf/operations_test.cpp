@@ -109,7 +109,9 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
        {"8x1/f32/GELU-with-sums/forward/fused", {(11 + 4) * 256, kF32 * (256 + 256), vector}},
        {"8x1/f32/norm-with-residual/forward/fused", {4 * 256, kF32 * (256 + 256), vector}},
        {"8x1/f32/norm-with-GELU/backward/fused", {(5 + 1) * 256, kF32 * (256 + 256 + 256), vector}},
-       {"8x1/f32/gradient-sums/backward/fused", {4 * 256, kF32 * (256 + 256), vector}}});
+       {"8x1/f32/gradient-sums/backward/fused", {4 * 256, kF32 * (256 + 256), vector}},
+       // Parameters: weights as above, biases 8, 8, 8, 3, and three norms of 16.
+       {"8x1/f32/AdamW/update/optimiser", {19 * 331, kF32 * 7 * 331, vector}}});
 }
 
 TEST(Operations, InBf16HalveTheBytesOfWhatIsBf16) {
@@ -205,7 +207,8 @@ TEST(Operations, CoverEveryKernelAndPrimitiveInBothDirections) {
                                    "GELU with sums forward",
                                    "norm with residual forward",
                                    "norm with GELU backward",
-                                   "gradient sums backward"}));
+                                   "gradient sums backward",
+                                   "AdamW update"}));
 }
 
 /// Runs and checks all of a setting's operations.
