@@ -25,7 +25,7 @@ constexpr double kBoldCharacterWidth = 8.5;
 constexpr double kLineHeight = 14.0;
 
 /// Colours that stay apart for colour-blind readers: Okabe & Ito, "Color Universal Design" (2008).
-constexpr std::array<const char*, 4> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7"};
+constexpr std::array<const char*, 5> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#4d4d4d"};
 
 std::string escaped(const std::string& text) {
   std::string result;
