@@ -15,6 +15,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include "kernels/norm_stage-inl.h"
+#include "kernels/stage_word-inl.h"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -27,57 +28,22 @@ constexpr std::size_t kTile = HWY_TARGET <= HWY_AVX3 ? 16 : 4;
 /// Columns of taps in one pass.
 constexpr std::size_t kMostColumns = 9;
 
-/// A word of pixels times a word of taps, added to `sum`.
-template <class Storage>
-HWY_INLINE StageVector multiply_add_words(StageVector pixels, StageVector taps, StageVector sum) {
-  if constexpr (Storage::kPixelsPerWord == 1) {
-    return hn::MulAdd(pixels, taps, sum);
-  } else {
-#if CONVMIXER_NATIVE_BF16
-    if constexpr (sizeof(sum.raw) == 64) {
-      asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(pixels.raw), "v"(taps.raw));
-      return sum;
-    }
-#endif
-    const hn::RebindToUnsigned<StageFloats> bits;
-    const StageFloats d;
-    const auto low = [&](StageVector words)
-                         HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(bits, words))); };
-    const auto high = [&](StageVector words) HWY_ATTR {
-      return hn::BitCast(d, hn::And(hn::BitCast(bits, words), hn::Set(bits, 0xffff0000U)));
-    };
-    return hn::MulAdd(low(pixels), low(taps), hn::MulAdd(high(pixels), high(taps), sum));
-  }
-}
-
-/// Two pixels in a word, rounded to nearest (ties away from zero), the first in its lower half.
-using HalfWord = hn::Vec<hn::RebindToUnsigned<StageFloats>>;
-HWY_INLINE HalfWord half_word(StageVector pixel) {
-  const hn::RebindToUnsigned<StageFloats> bits;
-  return hn::Add(hn::BitCast(bits, pixel), hn::Set(bits, 0x8000U));
-}
-HWY_INLINE HalfWord no_pixel() { return hn::Zero(hn::RebindToUnsigned<StageFloats>()); }
-HWY_INLINE StageVector word_of(HalfWord first, HalfWord second) {
-  const hn::RebindToUnsigned<StageFloats> bits;
-  return hn::BitCast(StageFloats(), hn::OrAnd(hn::ShiftRight<16>(first), second, hn::Set(bits, 0xffff0000U)));
-}
-
 /// Calls pixel(x) for each x of a row and puts what it returns into the row's words: `at` is that of its first pixel.
 /// In bf16 the pixel left of the row becomes a word too if there `is_padded`: its neighbour is the first.
 template <class Storage, typename Pixel>
 HWY_INLINE void put_padded_row(std::size_t width, bool is_padded, float* at, const Pixel& pixel) {
   const StageFloats d;
-  if constexpr (Storage::kPixelsPerWord == 1) {
+  if constexpr (Storage::kValuesPerWord == 1) {
     for (std::size_t x = 0; x < width; ++x) hn::StoreU(pixel(x), d, at + x * kGroup);
   } else {
     HalfWord before = half_word(pixel(0));
-    if (is_padded) hn::StoreU(word_of(no_pixel(), before), d, at - kGroup);
+    if (is_padded) hn::StoreU(word_of(no_value(), before), d, at - kGroup);
     for (std::size_t x = 1; x < width; ++x) {
       const HalfWord part = half_word(pixel(x));
       hn::StoreU(word_of(before, part), d, at + (x - 1) * kGroup);
       before = part;
     }
-    hn::StoreU(word_of(before, no_pixel()), d, at + (width - 1) * kGroup);
+    hn::StoreU(word_of(before, no_value()), d, at + (width - 1) * kGroup);
   }
 }
 
@@ -85,7 +51,7 @@ HWY_INLINE void put_padded_row(std::size_t width, bool is_padded, float* at, con
 template <class Storage, typename Pixel>
 HWY_INLINE void put_plain_row(std::size_t width, float* at, const Pixel& pixel) {
   const StageFloats d;
-  if constexpr (Storage::kPixelsPerWord == 1) {
+  if constexpr (Storage::kValuesPerWord == 1) {
     for (std::size_t x = 0; x < width; ++x) hn::StoreU(pixel(x), d, at + x * kGroup);
   } else {
     std::size_t x = 0;
@@ -93,7 +59,7 @@ HWY_INLINE void put_plain_row(std::size_t width, float* at, const Pixel& pixel) 
       const HalfWord first = half_word(pixel(x));
       hn::StoreU(word_of(first, half_word(pixel(x + 1))), d, at + x / 2 * kGroup);
     }
-    if (x < width) hn::StoreU(word_of(half_word(pixel(x)), no_pixel()), d, at + x / 2 * kGroup);
+    if (x < width) hn::StoreU(word_of(half_word(pixel(x)), no_value()), d, at + x / 2 * kGroup);
   }
 }
 
@@ -116,7 +82,7 @@ template <class Storage, std::size_t kPixels, std::size_t kWords>
 HWY_INLINE void convolve_tile(const ConvolveRows& a, const float* src, float* dst, std::size_t lane,
                               std::size_t wanted) {
   const StageFloats d;
-  constexpr std::size_t kStep = Storage::kPixelsPerWord;
+  constexpr std::size_t kStep = Storage::kValuesPerWord;
   StageVector sums[kPixels];
   if (a.bias != nullptr) {
     const StageVector bias = hn::LoadU(d, a.bias + lane);
@@ -221,7 +187,7 @@ void convolve(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& 
          .height = geometry.height,
          .width = geometry.width,
          .kernel = geometry.kernel,
-         .filters = filters + column / Storage::kPixelsPerWord * kGroup,
+         .filters = filters + column / Storage::kValuesPerWord * kGroup,
          .filter_words = depthwise_row_words<Storage>(geometry.kernel),
          .bias = column > 0        ? nullptr
                  : bias != nullptr ? bias
@@ -245,7 +211,7 @@ void add_tap_sums(const DepthwiseGeometry& geometry, const DepthwiseScratch::Are
       HWY_UNROLL(9)
       for (std::size_t j = 0; j < kColumns; ++j) taps[i][j] = hn::Zero(d);
     }
-    constexpr std::size_t kStep = Storage::kPixelsPerWord;
+    constexpr std::size_t kStep = Storage::kValuesPerWord;
     const auto add_words = [&](const float* plain, const float* padded, auto count) HWY_ATTR {
       constexpr std::size_t kWords = decltype(count)::value;
       StageVector words[kWords];
@@ -465,7 +431,7 @@ void pack_depthwise(std::span<const float> weights, std::size_t channels, std::s
     float* to = packed.data() + c / kGroup * kernel * row_words * kGroup + c % kGroup;
     for (std::size_t row = 0; row < kernel; ++row) {
       for (std::size_t word = 0; word < row_words; ++word, to += kGroup) {
-        if constexpr (Storage::kPixelsPerWord == 1) {
+        if constexpr (Storage::kValuesPerWord == 1) {
           *to = tap(row, word);
         } else {
           const std::uint32_t pair = to_bf16(tap(row, 2 * word)) | std::uint32_t{to_bf16(tap(row, 2 * word + 1))} << 16;

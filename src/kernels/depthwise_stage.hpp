@@ -61,7 +61,7 @@ void unpack_depthwise_gradient(std::span<const double> sums, std::size_t tasks, 
 /// Words of a row of a filter.
 template <class Storage>
 [[nodiscard]] constexpr std::size_t depthwise_row_words(std::size_t kernel) {
-  return (kernel + Storage::kPixelsPerWord - 1) / Storage::kPixelsPerWord;
+  return (kernel + Storage::kValuesPerWord - 1) / Storage::kValuesPerWord;
 }
 /// Words of one block's filters, and doubles of one block's gradient sums in one task.
 template <class Storage>

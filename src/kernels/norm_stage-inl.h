@@ -10,6 +10,7 @@
 #include "kernels/gelu-inl.h"
 #include "kernels/norm_stage.hpp"
 #include "kernels/stage_element-inl.h"
+#include "kernels/stage_word-inl.h"
 
 #include <algorithm>
 #include <array>
@@ -124,30 +125,62 @@ void gelu_forward_any(const GeluForward<Storage>& a) {
   }
 }
 
-template <class Storage, bool kResidual>
+template <class Storage, bool kResidual, bool kWords>
 void norm_forward_rows(const NormForward<Storage>& a) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<2>;
   const RowCoefficients<kVectors> scale0(a.scale0);
   const RowCoefficients<kVectors> scale1(kResidual ? a.scale1 : a.scale0);
   const RowCoefficients<kVectors> shift(a.shift);
-  for (std::size_t row = 0; row < a.rows; ++row) {
+  const auto prefetch = [&](std::size_t row) HWY_ATTR {
     prefetch_ahead(a.value0 + row * kStageBlock);
     if constexpr (kResidual) prefetch_ahead(a.value1 + row * kStageBlock);
-    HWY_UNROLL(4)
+  };
+  const auto normalised = [&](std::size_t row, std::size_t i) HWY_ATTR {
+    const std::size_t at = row * kStageBlock + i * hn::Lanes(d);
+    StageVector sum = hn::MulAdd(load_stage(d, a.value0 + at), scale0.vectors[i], shift.vectors[i]);
+    if constexpr (kResidual) sum = hn::MulAdd(load_stage(d, a.value1 + at), scale1.vectors[i], sum);
+    return sum;
+  };
+  if constexpr (kWords) {
+    std::size_t row = 0;
+    for (; row + 2 <= a.rows; row += 2) {
+      prefetch(row);
+      prefetch(row + 1);
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        const HalfWord first = half_word(normalised(row, i));
+        hn::StoreU(word_of(first, half_word(normalised(row + 1, i))), d,
+                   a.words + row / 2 * kStageBlock + i * hn::Lanes(d));
+      }
+    }
+    if (row == a.rows) return;
     for (std::size_t i = 0; i < kVectors; ++i) {
-      const std::size_t lane = i * hn::Lanes(d);
-      const std::size_t at = row * kStageBlock + lane;
-      StageVector sum = hn::MulAdd(load_stage(d, a.value0 + at), scale0.vectors[i], shift.vectors[i]);
-      if constexpr (kResidual) sum = hn::MulAdd(load_stage(d, a.value1 + at), scale1.vectors[i], sum);
-      store_stage(sum, d, a.dst + row * a.stride + lane);
+      hn::StoreU(word_of(half_word(normalised(row, i)), no_value()), d,
+                 a.words + row / 2 * kStageBlock + i * hn::Lanes(d));
+    }
+  } else {
+    for (std::size_t row = 0; row < a.rows; ++row) {
+      prefetch(row);
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        store_stage(normalised(row, i), d, a.dst + row * a.stride + i * hn::Lanes(d));
+      }
     }
   }
 }
 
+template <class Storage, bool kResidual>
+void norm_forward_to(const NormForward<Storage>& a) {
+  if constexpr (Storage::kValuesPerWord == 2) {
+    if (a.words != nullptr) return norm_forward_rows<Storage, kResidual, true>(a);
+  }
+  norm_forward_rows<Storage, kResidual, false>(a);
+}
+
 template <class Storage>
 void norm_forward_any(const NormForward<Storage>& a) {
-  a.value1 != nullptr ? norm_forward_rows<Storage, true>(a) : norm_forward_rows<Storage, false>(a);
+  a.value1 != nullptr ? norm_forward_to<Storage, true>(a) : norm_forward_to<Storage, false>(a);
 }
 
 /// (a diff_dst + b value + c) slope of the vector at `at`, an offset in the block.
@@ -162,38 +195,66 @@ HWY_INLINE StageVector norm_gradient(const typename Storage::Operand* diff_dst, 
   return hn::Mul(sum, load_slope(d, slope + at, activation));
 }
 
-template <class Storage, bool kDiffDst>
+template <class Storage, bool kDiffDst, bool kWords>
 void norm_backward_rows(const NormBackward<Storage>& arguments) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<2>;
   const RowCoefficients<kVectors> a(arguments.a);
   const RowCoefficients<kVectors> b(arguments.b);
   const RowCoefficients<kVectors> c(arguments.c);
+  StageVector sum[kVectors];
+  // The gradient of a vector: stored and added up.
+  const auto gradient = [&](std::size_t row, std::size_t i) HWY_ATTR {
+    const std::size_t lane = i * hn::Lanes(d);
+    const StageVector result =
+        norm_gradient<Storage, kDiffDst>(arguments.diff_dst, arguments.value, arguments.slope, row * kStageBlock + lane,
+                                         a.vectors[i], b.vectors[i], c.vectors[i]);
+    store_stage(result, d, arguments.dst + row * arguments.stride + lane);
+    sum[i] = hn::Add(sum[i], result);
+    return result;
+  };
+  const auto prefetch = [&](std::size_t row) HWY_ATTR {
+    if constexpr (kDiffDst) prefetch_ahead(arguments.diff_dst + row * kStageBlock);
+    prefetch_ahead(arguments.value + row * kStageBlock);
+    prefetch_ahead(arguments.slope + row * kStageBlock);
+  };
+  static_assert(kStageRowsInF32 % 2 == 0);
   for (std::size_t begin = 0; begin < arguments.rows; begin += kStageRowsInF32) {
     const std::size_t end = std::min(arguments.rows, begin + kStageRowsInF32);
-    StageVector sum[kVectors];
     set_zero(sum);
-    for (std::size_t row = begin; row < end; ++row) {
-      if constexpr (kDiffDst) prefetch_ahead(arguments.diff_dst + row * kStageBlock);
-      prefetch_ahead(arguments.value + row * kStageBlock);
-      prefetch_ahead(arguments.slope + row * kStageBlock);
-      HWY_UNROLL(4)
-      for (std::size_t i = 0; i < kVectors; ++i) {
-        const std::size_t lane = i * hn::Lanes(d);
-        const StageVector gradient =
-            norm_gradient<Storage, kDiffDst>(arguments.diff_dst, arguments.value, arguments.slope,
-                                             row * kStageBlock + lane, a.vectors[i], b.vectors[i], c.vectors[i]);
-        store_stage(gradient, d, arguments.dst + row * arguments.stride + lane);
-        sum[i] = hn::Add(sum[i], gradient);
+    if constexpr (kWords) {
+      for (std::size_t row = begin; row < end; row += 2) {
+        prefetch(row);
+        prefetch(row + 1);
+        HWY_UNROLL(4)
+        for (std::size_t i = 0; i < kVectors; ++i) {
+          const HalfWord first = half_word(gradient(row, i));
+          const HalfWord second = row + 1 < end ? half_word(gradient(row + 1, i)) : no_value();
+          hn::StoreU(word_of(first, second), d, arguments.words + row / 2 * kStageBlock + i * hn::Lanes(d));
+        }
+      }
+    } else {
+      for (std::size_t row = begin; row < end; ++row) {
+        prefetch(row);
+        HWY_UNROLL(4)
+        for (std::size_t i = 0; i < kVectors; ++i) gradient(row, i);
       }
     }
     add_to_doubles(sum, arguments.sum);
   }
 }
 
+template <class Storage, bool kDiffDst>
+void norm_backward_to(const NormBackward<Storage>& a) {
+  if constexpr (Storage::kValuesPerWord == 2) {
+    if (a.words != nullptr) return norm_backward_rows<Storage, kDiffDst, true>(a);
+  }
+  norm_backward_rows<Storage, kDiffDst, false>(a);
+}
+
 template <class Storage>
 void norm_backward_any(const NormBackward<Storage>& a) {
-  a.diff_dst != nullptr ? norm_backward_rows<Storage, true>(a) : norm_backward_rows<Storage, false>(a);
+  a.diff_dst != nullptr ? norm_backward_to<Storage, true>(a) : norm_backward_to<Storage, false>(a);
 }
 
 template <class Storage, std::size_t kGroups, bool kResidual>

@@ -47,8 +47,9 @@ struct NormForward {
   const float* scale1;
   const float* shift;
   std::size_t rows;
-  typename Storage::Operand* dst;  ///< row-major
-  std::size_t stride;              ///< between its rows
+  typename Storage::Operand* dst;  ///< rows of 32
+  std::size_t stride;              ///< between them
+  float* words = nullptr;  ///< not null: instead of dst, words of two rows, an odd last one's neighbour 0 (bf16 alone)
 };
 void norm_forward(const NormForward<F32Storage>& arguments);
 void norm_forward(const NormForward<Bf16Storage>& arguments);
@@ -63,9 +64,10 @@ struct NormBackward {
   const float* b;
   const float* c;
   std::size_t rows;
-  typename Storage::Operand* dst;  ///< row-major
-  std::size_t stride;
-  double* sum;  ///< of each channel: the gradient of the bias before the GELU
+  typename Storage::Operand* dst;  ///< rows of 32
+  std::size_t stride;              ///< between them
+  float* words = nullptr;          ///< not null: besides dst, words of two rows, as in NormForward
+  double* sum;                     ///< of each channel: the gradient of the bias before the GELU
 };
 void norm_backward(const NormBackward<F32Storage>& arguments);
 void norm_backward(const NormBackward<Bf16Storage>& arguments);

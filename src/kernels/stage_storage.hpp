@@ -1,7 +1,7 @@
 /// How the fused stages keep values in memory, in each precision.
 ///
 /// Tensors of the stages lie image by image, and in an image block by block: 32 channels of all pixels, side by side.
-/// What a matrix product reads or writes is row-major, a row for each pixel.
+/// What a matrix product reads has rows of pixels too, see RowLayout.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,12 @@ inline constexpr std::size_t kStageBlock = 32;
 [[nodiscard]] constexpr std::size_t padded_channels(std::size_t channels) {
   return (channels + kStageBlock - 1) / kStageBlock * kStageBlock;
 }
+
+/// Where a matrix's rows lie, in elements: element (r, c) at r * row + c / 32 * block + c % 32.
+struct RowLayout {
+  std::size_t row;
+  std::size_t block;
+};
 
 /// A bfloat16: 8 bits of precision, the range of f32.
 struct Bf16 {
@@ -39,15 +45,15 @@ struct F32Storage {
   using Operand = float;  ///< read by matrix products; gradients between stages
   using Value = float;    ///< activations kept for backward
   using Slope = float;    ///< GELU's derivative
-  /// Neighbours in a row that a depthwise convolution multiplies and adds up at once, in a 32-bit word per channel.
-  static constexpr std::size_t kPixelsPerWord = 1;
+  /// Values in a 32-bit word, which products and depthwise convolutions multiply and add up at once.
+  static constexpr std::size_t kValuesPerWord = 1;
 };
 
 struct Bf16Storage {
   using Operand = Bf16;
   using Value = Half;
   using Slope = SlopeCode;
-  static constexpr std::size_t kPixelsPerWord = 2;  // two bf16
+  static constexpr std::size_t kValuesPerWord = 2;  // two bf16
 };
 
 /// For the stem in bf16 plans. Norms make the sum of the gradients behind a GELU 0, so that a bias's gradient is what
@@ -57,6 +63,7 @@ struct Bf16StemStorage {
   using Operand = Bf16;
   using Value = Half;
   using Slope = Half;
+  static constexpr std::size_t kValuesPerWord = 2;
 };
 
 }  // namespace convmixer::kernels

@@ -4,6 +4,7 @@
 #include "plan/fused_norm.hpp"
 #include "plan/fused_training.hpp"
 #include "plan/fused_weights.hpp"
+#include "plan/product_choice.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -36,7 +37,7 @@ class FusedInference : public Execution {
         pixels_(chain_.height * chain_.width),
         padded_(kernels::padded_channels(chain_.stem.out_channels)),
         blocks_(padded_ / kStageBlock),
-        weights_(chain_, parameters, runtime_, kType, false),
+        weights_(chain_, parameters, runtime_, kType, choose_products(runtime_, kType, plan_options.products), false),
         head_(chain_, parameters, runtime_, batch_, false),
         workers_(static_cast<std::size_t>(pool_.threads())) {
     norms_.emplace_back(chain_.stem, parameters);
@@ -119,7 +120,7 @@ class FusedInference : public Execution {
     memory_.add(worker.branch, image);
     memory_.add(worker.slope, image);
     memory_.add(worker.src, image);
-    memory_.add(worker.patches, pixels_ * weights_.patches().columns());
+    memory_.add(worker.patches, weights_.stem().forward->operand_elements());
     memory_.add(worker.tile, TiledProduct::tile_floats());
     memory_.add(worker.depthwise_memory, depthwise_floats());
     memory_.add(worker.origin, padded_);
@@ -172,7 +173,7 @@ class FusedInference : public Execution {
   void run_image(std::size_t image, Worker& worker) {
     const kernels::PatchGeometry& patches = weights_.patches();
     kernels::extract_patches(patches, images_ + image * patches.channels * patches.height * patches.width,
-                             worker.patches);
+                             weights_.stem().forward->operand(), worker.patches);
     worker.stem->run(worker.patches, weights_.stem().packed, weights_.stem().bias, worker.tile,
                      [&](const ProductTile& tile) { gelu_of_tile(tile, false, worker); });
     for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
@@ -196,6 +197,7 @@ class FusedInference : public Execution {
     const FusedWeights::Depthwise& weights = weights_.depthwise(block);
     const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
     const std::size_t channel = b * kStageBlock;
+    const kernels::RowLayout operand = weights_.pointwise(block).forward->operand();
     kernels::depthwise_forward(
         kernels::DepthwiseForward<Storage>{
             .geometry = geometry,
@@ -214,8 +216,8 @@ class FusedInference : public Execution {
                                                         .scale1 = trunk.scale() + channel,
                                                         .shift = residual_shifts_[block] + channel,
                                                         .rows = pixels_,
-                                                        .dst = worker.src + channel,
-                                                        .stride = padded_});
+                                                        .dst = worker.src + b * operand.block,
+                                                        .stride = operand.row});
   }
 
   StageChain chain_;

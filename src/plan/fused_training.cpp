@@ -6,6 +6,8 @@
 #include "plan/fused_head.hpp"
 #include "plan/fused_norm.hpp"
 #include "plan/fused_weights.hpp"
+#include "plan/gradient_product.hpp"
+#include "plan/product_choice.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -43,13 +45,15 @@ class FusedTraining : public Execution {
         padded_(kernels::padded_channels(channels_)),
         blocks_(padded_ / kStageBlock),
         chunks_(batch_),
-        weights_(chain_, parameters, runtime_, kType, true),
+        products_(choose_products(runtime_, kType, plan_options.products)),
+        weights_(chain_, parameters, runtime_, kType, products_, true),
         head_(chain_, parameters, runtime_, batch_, true),
-        workers_(static_cast<std::size_t>(pool_.threads())) {
+        workers_(static_cast<std::size_t>(pool_.threads())),
+        weight_gradient_(runtime_, {padded_, padded_, pixels_, kType}, products_),
+        stem_gradient_(runtime_, {padded_, weights_.patches().columns(), pixels_, kType}, products_) {
     for (std::size_t chunk = 0; chunk < chunks_.count(); ++chunk) {
       chunk_values_.push_back(chunks_.size(chunk) * pixels_);
     }
-    plan_weight_gradients();
     add_tensors();
     add_reports();
     place(lender);
@@ -103,9 +107,13 @@ class FusedTraining : public Execution {
 
   /// What one thread works with.
   struct Worker {
-    Operand* src = nullptr;       // a product's operand: pixels x channels
-    Operand* diff_dst = nullptr;  // likewise, in backward
+    // Operands of products: pixels x channels, as TiledProduct and GradientProduct want them.
+    Operand* src = nullptr;
+    Operand* diff_dst = nullptr;
     Operand* patches = nullptr;
+    float* src_words = nullptr;       // bf16 with own products: words of two pixels
+    float* diff_dst_words = nullptr;  // likewise
+    float* patch_words = nullptr;     // likewise
     float* tile = nullptr;
     float* depthwise_memory = nullptr;
     float* shifted = nullptr;  // a vector of channels
@@ -115,37 +123,15 @@ class FusedTraining : public Execution {
     std::optional<TiledProduct::Worker> stem;
     std::deque<TiledProduct::Worker> forward;   // by block
     std::deque<TiledProduct::Worker> backward;  // by block
-    std::optional<kernels::Product> weights_first;
-    std::optional<kernels::Product> weights_next;
-    std::optional<kernels::Product> stem_weights_first;
-    std::optional<kernels::Product> stem_weights_next;
+    std::optional<GradientProduct::Worker> weight_gradient;
+    std::optional<GradientProduct::Worker> stem_gradient;
   };
 
   // ---- planning ----
 
-  /// diff_weights (O x I) = diff_dst' (O x pixels) src (pixels x I), over an image; the chunk's next images are added.
-  void plan_weight_gradients() {
-    const auto plan = [&](std::size_t inputs, bool accumulate) {
-      return kernels::PlannedProduct(runtime_, {.rows = static_cast<std::int64_t>(padded_),
-                                                .columns = static_cast<std::int64_t>(inputs),
-                                                .inner = static_cast<std::int64_t>(pixels_),
-                                                .type = kType,
-                                                .a_stride = static_cast<std::int64_t>(padded_),
-                                                .transposed_a = true,
-                                                .b_stride = static_cast<std::int64_t>(inputs),
-                                                .dst_stride = static_cast<std::int64_t>(inputs),
-                                                .accumulate = accumulate});
-    };
-    weight_gradient_first_ = plan(padded_, false);
-    weight_gradient_next_ = plan(padded_, true);
-    stem_weight_gradient_first_ = plan(weights_.patches().columns(), false);
-    stem_weight_gradient_next_ = plan(weights_.patches().columns(), true);
-  }
-
   [[nodiscard]] std::size_t worker_scratchpad_bytes() const {
-    return std::max({weights_.scratchpad_bytes(), weight_gradient_first_.scratchpad_bytes(),
-                     weight_gradient_next_.scratchpad_bytes(), stem_weight_gradient_first_.scratchpad_bytes(),
-                     stem_weight_gradient_next_.scratchpad_bytes()});
+    return std::max(
+        {weights_.scratchpad_bytes(), weight_gradient_.scratchpad_bytes(), stem_gradient_.scratchpad_bytes()});
   }
 
   void add_tensors() {
@@ -172,7 +158,7 @@ class FusedTraining : public Execution {
     memory_.add(moments_.sum, vectors);
     memory_.add(moments_.square, vectors);
     memory_.add(bias_sums_, vectors);
-    memory_.add(weight_sums_, vectors * std::max(padded_, weights_.patches().columns()));
+    memory_.add(weight_sums_, chunks_.count() * std::max(weight_gradient_.sums_floats(), stem_gradient_.sums_floats()));
     std::size_t kernel = 1;
     for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
       kernel = std::max(kernel, weights_.geometry(block).kernel);
@@ -184,13 +170,21 @@ class FusedTraining : public Execution {
   void add_worker_memory(Worker& worker) {
     memory_.add(worker.src, pixels_ * padded_);
     memory_.add(worker.diff_dst, pixels_ * padded_);
-    memory_.add(worker.patches, pixels_ * weights_.patches().columns());
+    memory_.add(worker.patches, weights_.stem().forward->operand_elements());
+    if (pairs_pixels()) {
+      memory_.add(worker.src_words, weight_gradient_.words() * padded_);
+      memory_.add(worker.diff_dst_words, weight_gradient_.words() * padded_);
+      memory_.add(worker.patch_words, stem_gradient_.words() * kernels::padded_channels(weights_.patches().columns()));
+    }
     memory_.add(worker.tile, TiledProduct::tile_floats());
     memory_.add(worker.depthwise_memory, depthwise_floats());
     memory_.add(worker.shifted, padded_);
     memory_.add(worker.sums, padded_);
     memory_.add(worker.scratchpad, worker_scratchpad_bytes());
   }
+
+  /// Words of pixels aren't simply their rows.
+  [[nodiscard]] bool pairs_pixels() const { return Storage::kValuesPerWord == 2 && weight_gradient_.reads_words(); }
 
   [[nodiscard]] std::size_t depthwise_floats() const {
     std::size_t most = 0;
@@ -216,10 +210,8 @@ class FusedTraining : public Execution {
         worker.forward.emplace_back(runtime_, *weights_.pointwise(block).forward, worker.scratchpad);
         worker.backward.emplace_back(runtime_, *weights_.pointwise(block).backward, worker.scratchpad);
       }
-      worker.weights_first.emplace(runtime_, weight_gradient_first_, worker.scratchpad);
-      worker.weights_next.emplace(runtime_, weight_gradient_next_, worker.scratchpad);
-      worker.stem_weights_first.emplace(runtime_, stem_weight_gradient_first_, worker.scratchpad);
-      worker.stem_weights_next.emplace(runtime_, stem_weight_gradient_next_, worker.scratchpad);
+      worker.weight_gradient.emplace(runtime_, weight_gradient_, worker.scratchpad);
+      worker.stem_gradient.emplace(runtime_, stem_gradient_, worker.scratchpad);
     }
     output = {head_.logits(), batch_ * chain_.classes};
   }
@@ -241,10 +233,10 @@ class FusedTraining : public Execution {
     first_backward_ = reports.size();
     add(chain_.head_name, "head", "backward", head_.implementation());
     for (std::size_t block = chain_.blocks.size(); block-- > 0;) {
-      add(chain_.blocks[block].pointwise.name, "pointwise stage", "backward", weight_gradient_next_.implementation());
+      add(chain_.blocks[block].pointwise.name, "pointwise stage", "backward", weight_gradient_.implementation());
       add(chain_.blocks[block].depthwise.name, "depthwise stage", "backward", own);
     }
-    add(chain_.stem.name, "stem stage", "backward", stem_weight_gradient_next_.implementation());
+    add(chain_.stem.name, "stem stage", "backward", stem_gradient_.implementation());
   }
 
   // ---- running ----
@@ -321,7 +313,7 @@ class FusedTraining : public Execution {
   void stem_forward(std::size_t chunk, Worker& worker) {
     clear_moments(chunk);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
-      kernels::extract_patches(weights_.patches(), image_at(image), worker.patches);
+      kernels::extract_patches(weights_.patches(), image_at(image), weights_.stem().forward->operand(), worker.patches);
       worker.stem->run(worker.patches, weights_.stem().packed, weights_.stem().bias, worker.tile,
                        [&](const ProductTile& tile) {
                          gelu_of_tile<StemStorage>(tile, activations_[0].value, stem_slope_, image, chunk);
@@ -362,10 +354,11 @@ class FusedTraining : public Execution {
     }
   }
 
-  /// y = norm(h) + norm(g), the pointwise convolution's input.
-  void pointwise_input(std::size_t block, std::size_t image, Operand* src) {
+  /// y = norm(h) + norm(g), the pointwise convolution's input: into worker.src, or with `words` into its src_words.
+  void pointwise_input(std::size_t block, std::size_t image, bool words, Worker& worker) {
     const FusedNorm& branch = norms_[2 * block + 1];
     const FusedNorm& residual = norms_[2 * block];
+    const kernels::RowLayout layout = weights_.pointwise(block).forward->operand();
     for (std::size_t b = 0; b < blocks_; ++b) {
       const std::size_t channel = b * kStageBlock;
       kernels::norm_forward(kernels::NormForward<Storage>{.value0 = activations_[2 * block + 1].value + at(image, b),
@@ -374,9 +367,15 @@ class FusedTraining : public Execution {
                                                           .scale1 = residual.scale() + channel,
                                                           .shift = residual_shifts_[block] + channel,
                                                           .rows = pixels_,
-                                                          .dst = src + channel,
-                                                          .stride = padded_});
+                                                          .dst = worker.src + b * layout.block,
+                                                          .stride = layout.row,
+                                                          .words = words ? words_at(worker.src_words, b) : nullptr});
     }
+  }
+
+  /// A block of 32 channels in words of pixels.
+  [[nodiscard]] float* words_at(float* words, std::size_t block) const {
+    return words + block * weight_gradient_.words() * kStageBlock;
   }
 
   void pointwise_forward(std::size_t block, std::size_t chunk, Worker& worker) {
@@ -384,7 +383,7 @@ class FusedTraining : public Execution {
     const bool last = block + 1 == chain_.blocks.size();
     const FusedWeights::Dense& weights = weights_.pointwise(block);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
-      pointwise_input(block, image, worker.src);
+      pointwise_input(block, image, false, worker);
       if (last) std::copy_n(moments_.sum + chunk * padded_, padded_, worker.sums);
       worker.forward[block].run(worker.src, weights.packed, weights.bias, worker.tile, [&](const ProductTile& tile) {
         const Activation& dst = activations_[2 * block + 2];
@@ -434,12 +433,17 @@ class FusedTraining : public Execution {
     const FusedNorm& src_norm = norms_[2 * block + 1];
     const bool last = block + 1 == chain_.blocks.size();
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
-      pointwise_input(block, image, worker.src);
+      pointwise_input(block, image, pairs_pixels(), worker);
       const float* const c = last ? shifted_by_head(norm, image, worker) : norm.c();
       before_gelu<Storage>(activation.value, activation.slope, norm, c, last ? nullptr : gradient_, image,
                            bias_sums_ + first, worker);
-      kernels::Product& product = image == chunks_.begin(chunk) ? *worker.weights_first : *worker.weights_next;
-      product.run(worker.diff_dst, worker.src, nullptr, weight_sums_ + first * padded_);
+      const bool begins = image == chunks_.begin(chunk);
+      float* const sums = weight_sums_ + chunk * weight_gradient_.sums_floats();
+      if (pairs_pixels()) {
+        worker.weight_gradient->run(worker.diff_dst_words, worker.src_words, sums, begins);
+      } else {
+        worker.weight_gradient->run(worker.diff_dst, worker.src, sums, begins);
+      }
       worker.backward[block].run(
           worker.diff_dst, weights_.pointwise(block).packed_backward, nullptr, worker.tile,
           [&](const ProductTile& tile) {
@@ -468,10 +472,11 @@ class FusedTraining : public Execution {
     return worker.shifted;
   }
 
-  /// The gradient before a stage's GELU, row-major in worker.diff_dst. `gradient` null: that of the head, in `c`.
+  /// The gradient before a stage's GELU, in worker.diff_dst and its words. `gradient` null: that of the head, in `c`.
   template <class StageStorage>
   void before_gelu(const Value* value, const typename StageStorage::Slope* slope, const FusedNorm& norm, const float* c,
                    const Operand* gradient, std::size_t image, double* bias_sums, Worker& worker) {
+    const kernels::RowLayout layout = weights_.pointwise(0).backward->operand();
     for (std::size_t b = 0; b < blocks_; ++b) {
       const std::size_t channel = b * kStageBlock;
       const std::size_t offset = at(image, b);
@@ -483,8 +488,9 @@ class FusedTraining : public Execution {
                                               .b = norm.b() + channel,
                                               .c = c + channel,
                                               .rows = pixels_,
-                                              .dst = worker.diff_dst + channel,
-                                              .stride = padded_,
+                                              .dst = worker.diff_dst + b * layout.block,
+                                              .stride = layout.row,
+                                              .words = pairs_pixels() ? words_at(worker.diff_dst_words, b) : nullptr,
                                               .sum = bias_sums + channel});
     }
   }
@@ -500,7 +506,7 @@ class FusedTraining : public Execution {
           if (task < chunks) {
             depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
           } else {
-            reduce_dense_gradient(chain_.blocks[block].pointwise, padded_, channels_,
+            reduce_dense_gradient(chain_.blocks[block].pointwise, weight_gradient_, channels_,
                                   static_cast<std::size_t>(task - chunks) * kStageBlock);
           }
         },
@@ -548,42 +554,56 @@ class FusedTraining : public Execution {
   void stem_backward(std::size_t chunk, Worker& worker) {
     const std::size_t first = chunk * padded_;
     std::fill_n(bias_sums_ + first, padded_, 0.0);
-    float* const sums = weight_sums_ + first * weights_.patches().columns();
+    float* const sums = weight_sums_ + chunk * stem_gradient_.sums_floats();
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
       before_gelu<StemStorage>(activations_[0].value, stem_slope_, norms_[0], norms_[0].c(), gradient_, image,
                                bias_sums_ + first, worker);
-      kernels::extract_patches(weights_.patches(), image_at(image), worker.patches);
-      kernels::Product& product =
-          image == chunks_.begin(chunk) ? *worker.stem_weights_first : *worker.stem_weights_next;
-      product.run(worker.diff_dst, worker.patches, nullptr, sums);
+      const kernels::RowLayout layout = weights_.stem().forward->operand();
+      kernels::extract_patches(weights_.patches(), image_at(image), layout, worker.patches);
+      const bool begins = image == chunks_.begin(chunk);
+      if constexpr (Storage::kValuesPerWord == 2) {
+        if (pairs_pixels()) {
+          for (std::size_t column = 0; column < weights_.patches().columns(); column += kStageBlock) {
+            const std::size_t b = column / kStageBlock;
+            kernels::pair_rows(worker.patches + b * layout.block, pixels_, words_at(worker.patch_words, b));
+          }
+          worker.stem_gradient->run(worker.diff_dst_words, worker.patch_words, sums, begins);
+          continue;
+        }
+      }
+      worker.stem_gradient->run(worker.diff_dst, worker.patches, sums, begins);
     }
   }
 
   // ---- adding up the chunks, in their order ----
 
-  /// Rows of a weight gradient from `row` to the block's end, with their biases.
-  void reduce_dense_gradient(const ConvolutionStage& stage, std::size_t columns, std::size_t wanted_columns,
+  /// Rows of a weight gradient (O x `inputs`) from `row` to the block's end, with their biases.
+  void reduce_dense_gradient(const ConvolutionStage& stage, const GradientProduct& product, std::size_t inputs,
                              std::size_t row) {
     const std::span<float> weight = parameters_.gradient(stage.convolution.weight);
     const std::span<float> bias = parameters_.gradient(stage.convolution.bias);
     const std::size_t end = std::min(channels_, row + kStageBlock);
     for (; row < end; ++row) {
-      float* const to = weight.data() + row * wanted_columns;
-      std::copy_n(weight_sums_ + row * columns, wanted_columns, to);
-      double bias_sum = bias_sums_[row];
-      for (std::size_t chunk = 1; chunk < chunks_.count(); ++chunk) {
-        const float* const from = weight_sums_ + (chunk * padded_ + row) * columns;
-        for (std::size_t i = 0; i < wanted_columns; ++i) to[i] += from[i];
-        bias_sum += bias_sums_[chunk * padded_ + row];
+      for (std::size_t input = 0; input < inputs; input += kStageBlock) {
+        const std::size_t count = std::min(kStageBlock, inputs - input);
+        float* const to = weight.data() + row * inputs + input;
+        const float* from = weight_sums_ + product.at(row, input);
+        std::copy_n(from, count, to);
+        for (std::size_t chunk = 1; chunk < chunks_.count(); ++chunk) {
+          from += product.sums_floats();
+          for (std::size_t i = 0; i < count; ++i) to[i] += from[i];
+        }
       }
+      double bias_sum = bias_sums_[row];
+      for (std::size_t chunk = 1; chunk < chunks_.count(); ++chunk) bias_sum += bias_sums_[chunk * padded_ + row];
       bias[row] = static_cast<float>(bias_sum);
     }
   }
 
   void reduce_stem_gradient() {
-    const std::size_t columns = weights_.patches().columns();
     pool_.for_each_task(static_cast<std::int64_t>(blocks_), [&](std::int64_t block, int /*worker*/) {
-      reduce_dense_gradient(chain_.stem, columns, columns, static_cast<std::size_t>(block) * kStageBlock);
+      reduce_dense_gradient(chain_.stem, stem_gradient_, weights_.patches().columns(),
+                            static_cast<std::size_t>(block) * kStageBlock);
     });
   }
 
@@ -606,13 +626,12 @@ class FusedTraining : public Execution {
   std::size_t blocks_;
   BatchChunks chunks_;
   std::vector<std::size_t> chunk_values_;
+  ProductKernels products_;
   FusedWeights weights_;
   FusedHead head_;
   std::vector<Worker> workers_;
-  kernels::PlannedProduct weight_gradient_first_;
-  kernels::PlannedProduct weight_gradient_next_;
-  kernels::PlannedProduct stem_weight_gradient_first_;
-  kernels::PlannedProduct stem_weight_gradient_next_;
+  GradientProduct weight_gradient_;
+  GradientProduct stem_gradient_;
 
   PlacedMemory memory_;
   std::deque<FusedNorm> norms_;          // the stem's, then two for each block
@@ -624,7 +643,7 @@ class FusedTraining : public Execution {
   std::vector<float*> residual_shifts_;  // by block
   ChunkMoments moments_;                 // in backward: sums of the gradient, and of it times the centred values
   double* bias_sums_ = nullptr;          // (chunk, channel)
-  float* weight_sums_ = nullptr;         // (chunk, O, I)
+  float* weight_sums_ = nullptr;         // by chunk: see GradientProduct::at()
   double* depthwise_sums_ = nullptr;     // (chunk, block, ...): see DepthwiseBackward
 
   const float* images_ = nullptr;

@@ -7,7 +7,7 @@ namespace convmixer {
 using kernels::ElementType;
 
 FusedWeights::FusedWeights(const StageChain& chain, Parameters& parameters, kernels::Runtime& runtime, ElementType type,
-                           bool training)
+                           ProductKernels products, bool training)
     : chain_(chain),
       parameters_(parameters),
       runtime_(runtime),
@@ -27,15 +27,12 @@ FusedWeights::FusedWeights(const StageChain& chain, Parameters& parameters, kern
   for (std::size_t i = 0; i <= chain.blocks.size(); ++i) {
     const std::size_t inner = i == 0 ? patches_.columns() : padded_;
     Dense dense;
-    dense.forward = std::make_unique<TiledProduct>(
-        runtime,
-        TiledProductProblem{
-            .rows = pixels, .columns = padded_, .inner = inner, .type = type, .a_stride = inner, .bias = true});
+    const TiledProductProblem problem{.rows = pixels, .columns = padded_, .inner = inner, .type = type, .bias = true};
+    dense.forward = std::make_unique<TiledProduct>(runtime, problem, products);
     if (training && i > 0) {
-      dense.backward = std::make_unique<TiledProduct>(
-          runtime,
-          TiledProductProblem{
-              .rows = pixels, .columns = padded_, .inner = padded_, .type = type, .a_stride = padded_, .bias = false});
+      TiledProductProblem backward = problem;
+      backward.bias = false;
+      dense.backward = std::make_unique<TiledProduct>(runtime, backward, products);
     }
     dense_.push_back(std::move(dense));
   }
@@ -106,7 +103,7 @@ void FusedWeights::refresh(ThreadPool& pool) {
     const auto index = static_cast<std::size_t>(task);
     if (index < packings_.size()) {
       const kernels::OneThread one_thread(runtime_);
-      packings_[index].run();
+      packings_[index]();
     } else if (index - packings_.size() < depthwise_.size()) {
       refresh_depthwise(index - packings_.size());
     } else {

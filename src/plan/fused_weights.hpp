@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -34,8 +35,9 @@ class FusedWeights {
     float* padded = nullptr;  ///< weights with padding channels, where there are any
   };
 
+  /// `products` is own or onednn.
   FusedWeights(const StageChain& chain, Parameters& parameters, kernels::Runtime& runtime, kernels::ElementType type,
-               bool training);
+               ProductKernels products, bool training);
 
   void add_memory(PlacedMemory& memory);
   [[nodiscard]] std::size_t scratchpad_bytes() const;
@@ -67,7 +69,7 @@ class FusedWeights {
   kernels::PatchGeometry patches_;
   std::deque<Dense> dense_;          // the stem, then the blocks' pointwise ones; addresses stay
   std::deque<Depthwise> depthwise_;  // likewise
-  std::vector<kernels::Packing> packings_;
+  std::vector<std::function<void()>> packings_;
 };
 
 }  // namespace convmixer

@@ -1,6 +1,13 @@
 #include "plan/tiled_product.hpp"
 
+#include <memory>
+
 namespace convmixer {
+
+using kernels::Bf16Storage;
+using kernels::ElementType;
+using kernels::F32Storage;
+using kernels::kStageBlock;
 
 namespace {
 
@@ -14,17 +21,21 @@ std::size_t last_part(std::size_t all, std::size_t size) { return (all - 1) % si
 
 }  // namespace
 
-TiledProduct::TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem)
+TiledProduct::TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products)
     : problem_(problem), tile_rows_(tile_rows(problem.rows)), slice_(std::min(kColumns, problem.columns)) {
-  for (const std::size_t columns : {slice_, last_part(problem.columns, slice_)}) {
-    for (const std::size_t rows : {tile_rows_, last_part(problem.rows, tile_rows_)}) {
+  if (products == ProductKernels::onednn) plan_onednn(runtime);
+}
+
+void TiledProduct::plan_onednn(kernels::Runtime& runtime) {
+  for (const std::size_t columns : {slice_, last_part(problem_.columns, slice_)}) {
+    for (const std::size_t rows : {tile_rows_, last_part(problem_.rows, tile_rows_)}) {
       const kernels::ProductProblem part{.rows = static_cast<std::int64_t>(rows),
                                          .columns = static_cast<std::int64_t>(columns),
-                                         .inner = static_cast<std::int64_t>(problem.inner),
-                                         .type = problem.type,
-                                         .a_stride = static_cast<std::int64_t>(problem.a_stride),
+                                         .inner = static_cast<std::int64_t>(problem_.inner),
+                                         .type = problem_.type,
+                                         .a_stride = static_cast<std::int64_t>(problem_.inner),
                                          .dst_stride = static_cast<std::int64_t>(kColumns),
-                                         .bias = problem.bias};
+                                         .bias = problem_.bias};
       // Tiles of all heights read the same packed weights.
       const bool packed_before = planned_.size() % 2 == 1;
       const kernels::Layout packed = packed_before ? planned_.back().packed() : kernels::Layout();
@@ -33,6 +44,8 @@ TiledProduct::TiledProduct(kernels::Runtime& runtime, const TiledProductProblem&
   }
 }
 
+std::string TiledProduct::implementation() const { return is_own() ? "own" : planned(false, false).implementation(); }
+
 std::size_t TiledProduct::scratchpad_bytes() const {
   std::size_t most = 0;
   for (const kernels::PlannedProduct& product : planned_) most = std::max(most, product.scratchpad_bytes());
@@ -40,16 +53,40 @@ std::size_t TiledProduct::scratchpad_bytes() const {
 }
 
 std::size_t TiledProduct::packed_bytes() const {
-  return ((problem_.columns - 1) / slice_) * slice_bytes(false) + slice_bytes(problem_.columns % slice_ != 0);
+  if (!is_own()) {
+    return ((problem_.columns - 1) / slice_) * slice_bytes(false) + slice_bytes(problem_.columns % slice_ != 0);
+  }
+  const auto floats = problem_.type == ElementType::f32 ? kernels::packed_panels_size<F32Storage>
+                                                        : kernels::packed_panels_size<Bf16Storage>;
+  return floats(problem_.inner, problem_.columns) * sizeof(float);
+}
+
+kernels::RowLayout TiledProduct::operand() const {
+  return is_own() ? kernels::RowLayout{kStageBlock, problem_.rows * kStageBlock}
+                  : kernels::RowLayout{problem_.inner, kStageBlock};
+}
+
+std::size_t TiledProduct::operand_elements() const {
+  return problem_.rows * (is_own() ? kernels::padded_channels(problem_.inner) : problem_.inner);
 }
 
 void TiledProduct::add_packings(kernels::Runtime& runtime, const float* from, std::size_t row_stride,
                                 std::size_t column_stride, std::byte* to,
-                                std::vector<kernels::Packing>& packings) const {
+                                std::vector<std::function<void()>>& packings) const {
+  if (is_own()) {
+    const auto pack =
+        problem_.type == ElementType::f32 ? kernels::pack_panels<F32Storage> : kernels::pack_panels<Bf16Storage>;
+    packings.emplace_back([=, inner = problem_.inner, columns = problem_.columns] {
+      pack(from, row_stride, column_stride, inner, columns, reinterpret_cast<float*>(to));
+    });
+    return;
+  }
   for (std::size_t column = 0; column < problem_.columns; column += slice_) {
     const bool last = problem_.columns - column < slice_;
-    packings.emplace_back(runtime, planned(false, last), from + column * column_stride,
-                          static_cast<std::int64_t>(row_stride), static_cast<std::int64_t>(column_stride), to);
+    const auto packing = std::make_shared<kernels::Packing>(
+        runtime, planned(false, last), from + column * column_stride, static_cast<std::int64_t>(row_stride),
+        static_cast<std::int64_t>(column_stride), to);
+    packings.emplace_back([packing] { packing->run(); });
     to += slice_bytes(last);
   }
 }

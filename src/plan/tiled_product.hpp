@@ -2,10 +2,14 @@
 /// operation has read them.
 #pragma once
 
+#include "convmixer/plan/plan.hpp"
 #include "kernels/matrix_product.hpp"
+#include "kernels/panel_product.hpp"
+#include "kernels/stage_storage.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,11 +20,10 @@ struct TiledProductProblem {
   std::size_t columns;  ///< channels of the result, whole blocks of 32
   std::size_t inner;    ///< channels of the operand, or values of a patch
   kernels::ElementType type;
-  std::size_t a_stride;  ///< elements between rows of the operand
   bool bias;
 };
 
-/// One tile of a result: rows x columns floats, rows kColumns apart.
+/// One tile of a result: rows x columns floats, rows `stride` apart.
 struct ProductTile {
   const float* values;
   std::size_t stride;
@@ -35,33 +38,71 @@ class TiledProduct {
   static constexpr std::size_t kRows = 128;    ///< with kColumns f32 values each: 32 KiB
   static constexpr std::size_t kColumns = 64;  ///< at most
 
-  TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem);
+  /// `products` is own or onednn.
+  TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products);
 
-  [[nodiscard]] const std::string& implementation() const { return planned(false, false).implementation(); }
+  [[nodiscard]] std::string implementation() const;
   [[nodiscard]] std::size_t scratchpad_bytes() const;
   [[nodiscard]] static constexpr std::size_t tile_floats() { return kRows * kColumns; }
   [[nodiscard]] std::size_t packed_bytes() const;
 
+  /// How the operand's rows lie, and how many elements they take.
+  [[nodiscard]] kernels::RowLayout operand() const;
+  [[nodiscard]] std::size_t operand_elements() const;
+
   /// Adds what packs the weights: element (i, j) of the `inner` x `columns` matrix at
-  /// from[i * row_stride + j * column_stride].
+  /// from[i * row_stride + j * column_stride]. Each runs on one thread, under kernels::OneThread.
   void add_packings(kernels::Runtime& runtime, const float* from, std::size_t row_stride, std::size_t column_stride,
-                    std::byte* to, std::vector<kernels::Packing>& packings) const;
+                    std::byte* to, std::vector<std::function<void()>>& packings) const;
 
   /// What one worker needs to run it.
   class Worker {
    public:
     Worker(kernels::Runtime& runtime, const TiledProduct& product, void* scratchpad);
 
-    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats(), `a` and `packed` are bytes of the type.
+    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats().
     template <typename Use>
     void run(const void* a, const std::byte* packed, const float* bias, float* tile, const Use& use) {
+      if (!products_.empty()) {
+        run_onednn(a, packed, bias, tile, use);
+      } else if (product_->problem_.type == kernels::ElementType::f32) {
+        run_own<kernels::F32Storage>(static_cast<const float*>(a), packed, bias, tile, use);
+      } else {
+        run_own<kernels::Bf16Storage>(static_cast<const kernels::Bf16*>(a), packed, bias, tile, use);
+      }
+    }
+
+   private:
+    template <class Storage, typename Use>
+    void run_own(const typename Storage::Operand* a, const std::byte* packed, const float* bias, float* tile,
+                 const Use& use) {
+      const TiledProductProblem& p = product_->problem_;
+      const float* panel = reinterpret_cast<const float*>(packed);
+      for (std::size_t column = 0; column < p.columns; column += kernels::kStageBlock) {
+        for (std::size_t row = 0; row < p.rows; row += product_->tile_rows_) {
+          const std::size_t rows = std::min(product_->tile_rows_, p.rows - row);
+          kernels::multiply_rows<Storage>({.a = a + row * kernels::kStageBlock,
+                                           .a_block = p.rows * kernels::kStageBlock,
+                                           .b = panel,
+                                           .rows = rows,
+                                           .inner = p.inner,
+                                           .bias = bias == nullptr ? nullptr : bias + column,
+                                           .dst = tile});
+          use(ProductTile{tile, kernels::kStageBlock, row, rows, column, kernels::kStageBlock});
+        }
+        panel += kernels::packed_panels_size<Storage>(p.inner, kernels::kStageBlock);
+      }
+    }
+
+    template <typename Use>
+    void run_onednn(const void* a, const std::byte* packed, const float* bias, float* tile, const Use& use) {
       const TiledProductProblem& p = product_->problem_;
       for (std::size_t column = 0; column < p.columns; column += product_->slice_) {
         const std::size_t columns = std::min(product_->slice_, p.columns - column);
         for (std::size_t row = 0; row < p.rows; row += product_->tile_rows_) {
           const std::size_t rows = std::min(product_->tile_rows_, p.rows - row);
           kernels::Product& product = products_[index(rows != product_->tile_rows_, columns != product_->slice_)];
-          product.run(static_cast<const std::byte*>(a) + row * p.a_stride * product_->element_bytes(), packed,
+          product.run(static_cast<const std::byte*>(a) + row * p.inner * product_->element_bytes(), packed,
                       bias == nullptr ? nullptr : bias + column, tile);
           use(ProductTile{tile, kColumns, row, rows, column, columns});
         }
@@ -69,15 +110,16 @@ class TiledProduct {
       }
     }
 
-   private:
     const TiledProduct* product_;
-    std::vector<kernels::Product> products_;  // by index()
+    std::vector<kernels::Product> products_;  // oneDNN's, by index(); none if it runs own kernels
   };
 
  private:
   static std::size_t index(bool last_rows, bool last_columns) {
     return (last_rows ? 1U : 0U) + (last_columns ? 2U : 0U);
   }
+  void plan_onednn(kernels::Runtime& runtime);
+  [[nodiscard]] bool is_own() const { return planned_.empty(); }
   [[nodiscard]] const kernels::PlannedProduct& planned(bool last_rows, bool last_columns) const {
     return planned_[index(last_rows, last_columns)];
   }

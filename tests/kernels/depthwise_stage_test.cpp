@@ -58,7 +58,7 @@ Values<float> packed(const Values<float>& filters, std::size_t kernel, bool flip
 
 /// How far off the product of two numbers is, relative to it, because of the rounding of what is multiplied.
 template <class Storage>
-constexpr double kFactorsRounded = Storage::kPixelsPerWord == 1 ? 0.0 : 2.0 * kBf16 + kBf16* kBf16;
+constexpr double kFactorsRounded = Storage::kValuesPerWord == 1 ? 0.0 : 2.0 * kBf16 + kBf16* kBf16;
 
 /// Calls visit(tap, pixel read by it) for the taps of output pixel (y, x) that lie in the image.
 template <typename Visit>
@@ -376,7 +376,7 @@ TEST_P(DepthwiseStage, FindsItsBordersEmptyWhateverRanBefore) {
 /// Tap `column` of a packed row, which begins at `row`.
 template <class Storage>
 float packed_tap(const float* row, std::size_t column) {
-  if constexpr (Storage::kPixelsPerWord == 1) {
+  if constexpr (Storage::kValuesPerWord == 1) {
     return row[column * 16];
   } else {
     std::uint32_t pair = 0;
@@ -398,11 +398,11 @@ void check_packing() {
         pack_depthwise<Storage>(weights, channels, kernel, flipped, result);
         for (std::size_t c = 0; c < padded_channels(channels); ++c) {
           for (std::size_t y = 0; y < kernel; ++y) {
-            for (std::size_t x = 0; x < words * Storage::kPixelsPerWord; ++x) {
+            for (std::size_t x = 0; x < words * Storage::kValuesPerWord; ++x) {
               const std::size_t from_y = flipped ? kernel - 1 - y : y;
               const std::size_t from_x = flipped ? kernel - 1 - x : x;
               const float tap = c < channels && x < kernel ? weights[c * taps + from_y * kernel + from_x] : 0.0F;
-              const float expected = Storage::kPixelsPerWord == 1 ? tap : from_bf16(to_bf16(tap));
+              const float expected = Storage::kValuesPerWord == 1 ? tap : from_bf16(to_bf16(tap));
               const float* const row = result.data() + (c / 16 * kernel + y) * words * 16 + c % 16;
               ASSERT_EQ(packed_tap<Storage>(row, x), expected)
                   << channels << " channels, kernel " << kernel << ", channel " << c << ", tap " << y << ", " << x;

@@ -184,6 +184,25 @@ TEST_P(NormStage, GeluCutsActivationsOffWhereABinary16Ends) {
 
 // ---- norm, forward ----
 
+/// Row `row` of words of two rows.
+double paired_number(const Values<float>& words, std::size_t row, std::size_t channel) {
+  std::uint32_t pair = 0;
+  std::memcpy(&pair, &words[row / 2 * kStageBlock + channel], sizeof pair);
+  return number(from_bf16(static_cast<std::uint16_t>(row % 2 == 0 ? pair & 0xffffU : pair >> 16)));
+}
+
+/// Words of pairs are as rows are, but for the rounding of ties.
+template <typename Operand>
+void expect_paired(const Values<float>& words, const Values<Operand>& rows, std::size_t count, std::size_t stride) {
+  for (std::size_t row = 0; row < (count + 1) / 2 * 2; ++row) {
+    for (std::size_t channel = 0; channel < kStageBlock; ++channel) {
+      const double expected = row < count ? number(rows[row * stride + channel]) : 0.0;
+      ASSERT_NEAR(paired_number(words, row, channel), expected, 2.0 * kBf16 * std::abs(expected))
+          << "row " << row << ", channel " << channel;
+    }
+  }
+}
+
 template <class Storage>
 void check_norm_forward() {
   using Value = typename Storage::Value;

@@ -46,14 +46,23 @@ TEST(Patches, AreWhatAConvolutionSeesAtEachPixel) {
     ASSERT_EQ(g.rows(), g.out_height * g.out_width);
     ASSERT_EQ(g.columns(), g.channels * g.kernel * g.kernel);
     const auto image = random_values<float>(g.channels * g.height * g.width, 1);
-    auto in_f32 = untouched<float>(g.rows() * g.columns());
-    auto in_bf16 = untouched<Bf16>(g.rows() * g.columns());
-    extract_patches(g, image.data(), in_f32.data());
-    extract_patches(g, image.data(), in_bf16.data());
-    for (std::size_t i = 0; i < in_f32.size(); ++i) {
-      const float expected = expected_value(g, image, i / g.columns(), i % g.columns());
-      ASSERT_EQ(in_f32[i], expected) << "row " << i / g.columns() << ", column " << i % g.columns();
-      ASSERT_EQ(in_bf16[i].bits, to_bf16(expected)) << "row " << i / g.columns() << ", column " << i % g.columns();
+    const std::size_t padded = padded_channels(g.columns());
+    for (const bool blocked : {false, true}) {
+      const RowLayout layout =
+          blocked ? RowLayout{kStageBlock, g.rows() * kStageBlock} : RowLayout{g.columns(), kStageBlock};
+      const std::size_t end = blocked ? padded : g.columns();
+      auto in_f32 = untouched<float>(g.rows() * end);
+      auto in_bf16 = untouched<Bf16>(g.rows() * end);
+      extract_patches(g, image.data(), layout, in_f32.data());
+      extract_patches(g, image.data(), layout, in_bf16.data());
+      for (std::size_t row = 0; row < g.rows(); ++row) {
+        for (std::size_t column = 0; column < end; ++column) {
+          const std::size_t at = row * layout.row + column / kStageBlock * layout.block + column % kStageBlock;
+          const float expected = column < g.columns() ? expected_value(g, image, row, column) : 0.0F;
+          ASSERT_EQ(in_f32[at], expected) << "row " << row << ", column " << column;
+          ASSERT_EQ(in_bf16[at].bits, to_bf16(expected)) << "row " << row << ", column " << column;
+        }
+      }
     }
   }
 }

@@ -92,11 +92,13 @@ struct Outcome {
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
-Outcome train(const Case& one, Precision precision, PlanSchedule schedule, Engine& engine) {
+Outcome train(const Case& one, Precision precision, PlanSchedule schedule, Engine& engine,
+              ProductKernels products = ProductKernels::automatic) {
   const Graph graph = make_convmixer(one.model);
   Parameters parameters(graph);
   randomise(parameters);
-  Plan plan(graph, parameters, engine, {.batch_size = one.batch, .precision = precision, .schedule = schedule});
+  Plan plan(graph, parameters, engine,
+            {.batch_size = one.batch, .precision = precision, .schedule = schedule, .products = products});
   const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
   const std::vector<float> gradient = random_values(one.batch * one.model.classes, 2);
   Outcome outcome;
@@ -220,6 +222,19 @@ TEST_P(FusedPlan, AgreesWithPlainLoopsWithinBf16Rounding) {
   const Case& one = GetParam();
   expect_close(train(one, Precision::bf16, PlanSchedule::fused, test_engine()), Expected(one),
                {1e-2, 3e-2, 2e-3, BiasError::to_parts});
+}
+
+// Where there is a matrix unit, products are oneDNN's, from operands that lie otherwise.
+TEST_P(FusedPlan, AgreesOnOwnProductsAndOneDnns) {
+  const Case& one = GetParam();
+  const auto outcome = [&](Precision precision, ProductKernels products) {
+    return train(one, precision, PlanSchedule::fused, test_engine(), products);
+  };
+  expect_close(one, outcome(Precision::f32, ProductKernels::own), outcome(Precision::f32, ProductKernels::onednn),
+               3e-5);
+  if (!Engine::supports(Precision::bf16)) return;
+  expect_close(one, outcome(Precision::bf16, ProductKernels::own), outcome(Precision::bf16, ProductKernels::onednn),
+               1e-2);
 }
 
 TEST_P(FusedPlan, IsTheSameToTheLastBitForAnyNumberOfThreads) {

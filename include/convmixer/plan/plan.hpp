@@ -40,13 +40,21 @@ enum class PlanSchedule {
 /// Throws Error (usage) if they exclude each other.
 void check_schedule_and_layout(PlanSchedule schedule, LayoutPolicy layout);
 
+/// Which kernels multiply the matrices of fused stages.
+enum class ProductKernels {
+  automatic,  ///< oneDNN's where the CPU has a matrix unit for the precision (AMX), else own ones
+  own,
+  onednn,
+};
+
 struct PlanOptions {
   std::int64_t batch_size = 1;
   Precision precision = Precision::f32;
   PlanMode mode = PlanMode::training;
   LayoutPolicy layout = LayoutPolicy::automatic;
   PlanSchedule schedule = PlanSchedule::automatic;
-  bool input_gradient = false;  ///< also compute the gradient of the input image (tests)
+  ProductKernels products = ProductKernels::automatic;  ///< of fused plans
+  bool input_gradient = false;                          ///< also compute the gradient of the input image (tests)
 };
 
 /// One primitive of a plan, for reports.

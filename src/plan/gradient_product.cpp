@@ -1,0 +1,76 @@
+#include "plan/gradient_product.hpp"
+
+#include <algorithm>
+
+namespace convmixer {
+
+using kernels::ElementType;
+using kernels::kStageBlock;
+
+GradientProduct::GradientProduct(kernels::Runtime& runtime, const GradientProductProblem& problem,
+                                 ProductKernels products)
+    : problem_(problem) {
+  if (products == ProductKernels::own) return;
+  const auto plan = [&](bool accumulate) {
+    return kernels::PlannedProduct(runtime, {.rows = static_cast<std::int64_t>(problem.outputs),
+                                             .columns = static_cast<std::int64_t>(problem.inputs),
+                                             .inner = static_cast<std::int64_t>(problem.pixels),
+                                             .type = problem.type,
+                                             .a_stride = static_cast<std::int64_t>(problem.outputs),
+                                             .transposed_a = true,
+                                             .b_stride = static_cast<std::int64_t>(problem.inputs),
+                                             .dst_stride = static_cast<std::int64_t>(problem.inputs),
+                                             .accumulate = accumulate});
+  };
+  first_ = plan(false);
+  next_ = plan(true);
+}
+
+std::string GradientProduct::implementation() const { return is_own() ? "own" : next_->implementation(); }
+
+std::size_t GradientProduct::scratchpad_bytes() const {
+  return is_own() ? 0 : std::max(first_->scratchpad_bytes(), next_->scratchpad_bytes());
+}
+
+std::size_t GradientProduct::words() const {
+  return problem_.type == ElementType::f32 ? problem_.pixels : kernels::words_of<kernels::Bf16Storage>(problem_.pixels);
+}
+
+std::size_t GradientProduct::sums_floats() const {
+  return problem_.outputs * (is_own() ? kernels::padded_channels(problem_.inputs) : problem_.inputs);
+}
+
+GradientProduct::Worker::Worker(kernels::Runtime& runtime, const GradientProduct& product, void* scratchpad)
+    : product_(&product) {
+  if (product.is_own()) return;
+  first_.emplace(runtime, *product.first_, scratchpad);
+  next_.emplace(runtime, *product.next_, scratchpad);
+}
+
+void GradientProduct::Worker::run(const void* diff_dst, const void* src, float* sums, bool first) {
+  if (!product_->is_own()) {
+    (first ? *first_ : *next_).run(diff_dst, src, nullptr, sums);
+  } else if (product_->problem_.type == ElementType::f32) {
+    run_own<kernels::F32Storage>(static_cast<const float*>(diff_dst), static_cast<const float*>(src), sums, first);
+  } else {
+    run_own<kernels::Bf16Storage>(static_cast<const float*>(diff_dst), static_cast<const float*>(src), sums, first);
+  }
+}
+
+template <class Storage>
+void GradientProduct::Worker::run_own(const float* diff_dst, const float* src, float* sums, bool first) const {
+  const GradientProductProblem& p = product_->problem_;
+  const std::size_t words = product_->words();
+  // Panels of inputs outside: one of them and one of outputs fit into the first-level cache.
+  for (std::size_t input = 0; input < p.inputs; input += kStageBlock) {
+    for (std::size_t output = 0; output < p.outputs; output += kStageBlock) {
+      kernels::multiply_columns<Storage>({.a = diff_dst + output * words,
+                                          .b = src + input * words,
+                                          .words = words,
+                                          .accumulate = !first,
+                                          .dst = sums + product_->at(output, input)});
+    }
+  }
+}
+
+}  // namespace convmixer
