@@ -11,8 +11,9 @@ using kernels::kStageBlock;
 
 namespace {
 
-std::size_t tile_rows(std::size_t rows) {
-  const std::size_t tiles = (rows + TiledProduct::kRows - 1) / TiledProduct::kRows;
+/// Tiles of about the same height, `most` at most.
+std::size_t tile_rows(std::size_t rows, std::size_t most) {
+  const std::size_t tiles = (rows + most - 1) / most;
   return (rows + tiles - 1) / tiles;
 }
 
@@ -22,7 +23,9 @@ std::size_t last_part(std::size_t all, std::size_t size) { return (all - 1) % si
 }  // namespace
 
 TiledProduct::TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products)
-    : problem_(problem), tile_rows_(tile_rows(problem.rows)), slice_(std::min(kColumns, problem.columns)) {
+    : problem_(problem),
+      tile_rows_(tile_rows(problem.rows, products == ProductKernels::own ? kOwnRows : kOnednnRows)),
+      slice_(std::min(kOnednnColumns, problem.columns)) {
   if (products == ProductKernels::onednn) plan_onednn(runtime);
 }
 
@@ -34,7 +37,7 @@ void TiledProduct::plan_onednn(kernels::Runtime& runtime) {
                                          .inner = static_cast<std::int64_t>(problem_.inner),
                                          .type = problem_.type,
                                          .a_stride = static_cast<std::int64_t>(problem_.inner),
-                                         .dst_stride = static_cast<std::int64_t>(kColumns),
+                                         .dst_stride = static_cast<std::int64_t>(kOnednnColumns),
                                          .bias = problem_.bias};
       // Tiles of all heights read the same packed weights.
       const bool packed_before = planned_.size() % 2 == 1;

@@ -35,15 +35,20 @@ struct ProductTile {
 
 class TiledProduct {
  public:
-  static constexpr std::size_t kRows = 128;    ///< with kColumns f32 values each: 32 KiB
-  static constexpr std::size_t kColumns = 64;  ///< at most
+  // A tile's 32 KiB of f32 values, in columns and rows at most:
+  static constexpr std::size_t kOwnColumns = kernels::kStageBlock;
+  static constexpr std::size_t kOwnRows = 256;
+  static constexpr std::size_t kOnednnColumns = 64;
+  static constexpr std::size_t kOnednnRows = 128;
 
   /// `products` is own or onednn.
   TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products);
 
+  static_assert(kOwnRows * kOwnColumns == kOnednnRows * kOnednnColumns);
+
   [[nodiscard]] std::string implementation() const;
   [[nodiscard]] std::size_t scratchpad_bytes() const;
-  [[nodiscard]] static constexpr std::size_t tile_floats() { return kRows * kColumns; }
+  [[nodiscard]] static constexpr std::size_t tile_floats() { return kOwnRows * kOwnColumns; }
   [[nodiscard]] std::size_t packed_bytes() const;
 
   /// How the operand's rows lie, and how many elements they take.
@@ -104,7 +109,7 @@ class TiledProduct {
           kernels::Product& product = products_[index(rows != product_->tile_rows_, columns != product_->slice_)];
           product.run(static_cast<const std::byte*>(a) + row * p.inner * product_->element_bytes(), packed,
                       bias == nullptr ? nullptr : bias + column, tile);
-          use(ProductTile{tile, kColumns, row, rows, column, columns});
+          use(ProductTile{tile, kOnednnColumns, row, rows, column, columns});
         }
         packed += product_->slice_bytes(columns != product_->slice_);
       }

@@ -234,7 +234,7 @@ TEST_P(FusedPlan, AgreesOnOwnProductsAndOneDnns) {
                3e-5);
   if (!Engine::supports(Precision::bf16)) return;
   expect_close(one, outcome(Precision::bf16, ProductKernels::own), outcome(Precision::bf16, ProductKernels::onednn),
-               1e-2);
+               2e-2);  // a last bit that differs in one block is a difference of many in the next
 }
 
 TEST_P(FusedPlan, IsTheSameToTheLastBitForAnyNumberOfThreads) {
