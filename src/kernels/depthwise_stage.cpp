@@ -25,6 +25,35 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 /// Pixels computed at once, each in a register: with a row of taps and one input they fill the registers.
 constexpr std::size_t kTile = HWY_TARGET <= HWY_AVX3 ? 16 : 4;
+/// Asks for a stage's next operands, a block on from those at hand (tensors lie in one piece, block after block and
+/// image after image), while the multiply-adds run: some lines for each row of the convolution, into the second level.
+template <std::size_t kStreams>
+class NextBlock {
+ public:
+  /// `rows` is how often row() will be called.
+  NextBlock(std::array<const void*, kStreams> at, std::array<std::size_t, kStreams> bytes, std::size_t rows)
+      : rows_(rows) {
+    for (std::size_t i = 0; i < kStreams; ++i) {
+      at_[i] = static_cast<const std::byte*>(at[i]) + bytes[i];
+      end_[i] = at_[i] + bytes[i];
+      step_[i] = (bytes[i] / kLine + rows - 1) / rows * kLine;
+    }
+  }
+  HWY_INLINE void row() {
+    for (std::size_t i = 0; i < kStreams; ++i) {
+      const std::byte* const end = std::min(at_[i] + step_[i], end_[i]);
+      for (; at_[i] < end; at_[i] += kLine) __builtin_prefetch(at_[i], 0, 2);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  std::size_t rows_;
+  const std::byte* at_[kStreams];
+  const std::byte* end_[kStreams];
+  std::size_t step_[kStreams];
+};
+
 /// Columns of taps in one pass.
 constexpr std::size_t kMostColumns = 9;
 
@@ -116,13 +145,14 @@ HWY_INLINE void convolve_tile(const ConvolveRows& a, const float* src, float* ds
   }
 }
 
-template <class Storage, std::size_t kWords>
-void convolve_columns(const ConvolveRows& a) {
+template <class Storage, std::size_t kWords, class Next>
+void convolve_columns(const ConvolveRows& a, Next& next) {
   const StageFloats d;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
     for (std::size_t row = 0; row < a.height; ++row) {
       const float* const src = a.src + row * a.src_width * kGroup + lane;
       float* const dst = a.dst + row * a.width * kGroup + lane;
+      next.row();
       for (std::size_t w = 0; w < a.width;) {
         const std::size_t left = a.width - w;
         const float* const from = src + w * kGroup;
@@ -176,9 +206,9 @@ HWY_INLINE void for_columns(std::size_t kernel, const Visit& visit) {
 static_assert(kMostColumns == 9);
 
 /// dst = bias (null: 0) + taps * src.
-template <class Storage>
+template <class Storage, class Next>
 void convolve(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& areas, const float* filters,
-              const float* bias) {
+              const float* bias, Next& next) {
   alignas(64) static constexpr std::array<float, kGroup> kNoBias{};
   for_columns(geometry.kernel, [&](auto columns, std::size_t column) HWY_ATTR {
     convolve_columns<Storage, depthwise_row_words<Storage>(decltype(columns)::value)>(
@@ -192,7 +222,8 @@ void convolve(const DepthwiseGeometry& geometry, const DepthwiseScratch::Areas& 
          .bias = column > 0        ? nullptr
                  : bias != nullptr ? bias
                                    : kNoBias.data(),
-         .dst = areas.tile});
+         .dst = areas.tile},
+        next);
   });
 }
 
@@ -268,8 +299,8 @@ void add_tap_columns(const DepthwiseGeometry& geometry, const DepthwiseScratch::
 
 /// One half of the block: 16 channels from `half`.
 template <class Storage>
-void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas,
-                            std::size_t half) {
+void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t half,
+                            NextBlock<1>& next) {
   const StageFloats d;
   const DepthwiseGeometry& g = a.geometry;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
@@ -279,12 +310,12 @@ void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseS
       const auto* const src = a.src + y * g.width * kStageBlock + half + lane;
       float* const to = areas.padded + ((y + g.padding_begin) * areas.padded_width + g.padding_begin) * kGroup + lane;
       put_padded_row<Storage>(g.width, g.padding_begin > 0, to, [&](std::size_t x) HWY_ATTR {
-        prefetch_ahead(src + x * kStageBlock);
         return hn::MulAdd(load_stage(d, src + x * kStageBlock), scale, shift);
       });
     }
   }
-  convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), a.bias + half);
+  convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), a.bias + half,
+                    next);
   MomentSums moments = a.moments;
   if (moments.sum != nullptr) {
     moments.origin += half;
@@ -321,9 +352,6 @@ void stage_backward(const DepthwiseBackward<Storage>& arguments, const Depthwise
       StageVector sum = hn::Zero(d);
       put_padded_row<Storage>(g.width, padding > 0, padded, [&](std::size_t x) HWY_ATTR {
         const std::size_t at = row + x * kStageBlock;
-        prefetch_ahead(arguments.gradient + at);
-        prefetch_ahead(arguments.value + at);
-        prefetch_ahead(arguments.slope + at);
         const StageVector gradient =
             norm_gradient<Storage, true>(arguments.gradient, arguments.value, arguments.slope, at, a, b, c);
         sum = hn::Add(sum, gradient);
@@ -331,7 +359,6 @@ void stage_backward(const DepthwiseBackward<Storage>& arguments, const Depthwise
       });
       put_plain_row<Storage>(g.width, plain, [&](std::size_t x) HWY_ATTR {
         const std::size_t at = row + x * kStageBlock;
-        prefetch_ahead(arguments.src + at);
         return hn::MulAdd(load_stage(d, arguments.src + at), scale, shift);
       });
       add_to_doubles(sum, bias_sums + lane);
@@ -341,14 +368,14 @@ void stage_backward(const DepthwiseBackward<Storage>& arguments, const Depthwise
 
 template <class Storage>
 void depthwise_backward_half(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas,
-                             std::size_t half) {
+                             std::size_t half, NextBlock<4>& next) {
   const DepthwiseGeometry& g = a.geometry;
   const std::size_t taps = g.kernel * g.kernel;
   double* const sums = a.sums + half * (taps + 1);
   stage_backward(a, areas, half, sums + taps * kGroup);
   for_columns(g.kernel, [&](auto columns, std::size_t column)
                             HWY_ATTR { add_tap_columns<Storage, decltype(columns)::value>(g, areas, column, sums); });
-  convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), nullptr);
+  convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), nullptr, next);
   gradient_sums_any<Storage>({.src = areas.tile,
                               .stride = kGroup,
                               .rows = g.height * g.width,
@@ -361,17 +388,34 @@ void depthwise_backward_half(const DepthwiseBackward<Storage>& a, const Depthwis
                               .second = a.second + half});
 }
 
+template <class Storage>
+void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas) {
+  const std::size_t block = a.geometry.height * a.geometry.width * kStageBlock;
+  NextBlock<1> next({a.src}, {block * sizeof *a.src}, 2 * a.geometry.height);
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_forward_half(a, areas, half, next);
+}
+
+template <class Storage>
+void depthwise_backward_any(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas) {
+  const std::size_t block = a.geometry.height * a.geometry.width * kStageBlock;
+  NextBlock<4> next(
+      {a.gradient, a.value, a.slope, a.src},
+      {block * sizeof *a.gradient, block * sizeof *a.value, block * sizeof *a.slope, block * sizeof *a.src},
+      2 * a.geometry.height);
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_backward_half(a, areas, half, next);
+}
+
 void depthwise_forward_f32(const DepthwiseForward<F32Storage>& a, const DepthwiseScratch::Areas& areas) {
-  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_forward_half(a, areas, half);
+  depthwise_forward_any(a, areas);
 }
 void depthwise_forward_bf16(const DepthwiseForward<Bf16Storage>& a, const DepthwiseScratch::Areas& areas) {
-  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_forward_half(a, areas, half);
+  depthwise_forward_any(a, areas);
 }
 void depthwise_backward_f32(const DepthwiseBackward<F32Storage>& a, const DepthwiseScratch::Areas& areas) {
-  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_backward_half(a, areas, half);
+  depthwise_backward_any(a, areas);
 }
 void depthwise_backward_bf16(const DepthwiseBackward<Bf16Storage>& a, const DepthwiseScratch::Areas& areas) {
-  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_backward_half(a, areas, half);
+  depthwise_backward_any(a, areas);
 }
 
 }  // namespace convmixer::kernels::HWY_NAMESPACE
