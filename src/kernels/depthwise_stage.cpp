@@ -333,7 +333,7 @@ void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseS
 
 /// Stages the gradient before the GELU, padded, and the convolution's input, plain; adds up the bias's gradient.
 template <class Storage>
-void stage_backward(const DepthwiseBackward<Storage>& arguments, const DepthwiseScratch::Areas& areas, std::size_t half,
+void stage_backward(DepthwiseBackward<Storage> arguments, DepthwiseScratch::Areas areas, std::size_t half,
                     double* bias_sums) {
   const StageFloats d;
   const DepthwiseGeometry& g = arguments.geometry;

@@ -23,6 +23,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using StageFloats = hn::CappedTag<float, kGroup>;
 using StageVector = hn::Vec<StageFloats>;
 
+// The loops take their arguments by value: what they store might otherwise change them, for all the compiler knows.
+
 /// Rows added up in f32 before the sums go to double.
 constexpr std::size_t kStageRowsInF32 = 32;
 
@@ -78,7 +80,7 @@ HWY_INLINE void add_to_doubles(const StageVector (&values)[kVectors], double* su
 }
 
 template <class Storage, std::size_t kGroups, bool kTraining>
-void gelu_forward_rows(const GeluForward<Storage>& a) {
+void gelu_forward_rows(GeluForward<Storage> a) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<kGroups>;
   const typename GeluFor<Storage, StageFloats>::Type gelu(d);
@@ -126,7 +128,7 @@ void gelu_forward_any(const GeluForward<Storage>& a) {
 }
 
 template <class Storage, bool kResidual, bool kWords>
-void norm_forward_rows(const NormForward<Storage>& a) {
+void norm_forward_rows(NormForward<Storage> a) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<2>;
   const RowCoefficients<kVectors> scale0(a.scale0);
@@ -196,7 +198,7 @@ HWY_INLINE StageVector norm_gradient(const typename Storage::Operand* diff_dst, 
 }
 
 template <class Storage, bool kDiffDst, bool kWords>
-void norm_backward_rows(const NormBackward<Storage>& arguments) {
+void norm_backward_rows(NormBackward<Storage> arguments) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<2>;
   const RowCoefficients<kVectors> a(arguments.a);
@@ -258,7 +260,7 @@ void norm_backward_any(const NormBackward<Storage>& a) {
 }
 
 template <class Storage, std::size_t kGroups, bool kResidual>
-void gradient_sums_rows(const GradientSums<Storage>& a) {
+void gradient_sums_rows(GradientSums<Storage> a) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<kGroups>;
   const RowCoefficients<kVectors> mean(a.mean);
