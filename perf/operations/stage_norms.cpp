@@ -16,8 +16,8 @@ using kernels::kStageBlock;
 /// Memory of a product's tiles, one for each worker, all with the same values.
 class Tiles {
  public:
-  static constexpr std::size_t kRows = TiledProduct::kRows;
-  static constexpr std::size_t kColumns = TiledProduct::kColumns;
+  static constexpr std::size_t kRows = TiledProduct::kOwnRows;
+  static constexpr std::size_t kColumns = TiledProduct::kOwnColumns;
 
   Tiles(const StageBatch& batch, Range range) : batch_(batch) {
     for (std::size_t i = 0; i < batch.workers(); ++i) memory_.emplace_back(batch.pool, kRows * kColumns, 1, range);

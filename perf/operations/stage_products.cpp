@@ -1,15 +1,17 @@
 // The products of fused stages with what follows each tile, over a batch on all threads. FLOP are the products' alone.
-#include "kernels/matrix_product.hpp"
 #include "kernels/norm_stage.hpp"
 #include "kernels/patches.hpp"
 #include "operation.hpp"
 #include "operations/stage_operation.hpp"
+#include "plan/gradient_product.hpp"
+#include "plan/product_choice.hpp"
 #include "plan/tiled_product.hpp"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <deque>
+#include <functional>
 #include <optional>
 
 namespace convmixer::perf {
@@ -31,12 +33,11 @@ class ProductStage : public StageOperation<Storage> {
   using Operand = typename Storage::Operand;
 
   ProductStage(Trial& trial, bool transposed) : StageOperation<Storage>(trial), transposed_(transposed) {
-    product_.emplace(batch.runtime, TiledProductProblem{.rows = batch.pixels,
-                                                        .columns = batch.padded,
-                                                        .inner = batch.padded,
-                                                        .type = kType,
-                                                        .a_stride = batch.padded,
-                                                        .bias = !transposed});
+    product_.emplace(
+        batch.runtime,
+        TiledProductProblem{
+            .rows = batch.pixels, .columns = batch.padded, .inner = batch.padded, .type = kType, .bias = !transposed},
+        choose_products(batch.runtime, kType, ProductKernels::automatic));
     packed_ = AlignedBuffer(product_->packed_bytes());
     const float scale = std::sqrt(3.0F / static_cast<float>(batch.padded));
     for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -44,13 +45,13 @@ class ProductStage : public StageOperation<Storage> {
       assign(scale * stage_noise(1, i, {}), rounded);
       weights_[i] = static_cast<float>(number(rounded));
     }
-    std::vector<kernels::Packing> packings;
+    std::vector<std::function<void()>> packings;
     product_->add_packings(batch.runtime, weights_.data(), transposed ? batch.padded : 1, transposed ? 1 : batch.padded,
                            packed_.data(), packings);
-    for (kernels::Packing& packing : packings) packing.run();
+    for (const std::function<void()>& pack : packings) pack();
     for (std::size_t i = 0; i < batch.workers(); ++i) {
       tiles_.emplace_back(TiledProduct::tile_floats());
-      src_.emplace_back(batch.pool, batch.pixels * batch.padded, 2, Range{});
+      src_.emplace_back(batch.pool, product_->operand_elements(), 2, Range{});
       scratchpads_.emplace_back(product_->scratchpad_bytes());
       workers_.emplace_back(batch.runtime, *product_, scratchpads_.back().data());
     }
@@ -74,9 +75,11 @@ class ProductStage : public StageOperation<Storage> {
   /// A value of the product, without bias.
   [[nodiscard]] double product_at(std::size_t pixel, std::size_t channel) const {
     double sum = 0.0;
+    const kernels::RowLayout rows = product_->operand();
     for (std::size_t i = 0; i < batch.padded; ++i) {
+      const std::size_t at = pixel * rows.row + i / kStageBlock * rows.block + i % kStageBlock;
       const float weight = transposed_ ? weights_[i * batch.padded + channel] : weights_[channel * batch.padded + i];
-      sum += number(weight) * number(src_.front()[pixel * batch.padded + i]);
+      sum += number(weight) * number(src_.front()[at]);
     }
     return sum;
   }
@@ -204,36 +207,25 @@ class WeightGradientStage : public StageOperation<Storage> {
   using Operand = typename Storage::Operand;
 
  public:
-  explicit WeightGradientStage(Trial& trial) : StageOperation<Storage>(trial) {
-    const auto plan = [&](bool accumulate) {
-      const auto padded = static_cast<std::int64_t>(batch.padded);
-      return kernels::PlannedProduct(batch.runtime, {.rows = padded,
-                                                     .columns = padded,
-                                                     .inner = static_cast<std::int64_t>(batch.pixels),
-                                                     .type = kType,
-                                                     .a_stride = padded,
-                                                     .transposed_a = true,
-                                                     .b_stride = padded,
-                                                     .dst_stride = padded,
-                                                     .accumulate = accumulate});
-    };
-    first_ = plan(false);
-    next_ = plan(true);
-    for (std::size_t i = 0; i < batch.workers(); ++i) workers_.emplace_back(batch, first_, next_);
+  explicit WeightGradientStage(Trial& trial)
+      : StageOperation<Storage>(trial),
+        product_(batch.runtime, {batch.padded, batch.padded, batch.pixels, kType},
+                 choose_products(batch.runtime, kType, ProductKernels::automatic)),
+        sums_(batch.chunks.count() * product_.sums_floats()) {
+    for (std::size_t i = 0; i < batch.workers(); ++i) workers_.emplace_back(batch, product_);
     const auto channels = static_cast<double>(batch.channels);
     trial.count(2.0 * batch.elements() * channels, Unit::matrix);
     trial.count_bytes(static_cast<double>(batch.chunks.count()) * channels * channels * sizeof(float));
   }
 
-  [[nodiscard]] std::string implementation() const { return next_.implementation(); }
+  [[nodiscard]] std::string implementation() const { return product_.implementation(); }
 
   void run() {
-    const std::size_t matrix = batch.padded * batch.padded;
     batch.for_each_chunk([&](std::size_t chunk, std::size_t index) {
       Worker& worker = workers_[index];
       batch.for_each_image(chunk, [&](std::size_t image) {
-        kernels::Product& product = image == batch.chunks.begin(chunk) ? worker.first : worker.next;
-        product.run(worker.diff_dst.data(), worker.src.data(), nullptr, sums_.data() + chunk * matrix);
+        worker.product.run(worker.diff_dst.data(), worker.src.data(), sums_.data() + chunk * product_.sums_floats(),
+                           image == batch.chunks.begin(chunk));
       });
     });
   }
@@ -246,9 +238,9 @@ class WeightGradientStage : public StageOperation<Storage> {
       for (std::size_t i = o % 3; i < batch.channels; i += 5) {
         double sum = 0.0;
         for (std::size_t pixel = 0; pixel < batch.pixels; ++pixel) {
-          sum += number(operands.diff_dst[pixel * batch.padded + o]) * number(operands.src[pixel * batch.padded + i]);
+          sum += number(operands.diff_dst[at(pixel, o)]) * number(operands.src[at(pixel, i)]);
         }
-        const double found = number(sums_[(chunk * batch.padded + o) * batch.padded + i]);
+        const double found = number(sums_[chunk * product_.sums_floats() + product_.at(o, i)]);
         gradients.add(found, static_cast<double>(batch.chunks.size(chunk)) * sum,
                       fmt::format("{}, input {}", place, i));
       }
@@ -257,26 +249,36 @@ class WeightGradientStage : public StageOperation<Storage> {
   }
 
  private:
+  static constexpr std::size_t kPerWord = Storage::kValuesPerWord;
+
   struct Worker {
-    Worker(const StageBatch& batch, const kernels::PlannedProduct& first_product,
-           const kernels::PlannedProduct& next_product)
-        : src(batch.pool, batch.pixels * batch.padded, 1, {}),
-          diff_dst(batch.pool, batch.pixels * batch.padded, 2, {}),
-          scratchpad(std::max(first_product.scratchpad_bytes(), next_product.scratchpad_bytes())),
-          first(batch.runtime, first_product, scratchpad.data()),
-          next(batch.runtime, next_product, scratchpad.data()) {}
+    Worker(const StageBatch& batch, const GradientProduct& planned)
+        : src(batch.pool, elements(batch, planned), 1, {}),
+          diff_dst(batch.pool, elements(batch, planned), 2, {}),
+          scratchpad(planned.scratchpad_bytes()),
+          product(batch.runtime, planned, scratchpad.data()) {}
+
+    static std::size_t elements(const StageBatch& batch, const GradientProduct& planned) {
+      return (planned.reads_words() ? planned.words() * kPerWord : batch.pixels) * batch.padded;
+    }
 
     StageArray<Operand> src;
     StageArray<Operand> diff_dst;
     AlignedBuffer scratchpad;
-    kernels::Product first;
-    kernels::Product next;
+    GradientProduct::Worker product;
   };
 
-  kernels::PlannedProduct first_;
-  kernels::PlannedProduct next_;
+  /// Where an operand has a pixel's channel. (An odd number of pixels leaves its last words' halves to chance: 0 there
+  /// in either operand is enough, but networks have even numbers.)
+  [[nodiscard]] std::size_t at(std::size_t pixel, std::size_t channel) const {
+    if (!product_.reads_words()) return pixel * batch.padded + channel;
+    const std::size_t word = channel / kStageBlock * product_.words() + pixel / kPerWord;
+    return (word * kStageBlock + channel % kStageBlock) * kPerWord + pixel % kPerWord;
+  }
+
+  GradientProduct product_;
   std::deque<Worker> workers_;
-  StageArray<float> sums_{batch.chunks.count() * batch.padded * batch.padded};
+  StageArray<float> sums_;
 };
 
 /// The rows that the stem's product reads. Each value that is written counts as one.
@@ -299,9 +301,8 @@ class PatchesStage : public StageOperation<Storage> {
                  .out_height = batch.height,
                  .out_width = batch.width};
     images_.emplace(batch.pool, batch.images * image_size(), 1, Range{});
-    for (std::size_t i = 0; i < batch.workers(); ++i) {
-      patches_.emplace_back(geometry_.rows() * geometry_.columns());
-    }
+    layout_ = {kStageBlock, geometry_.rows() * kStageBlock};
+    for (std::size_t i = 0; i < batch.workers(); ++i) patches_.emplace_back(patches_size());
     trial.count(static_cast<double>(batch.images * geometry_.rows() * geometry_.columns()), Unit::vector);
     trial.count_bytes(static_cast<double>(images_->size() * sizeof(float)));
   }
@@ -313,11 +314,11 @@ class PatchesStage : public StageOperation<Storage> {
   }
 
   void check() {
-    StageArray<Operand> patches(geometry_.rows() * geometry_.columns());
+    StageArray<Operand> patches(patches_size());
     Comparison values("patches", kType);
     for (const std::size_t image : {std::size_t{0}, batch.images - 1}) {
       extract(image, patches.data());
-      for (std::size_t i = 0; i < patches.size(); i += 7) {
+      for (std::size_t i = 0; i < geometry_.rows() * geometry_.columns(); i += 7) {
         const std::size_t row = i / geometry_.columns();
         const std::size_t column = i % geometry_.columns();
         const std::size_t tap = column % (geometry_.kernel * geometry_.kernel);
@@ -325,7 +326,8 @@ class PatchesStage : public StageOperation<Storage> {
         const std::size_t x = row % geometry_.out_width * geometry_.stride + tap % geometry_.kernel;
         const std::size_t channel = column / (geometry_.kernel * geometry_.kernel);
         const std::size_t from = (channel * geometry_.height + y) * geometry_.width + x;
-        values.add(number(patches[i]), number((*images_)[image * image_size() + from]),
+        const std::size_t at = row * layout_.row + column / kStageBlock * layout_.block + column % kStageBlock;
+        values.add(number(patches[at]), number((*images_)[image * image_size() + from]),
                    fmt::format("image {}, row {}, column {}", image, row, column));
       }
     }
@@ -334,11 +336,15 @@ class PatchesStage : public StageOperation<Storage> {
 
  private:
   [[nodiscard]] std::size_t image_size() const { return geometry_.channels * geometry_.height * geometry_.width; }
+  [[nodiscard]] std::size_t patches_size() const {
+    return geometry_.rows() * kernels::padded_channels(geometry_.columns());
+  }
   void extract(std::size_t image, Operand* patches) const {
-    kernels::extract_patches(geometry_, images_->data() + image * image_size(), patches);
+    kernels::extract_patches(geometry_, images_->data() + image * image_size(), layout_, patches);
   }
 
   kernels::PatchGeometry geometry_{};
+  kernels::RowLayout layout_{};
   std::optional<StageArray<float>> images_;
   std::deque<StageArray<Operand>> patches_;  // by worker
 };
