@@ -256,7 +256,16 @@ class WeightGradientStage : public StageOperation<Storage> {
         : src(batch.pool, elements(batch, planned), 1, {}),
           diff_dst(batch.pool, elements(batch, planned), 2, {}),
           scratchpad(planned.scratchpad_bytes()),
-          product(batch.runtime, planned, scratchpad.data()) {}
+          product(batch.runtime, planned, scratchpad.data()) {
+      if (!planned.reads_words()) return;
+      // What completes the last word of an odd number of pixels is 0.
+      for (std::size_t pixel = batch.pixels; pixel < planned.words() * kPerWord; ++pixel) {
+        for (std::size_t channel = 0; channel < batch.padded; ++channel) {
+          assign(0.0F, src.data()[word_element(planned, pixel, channel)]);
+          assign(0.0F, diff_dst.data()[word_element(planned, pixel, channel)]);
+        }
+      }
+    }
 
     static std::size_t elements(const StageBatch& batch, const GradientProduct& planned) {
       return (planned.reads_words() ? planned.words() * kPerWord : batch.pixels) * batch.padded;
@@ -268,12 +277,13 @@ class WeightGradientStage : public StageOperation<Storage> {
     GradientProduct::Worker product;
   };
 
-  /// Where an operand has a pixel's channel. (An odd number of pixels leaves its last words' halves to chance: 0 there
-  /// in either operand is enough, but networks have even numbers.)
-  [[nodiscard]] std::size_t at(std::size_t pixel, std::size_t channel) const {
-    if (!product_.reads_words()) return pixel * batch.padded + channel;
-    const std::size_t word = channel / kStageBlock * product_.words() + pixel / kPerWord;
+  static std::size_t word_element(const GradientProduct& product, std::size_t pixel, std::size_t channel) {
+    const std::size_t word = channel / kStageBlock * product.words() + pixel / kPerWord;
     return (word * kStageBlock + channel % kStageBlock) * kPerWord + pixel % kPerWord;
+  }
+  /// Where an operand has a pixel's channel.
+  [[nodiscard]] std::size_t at(std::size_t pixel, std::size_t channel) const {
+    return product_.reads_words() ? word_element(product_, pixel, channel) : pixel * batch.padded + channel;
   }
 
   GradientProduct product_;
