@@ -23,7 +23,7 @@ int run(std::span<const std::string> words) {
   }
   const StepOptions options = read_step_options(words);
   const ThreadCount threads = choose_thread_count(options.config.threads);
-  ThreadPool pool(threads.count);
+  ThreadPool pool(threads.count, thread_pinning(options.config));
   Engine engine(pool);
   // The peaks come second: their matrices would count as the step's memory.
   const StepMeasurement measurement = measure_steps(options, engine);

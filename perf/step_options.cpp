@@ -23,9 +23,9 @@ OptionGroup own_group(StepOptions& options, fs::path& config) {
 }
 
 OptionGroup configuration_group(TrainConfig& config) {
-  static const std::vector<std::string> kNames{"dim",        "depth",   "kernel-size", "patch-size",
-                                               "image-size", "dataset", "batch-size",  "optimizer",
-                                               "precision",  "plan",    "layout",      "threads"};
+  static const std::vector<std::string> kNames{"dim",     "depth",      "kernel-size", "patch-size", "image-size",
+                                               "dataset", "batch-size", "optimizer",   "precision",  "plan",
+                                               "layout",  "threads",    "pin-threads"};
   return select_options(config_options(config), "Configuration", kNames);
 }
 

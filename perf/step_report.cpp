@@ -97,10 +97,10 @@ std::string to_text(const StepReport& report) {
   const std::int64_t batch = report.options.config.batch_size;
   const double relative_spread = report.step_seconds.mad / report.step_seconds.median;
   std::string text =
-      fmt::format("{} of ConvMixer-{}/{}, kernel {}, patch {}, images {} x {}, batch {}, {}, {} plan, {} threads\n",
+      fmt::format("{} of ConvMixer-{}/{}, kernel {}, patch {}, images {} x {}, batch {}, {}, {} plan, {} threads{}\n",
                   report.options.inference ? "inference" : "training step", model.dim, model.depth, model.kernel_size,
                   model.patch_size, model.image_size, model.image_size, batch, to_string(m.precision),
-                  to_string(m.plan), report.threads.count);
+                  to_string(m.plan), report.threads.count, report.options.config.pin_threads ? ", pinned" : "");
   text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} steps and their median distance from it)\n",
                       report.images_per_second(report.step_seconds.median), 100.0 * relative_spread, m.steps.size());
   text += fmt::format("  step      {:.3f} ms\n", kMilli * report.step_seconds.median);
@@ -129,6 +129,7 @@ nlohmann::ordered_json to_json(const StepReport& report, const std::string& comm
           {"onednn", {{"version", onednn.version}, {"runtime", onednn.runtime}, {"isa", onednn.instructions}}},
           {"threads", report.threads.count},
           {"threads_reason", report.threads.reason},
+          {"threads_pinned", report.options.config.pin_threads},
           {"mode", report.options.inference ? "inference" : "training"},
           {"model", model_json(m.model)},
           {"parameters", m.parameters},

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <optional>
 #include <sched.h>
 #include <set>
@@ -56,15 +57,17 @@ std::vector<int> affinity_mask() {
   return cpus;
 }
 
-/// Distinct physical cores among `cpus`, told apart by their lists of hardware threads.
+/// What tells a CPU's physical core from others: its list of hardware threads.
+std::string core_of(int cpu, const std::filesystem::path& root) {
+  const auto topology = root / fmt::format("sys/devices/system/cpu/cpu{}/topology", cpu);
+  std::string siblings = first_line(topology / "core_cpus_list");
+  if (siblings.empty()) siblings = first_line(topology / "thread_siblings_list");
+  return siblings.empty() ? fmt::format("cpu{}", cpu) : siblings;
+}
+
 int physical_cores(const std::vector<int>& cpus, const std::filesystem::path& root) {
   std::set<std::string> cores;
-  for (const int cpu : cpus) {
-    const auto topology = root / fmt::format("sys/devices/system/cpu/cpu{}/topology", cpu);
-    std::string siblings = first_line(topology / "core_cpus_list");
-    if (siblings.empty()) siblings = first_line(topology / "thread_siblings_list");
-    cores.insert(siblings.empty() ? fmt::format("cpu{}", cpu) : siblings);
-  }
+  for (const int cpu : cpus) cores.insert(core_of(cpu, root));
   return static_cast<int>(cores.size());
 }
 
@@ -130,10 +133,14 @@ ThreadCount choose_thread_count(int requested, const std::filesystem::path& root
   const std::vector<int> cpus = affinity_mask();
   const int logical = std::max(1, static_cast<int>(cpus.size()));
   const int cores = std::max(1, physical_cores(cpus, root));
+  // OpenMP has then bound this thread to its first place before the program began.
+  const char* const bind = std::getenv("OMP_PROC_BIND");
+  const std::string narrowed =
+      bind == nullptr || std::string_view(bind) == "false" ? "" : ", which OMP_PROC_BIND narrows";
   ThreadCount choice{cores, cores == logical
-                                ? fmt::format("{} in the affinity mask", plural(cores, "physical core"))
-                                : fmt::format("{} in the affinity mask of {}", plural(cores, "physical core"),
-                                              plural(logical, "logical CPU"))};
+                                ? fmt::format("{} in the affinity mask{}", plural(cores, "physical core"), narrowed)
+                                : fmt::format("{} in the affinity mask of {}{}", plural(cores, "physical core"),
+                                              plural(logical, "logical CPU"), narrowed)};
   if (const auto omp = environment_count("OMP_NUM_THREADS")) {
     choice = {*omp, fmt::format("OMP_NUM_THREADS={}", *omp)};
   }
@@ -148,6 +155,19 @@ ThreadCount choose_thread_count(int requested, const std::filesystem::path& root
     lower_to(std::max(1, static_cast<int>(std::ceil(quota))), fmt::format("the cgroup's quota of {:.4g} CPUs", quota));
   }
   return choice;
+}
+
+std::vector<int> cpus_by_core(const std::filesystem::path& root) {
+  std::vector<std::vector<int>> rounds;  // the first hardware threads of all cores, the second ones, ...
+  std::map<std::string, std::size_t> seen;
+  for (const int cpu : affinity_mask()) {
+    const std::size_t round = seen[core_of(cpu, root)]++;
+    if (round == rounds.size()) rounds.emplace_back();
+    rounds[round].push_back(cpu);
+  }
+  std::vector<int> cpus;
+  for (const std::vector<int>& round : rounds) cpus.insert(cpus.end(), round.begin(), round.end());
+  return cpus;
 }
 
 }  // namespace convmixer

@@ -79,7 +79,8 @@ void Runtime::execute(const std::function<void()>& body) {
   if (threading() == Threading::tbb) {
     pool_.execute(body);
   } else {
-    body();  // OpenMP's team belongs to the thread that starts it
+    pool_.release_caller();  // threads that OpenMP starts, now or later, take over where the caller may go
+    body();                  // OpenMP's team belongs to the thread that starts it
   }
 }
 
@@ -88,6 +89,7 @@ void Runtime::run_parallel(std::int64_t count, Body body, const void* context) {
   if (threading() == Threading::tbb) {
     pool_.parallel_for(count, [body, context](std::int64_t i) { body(context, i); });
   } else if (threading() == Threading::openmp && openmp_parallel() != nullptr && count > 1) {
+    pool_.release_caller();
     thread_sanitizer_release(&loop);
     openmp_parallel()(SharedLoop::run, &loop, static_cast<unsigned>(pool_.threads()), 0);
     thread_sanitizer_acquire(&loop);

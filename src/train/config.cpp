@@ -90,7 +90,10 @@ OptionGroup machine_group(TrainConfig& c) {
                           {"channels-last", LayoutPolicy::channels_last},
                           {"blocked", LayoutPolicy::blocked}},
                          "of activations in memory; all but automatic have plain plans alone"),
-           changeable(integer_option("threads", c.threads, 0, 4096, "0: physical cores this process may use"))}};
+           changeable(integer_option("threads", c.threads, 0, 4096, "0: physical cores this process may use")),
+           changeable(switch_option("pin-threads", c.pin_threads,
+                                    "a CPU of its own for each thread of fused plans and loader, physical cores first; "
+                                    "OpenMP's threads of plain plans go where OMP_PROC_BIND says"))}};
 }
 
 OptionGroup run_group(TrainConfig& c) {
@@ -217,6 +220,10 @@ LoaderOptions loader_options(const TrainConfig& config, Split split) {
     options.mix = config.mix;
   }
   return options;
+}
+
+ThreadPinning thread_pinning(const TrainConfig& config) {
+  return config.pin_threads ? ThreadPinning::one_cpu_each : ThreadPinning::none;
 }
 
 Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -207,6 +208,41 @@ TEST(ThreadPool, BeginsTasksAtTheEndsOfSharesWhenBackwards) {
   pool.for_each_task(
       4, [&](std::int64_t task, int /*worker*/) { tasks.push_back(task); }, TaskOrder::backwards);
   EXPECT_EQ(tasks, (std::vector<std::int64_t>{0, 1, 2, 3, 3, 2, 1, 0}));
+}
+
+TEST(ThreadPool, GivesEveryWorkerATurnOnAThreadOfItsOwn) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    bool each_on_its_own = false;
+    // On a busy machine some may come too late for their turn.
+    for (int attempt = 0; attempt < 100 && !each_on_its_own; ++attempt) {
+      std::vector<std::thread::id> ids(static_cast<std::size_t>(threads));
+      std::vector<int> turns(static_cast<std::size_t>(threads));
+      pool.for_each_worker([&](int worker) {
+        ids.at(static_cast<std::size_t>(worker)) = std::this_thread::get_id();
+        ++turns.at(static_cast<std::size_t>(worker));
+      });
+      EXPECT_THAT(turns, Each(1));
+      std::ranges::sort(ids);
+      each_on_its_own = std::ranges::adjacent_find(ids) == ids.end();
+    }
+    EXPECT_TRUE(each_on_its_own) << threads << " threads";
+  }
+}
+
+TEST(ThreadPool, TakesTheTurnsOfWorkersThatDoNotCome) {
+  ThreadPool pool(2);
+  std::promise<void> begun;
+  std::promise<void> end;
+  pool.enqueue([&] {
+    begun.set_value();
+    end.get_future().wait();
+  });
+  begun.get_future().wait();
+  std::vector<int> turns(2);
+  pool.for_each_worker([&](int worker) { ++turns.at(static_cast<std::size_t>(worker)); });
+  end.set_value();
+  EXPECT_THAT(turns, Each(1));
 }
 
 TEST(ThreadPool, PassesOnWhatATaskThrows) {

@@ -51,6 +51,7 @@ class ChooseThreadCount : public testing::Test {
 
  private:
   EnvironmentVariable omp_{"OMP_NUM_THREADS"};
+  EnvironmentVariable omp_bind_{"OMP_PROC_BIND"};
   EnvironmentVariable slurm_{"SLURM_CPUS_PER_TASK"};
   std::optional<EnvironmentVariable> omp_pretended_;
 };
@@ -69,6 +70,11 @@ TEST_F(ChooseThreadCount, KeepsToANarrowerAffinityMask) {
     ASSERT_EQ(sched_setaffinity(0, sizeof set, &set), 0);
     EXPECT_EQ(choose().count, 1);
   }).join();
+}
+
+TEST_F(ChooseThreadCount, SaysThatOmpProcBindNarrowsTheMask) {
+  const EnvironmentVariable bind("OMP_PROC_BIND", "close");
+  EXPECT_THAT(choose().reason, HasSubstr("affinity mask, which OMP_PROC_BIND narrows"));
 }
 
 TEST_F(ChooseThreadCount, CountsHyperThreadsOfACoreOnce) {
@@ -180,6 +186,28 @@ TEST_F(ChooseThreadCount, TakesTheSmallestOfSlurmAndQuota) {
 TEST(ChooseThreadCountHere, GivesAtLeastOneThreadAndAReason) {
   EXPECT_GE(choose_thread_count(0).count, 1);
   EXPECT_FALSE(choose_thread_count(0).reason.empty());
+}
+
+TEST(CpusByCore, TakesOneCpuOfEachPhysicalCoreFirst) {
+  const std::vector<int> cpus = allowed_cpus();
+  const TemporaryFolder root;
+  EXPECT_EQ(cpus_by_core(root.path()), cpus);
+  // All CPUs are one core's: their order stays. With two cores that take turns it is first the even ones.
+  for (const std::size_t cores : {std::size_t{1}, std::size_t{2}}) {
+    for (std::size_t i = 0; i < cpus.size(); ++i) {
+      root.write(fmt::format("sys/devices/system/cpu/cpu{}/topology/core_cpus_list", cpus[i]),
+                 fmt::format("{}\n", i / ((cpus.size() + cores - 1) / cores)));
+    }
+    const std::vector<int> found = cpus_by_core(root.path());
+    EXPECT_THAT(found, testing::UnorderedElementsAreArray(cpus));
+    EXPECT_EQ(found.front(), cpus.front());
+    if (cores == 1 || cpus.size() < 3) {
+      EXPECT_EQ(found, cpus);
+    } else {
+      EXPECT_EQ(found[1], cpus[(cpus.size() + 1) / 2]);  // the second core's first
+      EXPECT_EQ(found[2], cpus[1]);                      // the first core's second
+    }
+  }
 }
 
 }  // namespace

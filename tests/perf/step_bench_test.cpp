@@ -74,7 +74,13 @@ TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
   EXPECT_EQ(result.at("model").at("kernel_size"), 3);
   EXPECT_EQ(result.at("batch_size"), 4);
   EXPECT_EQ(result.at("threads"), 1);
+  EXPECT_EQ(result.at("threads_pinned"), false);
   EXPECT_EQ(result.at("step_ms").size(), 5U);
+}
+
+TEST_F(StepBench, PinsThreadsOnRequest) {
+  EXPECT_EQ(measured("--pin-threads yes").at("threads_pinned"), true);
+  EXPECT_THAT(read_text_file(output()), HasSubstr(" 1 threads, pinned\n"));
 }
 
 TEST_F(StepBench, ItsFiguresFollowFromOneAnother) {

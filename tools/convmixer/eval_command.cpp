@@ -31,8 +31,8 @@ OptionGroup command_group(CommandOptions& options) {
 
 OptionGroup configuration_group(TrainConfig& config) {
   static const std::vector<std::string> names{
-      "dataset",         "data",     "test-images", "fit",  "broken-files", "data-cache", "mean", "std",
-      "eval-batch-size", "prefetch", "precision",   "plan", "layout",       "threads"};
+      "dataset",         "data",     "test-images", "fit",  "broken-files", "data-cache", "mean",       "std",
+      "eval-batch-size", "prefetch", "precision",   "plan", "layout",       "threads",    "pin-threads"};
   return select_options(config_options(config), "Configuration (a run's own unless given here)", names);
 }
 
@@ -149,16 +149,16 @@ int eval_command(std::span<const std::string> words) {
   resolve(config, *test);
 
   const ThreadCount threads = choose_thread_count(config.threads);
-  ThreadPool pool(threads.count);
+  ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
   Network network(make_convmixer(subject.info.model), choose_precision(config.precision), engine, config.layout,
                   config.plan);
   load_weights(subject.weights, network.parameters());
   Loader loader(*test, loader_options(config, Split::test), pool);
 
-  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads\n", subject.weights.string(),
+  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}\n", subject.weights.string(),
                describe(subject.info.model), subject.info.epoch, subject.info.step, config.dataset, config.precision,
-               threads.count);
+               threads.count, config.pin_threads ? ", pinned" : "");
   const auto start = std::chrono::steady_clock::now();
   const Evaluation evaluation = evaluate(network, loader);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -70,11 +70,12 @@ Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch) {
                                    config.batch_size, describe_schedule(config))}};
 }
 
-Rows machine_rows(const ThreadCount& threads) {
+Rows machine_rows(const ThreadCount& threads, std::span<const int> cpus) {
+  const std::string pinned = cpus.empty() ? "" : fmt::format(", pinned to CPUs {}", fmt::join(cpus, " "));
   const OnednnInfo onednn = Engine::onednn_info();
   return {
       {"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
-      {"threads", fmt::format("{} ({})", threads.count, threads.reason)},
+      {"threads", fmt::format("{} ({}){}", threads.count, threads.reason, pinned)},
       {"oneDNN", fmt::format("{}, runtime {}, instructions {}", onednn.version, onednn.runtime, onednn.instructions)}};
 }
 

@@ -21,8 +21,8 @@ namespace convmixer::tool {
 [[nodiscard]] Rows model_rows(const ConvMixerConfig& model, const Graph& graph);
 [[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
 [[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch);
-/// CPU, threads, oneDNN.
-[[nodiscard]] Rows machine_rows(const ThreadCount& threads);
+/// CPU, threads and the CPUs they are pinned to, oneDNN.
+[[nodiscard]] Rows machine_rows(const ThreadCount& threads, std::span<const int> cpus = {});
 
 /// Values kept for each parameter in training: itself, its gradient, the optimiser's.
 [[nodiscard]] int values_per_parameter(const OptimizerOptions& options);

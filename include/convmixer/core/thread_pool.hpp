@@ -4,28 +4,41 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 namespace convmixer {
 
 /// Loops over the same data one after the other find more of it in the cache if they turn round each time.
 enum class TaskOrder { forwards, backwards };
 
+enum class ThreadPinning {
+  none,         ///< threads go where the system sends them
+  one_cpu_each  ///< a worker is always the thread on its CPU
+};
+
 /// A TBB arena of `threads` workers that all flush denormals to zero, as the thread that makes the pool does from
 /// then on, and the process-wide limit that keeps TBB to them. Tasks that prepare data are enqueued at low priority.
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);
+  /// Pinned, worker i is bound to the i-th of the affinity mask's CPUs, physical cores first (cpus_by_core), while it
+  /// works on loops; so is a thread that calls one, until release_caller(), and any thread it starts meanwhile. What is
+  /// enqueued runs beside the first worker's CPU. When the pool is gone, all may go where its maker could go. Throws
+  /// Error if there are fewer CPUs than threads (usage), or if the system refuses.
+  explicit ThreadPool(int threads, ThreadPinning pinning = ThreadPinning::none);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   [[nodiscard]] int threads() const noexcept;
+  /// The CPU of each worker, if pinned; else empty.
+  [[nodiscard]] std::span<const int> cpus() const noexcept;
 
   /// Runs body(i) for i in [0, count) on the workers, the caller among them; rethrows the first exception.
   void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
   /// Runs body(task, worker) for every task in [0, count), each once; rethrows the first exception. Workers are
-  /// numbered from 0 to threads() - 1, and no two tasks with one number run at the same time. A worker begins with a
+  /// numbered from 0 to threads() - 1 (a thread keeps its number while it can), and no two tasks with one number run at
+  /// the same time. A worker begins with a
   /// share of its own, the same at each call with the same count, so that it finds in its caches what it left there;
   /// then it helps the others. With TaskOrder::backwards, shares are worked off from their ends. Allocates nothing of
   /// its own.
@@ -36,6 +49,13 @@ class ThreadPool {
         [](const void* context, std::int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
         &body);
   }
+
+  /// Runs body(worker) for every worker, each on its own thread if all come within a moment; else a thread takes the
+  /// turns of those that don't: for memory that is to lie where its worker is.
+  void for_each_worker(const std::function<void(int)>& body);
+
+  /// Lets the calling thread, which a loop has bound to a CPU, go where it could before: for what isn't the pool's.
+  void release_caller() noexcept;
 
   /// Runs `task` some time later on a worker, never on the caller. The task must not throw.
   void enqueue(std::function<void()> task);

@@ -1,8 +1,9 @@
-/// How many threads to use, and why.
+/// How many threads to use, and why; which CPUs they can be pinned to.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace convmixer {
 
@@ -16,5 +17,9 @@ struct ThreadCount {
 /// SLURM_CPUS_PER_TASK; and OMP_NUM_THREADS, which replaces the core count when set
 /// (every guide to CPU training teaches it). `root` stands before /proc and /sys, for tests.
 [[nodiscard]] ThreadCount choose_thread_count(int requested, const std::filesystem::path& root = "/");
+
+/// The CPUs in the affinity mask of the calling thread: one of each physical core, in the order of their numbers, then
+/// the cores' second hardware threads, and so on.
+[[nodiscard]] std::vector<int> cpus_by_core(const std::filesystem::path& root = "/");
 
 }  // namespace convmixer

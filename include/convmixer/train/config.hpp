@@ -1,6 +1,7 @@
 /// Everything that decides a training run, as settings of an INI file or of the command line.
 #pragma once
 
+#include "convmixer/core/thread_pool.hpp"
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/convmixer.hpp"
@@ -60,6 +61,7 @@ struct TrainConfig {
   PlanSchedule plan = PlanSchedule::automatic;
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< any other has plain plans alone
   int threads = 0;                                ///< 0: see choose_thread_count
+  bool pin_threads = false;
 
   // Run
   std::filesystem::path out;
@@ -97,6 +99,7 @@ void resolve(TrainConfig& config, const Dataset& dataset);
                                              std::function<void(const std::string&)> note = {});
 /// Augmented and shuffled for training; in order and plain for the test set.
 [[nodiscard]] LoaderOptions loader_options(const TrainConfig& config, Split split);
+[[nodiscard]] ThreadPinning thread_pinning(const TrainConfig& config);
 [[nodiscard]] Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch);
 
 }  // namespace convmixer
