@@ -37,6 +37,7 @@ packages=(
   libbenchmark-dev              # perf/op_bench
   clang-format                  # checks the format of the sources
   curl                          # tools/download-cifar10.sh
+  ca-certificates               # ... which loads from a server that identifies itself
   python3                       # perf/compare_torch.py, perf/regress
   git                           # perf/regress builds earlier commits
 )
