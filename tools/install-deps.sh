@@ -64,7 +64,7 @@ if ((EUID != 0)); then
 fi
 
 echo "install-deps: installing ${missing[*]}"
-apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq -o DPkg::Lock::Timeout=300)
 "${apt[@]}" update || die "apt-get update failed: see the lines above"
 "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null ||
   die "apt-get install failed: see the lines above"

@@ -7,7 +7,7 @@ usage() {
 usage: tools/quickstart.sh [--data PATH] [--out DIR] [further options of 'convmixer train']
 
 Installs the missing packages, builds convmixer and trains a ConvMixer on this computer's CPU:
-  without --data   the embedded ten-class set of drawn shapes, a few minutes (configs/quickstart.ini)
+  without --data   the embedded ten-class set of drawn shapes, less than a minute (configs/quickstart.ini)
   --data PATH      CIFAR-10, its archive as downloaded or the folder of its files (configs/cifar10-256x8.ini)
   --out DIR        the run's folder (default: runs/quickstart or runs/cifar10-256x8 of this checkout)
 
@@ -48,7 +48,9 @@ if [[ -n $data ]]; then
   name=cifar10-256x8
   train_options=(--data "$data" "${train_options[@]}")
 fi
-out=${out:-$root/runs/$name}
+runs=$root/runs
+[[ $PWD != "$root" ]] || runs=runs  # shorter in all that is printed
+out=${out:-$runs/$name}
 
 echo "quickstart: 1/3 packages"
 "$root/tools/install-deps.sh"
