@@ -25,7 +25,10 @@ using kernels::kStageBlock;
 template <class Storage>
 class ProductStage : public StageOperation<Storage> {
  public:
-  [[nodiscard]] std::string implementation() const { return product_->implementation() + " + own"; }
+  [[nodiscard]] std::string implementation() const {
+    const std::string product = product_->implementation();
+    return product == "own" ? product : product + " + own";
+  }
 
  protected:
   using StageOperation<Storage>::batch;

@@ -69,6 +69,48 @@ class ExactGelu {
 };
 
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+/// In pieces, see FineGeluTable: without the slope 20 operations, where the exact one takes 31; with it 28 and 34.
+template <class D>
+class FineGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit FineGelu(D d) : d_(d) {
+    const FineGeluTable& table = fine_gelu_table();
+    for (std::size_t k = 0; k <= kDegree; ++k) coefficients_[k] = hn::LoadU(d, table.coefficient[k].data());
+  }
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    constexpr float kToInteger = 8388608.0F;  // 2^23: the lowest mantissa bits of a sum with it are an integer
+    constexpr float kLast = static_cast<float>(FineGeluTable::kSegments - 1);
+    const V magnitude = hn::Abs(x);
+    const V scaled = hn::Mul(magnitude, hn::Set(d_, 1.0F / FineGeluTable::kWidth));
+    const V position = hn::Min(scaled, hn::Set(d_, kLast));
+    const V shifted = hn::Add(position, hn::Set(d_, kToInteger));
+    const V t = hn::Sub(position, hn::Sub(shifted, hn::Set(d_, kToInteger)));
+    const __m512i segment = _mm512_castps_si512(shifted.raw);
+    const auto at = [&](std::size_t k) HWY_ATTR {
+      return V{_mm512_permutexvar_ps(segment, coefficients_[k].raw)};  // looks at the four lowest bits
+    };
+    // Horner's rule, for q and for its derivative by t.
+    V q = hn::MulAdd(at(kDegree), t, at(kDegree - 1));
+    V derivative = at(kDegree);
+    HWY_UNROLL(6)
+    for (std::size_t k = kDegree - 1; k-- > 0;) {
+      derivative = hn::MulAdd(derivative, t, q);
+      q = hn::MulAdd(q, t, at(k));
+    }
+    const V slope = hn::MulAdd(scaled, derivative, q);  // |x| q'(|x|) is scaled times the derivative by t
+    return {hn::MulAdd(x, hn::Set(d_, 0.5F), hn::Mul(magnitude, q)),
+            hn::Add(hn::CopySign(slope, x), hn::Set(d_, 0.5F))};
+  }
+
+ private:
+  static constexpr std::size_t kDegree = FineGeluTable::kDegree;
+  D d_;
+  V coefficients_[kDegree + 1];
+};
+
 /// In pieces, see gelu_table.hpp: 15 operations, where the exact one takes 34.
 template <class D>
 class RoundedGelu {
@@ -123,15 +165,20 @@ class RoundedGelu {
 };
 #endif
 
+#if !(HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86)
+template <class D>
+using FineGelu = ExactGelu<D>;
+#endif
+
 template <class Storage, class D>
 struct GeluFor;
 template <class D>
 struct GeluFor<F32Storage, D> {
-  using Type = ExactGelu<D>;
+  using Type = FineGelu<D>;
 };
 template <class D>
 struct GeluFor<Bf16StemStorage, D> {
-  using Type = ExactGelu<D>;
+  using Type = FineGelu<D>;
 };
 template <class D>
 struct GeluFor<Bf16Storage, D> {

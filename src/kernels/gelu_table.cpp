@@ -40,7 +40,50 @@ GeluTable make_table() {
   return table;
 }
 
+/// Coefficients, lowest first, of the polynomial through a function's values at n Chebyshev points of [-1/2, 1/2].
+template <std::size_t n, typename Function>
+std::array<double, n> interpolate(const Function& function) {
+  // Newton's divided differences, multiplied out.
+  std::array<double, n> points{};
+  std::array<double, n> differences{};
+  for (std::size_t i = 0; i < n; ++i) {
+    points[i] = 0.5 * std::cos(std::numbers::pi * (static_cast<double>(i) + 0.5) / static_cast<double>(n));
+    differences[i] = function(points[i]);
+  }
+  for (std::size_t order = 1; order < n; ++order) {
+    for (std::size_t i = n - 1; i >= order; --i) {
+      differences[i] = (differences[i] - differences[i - 1]) / (points[i] - points[i - order]);
+    }
+  }
+  std::array<double, n> coefficients{};
+  for (std::size_t i = n; i-- > 0;) {  // times (x - points[i]), plus differences[i]
+    for (std::size_t k = n - 1; k > 0; --k) coefficients[k] = coefficients[k - 1] - points[i] * coefficients[k];
+    coefficients[0] = differences[i] - points[i] * coefficients[0];
+  }
+  return coefficients;
+}
+
+FineGeluTable make_fine_table() {
+  FineGeluTable table{};
+  for (std::size_t i = 0; i + 1 < FineGeluTable::kSegments; ++i) {
+    const auto coefficients = interpolate<FineGeluTable::kDegree + 1>([&](double x) {
+      return half_distribution((static_cast<double>(i) + x) * static_cast<double>(FineGeluTable::kWidth));
+    });
+    for (std::size_t k = 0; k < coefficients.size(); ++k) {
+      table.coefficient[k][i] = static_cast<float>(coefficients[k]);
+    }
+  }
+  table.coefficient[0][FineGeluTable::kSegments - 1] = 0.5F;
+  table.coefficient[0][0] = 0.0F;  // q is odd
+  return table;
+}
+
 }  // namespace
+
+const FineGeluTable& fine_gelu_table() {
+  static const FineGeluTable kTable = make_fine_table();
+  return kTable;
+}
 
 const GeluTable& gelu_table() {
   static const GeluTable kTable = make_table();
