@@ -67,7 +67,7 @@ class ProductStage : public StageOperation<Storage> {
   template <typename Use>
   void run_image(std::size_t image, std::size_t worker, const float* bias, const Use& use) {
     workers_[worker].run(
-        src_[worker].data(), packed_.data(), bias, tiles_[worker].data(), [&](const ProductTile& tile) {
+        src_[worker].data(), batch.pixels, packed_.data(), bias, tiles_[worker].data(), [&](const ProductTile& tile) {
           for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
             const std::size_t channel = tile.first_column + column;
             use(tile, column, channel, batch.at(image, channel / kStageBlock) + tile.first_row * kStageBlock);
@@ -227,8 +227,8 @@ class WeightGradientStage : public StageOperation<Storage> {
     batch.for_each_chunk([&](std::size_t chunk, std::size_t index) {
       Worker& worker = workers_[index];
       batch.for_each_image(chunk, [&](std::size_t image) {
-        worker.product.run(worker.diff_dst.data(), worker.src.data(), sums_.data() + chunk * product_.sums_floats(),
-                           image == batch.chunks.begin(chunk));
+        worker.product.run(worker.diff_dst.data(), worker.src.data(), batch.pixels,
+                           sums_.data() + chunk * product_.sums_floats(), image == batch.chunks.begin(chunk));
       });
     });
   }

@@ -37,7 +37,8 @@ class FusedInference : public Execution {
         pixels_(chain_.height * chain_.width),
         padded_(kernels::padded_channels(chain_.stem.out_channels)),
         blocks_(padded_ / kStageBlock),
-        weights_(chain_, parameters, runtime_, kType, choose_products(runtime_, kType, plan_options.products), false),
+        weights_(chain_, parameters, runtime_, kType, choose_products(runtime_, kType, plan_options.products), pixels_,
+                 false),
         head_(chain_, parameters, runtime_, batch_, false),
         workers_(static_cast<std::size_t>(pool_.threads())) {
     norms_.emplace_back(chain_.stem, parameters);
@@ -174,14 +175,14 @@ class FusedInference : public Execution {
     const kernels::PatchGeometry& patches = weights_.patches();
     kernels::extract_patches(patches, images_ + image * patches.channels * patches.height * patches.width,
                              weights_.stem().forward->operand(), worker.patches);
-    worker.stem->run(worker.patches, weights_.stem().packed, weights_.stem().bias, worker.tile,
+    worker.stem->run(worker.patches, pixels_, weights_.stem().packed, weights_.stem().bias, worker.tile,
                      [&](const ProductTile& tile) { gelu_of_tile(tile, false, worker); });
     for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
       const bool last = block + 1 == chain_.blocks.size();
       for (std::size_t b = 0; b < blocks_; ++b) run_depthwise(block, b, worker);
       if (last) std::fill_n(worker.sum, padded_, 0.0);
       const FusedWeights::Dense& weights = weights_.pointwise(block);
-      worker.pointwise[block].run(worker.src, weights.packed, weights.bias, worker.tile,
+      worker.pointwise[block].run(worker.src, pixels_, weights.packed, weights.bias, worker.tile,
                                   [&](const ProductTile& tile) { gelu_of_tile(tile, last, worker); });
     }
     double* const mean = head_.image_means() + image * padded_;

@@ -46,10 +46,11 @@ class FusedTraining : public Execution {
         blocks_(padded_ / kStageBlock),
         chunks_(batch_),
         products_(choose_products(runtime_, kType, plan_options.products)),
-        weights_(chain_, parameters, runtime_, kType, products_, true),
+        slab_(slab_rows()),
+        weights_(chain_, parameters, runtime_, kType, products_, slab_, true),
         head_(chain_, parameters, runtime_, batch_, true),
         workers_(static_cast<std::size_t>(pool_.threads())),
-        weight_gradient_(runtime_, {padded_, padded_, pixels_, kType}, products_),
+        weight_gradient_(runtime_, {padded_, padded_, slab_, kType}, products_),
         stem_gradient_(runtime_, {padded_, weights_.patches().columns(), pixels_, kType}, products_) {
     for (std::size_t chunk = 0; chunk < chunks_.count(); ++chunk) {
       chunk_values_.push_back(chunks_.size(chunk) * pixels_);
@@ -173,7 +174,7 @@ class FusedTraining : public Execution {
     memory_.add(worker.patches, weights_.stem().forward->operand_elements());
     if (pairs_pixels()) {
       memory_.add(worker.src_words, weight_gradient_.words() * padded_);
-      memory_.add(worker.diff_dst_words, weight_gradient_.words() * padded_);
+      memory_.add(worker.diff_dst_words, stem_gradient_.words() * padded_);
       memory_.add(worker.patch_words, stem_gradient_.words() * kernels::padded_channels(weights_.patches().columns()));
     }
     memory_.add(worker.tile, TiledProduct::tile_floats());
@@ -181,6 +182,17 @@ class FusedTraining : public Execution {
     memory_.add(worker.shifted, padded_);
     memory_.add(worker.sums, padded_);
     memory_.add(worker.scratchpad, worker_scratchpad_bytes());
+  }
+
+  /// Pixels of an image that a pointwise stage takes at a time in backward, so that its operands, the weights and their
+  /// gradient, and what streams by stay in the second-level cache together. Even: pairs of pixels are whole. (More and
+  /// smaller ones read and write the weight gradient's sums more often.)
+  [[nodiscard]] std::size_t slab_rows() const {
+    constexpr std::size_t kOperandBytes = 128 * 1024;
+    if (products_ != ProductKernels::own) return pixels_;
+    const std::size_t most = std::max<std::size_t>(kStageBlock, kOperandBytes / (padded_ * sizeof(Operand)));
+    const std::size_t slabs = (pixels_ + most - 1) / most;
+    return std::min(pixels_, ((pixels_ + slabs - 1) / slabs + 1) / 2 * 2);
   }
 
   /// Words of pixels aren't simply their rows.
@@ -314,7 +326,7 @@ class FusedTraining : public Execution {
     clear_moments(chunk);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
       kernels::extract_patches(weights_.patches(), image_at(image), weights_.stem().forward->operand(), worker.patches);
-      worker.stem->run(worker.patches, weights_.stem().packed, weights_.stem().bias, worker.tile,
+      worker.stem->run(worker.patches, pixels_, weights_.stem().packed, weights_.stem().bias, worker.tile,
                        [&](const ProductTile& tile) {
                          gelu_of_tile<StemStorage>(tile, activations_[0].value, stem_slope_, image, chunk);
                        });
@@ -354,28 +366,42 @@ class FusedTraining : public Execution {
     }
   }
 
-  /// y = norm(h) + norm(g), the pointwise convolution's input: into worker.src, or with `words` into its src_words.
-  void pointwise_input(std::size_t block, std::size_t image, bool words, Worker& worker) {
-    const FusedNorm& branch = norms_[2 * block + 1];
-    const FusedNorm& residual = norms_[2 * block];
-    const kernels::RowLayout layout = weights_.pointwise(block).forward->operand();
-    for (std::size_t b = 0; b < blocks_; ++b) {
-      const std::size_t channel = b * kStageBlock;
-      kernels::norm_forward(kernels::NormForward<Storage>{.value0 = activations_[2 * block + 1].value + at(image, b),
-                                                          .scale0 = branch.scale() + channel,
-                                                          .value1 = activations_[2 * block].value + at(image, b),
-                                                          .scale1 = residual.scale() + channel,
-                                                          .shift = residual_shifts_[block] + channel,
-                                                          .rows = pixels_,
-                                                          .dst = worker.src + b * layout.block,
-                                                          .stride = layout.row,
-                                                          .words = words ? words_at(worker.src_words, b) : nullptr});
+  /// Some pixels of an image.
+  struct Slab {
+    std::size_t image;
+    std::size_t first;
+    std::size_t rows;
+  };
+  /// Calls body(Slab) for each slab of an image.
+  template <typename Body>
+  void for_each_slab(std::size_t image, const Body& body) const {
+    for (std::size_t first = 0; first < pixels_; first += slab_) {
+      body(Slab{image, first, std::min(slab_, pixels_ - first)});
     }
   }
+  [[nodiscard]] std::size_t at(const Slab& slab, std::size_t block) const {
+    return at(slab.image, block) + slab.first * kStageBlock;
+  }
 
-  /// A block of 32 channels in words of pixels.
-  [[nodiscard]] float* words_at(float* words, std::size_t block) const {
-    return words + block * weight_gradient_.words() * kStageBlock;
+  /// y = norm(h) + norm(g), the pointwise convolution's input: in rows into worker.src, or with `words`, the number of
+  /// a block, in words into worker.src_words.
+  void pointwise_input(std::size_t block, const Slab& slab, const kernels::RowLayout& layout, std::size_t words,
+                       Worker& worker) {
+    const FusedNorm& branch = norms_[2 * block + 1];
+    const FusedNorm& residual = norms_[2 * block];
+    for (std::size_t b = 0; b < blocks_; ++b) {
+      const std::size_t channel = b * kStageBlock;
+      kernels::norm_forward(
+          kernels::NormForward<Storage>{.value0 = activations_[2 * block + 1].value + at(slab, b),
+                                        .scale0 = branch.scale() + channel,
+                                        .value1 = activations_[2 * block].value + at(slab, b),
+                                        .scale1 = residual.scale() + channel,
+                                        .shift = residual_shifts_[block] + channel,
+                                        .rows = slab.rows,
+                                        .dst = worker.src + b * layout.block,
+                                        .stride = layout.row,
+                                        .words = words > 0 ? worker.src_words + b * words * kStageBlock : nullptr});
+    }
   }
 
   void pointwise_forward(std::size_t block, std::size_t chunk, Worker& worker) {
@@ -383,12 +409,13 @@ class FusedTraining : public Execution {
     const bool last = block + 1 == chain_.blocks.size();
     const FusedWeights::Dense& weights = weights_.pointwise(block);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
-      pointwise_input(block, image, false, worker);
       if (last) std::copy_n(moments_.sum + chunk * padded_, padded_, worker.sums);
-      worker.forward[block].run(worker.src, weights.packed, weights.bias, worker.tile, [&](const ProductTile& tile) {
-        const Activation& dst = activations_[2 * block + 2];
-        gelu_of_tile<Storage>(tile, dst.value, dst.slope, image, chunk);
-      });
+      pointwise_input(block, {image, 0, pixels_}, weights.forward->operand(), 0, worker);
+      worker.forward[block].run(worker.src, pixels_, weights.packed, weights.bias, worker.tile,
+                                [&](const ProductTile& tile) {
+                                  const Activation& dst = activations_[2 * block + 2];
+                                  gelu_of_tile<Storage>(tile, dst.value, dst.slope, image, chunk);
+                                });
       if (last) set_image_mean(image, chunk, worker.sums);
     }
   }
@@ -430,38 +457,47 @@ class FusedTraining : public Execution {
     std::fill_n(bias_sums_ + first, padded_, 0.0);
     const FusedNorm& norm = norms_[2 * block + 2];
     const Activation& activation = activations_[2 * block + 2];
-    const FusedNorm& src_norm = norms_[2 * block + 1];
     const bool last = block + 1 == chain_.blocks.size();
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
-      pointwise_input(block, image, pairs_pixels(), worker);
       const float* const c = last ? shifted_by_head(norm, image, worker) : norm.c();
-      before_gelu<Storage>(activation.value, activation.slope, norm, c, last ? nullptr : gradient_, image,
-                           bias_sums_ + first, worker);
-      const bool begins = image == chunks_.begin(chunk);
-      float* const sums = weight_sums_ + chunk * weight_gradient_.sums_floats();
-      if (pairs_pixels()) {
-        worker.weight_gradient->run(worker.diff_dst_words, worker.src_words, sums, begins);
-      } else {
-        worker.weight_gradient->run(worker.diff_dst, worker.src, sums, begins);
-      }
-      worker.backward[block].run(
-          worker.diff_dst, weights_.pointwise(block).packed_backward, nullptr, worker.tile,
-          [&](const ProductTile& tile) {
-            for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
-              const std::size_t channel = tile.first_column + column;
-              const std::size_t offset = at(image, channel / kStageBlock) + tile.first_row * kStageBlock;
-              kernels::gradient_sums(kernels::GradientSums<Storage>{.src = tile.values + column,
-                                                                    .stride = tile.stride,
-                                                                    .rows = tile.rows,
-                                                                    .groups = 2,
-                                                                    .residual = nullptr,
-                                                                    .value = activations_[2 * block + 1].value + offset,
-                                                                    .mean = src_norm.mean() + channel,
-                                                                    .dst = gradient_ + offset,
-                                                                    .first = moments_.sum + first + channel,
-                                                                    .second = moments_.square + first + channel});
-            }
-          });
+      // The weight gradient reads its operands as the data gradient does, or in words.
+      const kernels::RowLayout operand = weights_.pointwise(block).backward->operand();
+      for_each_slab(image, [&](const Slab& slab) {
+        pointwise_input(block, slab, operand, pairs_pixels() ? weight_gradient_.words() : 0, worker);
+        before_gelu<Storage>(activation.value, activation.slope, norm, c, last ? nullptr : gradient_, slab,
+                             {operand, weight_gradient_.words()}, bias_sums_ + first, worker);
+        add_weight_gradient(slab, image == chunks_.begin(chunk) && slab.first == 0,
+                            weight_sums_ + chunk * weight_gradient_.sums_floats(), worker);
+        worker.backward[block].run(worker.diff_dst, slab.rows, weights_.pointwise(block).packed_backward, nullptr,
+                                   worker.tile,
+                                   [&](const ProductTile& tile) { gradient_of_tile(tile, block, slab, chunk); });
+      });
+    }
+  }
+
+  void add_weight_gradient(const Slab& slab, bool begins, float* sums, Worker& worker) {
+    if (pairs_pixels()) {
+      worker.weight_gradient->run(worker.diff_dst_words, worker.src_words, slab.rows, sums, begins);
+    } else {
+      worker.weight_gradient->run(worker.diff_dst, worker.src, slab.rows, sums, begins);
+    }
+  }
+
+  /// Stores a tile of the gradient of a pointwise convolution's input, with the sums for the norm before it.
+  void gradient_of_tile(const ProductTile& tile, std::size_t block, const Slab& slab, std::size_t chunk) {
+    for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
+      const std::size_t channel = tile.first_column + column;
+      const std::size_t offset = at(slab, channel / kStageBlock) + tile.first_row * kStageBlock;
+      kernels::gradient_sums(kernels::GradientSums<Storage>{.src = tile.values + column,
+                                                            .stride = tile.stride,
+                                                            .rows = tile.rows,
+                                                            .groups = 2,
+                                                            .residual = nullptr,
+                                                            .value = activations_[2 * block + 1].value + offset,
+                                                            .mean = norms_[2 * block + 1].mean() + channel,
+                                                            .dst = gradient_ + offset,
+                                                            .first = moments_.sum + chunk * padded_ + channel,
+                                                            .second = moments_.square + chunk * padded_ + channel});
     }
   }
 
@@ -472,26 +508,31 @@ class FusedTraining : public Execution {
     return worker.shifted;
   }
 
+  /// How a product's operands lie.
+  struct OperandLayout {
+    kernels::RowLayout rows;
+    std::size_t words;  ///< of a block
+  };
   /// The gradient before a stage's GELU, in worker.diff_dst and its words. `gradient` null: that of the head, in `c`.
   template <class StageStorage>
   void before_gelu(const Value* value, const typename StageStorage::Slope* slope, const FusedNorm& norm, const float* c,
-                   const Operand* gradient, std::size_t image, double* bias_sums, Worker& worker) {
-    const kernels::RowLayout layout = weights_.pointwise(0).backward->operand();
+                   const Operand* gradient, const Slab& slab, const OperandLayout& layout, double* bias_sums,
+                   Worker& worker) {
     for (std::size_t b = 0; b < blocks_; ++b) {
       const std::size_t channel = b * kStageBlock;
-      const std::size_t offset = at(image, b);
-      kernels::norm_backward(
-          kernels::NormBackward<StageStorage>{.diff_dst = gradient == nullptr ? nullptr : gradient + offset,
-                                              .value = value + offset,
-                                              .slope = slope + offset,
-                                              .a = norm.a() + channel,
-                                              .b = norm.b() + channel,
-                                              .c = c + channel,
-                                              .rows = pixels_,
-                                              .dst = worker.diff_dst + b * layout.block,
-                                              .stride = layout.row,
-                                              .words = pairs_pixels() ? words_at(worker.diff_dst_words, b) : nullptr,
-                                              .sum = bias_sums + channel});
+      const std::size_t offset = at(slab, b);
+      kernels::norm_backward(kernels::NormBackward<StageStorage>{
+          .diff_dst = gradient == nullptr ? nullptr : gradient + offset,
+          .value = value + offset,
+          .slope = slope + offset,
+          .a = norm.a() + channel,
+          .b = norm.b() + channel,
+          .c = c + channel,
+          .rows = slab.rows,
+          .dst = worker.diff_dst + b * layout.rows.block,
+          .stride = layout.rows.row,
+          .words = pairs_pixels() ? worker.diff_dst_words + b * layout.words * kStageBlock : nullptr,
+          .sum = bias_sums + channel});
     }
   }
 
@@ -556,22 +597,25 @@ class FusedTraining : public Execution {
     std::fill_n(bias_sums_ + first, padded_, 0.0);
     float* const sums = weight_sums_ + chunk * stem_gradient_.sums_floats();
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
-      before_gelu<StemStorage>(activations_[0].value, stem_slope_, norms_[0], norms_[0].c(), gradient_, image,
-                               bias_sums_ + first, worker);
+      const kernels::RowLayout own_rows{kStageBlock, pixels_ * kStageBlock};
+      before_gelu<StemStorage>(
+          activations_[0].value, stem_slope_, norms_[0], norms_[0].c(), gradient_, Slab{image, 0, pixels_},
+          {stem_gradient_.reads_words() ? own_rows : kernels::RowLayout{padded_, kStageBlock}, stem_gradient_.words()},
+          bias_sums_ + first, worker);
       const kernels::RowLayout layout = weights_.stem().forward->operand();
       kernels::extract_patches(weights_.patches(), image_at(image), layout, worker.patches);
       const bool begins = image == chunks_.begin(chunk);
       if constexpr (Storage::kValuesPerWord == 2) {
         if (pairs_pixels()) {
           for (std::size_t column = 0; column < weights_.patches().columns(); column += kStageBlock) {
-            const std::size_t b = column / kStageBlock;
-            kernels::pair_rows(worker.patches + b * layout.block, pixels_, words_at(worker.patch_words, b));
+            kernels::pair_rows(worker.patches + column / kStageBlock * layout.block, pixels_,
+                               worker.patch_words + column * stem_gradient_.words());
           }
-          worker.stem_gradient->run(worker.diff_dst_words, worker.patch_words, sums, begins);
+          worker.stem_gradient->run(worker.diff_dst_words, worker.patch_words, pixels_, sums, begins);
           continue;
         }
       }
-      worker.stem_gradient->run(worker.diff_dst, worker.patches, sums, begins);
+      worker.stem_gradient->run(worker.diff_dst, worker.patches, pixels_, sums, begins);
     }
   }
 
@@ -627,6 +671,7 @@ class FusedTraining : public Execution {
   BatchChunks chunks_;
   std::vector<std::size_t> chunk_values_;
   ProductKernels products_;
+  std::size_t slab_;  // see slab_rows()
   FusedWeights weights_;
   FusedHead head_;
   std::vector<Worker> workers_;

@@ -7,7 +7,7 @@ namespace convmixer {
 using kernels::ElementType;
 
 FusedWeights::FusedWeights(const StageChain& chain, Parameters& parameters, kernels::Runtime& runtime, ElementType type,
-                           ProductKernels products, bool training)
+                           ProductKernels products, std::size_t slab, bool training)
     : chain_(chain),
       parameters_(parameters),
       runtime_(runtime),
@@ -31,6 +31,7 @@ FusedWeights::FusedWeights(const StageChain& chain, Parameters& parameters, kern
     dense.forward = std::make_unique<TiledProduct>(runtime, problem, products);
     if (training && i > 0) {
       TiledProductProblem backward = problem;
+      backward.rows = slab;
       backward.bias = false;
       dense.backward = std::make_unique<TiledProduct>(runtime, backward, products);
     }

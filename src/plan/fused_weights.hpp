@@ -35,9 +35,9 @@ class FusedWeights {
     float* padded = nullptr;  ///< weights with padding channels, where there are any
   };
 
-  /// `products` is own or onednn.
+  /// `products` is own or onednn, `slab` the pixels that data gradients take at a time.
   FusedWeights(const StageChain& chain, Parameters& parameters, kernels::Runtime& runtime, kernels::ElementType type,
-               ProductKernels products, bool training);
+               ProductKernels products, std::size_t slab, bool training);
 
   void add_memory(PlacedMemory& memory);
   [[nodiscard]] std::size_t scratchpad_bytes() const;

@@ -47,18 +47,21 @@ GradientProduct::Worker::Worker(kernels::Runtime& runtime, const GradientProduct
   next_.emplace(runtime, *product.next_, scratchpad);
 }
 
-void GradientProduct::Worker::run(const void* diff_dst, const void* src, float* sums, bool first) {
+void GradientProduct::Worker::run(const void* diff_dst, const void* src, std::size_t pixels, float* sums, bool first) {
   if (!product_->is_own()) {
     (first ? *first_ : *next_).run(diff_dst, src, nullptr, sums);
   } else if (product_->problem_.type == ElementType::f32) {
-    run_own<kernels::F32Storage>(static_cast<const float*>(diff_dst), static_cast<const float*>(src), sums, first);
+    run_own<kernels::F32Storage>(static_cast<const float*>(diff_dst), static_cast<const float*>(src), pixels, sums,
+                                 first);
   } else {
-    run_own<kernels::Bf16Storage>(static_cast<const float*>(diff_dst), static_cast<const float*>(src), sums, first);
+    run_own<kernels::Bf16Storage>(static_cast<const float*>(diff_dst), static_cast<const float*>(src), pixels, sums,
+                                  first);
   }
 }
 
 template <class Storage>
-void GradientProduct::Worker::run_own(const float* diff_dst, const float* src, float* sums, bool first) const {
+void GradientProduct::Worker::run_own(const float* diff_dst, const float* src, std::size_t pixels, float* sums,
+                                      bool first) const {
   const GradientProductProblem& p = product_->problem_;
   const std::size_t words = product_->words();
   // Panels of inputs outside: one of them and one of outputs fit into the first-level cache.
@@ -66,7 +69,7 @@ void GradientProduct::Worker::run_own(const float* diff_dst, const float* src, f
     for (std::size_t output = 0; output < p.outputs; output += kStageBlock) {
       kernels::multiply_columns<Storage>({.a = diff_dst + output * words,
                                           .b = src + input * words,
-                                          .words = words,
+                                          .words = kernels::words_of<Storage>(pixels),
                                           .accumulate = !first,
                                           .dst = sums + product_->at(output, input)});
     }

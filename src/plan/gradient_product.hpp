@@ -30,7 +30,7 @@ class GradientProduct {
   /// True: both operands are words of pixels, (block of 32 channels, word, channel), in f32 the same as rows of 32.
   /// False: rows of `outputs` and of `inputs` elements.
   [[nodiscard]] bool reads_words() const { return is_own(); }
-  [[nodiscard]] std::size_t words() const;
+  [[nodiscard]] std::size_t words() const;  ///< of a block
 
   /// Floats of a sum over images, and where in them weight (o, i) is; 32 inputs from a multiple of 32 on lie together.
   [[nodiscard]] std::size_t sums_floats() const;
@@ -44,12 +44,13 @@ class GradientProduct {
   class Worker {
    public:
     Worker(kernels::Runtime& runtime, const GradientProduct& product, void* scratchpad);
-    /// Under kernels::OneThread. Adds to the sums, unless it is the `first`.
-    void run(const void* diff_dst, const void* src, float* sums, bool first);
+    /// Under kernels::OneThread. Adds to the sums, unless it is the `first`. Own kernels take fewer `pixels` than the
+    /// problem has, too.
+    void run(const void* diff_dst, const void* src, std::size_t pixels, float* sums, bool first);
 
    private:
     template <class Storage>
-    void run_own(const float* diff_dst, const float* src, float* sums, bool first) const;
+    void run_own(const float* diff_dst, const float* src, std::size_t pixels, float* sums, bool first) const;
 
     const GradientProduct* product_;
     std::optional<kernels::Product> first_;

@@ -65,27 +65,28 @@ class TiledProduct {
    public:
     Worker(kernels::Runtime& runtime, const TiledProduct& product, void* scratchpad);
 
-    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats().
+    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats(). Own kernels take fewer `rows` than the
+    /// problem has, too.
     template <typename Use>
-    void run(const void* a, const std::byte* packed, const float* bias, float* tile, const Use& use) {
+    void run(const void* a, std::size_t rows, const std::byte* packed, const float* bias, float* tile, const Use& use) {
       if (!products_.empty()) {
         run_onednn(a, packed, bias, tile, use);
       } else if (product_->problem_.type == kernels::ElementType::f32) {
-        run_own<kernels::F32Storage>(static_cast<const float*>(a), packed, bias, tile, use);
+        run_own<kernels::F32Storage>(static_cast<const float*>(a), rows, packed, bias, tile, use);
       } else {
-        run_own<kernels::Bf16Storage>(static_cast<const kernels::Bf16*>(a), packed, bias, tile, use);
+        run_own<kernels::Bf16Storage>(static_cast<const kernels::Bf16*>(a), rows, packed, bias, tile, use);
       }
     }
 
    private:
     template <class Storage, typename Use>
-    void run_own(const typename Storage::Operand* a, const std::byte* packed, const float* bias, float* tile,
-                 const Use& use) {
+    void run_own(const typename Storage::Operand* a, std::size_t all_rows, const std::byte* packed, const float* bias,
+                 float* tile, const Use& use) {
       const TiledProductProblem& p = product_->problem_;
       const float* panel = reinterpret_cast<const float*>(packed);
       for (std::size_t column = 0; column < p.columns; column += kernels::kStageBlock) {
-        for (std::size_t row = 0; row < p.rows; row += product_->tile_rows_) {
-          const std::size_t rows = std::min(product_->tile_rows_, p.rows - row);
+        for (std::size_t row = 0; row < all_rows; row += product_->tile_rows_) {
+          const std::size_t rows = std::min(product_->tile_rows_, all_rows - row);
           kernels::multiply_rows<Storage>({.a = a + row * kernels::kStageBlock,
                                            .a_block = p.rows * kernels::kStageBlock,
                                            .b = panel,

@@ -52,8 +52,9 @@ std::vector<Case> cases() {
                            .classes = 7};
   };
   return {{model(8, 1, 3, 1, 5), 2},    {model(20, 2, 4, 2, 11), 3},  {model(40, 1, 5, 2, 14), 17},
-          {model(257, 1, 7, 3, 12), 2}, {model(64, 2, 9, 1, 18), 2},  {model(32, 1, 2, 2, 40), 5},
-          {model(96, 1, 11, 2, 21), 4}, {model(33, 3, 5, 4, 33), 35}, {model(16, 1, 1, 1, 3), 70}};
+          {model(257, 1, 7, 3, 12), 2}, {model(290, 1, 3, 1, 15), 2},  // several slabs
+          {model(64, 2, 9, 1, 18), 2},  {model(32, 1, 2, 2, 40), 5},  {model(96, 1, 11, 2, 21), 4},
+          {model(33, 3, 5, 4, 33), 35}, {model(16, 1, 1, 1, 3), 70}};
 }
 
 std::string name_of(const Case& one) {
