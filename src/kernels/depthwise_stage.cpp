@@ -492,12 +492,16 @@ void unpack_depthwise_gradient(std::span<const double> sums, std::size_t tasks, 
                                std::size_t kernel, std::span<float> diff_weights, std::span<float> diff_bias) {
   const std::size_t taps = kernel * kernel;
   const std::size_t task_size = padded_channels(channels) / kStageBlock * depthwise_sums_size(kernel);
-  for (std::size_t c = 0; c < channels; ++c) {
-    const double* const from = sums.data() + c / kGroup * (taps + 1) * kGroup + c % kGroup;
+  for (std::size_t first = 0; first < channels; first += kGroup) {
     for (std::size_t tap = 0; tap <= taps; ++tap) {
-      double sum = 0.0;
-      for (std::size_t task = 0; task < tasks; ++task) sum += from[task * task_size + tap * kGroup];
-      (tap < taps ? diff_weights[c * taps + tap] : diff_bias[c]) = static_cast<float>(sum);
+      const double* const from = sums.data() + (first / kGroup * (taps + 1) + tap) * kGroup;
+      std::array<double, kGroup> all{};
+      for (std::size_t task = 0; task < tasks; ++task) {
+        for (std::size_t lane = 0; lane < kGroup; ++lane) all[lane] += from[task * task_size + lane];
+      }
+      for (std::size_t c = first; c < std::min(channels, first + kGroup); ++c) {
+        (tap < taps ? diff_weights[c * taps + tap] : diff_bias[c]) = static_cast<float>(all[c - first]);
+      }
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include "kernels/depthwise_stage.hpp"
 #include "kernels/norm_stage.hpp"
+#include "plan/chunk_gradients.hpp"
 #include "plan/fused_batch.hpp"
 #include "plan/fused_head.hpp"
 #include "plan/fused_norm.hpp"
@@ -49,6 +50,7 @@ class FusedTraining : public Execution {
         slab_(slab_rows()),
         weights_(chain_, parameters, runtime_, kType, products_, slab_, true),
         head_(chain_, parameters, runtime_, batch_, true),
+        gradients_(parameters, chunks_.count(), channels_),
         workers_(static_cast<std::size_t>(pool_.threads())),
         weight_gradient_(runtime_, {padded_, padded_, slab_, kType}, products_),
         stem_gradient_(runtime_, {padded_, weights_.patches().columns(), pixels_, kType}, products_) {
@@ -94,8 +96,11 @@ class FusedTraining : public Execution {
     }
     next_step([&] {
       for_each_chunk([this](std::size_t chunk, Worker& worker) { stem_backward(chunk, worker); });
-      reduce_depthwise_gradient(0);
-      reduce_stem_gradient();
+      gradients_.add_up_depthwise(chain_.blocks.front().depthwise);
+      pool_.for_each_task(static_cast<std::int64_t>(blocks_), [this](std::int64_t block, int /*worker*/) {
+        gradients_.add_up_dense(chain_.stem, stem_gradient_, weights_.patches().columns(),
+                                static_cast<std::size_t>(block) * kStageBlock);
+      });
     });
   }
 
@@ -158,13 +163,11 @@ class FusedTraining : public Execution {
     memory_.add(moments_.origin, vectors);
     memory_.add(moments_.sum, vectors);
     memory_.add(moments_.square, vectors);
-    memory_.add(bias_sums_, vectors);
-    memory_.add(weight_sums_, chunks_.count() * std::max(weight_gradient_.sums_floats(), stem_gradient_.sums_floats()));
     std::size_t kernel = 1;
     for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
       kernel = std::max(kernel, weights_.geometry(block).kernel);
     }
-    memory_.add(depthwise_sums_, chunks_.count() * blocks_ * kernels::depthwise_sums_size(kernel));
+    gradients_.add_memory(memory_, std::max(weight_gradient_.sums_floats(), stem_gradient_.sums_floats()), kernel);
     for (Worker& worker : workers_) add_worker_memory(worker);
   }
 
@@ -444,7 +447,7 @@ class FusedTraining : public Execution {
           if (task < chunks) {
             pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
           } else {
-            reduce_depthwise_gradient(block + 1);
+            gradients_.add_up_depthwise(chain_.blocks[block + 1].depthwise);
           }
         },
         turn());
@@ -453,8 +456,7 @@ class FusedTraining : public Execution {
 
   void pointwise_backward(std::size_t block, std::size_t chunk, Worker& worker) {
     clear_moments(chunk);
-    const std::size_t first = chunk * padded_;
-    std::fill_n(bias_sums_ + first, padded_, 0.0);
+    std::fill_n(gradients_.bias(chunk), padded_, 0.0);
     const FusedNorm& norm = norms_[2 * block + 2];
     const Activation& activation = activations_[2 * block + 2];
     const bool last = block + 1 == chain_.blocks.size();
@@ -465,9 +467,9 @@ class FusedTraining : public Execution {
       for_each_slab(image, [&](const Slab& slab) {
         pointwise_input(block, slab, operand, pairs_pixels() ? weight_gradient_.words() : 0, worker);
         before_gelu<Storage>(activation.value, activation.slope, norm, c, last ? nullptr : gradient_, slab,
-                             {operand, weight_gradient_.words()}, bias_sums_ + first, worker);
+                             {operand, weight_gradient_.words()}, gradients_.bias(chunk), worker);
         add_weight_gradient(slab, image == chunks_.begin(chunk) && slab.first == 0,
-                            weight_sums_ + chunk * weight_gradient_.sums_floats(), worker);
+                            gradients_.dense(weight_gradient_, chunk), worker);
         worker.backward[block].run(worker.diff_dst, slab.rows, weights_.pointwise(block).packed_backward, nullptr,
                                    worker.tile,
                                    [&](const ProductTile& tile) { gradient_of_tile(tile, block, slab, chunk); });
@@ -547,8 +549,8 @@ class FusedTraining : public Execution {
           if (task < chunks) {
             depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
           } else {
-            reduce_dense_gradient(chain_.blocks[block].pointwise, weight_gradient_, channels_,
-                                  static_cast<std::size_t>(task - chunks) * kStageBlock);
+            gradients_.add_up_dense(chain_.blocks[block].pointwise, weight_gradient_, channels_,
+                                    static_cast<std::size_t>(task - chunks) * kStageBlock);
           }
         },
         turn());
@@ -564,7 +566,7 @@ class FusedTraining : public Execution {
     const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
     const std::size_t filters = kernels::packed_depthwise_size<Storage>(geometry.kernel);
     const std::size_t sums_size = kernels::depthwise_sums_size(geometry.kernel);
-    double* const sums = depthwise_sums_ + chunk * blocks_ * sums_size;
+    double* const sums = gradients_.depthwise(geometry.kernel, chunk);
     std::fill_n(sums, blocks_ * sums_size, 0.0);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
       for (std::size_t b = 0; b < blocks_; ++b) {
@@ -593,15 +595,14 @@ class FusedTraining : public Execution {
   }
 
   void stem_backward(std::size_t chunk, Worker& worker) {
-    const std::size_t first = chunk * padded_;
-    std::fill_n(bias_sums_ + first, padded_, 0.0);
-    float* const sums = weight_sums_ + chunk * stem_gradient_.sums_floats();
+    std::fill_n(gradients_.bias(chunk), padded_, 0.0);
+    float* const sums = gradients_.dense(stem_gradient_, chunk);
     for (std::size_t image = chunks_.begin(chunk); image < chunks_.end(chunk); ++image) {
       const kernels::RowLayout own_rows{kStageBlock, pixels_ * kStageBlock};
       before_gelu<StemStorage>(
           activations_[0].value, stem_slope_, norms_[0], norms_[0].c(), gradient_, Slab{image, 0, pixels_},
           {stem_gradient_.reads_words() ? own_rows : kernels::RowLayout{padded_, kStageBlock}, stem_gradient_.words()},
-          bias_sums_ + first, worker);
+          gradients_.bias(chunk), worker);
       const kernels::RowLayout layout = weights_.stem().forward->operand();
       kernels::extract_patches(weights_.patches(), image_at(image), layout, worker.patches);
       const bool begins = image == chunks_.begin(chunk);
@@ -619,46 +620,6 @@ class FusedTraining : public Execution {
     }
   }
 
-  // ---- adding up the chunks, in their order ----
-
-  /// Rows of a weight gradient (O x `inputs`) from `row` to the block's end, with their biases.
-  void reduce_dense_gradient(const ConvolutionStage& stage, const GradientProduct& product, std::size_t inputs,
-                             std::size_t row) {
-    const std::span<float> weight = parameters_.gradient(stage.convolution.weight);
-    const std::span<float> bias = parameters_.gradient(stage.convolution.bias);
-    const std::size_t end = std::min(channels_, row + kStageBlock);
-    for (; row < end; ++row) {
-      for (std::size_t input = 0; input < inputs; input += kStageBlock) {
-        const std::size_t count = std::min(kStageBlock, inputs - input);
-        float* const to = weight.data() + row * inputs + input;
-        const float* from = weight_sums_ + product.at(row, input);
-        std::copy_n(from, count, to);
-        for (std::size_t chunk = 1; chunk < chunks_.count(); ++chunk) {
-          from += product.sums_floats();
-          for (std::size_t i = 0; i < count; ++i) to[i] += from[i];
-        }
-      }
-      double bias_sum = bias_sums_[row];
-      for (std::size_t chunk = 1; chunk < chunks_.count(); ++chunk) bias_sum += bias_sums_[chunk * padded_ + row];
-      bias[row] = static_cast<float>(bias_sum);
-    }
-  }
-
-  void reduce_stem_gradient() {
-    pool_.for_each_task(static_cast<std::int64_t>(blocks_), [&](std::int64_t block, int /*worker*/) {
-      reduce_dense_gradient(chain_.stem, stem_gradient_, weights_.patches().columns(),
-                            static_cast<std::size_t>(block) * kStageBlock);
-    });
-  }
-
-  void reduce_depthwise_gradient(std::size_t block) {
-    const Convolution& convolution = chain_.blocks[block].depthwise.convolution;
-    const auto kernel = static_cast<std::size_t>(convolution.kernel);
-    kernels::unpack_depthwise_gradient(
-        {depthwise_sums_, chunks_.count() * blocks_ * kernels::depthwise_sums_size(kernel)}, chunks_.count(), channels_,
-        kernel, parameters_.gradient(convolution.weight), parameters_.gradient(convolution.bias));
-  }
-
   StageChain chain_;
   Parameters& parameters_;
   ThreadPool& pool_;
@@ -674,6 +635,7 @@ class FusedTraining : public Execution {
   std::size_t slab_;  // see slab_rows()
   FusedWeights weights_;
   FusedHead head_;
+  ChunkGradients gradients_;
   std::vector<Worker> workers_;
   GradientProduct weight_gradient_;
   GradientProduct stem_gradient_;
@@ -687,9 +649,6 @@ class FusedTraining : public Execution {
   Operand* gradient_ = nullptr;
   std::vector<float*> residual_shifts_;  // by block
   ChunkMoments moments_;                 // in backward: sums of the gradient, and of it times the centred values
-  double* bias_sums_ = nullptr;          // (chunk, channel)
-  float* weight_sums_ = nullptr;         // by chunk: see GradientProduct::at()
-  double* depthwise_sums_ = nullptr;     // (chunk, block, ...): see DepthwiseBackward
 
   const float* images_ = nullptr;
   TaskOrder order_ = TaskOrder::forwards;
