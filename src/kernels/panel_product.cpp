@@ -11,6 +11,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/panel_product.cpp"
 #include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 #include "kernels/stage_word-inl.h"
 // clang-format on
@@ -70,15 +71,18 @@ HWY_INLINE void multiply_tile(const Tile& tile) {
   WordVector sums[kRows][2];
   HWY_UNROLL(12)
   for (std::size_t r = 0; r < kRows; ++r) {
-    if (tile.begin == Begin::dst) {
-      sums[r][0] = hn::LoadU(d, tile.dst + r * kStageBlock);
-      sums[r][1] = hn::LoadU(d, tile.dst + r * kStageBlock + lanes);
-    } else if (tile.begin == Begin::bias) {
+    if (tile.begin == Begin::bias) {
       sums[r][0] = hn::LoadU(d, tile.bias);
       sums[r][1] = hn::LoadU(d, tile.bias + lanes);
     } else {
       sums[r][0] = hn::Zero(d);
       sums[r][1] = hn::Zero(d);
+    }
+  }
+  if (tile.begin == Begin::dst) {  // added in the end: until then it has come
+    for (std::size_t r = 0; r < kRows; ++r) {
+      hwy::Prefetch(tile.dst + r * kStageBlock);
+      hwy::Prefetch(tile.dst + r * kStageBlock + lanes);
     }
   }
   const float* a = tile.a;
@@ -97,8 +101,13 @@ HWY_INLINE void multiply_tile(const Tile& tile) {
   }
   HWY_UNROLL(12)
   for (std::size_t r = 0; r < kRows; ++r) {
-    hn::StoreU(sums[r][0], d, tile.dst + r * kStageBlock);
-    hn::StoreU(sums[r][1], d, tile.dst + r * kStageBlock + lanes);
+    float* const dst = tile.dst + r * kStageBlock;
+    if (tile.begin == Begin::dst) {
+      sums[r][0] = hn::Add(sums[r][0], hn::LoadU(d, dst));
+      sums[r][1] = hn::Add(sums[r][1], hn::LoadU(d, dst + lanes));
+    }
+    hn::StoreU(sums[r][0], d, dst);
+    hn::StoreU(sums[r][1], d, dst + lanes);
   }
 }
 
