@@ -297,10 +297,10 @@ void add_tap_columns(const DepthwiseGeometry& geometry, const DepthwiseScratch::
   for (; row < geometry.kernel; ++row) add_tap_sums<Storage, 1, kColumns>(geometry, areas, row, column, sums);
 }
 
-/// One half of the block: 16 channels from `half`.
-template <class Storage>
-void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t half,
-                            NextBlock<1>& next) {
+/// What both ways forward begin with: 16 channels from `half` normalised and convolved, into areas.tile. `Forward` is
+/// DepthwiseForward or DepthwiseInference.
+template <class Storage, class Forward>
+void convolve_half(const Forward& a, const DepthwiseScratch::Areas& areas, std::size_t half, NextBlock<1>& next) {
   const StageFloats d;
   const DepthwiseGeometry& g = a.geometry;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
@@ -316,19 +316,41 @@ void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseS
   }
   convolve<Storage>(g, areas, a.filters + half * g.kernel * depthwise_row_words<Storage>(g.kernel), a.bias + half,
                     next);
-  MomentSums moments = a.moments;
-  if (moments.sum != nullptr) {
-    moments.origin += half;
-    moments.sum += half;
-    moments.square += half;
+}
+
+template <class Storage>
+void depthwise_forward_half(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t half,
+                            NextBlock<1>& next) {
+  const DepthwiseGeometry& g = a.geometry;
+  convolve_half<Storage>(a, areas, half, next);
+  gelu_forward_rows<Storage, 1, true>(
+      {.src = areas.tile,
+       .stride = kGroup,
+       .rows = g.height * g.width,
+       .groups = 1,
+       .value = a.value + half,
+       .slope = a.slope + half,
+       .moments = {a.moments.origin + half, a.moments.sum + half, a.moments.square + half, a.moments.begins}});
+}
+
+template <class Storage>
+void depthwise_inference_half(DepthwiseInference<Storage> a, DepthwiseScratch::Areas areas, std::size_t half,
+                              NextBlock<1>& next) {
+  const StageFloats d;
+  convolve_half<Storage>(a, areas, half, next);
+  const typename GeluFor<Storage, StageFloats>::Type gelu(d);
+  const std::size_t rows = a.geometry.height * a.geometry.width;
+  for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
+    const std::size_t first = half + lane;
+    const StageVector branch_scale = hn::LoadU(d, a.branch_scale + first);
+    const StageVector scale = hn::LoadU(d, a.scale + first);
+    const StageVector shift = hn::LoadU(d, a.out_shift + first);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const StageVector branch = gelu(hn::LoadU(d, areas.tile + row * kGroup + lane)).value;
+      const StageVector trunk = hn::MulAdd(load_stage(d, a.src + row * kStageBlock + first), scale, shift);
+      store_stage(hn::MulAdd(branch, branch_scale, trunk), d, a.dst + row * a.stride + first);
+    }
   }
-  gelu_forward_any<Storage>({.src = areas.tile,
-                             .stride = kGroup,
-                             .rows = g.height * g.width,
-                             .groups = 1,
-                             .value = a.value + half,
-                             .slope = a.slope != nullptr ? a.slope + half : nullptr,
-                             .moments = moments});
 }
 
 /// Stages the gradient before the GELU, padded, and the convolution's input, plain; adds up the bias's gradient.
@@ -396,6 +418,13 @@ void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseSc
 }
 
 template <class Storage>
+void depthwise_inference_any(const DepthwiseInference<Storage>& a, const DepthwiseScratch::Areas& areas) {
+  const std::size_t block = a.geometry.height * a.geometry.width * kStageBlock;
+  NextBlock<1> next({a.src}, {block * sizeof *a.src}, 2 * a.geometry.height);
+  for (std::size_t half = 0; half < kStageBlock; half += kGroup) depthwise_inference_half(a, areas, half, next);
+}
+
+template <class Storage>
 void depthwise_backward_any(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas) {
   const std::size_t block = a.geometry.height * a.geometry.width * kStageBlock;
   NextBlock<4> next(
@@ -410,6 +439,12 @@ void depthwise_forward_f32(const DepthwiseForward<F32Storage>& a, const Depthwis
 }
 void depthwise_forward_bf16(const DepthwiseForward<Bf16Storage>& a, const DepthwiseScratch::Areas& areas) {
   depthwise_forward_any(a, areas);
+}
+void depthwise_inference_f32(const DepthwiseInference<F32Storage>& a, const DepthwiseScratch::Areas& areas) {
+  depthwise_inference_any(a, areas);
+}
+void depthwise_inference_bf16(const DepthwiseInference<Bf16Storage>& a, const DepthwiseScratch::Areas& areas) {
+  depthwise_inference_any(a, areas);
 }
 void depthwise_backward_f32(const DepthwiseBackward<F32Storage>& a, const DepthwiseScratch::Areas& areas) {
   depthwise_backward_any(a, areas);
@@ -426,6 +461,8 @@ namespace convmixer::kernels {
 
 HWY_EXPORT(depthwise_forward_f32);
 HWY_EXPORT(depthwise_forward_bf16);
+HWY_EXPORT(depthwise_inference_f32);
+HWY_EXPORT(depthwise_inference_bf16);
 HWY_EXPORT(depthwise_backward_f32);
 HWY_EXPORT(depthwise_backward_bf16);
 
@@ -511,6 +548,12 @@ void depthwise_forward(const DepthwiseForward<F32Storage>& a, DepthwiseScratch& 
 }
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& a, DepthwiseScratch& scratch) {
   HWY_DYNAMIC_DISPATCH(depthwise_forward_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
+}
+void depthwise_inference(const DepthwiseInference<F32Storage>& a, DepthwiseScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(depthwise_inference_f32)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
+}
+void depthwise_inference(const DepthwiseInference<Bf16Storage>& a, DepthwiseScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(depthwise_inference_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
 }
 void depthwise_backward(const DepthwiseBackward<F32Storage>& a, DepthwiseScratch& scratch) {
   const std::size_t begin = a.geometry.kernel - 1 - a.geometry.padding_begin;

@@ -82,11 +82,29 @@ struct DepthwiseForward {
   const float* filters;  ///< packed, of the block
   const float* bias;
   typename Storage::Value* value;
-  typename Storage::Slope* slope;  ///< null for inference
+  typename Storage::Slope* slope;
   MomentSums moments;
 };
 void depthwise_forward(const DepthwiseForward<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
+
+/// The whole branch at inference, with the residual and without a tensor in between: with u as in DepthwiseForward,
+/// dst = branch_scale gelu(u) + scale src + out_shift.
+template <class Storage>
+struct DepthwiseInference {
+  DepthwiseGeometry geometry;
+  const typename Storage::Value* src;
+  const float* scale;
+  const float* shift;
+  const float* filters;  ///< packed, of the block
+  const float* bias;
+  const float* branch_scale;
+  const float* out_shift;
+  typename Storage::Operand* dst;  ///< rows of 32
+  std::size_t stride;              ///< between them
+};
+void depthwise_inference(const DepthwiseInference<F32Storage>& arguments, DepthwiseScratch& scratch);
+void depthwise_inference(const DepthwiseInference<Bf16Storage>& arguments, DepthwiseScratch& scratch);
 
 /// With du = (a gradient + b value + c) slope, the gradient before the GELU: adds the filters' and the bias's gradients
 /// to `sums`, and puts gradient + depthwise'(du) (without `residual`: depthwise'(du) alone) over `gradient`, with the

@@ -91,8 +91,7 @@ class FusedInference : public Execution {
  private:
   /// What one thread works with: an image's tensors.
   struct Worker {
-    Value* trunk = nullptr;   // behind the stem's or a pointwise convolution's GELU
-    Value* branch = nullptr;  // behind the depthwise convolution's
+    Value* trunk = nullptr;  // behind the stem's or a pointwise convolution's GELU
     Slope* slope = nullptr;
     Operand* src = nullptr;
     Operand* patches = nullptr;
@@ -118,7 +117,6 @@ class FusedInference : public Execution {
   void add_worker_memory(Worker& worker) {
     const std::size_t image = pixels_ * padded_;
     memory_.add(worker.trunk, image);
-    memory_.add(worker.branch, image);
     memory_.add(worker.slope, image);
     memory_.add(worker.src, image);
     memory_.add(worker.patches, weights_.stem().forward->operand_elements());
@@ -199,26 +197,19 @@ class FusedInference : public Execution {
     const kernels::DepthwiseGeometry geometry = weights_.geometry(block);
     const std::size_t channel = b * kStageBlock;
     const kernels::RowLayout operand = weights_.pointwise(block).forward->operand();
-    kernels::depthwise_forward(
-        kernels::DepthwiseForward<Storage>{
+    kernels::depthwise_inference(
+        kernels::DepthwiseInference<Storage>{
             .geometry = geometry,
             .src = worker.trunk + at(b),
             .scale = trunk.scale() + channel,
             .shift = trunk.shift() + channel,
             .filters = weights.filters + b * kernels::packed_depthwise_size<Storage>(geometry.kernel),
             .bias = weights.bias + channel,
-            .value = worker.branch + at(b),
-            .slope = nullptr,
-            .moments = {}},
+            .branch_scale = branch.scale() + channel,
+            .out_shift = residual_shifts_[block] + channel,
+            .dst = worker.src + b * operand.block,
+            .stride = operand.row},
         *worker.depthwise);
-    kernels::norm_forward(kernels::NormForward<Storage>{.value0 = worker.branch + at(b),
-                                                        .scale0 = branch.scale() + channel,
-                                                        .value1 = worker.trunk + at(b),
-                                                        .scale1 = trunk.scale() + channel,
-                                                        .shift = residual_shifts_[block] + channel,
-                                                        .rows = pixels_,
-                                                        .dst = worker.src + b * operand.block,
-                                                        .stride = operand.row});
   }
 
   StageChain chain_;
