@@ -72,12 +72,20 @@ class Runtime {
         count, [](const void* context, std::int64_t i) { (*static_cast<const Body*>(context))(i); }, &body);
   }
 
+  /// Runs body(thread) for thread in [0, threads()), on the thread of oneDNN's team with that number where it can.
+  template <typename Body>
+  void for_each_thread(const Body& body) {
+    run_on_threads([](const void* context, int thread) { (*static_cast<const Body*>(context))(thread); }, &body);
+  }
+
   struct Handles;
   [[nodiscard]] Handles& handles() noexcept { return *handles_; }
 
  private:
   using Body = void (*)(const void* context, std::int64_t i);
   void run_parallel(std::int64_t count, Body body, const void* context);
+  using ThreadBody = void (*)(const void* context, int thread);
+  void run_on_threads(ThreadBody body, const void* context);
 
   ThreadPool& pool_;
   std::unique_ptr<Handles> handles_;

@@ -98,6 +98,39 @@ void Runtime::run_parallel(std::int64_t count, Body body, const void* context) {
   }
 }
 
+void Runtime::run_on_threads(ThreadBody body, const void* context) {
+  struct Turns {
+    ThreadBody body;
+    const void* context;
+    int threads;
+    int (*number)();
+    int (*team)();
+
+    static void run(void* data) {
+      auto& turns = *static_cast<Turns*>(data);
+      thread_sanitizer_acquire(&turns);
+      // A team may come out smaller than asked for.
+      for (int thread = turns.number(); thread < turns.threads; thread += turns.team()) {
+        turns.body(turns.context, thread);
+      }
+      thread_sanitizer_release(&turns);
+    }
+  };
+  Turns turns{body, context, pool_.threads(), openmp_function<int (*)()>("omp_get_thread_num"),
+              openmp_function<int (*)()>("omp_get_num_threads")};
+  if (threading() == Threading::tbb) {
+    pool_.for_each_worker([&](int worker) { body(context, worker); });
+  } else if (threading() == Threading::openmp && openmp_parallel() != nullptr && turns.number != nullptr &&
+             turns.team != nullptr) {
+    pool_.release_caller();
+    thread_sanitizer_release(&turns);
+    openmp_parallel()(Turns::run, &turns, static_cast<unsigned>(pool_.threads()), 0);
+    thread_sanitizer_acquire(&turns);
+  } else {
+    for (int thread = 0; thread < pool_.threads(); ++thread) body(context, thread);
+  }
+}
+
 int onednn_threads() noexcept {
   static const auto kGet = openmp_function<int (*)()>("omp_get_max_threads");
   return threading() == Threading::openmp && kGet != nullptr ? kGet() : 1;

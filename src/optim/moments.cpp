@@ -5,16 +5,20 @@
 namespace convmixer {
 
 Moments::Moments(const Graph& graph) {
-  tensors_.reserve(graph.parameters().size());
+  constexpr std::size_t kCacheLine = 16;
+  std::size_t end = 0;
   for (const Parameter& parameter : graph.parameters()) {
-    tensors_.emplace_back(static_cast<std::size_t>(parameter.shape.count()), 0.0F);
+    const auto count = static_cast<std::size_t>(parameter.shape.count());
+    tensors_.push_back({end, count});
+    end += (count + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
+  values_ = AlignedBuffer(end * sizeof(float));
 }
 
 void Moments::list(std::string_view prefix, const Graph& graph, std::vector<OptimizerState>& out) {
   for (std::size_t id = 0; id < tensors_.size(); ++id) {
     const Parameter& parameter = graph.parameters()[id];
-    out.push_back({fmt::format("{}.{}", prefix, parameter.name), parameter.shape, tensors_[id]});
+    out.push_back({fmt::format("{}.{}", prefix, parameter.name), parameter.shape, of(static_cast<ParameterId>(id))});
   }
 }
 

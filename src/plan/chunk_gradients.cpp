@@ -14,9 +14,10 @@ ChunkGradients::ChunkGradients(Parameters& parameters, std::size_t chunks, std::
     : parameters_(parameters), chunks_(chunks), channels_(channels), padded_(kernels::padded_channels(channels)) {}
 
 void ChunkGradients::add_memory(PlacedMemory& memory, std::size_t dense_floats, std::size_t kernel) {
-  memory.add(bias_, chunks_ * padded_);
-  memory.add(dense_, chunks_ * dense_floats);
-  memory.add(depthwise_, chunks_ * padded_ / kStageBlock * kernels::depthwise_sums_size(kernel));
+  const ArrayUser by_chunk = ArrayUser::tasks(chunks_);
+  memory.add(bias_, chunks_ * padded_, by_chunk);
+  memory.add(dense_, chunks_ * dense_floats, by_chunk);
+  memory.add(depthwise_, chunks_ * padded_ / kStageBlock * kernels::depthwise_sums_size(kernel), by_chunk);
 }
 
 double* ChunkGradients::depthwise(std::size_t kernel, std::size_t chunk) const {

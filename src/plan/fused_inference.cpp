@@ -51,7 +51,7 @@ class FusedInference : public Execution {
     for (float*& shift : residual_shifts_) memory_.add(shift, padded_);
     weights_.add_memory(memory_);
     head_.add_memory(memory_);
-    for (Worker& worker : workers_) add_worker_memory(worker);
+    for (std::size_t i = 0; i < workers_.size(); ++i) add_worker_memory(workers_[i], ArrayUser::worker(i));
     place(lender);
     add_report({"weights", "reorder", "forward", "own", "nChw32c"});
     add_report({chain_.stem.name + " to " + chain_.pool_name, "all stages", "forward",
@@ -114,18 +114,18 @@ class FusedInference : public Execution {
     return most;
   }
 
-  void add_worker_memory(Worker& worker) {
+  void add_worker_memory(Worker& worker, ArrayUser user) {
     const std::size_t image = pixels_ * padded_;
-    memory_.add(worker.trunk, image);
-    memory_.add(worker.slope, image);
-    memory_.add(worker.src, image);
-    memory_.add(worker.patches, weights_.stem().forward->operand_elements());
-    memory_.add(worker.tile, TiledProduct::tile_floats());
-    memory_.add(worker.depthwise_memory, depthwise_floats());
-    memory_.add(worker.origin, padded_);
-    memory_.add(worker.sum, padded_);
-    memory_.add(worker.square, padded_);
-    memory_.add(worker.scratchpad, weights_.scratchpad_bytes());
+    memory_.add(worker.trunk, image, user);
+    memory_.add(worker.slope, image, user);
+    memory_.add(worker.src, image, user);
+    memory_.add(worker.patches, weights_.stem().forward->operand_elements(), user);
+    memory_.add(worker.tile, TiledProduct::tile_floats(), user);
+    memory_.add(worker.depthwise_memory, depthwise_floats(), user);
+    memory_.add(worker.origin, padded_, user);
+    memory_.add(worker.sum, padded_, user);
+    memory_.add(worker.square, padded_, user);
+    memory_.add(worker.scratchpad, weights_.scratchpad_bytes(), user);
   }
 
   void place(const Execution* lender) {
@@ -134,6 +134,7 @@ class FusedInference : public Execution {
     memory.scratchpad = static_cast<std::int64_t>(head_.scratchpad_bytes());
     take_memory(lender);
     memory_.place(arena->data());
+    if (owns_memory) memory_.touch(arena->data(), pool_);
     weights_.prepare();
     head_.prepare(scratchpad->data());
     for (Worker& worker : workers_) {

@@ -148,10 +148,11 @@ class FusedTraining : public Execution {
       norms_.emplace_back(block.depthwise, parameters_);
       norms_.emplace_back(block.pointwise, parameters_);
     }
-    memory_.add(stem_slope_, tensor);
+    const ArrayUser by_chunk = ArrayUser::tasks(chunks_.count());
+    memory_.add(stem_slope_, tensor, by_chunk);
     for (std::size_t i = 0; i < activations_.size(); ++i) {
-      memory_.add(activations_[i].value, tensor);
-      if (i > 0) memory_.add(activations_[i].slope, tensor);
+      memory_.add(activations_[i].value, tensor, by_chunk);
+      if (i > 0) memory_.add(activations_[i].slope, tensor, by_chunk);
     }
     for (FusedNorm& norm : norms_) norm.add_memory(memory_);
     residual_shifts_.resize(chain_.blocks.size());
@@ -160,31 +161,32 @@ class FusedTraining : public Execution {
     head_.add_memory(memory_);
 
     const std::size_t vectors = chunks_.count() * padded_;
-    memory_.add(moments_.origin, vectors);
-    memory_.add(moments_.sum, vectors);
-    memory_.add(moments_.square, vectors);
+    memory_.add(moments_.origin, vectors, by_chunk);
+    memory_.add(moments_.sum, vectors, by_chunk);
+    memory_.add(moments_.square, vectors, by_chunk);
     std::size_t kernel = 1;
     for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
       kernel = std::max(kernel, weights_.geometry(block).kernel);
     }
     gradients_.add_memory(memory_, std::max(weight_gradient_.sums_floats(), stem_gradient_.sums_floats()), kernel);
-    for (Worker& worker : workers_) add_worker_memory(worker);
+    for (std::size_t i = 0; i < workers_.size(); ++i) add_worker_memory(workers_[i], ArrayUser::worker(i));
   }
 
-  void add_worker_memory(Worker& worker) {
-    memory_.add(worker.src, pixels_ * padded_);
-    memory_.add(worker.diff_dst, pixels_ * padded_);
-    memory_.add(worker.patches, weights_.stem().forward->operand_elements());
+  void add_worker_memory(Worker& worker, ArrayUser user) {
+    memory_.add(worker.src, pixels_ * padded_, user);
+    memory_.add(worker.diff_dst, pixels_ * padded_, user);
+    memory_.add(worker.patches, weights_.stem().forward->operand_elements(), user);
     if (pairs_pixels()) {
-      memory_.add(worker.src_words, weight_gradient_.words() * padded_);
-      memory_.add(worker.diff_dst_words, stem_gradient_.words() * padded_);
-      memory_.add(worker.patch_words, stem_gradient_.words() * kernels::padded_channels(weights_.patches().columns()));
+      memory_.add(worker.src_words, weight_gradient_.words() * padded_, user);
+      memory_.add(worker.diff_dst_words, stem_gradient_.words() * padded_, user);
+      memory_.add(worker.patch_words, stem_gradient_.words() * kernels::padded_channels(weights_.patches().columns()),
+                  user);
     }
-    memory_.add(worker.tile, TiledProduct::tile_floats());
-    memory_.add(worker.depthwise_memory, depthwise_floats());
-    memory_.add(worker.shifted, padded_);
-    memory_.add(worker.sums, padded_);
-    memory_.add(worker.scratchpad, worker_scratchpad_bytes());
+    memory_.add(worker.tile, TiledProduct::tile_floats(), user);
+    memory_.add(worker.depthwise_memory, depthwise_floats(), user);
+    memory_.add(worker.shifted, padded_, user);
+    memory_.add(worker.sums, padded_, user);
+    memory_.add(worker.scratchpad, worker_scratchpad_bytes(), user);
   }
 
   /// Pixels of an image that a pointwise stage takes at a time in backward, so that its operands, the weights and their
@@ -215,6 +217,7 @@ class FusedTraining : public Execution {
     memory.scratchpad = static_cast<std::int64_t>(head_.scratchpad_bytes());
     take_memory(lender);
     memory_.place(arena->data());
+    if (owns_memory) memory_.touch(arena->data(), pool_);
     static_assert(sizeof(Operand) == sizeof(Value));
     gradient_ = reinterpret_cast<Operand*>(activations_.back().value);
     weights_.prepare();

@@ -1,5 +1,6 @@
 #include "plan/plain_execution.hpp"
 
+#include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/error.hpp"
 #include "plan/memory_plan.hpp"
 #include "plan/plan_builder.hpp"
@@ -131,6 +132,8 @@ class PlainExecution : public Execution {
     memory.scratchpad = static_cast<std::int64_t>(scratchpad_bytes);
     take_memory(lender);
 
+    if (owns_memory) touch(arena_buffers);
+
     addresses.assign(list.buffers.size(), nullptr);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       addresses[static_cast<std::size_t>(ids[i])] = arena->data() + arena_buffers[i].offset;
@@ -141,6 +144,20 @@ class PlainExecution : public Execution {
     for (std::size_t id = 0; id < list.buffers.size(); ++id) {
       addresses[id] = addresses[static_cast<std::size_t>(lifetimes.owner(static_cast<BufferId>(id)))];
     }
+  }
+
+  /// Lets the threads be the first to touch the memory, zero so far: the system then puts it near them. Images come
+  /// first in a buffer, and oneDNN hands them out in the order of its threads.
+  void touch(const std::vector<Lifetime>& buffers) const {
+    const auto threads = static_cast<std::size_t>(runtime.threads());
+    runtime.for_each_thread([&](int number) {
+      const auto thread = static_cast<std::size_t>(number);
+      for (const Lifetime& buffer : buffers) {
+        const std::size_t begin = buffer.bytes * thread / threads;
+        const std::size_t end = buffer.bytes * (thread + 1) / threads;
+        touch_pages({arena->data() + buffer.offset + begin, end - begin});
+      }
+    });
   }
 
   void add(const Step& step, const StepList& list) {

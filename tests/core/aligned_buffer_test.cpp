@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <sys/mman.h>
 #include <utility>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -50,6 +52,28 @@ TEST(AlignedBuffer, KeepsItsMemoryWhenMoved) {
   const AlignedBuffer moved = std::move(buffer);
   EXPECT_EQ(moved.data(), data);
   EXPECT_EQ(moved.as<float>()[1], 3.0F);
+}
+
+TEST(AlignedBuffer, ComesIntoBeingWhereItIsTouched) {
+  constexpr std::size_t kPage = AlignedBuffer::kAlignment;
+  AlignedBuffer buffer(8 * kPage + 1);
+  const auto pages_there = [&] {
+    std::vector<unsigned char> pages(9);
+    EXPECT_EQ(::mincore(buffer.data(), buffer.size(), pages.data()), 0);
+    for (unsigned char& page : pages) page &= 1U;
+    return pages;
+  };
+  EXPECT_THAT(pages_there(), testing::Each(0));
+  touch_pages(buffer.as<std::byte>().subspan(kPage + 5, 2 * kPage));  // the end of one page, one, a part of another
+  EXPECT_THAT(pages_there(), testing::ElementsAre(0, 1, 1, 1, 0, 0, 0, 0, 0));
+  touch_pages({});
+  touch_pages(buffer.as<std::byte>());
+  EXPECT_THAT(pages_there(), testing::Each(1));
+}
+
+TEST(AlignedBufferDeathTest, EndsTheProgramForAWriteBehindTheLastPage) {
+  AlignedBuffer buffer(AlignedBuffer::kAlignment);
+  EXPECT_DEATH(*static_cast<volatile std::byte*>(buffer.data() + buffer.size()) = std::byte{1}, "");
 }
 
 TEST(AlignedBuffer, RefusesMoreMemoryThanThereIs) {

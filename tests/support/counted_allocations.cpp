@@ -35,6 +35,9 @@ CONVMIXER_COUNTED(calloc, (std::size_t count, std::size_t bytes), (count, bytes)
 CONVMIXER_COUNTED(realloc, (void* memory, std::size_t bytes), (memory, bytes))
 CONVMIXER_COUNTED(aligned_alloc, (std::size_t alignment, std::size_t bytes), (alignment, bytes))
 
+CONVMIXER_COUNTED(mmap, (void* where, std::size_t bytes, int protection, int flags, int file, long offset),
+                  (where, bytes, protection, flags, file, offset))
+
 int __real_posix_memalign(void** memory, std::size_t alignment, std::size_t bytes);
 int __wrap_posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
   ++allocations;

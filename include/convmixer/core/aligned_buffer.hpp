@@ -7,8 +7,9 @@
 
 namespace convmixer {
 
-/// An owned, zero-initialised block of bytes aligned to 4096 (pages of the operating system;
-/// large blocks ask it for huge pages).
+/// An owned, zero-initialised block of bytes aligned to 4096 (pages of the operating system; large blocks ask it for
+/// huge pages). Its pages come into being when they are first written to, on the NUMA node of the thread that does it.
+/// What is written past the last page ends the program.
 class AlignedBuffer {
  public:
   static constexpr std::size_t kAlignment = 4096;
@@ -32,11 +33,15 @@ class AlignedBuffer {
   }
 
  private:
-  struct Free {
+  struct Unmap {
+    std::size_t bytes;  // mapped from data on
     void operator()(std::byte* data) const noexcept;
   };
-  std::unique_ptr<std::byte, Free> data_;
+  std::unique_ptr<std::byte, Unmap> data_;
   std::size_t size_ = 0;
 };
+
+/// Writes zeros to a byte of every page of `memory`, which holds zeros: from then on they are near the calling thread.
+void touch_pages(std::span<std::byte> memory) noexcept;
 
 }  // namespace convmixer
