@@ -18,9 +18,9 @@ class BatchChunks {
   [[nodiscard]] std::size_t size(std::size_t chunk) const noexcept { return end(chunk) - begin(chunk); }
 
  private:
-  /// Few chunks make few sums to add up in the end, many keep many cores busy: about four images each, 16 to 64.
+  /// Few chunks make few sums to add up in the end, many keep many cores busy: about four images each, 16 to 256.
   static std::size_t chunks(std::size_t images) {
-    return std::min(images, std::clamp(images / 4, std::size_t{16}, std::size_t{64}));
+    return std::min(images, std::clamp(images / 4, std::size_t{16}, std::size_t{256}));
   }
 
   std::size_t images_;

@@ -41,10 +41,10 @@ class FusedInference : public Execution {
                  false),
         head_(chain_, parameters, runtime_, batch_, false),
         workers_(static_cast<std::size_t>(pool_.threads())) {
-    norms_.emplace_back(chain_.stem, parameters);
+    norms_.emplace_back(chain_.stem, parameters, pool_);
     for (const MixerBlock& block : chain_.blocks) {
-      norms_.emplace_back(block.depthwise, parameters);
-      norms_.emplace_back(block.pointwise, parameters);
+      norms_.emplace_back(block.depthwise, parameters, pool_);
+      norms_.emplace_back(block.pointwise, parameters, pool_);
     }
     for (FusedNorm& norm : norms_) norm.add_memory(memory_);
     residual_shifts_.resize(chain_.blocks.size());

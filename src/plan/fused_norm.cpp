@@ -1,5 +1,6 @@
 #include "plan/fused_norm.hpp"
 
+#include "kernels/chunk_sums.hpp"
 #include "kernels/stage_storage.hpp"
 
 #include <algorithm>
@@ -8,16 +9,17 @@
 
 namespace convmixer {
 
-FusedNorm::FusedNorm(const ConvolutionStage& stage, Parameters& parameters)
+FusedNorm::FusedNorm(const ConvolutionStage& stage, Parameters& parameters, ThreadPool& pool)
     : norm_(stage.norm),
       parameters_(parameters),
+      pool_(pool),
       channels_(stage.out_channels),
       padded_(kernels::padded_channels(stage.out_channels)) {}
 
 void FusedNorm::add_memory(PlacedMemory& memory) {
   for (float** const vector : {&mean_, &scale_, &shift_, &b_, &c_}) memory.add(*vector, padded_);
   memory.add(inverse_deviation_, padded_);
-  memory.add(work_, 3 * padded_);
+  memory.add(work_, 2 * padded_);
 }
 
 void FusedNorm::set_coefficients(std::size_t channel, double mean, double variance) {
@@ -31,38 +33,42 @@ void FusedNorm::set_coefficients(std::size_t channel, double mean, double varian
   shift_[channel] = static_cast<float>(beta - gamma * inverse * mean);
 }
 
+template <typename Body>
+void FusedNorm::for_channels(std::size_t chunks, const Body& body) {
+  // Fewer are added up in less time than workers take to meet: some 10 microseconds.
+  constexpr std::size_t kFewSums = 16384;
+  if (pool_.threads() == 1 || chunks * padded_ < kFewSums) return body(0, padded_);
+  constexpr std::size_t kPart = 2 * kernels::kStageBlock;
+  pool_.for_each_task(static_cast<std::int64_t>((padded_ + kPart - 1) / kPart), [&](std::int64_t part, int /*worker*/) {
+    const std::size_t begin = static_cast<std::size_t>(part) * kPart;
+    body(begin, std::min(padded_, begin + kPart));
+  });
+}
+
 void FusedNorm::finish_forward(const ChunkMoments& moments, std::span<const std::size_t> values, bool update) {
-  const std::size_t chunks = values.size();
   const auto all = static_cast<double>(std::accumulate(values.begin(), values.end(), std::size_t{0}));
-  // Loops over the channels innermost: they run through vectors.
-  double* const mean = work_;
-  double* const square = work_ + padded_;
-  double* const shifted = work_ + 2 * padded_;
-  std::fill_n(mean, 2 * padded_, 0.0);
-  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    const auto n = static_cast<double>(values[chunk]);
-    const float* const origin = moments.origin + chunk * padded_;
-    const double* const sum = moments.sum + chunk * padded_;
-    for (std::size_t c = 0; c < padded_; ++c) mean[c] += n * static_cast<double>(origin[c]) + sum[c];
-  }
-  for (std::size_t c = 0; c < padded_; ++c) mean[c] /= all;
-  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    // sum (x - mean)^2 = sum (x - origin)^2 - 2 d sum (x - origin) + n d^2, d = mean - origin
-    const auto n = static_cast<double>(values[chunk]);
-    const float* const origin = moments.origin + chunk * padded_;
-    const double* const sum = moments.sum + chunk * padded_;
-    const double* const squares = moments.square + chunk * padded_;
-    for (std::size_t c = 0; c < padded_; ++c) shifted[c] = mean[c] - static_cast<double>(origin[c]);
-    for (std::size_t c = 0; c < padded_; ++c) {
-      square[c] += squares[c] + shifted[c] * (n * shifted[c] - 2.0 * sum[c]);
-    }
-  }
-  for (std::size_t c = 0; c < padded_; ++c) set_coefficients(c, mean[c], std::max(0.0, square[c] / all));
-  if (!update) return;
+  for_channels(values.size(), [&](std::size_t begin, std::size_t end) {
+    double* const mean = work_;
+    double* const square = work_ + padded_;
+    kernels::chunk_moments({.origin = moments.origin + begin,
+                            .sum = moments.sum + begin,
+                            .square = moments.square + begin,
+                            .values = values.data(),
+                            .chunks = values.size(),
+                            .stride = padded_},
+                           end - begin, mean + begin, square + begin);
+    for (std::size_t c = begin; c < end; ++c) set_coefficients(c, mean[c], std::max(0.0, square[c] / all));
+    if (update) move_statistics(begin, std::min(end, channels_), all);
+  });
+}
+
+/// By the batch's statistics in mean_ and work_.
+void FusedNorm::move_statistics(std::size_t begin, std::size_t end, double values) {
+  const double* const square = work_ + padded_;
   const std::span<float> running_mean = parameters_.statistic(norm_.running_mean);
   const std::span<float> running_var = parameters_.statistic(norm_.running_var);
-  for (std::size_t c = 0; c < channels_; ++c) {
-    const auto unbiased = static_cast<float>(std::max(0.0, square[c]) / (all - 1.0));
+  for (std::size_t c = begin; c < end; ++c) {
+    const auto unbiased = static_cast<float>(std::max(0.0, square[c]) / (values - 1.0));
     running_mean[c] = (1.0F - norm_.momentum) * running_mean[c] + norm_.momentum * mean_[c];
     running_var[c] = (1.0F - norm_.momentum) * running_var[c] + norm_.momentum * unbiased;
   }
@@ -78,26 +84,25 @@ void FusedNorm::use_running_statistics() {
 }
 
 void FusedNorm::finish_backward(const double* first, const double* second, std::size_t chunks, std::size_t values) {
-  double* const first_sum = work_;
-  double* const second_sum = work_ + padded_;
-  std::fill_n(work_, 2 * padded_, 0.0);
-  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    for (std::size_t c = 0; c < padded_; ++c) first_sum[c] += first[chunk * padded_ + c];
-    for (std::size_t c = 0; c < padded_; ++c) second_sum[c] += second[chunk * padded_ + c];
-  }
   const auto n = static_cast<double>(values);
   const std::span<float> diff_scale = parameters_.gradient(norm_.scale);
   const std::span<float> diff_shift = parameters_.gradient(norm_.shift);
-  for (std::size_t c = 0; c < padded_; ++c) {
-    const double inverse = inverse_deviation_[c];
-    const auto scale = static_cast<double>(scale_[c]);
-    const double b = -scale * inverse * inverse * second_sum[c] / n;
-    b_[c] = static_cast<float>(b);
-    c_[c] = static_cast<float>(-scale * first_sum[c] / n - b * static_cast<double>(mean_[c]));
-    if (c >= channels_) continue;
-    diff_scale[c] = static_cast<float>(second_sum[c] * inverse);
-    diff_shift[c] = static_cast<float>(first_sum[c]);
-  }
+  for_channels(chunks, [&](std::size_t begin, std::size_t end) {
+    double* const first_sum = work_;
+    double* const second_sum = work_ + padded_;
+    kernels::chunk_total(first + begin, chunks, padded_, end - begin, first_sum + begin);
+    kernels::chunk_total(second + begin, chunks, padded_, end - begin, second_sum + begin);
+    for (std::size_t c = begin; c < end; ++c) {
+      const double inverse = inverse_deviation_[c];
+      const auto scale = static_cast<double>(scale_[c]);
+      const double b = -scale * inverse * inverse * second_sum[c] / n;
+      b_[c] = static_cast<float>(b);
+      c_[c] = static_cast<float>(-scale * first_sum[c] / n - b * static_cast<double>(mean_[c]));
+      if (c >= channels_) continue;
+      diff_scale[c] = static_cast<float>(second_sum[c] * inverse);
+      diff_shift[c] = static_cast<float>(first_sum[c]);
+    }
+  });
 }
 
 }  // namespace convmixer

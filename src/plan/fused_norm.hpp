@@ -1,6 +1,7 @@
 /// A batch norm within fused stages: from sums over the parts of a batch to the coefficients of its channels.
 #pragma once
 
+#include "convmixer/core/thread_pool.hpp"
 #include "convmixer/graph/parameters.hpp"
 #include "plan/placed_memory.hpp"
 #include "plan/stage_chain.hpp"
@@ -20,7 +21,7 @@ struct ChunkMoments {
 /// A norm with its statistics and coefficients, see kernels/norm_stage.hpp; vectors of padded channels.
 class FusedNorm {
  public:
-  FusedNorm(const ConvolutionStage& stage, Parameters& parameters);
+  FusedNorm(const ConvolutionStage& stage, Parameters& parameters, ThreadPool& pool);
   FusedNorm(const FusedNorm&) = delete;  // placed memory is set through pointers to its members
   FusedNorm(FusedNorm&&) = delete;
   FusedNorm& operator=(const FusedNorm&) = delete;
@@ -46,10 +47,15 @@ class FusedNorm {
   [[nodiscard]] const float* c() const { return c_; }
 
  private:
+  /// Calls body(begin, end) for all channels, in parts on the workers if there are many sums to add up.
+  template <typename Body>
+  void for_channels(std::size_t chunks, const Body& body);
   void set_coefficients(std::size_t channel, double mean, double variance);
+  void move_statistics(std::size_t begin, std::size_t end, double values);
 
   BatchNorm norm_;
   Parameters& parameters_;
+  ThreadPool& pool_;
   std::size_t channels_;
   std::size_t padded_;
   float* mean_ = nullptr;
@@ -58,7 +64,7 @@ class FusedNorm {
   float* b_ = nullptr;
   float* c_ = nullptr;
   double* inverse_deviation_ = nullptr;
-  double* work_ = nullptr;  // three vectors
+  double* work_ = nullptr;  // two vectors
 };
 
 }  // namespace convmixer

@@ -96,11 +96,7 @@ class FusedTraining : public Execution {
     }
     next_step([&] {
       for_each_chunk([this](std::size_t chunk, Worker& worker) { stem_backward(chunk, worker); });
-      gradients_.add_up_depthwise(chain_.blocks.front().depthwise);
-      pool_.for_each_task(static_cast<std::int64_t>(blocks_), [this](std::int64_t block, int /*worker*/) {
-        gradients_.add_up_dense(chain_.stem, stem_gradient_, weights_.patches().columns(),
-                                static_cast<std::size_t>(block) * kStageBlock);
-      });
+      add_up_last_gradients();
     });
   }
 
@@ -143,10 +139,10 @@ class FusedTraining : public Execution {
   void add_tensors() {
     const std::size_t tensor = batch_ * pixels_ * padded_;
     activations_.resize(1 + 2 * chain_.blocks.size());
-    norms_.emplace_back(chain_.stem, parameters_);
+    norms_.emplace_back(chain_.stem, parameters_, pool_);
     for (const MixerBlock& block : chain_.blocks) {
-      norms_.emplace_back(block.depthwise, parameters_);
-      norms_.emplace_back(block.pointwise, parameters_);
+      norms_.emplace_back(block.depthwise, parameters_, pool_);
+      norms_.emplace_back(block.pointwise, parameters_, pool_);
     }
     const ArrayUser by_chunk = ArrayUser::tasks(chunks_.count());
     memory_.add(stem_slope_, tensor, by_chunk);
@@ -621,6 +617,18 @@ class FusedTraining : public Execution {
       }
       worker.stem_gradient->run(worker.diff_dst, worker.patches, pixels_, sums, begins);
     }
+  }
+
+  /// Those of the stem and the first depthwise convolution.
+  void add_up_last_gradients() {
+    pool_.for_each_task(1 + static_cast<std::int64_t>(blocks_), [this](std::int64_t task, int /*worker*/) {
+      if (task == 0) {
+        gradients_.add_up_depthwise(chain_.blocks.front().depthwise);
+      } else {
+        gradients_.add_up_dense(chain_.stem, stem_gradient_, weights_.patches().columns(),
+                                static_cast<std::size_t>(task - 1) * kStageBlock);
+      }
+    });
   }
 
   StageChain chain_;
