@@ -1,104 +1,92 @@
 #include "plan/fused_head.hpp"
 
+#include "kernels/panel_product.hpp"
 #include "kernels/stage_storage.hpp"
 
 #include <algorithm>
 
 namespace convmixer {
 
-namespace {
+using kernels::F32Storage;
+using kernels::kStageBlock;
+using kernels::packed_panels_size;
 
-std::int64_t as_signed(std::size_t value) { return static_cast<std::int64_t>(value); }
-
-}  // namespace
-
-FusedHead::FusedHead(const StageChain& chain, Parameters& parameters, kernels::Runtime& runtime, std::size_t batch,
+FusedHead::FusedHead(const StageChain& chain, Parameters& parameters, ThreadPool& pool, std::size_t batch,
                      bool training)
     : chain_(chain),
       parameters_(parameters),
-      runtime_(runtime),
+      pool_(pool),
       batch_(batch),
       channels_(chain.stem.out_channels),
       padded_(kernels::padded_channels(channels_)),
-      training_(training),
-      forward_(runtime, {.rows = as_signed(batch),
-                         .columns = as_signed(chain.classes),
-                         .inner = as_signed(channels_),
-                         .type = kernels::ElementType::f32,
-                         .a_stride = as_signed(padded_),
-                         .dst_stride = as_signed(chain.classes),
-                         .bias = true}) {
-  if (!training) return;
-  backward_data_ = {runtime,
-                    {.rows = as_signed(batch),
-                     .columns = as_signed(channels_),
-                     .inner = as_signed(chain.classes),
-                     .type = kernels::ElementType::f32,
-                     .a_stride = as_signed(chain.classes),
-                     .b_stride = as_signed(channels_),
-                     .dst_stride = as_signed(padded_)}};
-  backward_weights_ = {runtime,
-                       {.rows = as_signed(chain.classes),
-                        .columns = as_signed(channels_),
-                        .inner = as_signed(batch),
-                        .type = kernels::ElementType::f32,
-                        .a_stride = as_signed(chain.classes),
-                        .transposed_a = true,
-                        .b_stride = as_signed(padded_),
-                        .dst_stride = as_signed(channels_)}};
-}
+      padded_classes_(kernels::padded_channels(chain.classes)),
+      training_(training) {}
 
 void FusedHead::add_memory(PlacedMemory& memory) {
   memory.add(image_means_, batch_ * padded_);
   memory.add(pooled_, batch_ * padded_);
   memory.add(logits_, batch_ * chain_.classes);
-  memory.add(packed_, forward_.packed().bytes());
-  if (!training_) return;
+  memory.add(bias_, padded_classes_);
+  const std::size_t forward = packed_panels_size<F32Storage>(channels_, chain_.classes);
+  const std::size_t backward = packed_panels_size<F32Storage>(chain_.classes, channels_);
+  memory.add(packed_, training_ ? std::max(forward, backward) : forward);
+  if (!training_) {
+    memory.add(panels_, batch_ * padded_classes_);
+    return;
+  }
+  memory.add(panels_, std::max(batch_ * std::max(padded_, padded_classes_), padded_ * padded_classes_));
+  memory.add(diff_logits_, batch_ * padded_classes_);
   memory.add(diff_pooled_, batch_ * padded_);
   memory.add(sums_, 2 * padded_);
 }
 
-std::size_t FusedHead::scratchpad_bytes() const {
-  if (!training_) return forward_.scratchpad_bytes();
-  return std::max(
-      {forward_.scratchpad_bytes(), backward_data_.scratchpad_bytes(), backward_weights_.scratchpad_bytes()});
-}
-
-void FusedHead::prepare(void* scratchpad) {
-  products_.emplace_back(runtime_, forward_, scratchpad);
-  packings_.emplace_back(runtime_, forward_, parameters_.value(chain_.head.weight).data(), 1, as_signed(channels_),
-                         packed_);
-  if (!training_) return;
-  products_.emplace_back(runtime_, backward_data_, scratchpad);
-  products_.emplace_back(runtime_, backward_weights_, scratchpad);
-}
-
 void FusedHead::forward(const FusedNorm& last) {
-  const kernels::OneThread one_thread(runtime_);
   for (std::size_t image = 0; image < batch_; ++image) {
-    for (std::size_t c = 0; c < channels_; ++c) {
-      pooled_[image * padded_ + c] =
+    for (std::size_t c = 0; c < padded_; ++c) {
+      pooled_[(c / kStageBlock * batch_ + image) * kStageBlock + c % kStageBlock] =
           static_cast<float>(static_cast<double>(last.scale()[c]) * image_means_[image * padded_ + c] +
                              static_cast<double>(last.shift()[c]));
     }
   }
-  packings_.front().run();
-  products_[0].run(pooled_, packed_, parameters_.value(chain_.head.bias).data(), logits_);
+  const std::span<const float> weight = parameters_.value(chain_.head.weight);
+  const std::span<const float> bias = parameters_.value(chain_.head.bias);
+  std::copy(bias.begin(), bias.end(), bias_);
+  std::fill(bias_ + chain_.classes, bias_ + padded_classes_, 0.0F);
+  const std::size_t panel_size = packed_panels_size<F32Storage>(channels_, kStageBlock);
+  pool_.for_each_task(static_cast<std::int64_t>(padded_classes_ / kStageBlock), [&](std::int64_t task, int /*worker*/) {
+    const auto panel = static_cast<std::size_t>(task);
+    const std::size_t first = panel * kStageBlock;
+    const std::size_t count = std::min(kStageBlock, chain_.classes - first);
+    float* const packed = packed_ + panel * panel_size;
+    kernels::pack_panels<F32Storage>(weight.data() + first * channels_, 1, channels_, channels_, count, packed);
+    float* const dst = panels_ + panel * batch_ * kStageBlock;
+    kernels::multiply_rows<F32Storage>({.a = pooled_,
+                                        .a_block = batch_ * kStageBlock,
+                                        .b = packed,
+                                        .rows = batch_,
+                                        .inner = channels_,
+                                        .bias = bias_ + first,
+                                        .dst = dst});
+    for (std::size_t image = 0; image < batch_; ++image) {
+      std::copy_n(dst + image * kStageBlock, count, logits_ + image * chain_.classes + first);
+    }
+  });
 }
 
 void FusedHead::backward(const float* diff_logits, FusedNorm& last) {
-  const kernels::OneThread one_thread(runtime_);
   const std::span<float> diff_bias = parameters_.gradient(chain_.head.bias);
+  std::fill_n(diff_logits_, batch_ * padded_classes_, 0.0F);
   for (std::size_t k = 0; k < chain_.classes; ++k) {
     double sum = 0.0;
     for (std::size_t image = 0; image < batch_; ++image) {
-      sum += static_cast<double>(diff_logits[image * chain_.classes + k]);
+      const float gradient = diff_logits[image * chain_.classes + k];
+      sum += static_cast<double>(gradient);
+      diff_logits_[(k / kStageBlock * batch_ + image) * kStageBlock + k % kStageBlock] = gradient;
     }
     diff_bias[k] = static_cast<float>(sum);
   }
-  products_[2].run(diff_logits, pooled_, nullptr, parameters_.gradient(chain_.head.weight).data());
-  std::fill_n(diff_pooled_, batch_ * padded_, 0.0F);
-  products_[1].run(diff_logits, parameters_.value(chain_.head.weight).data(), nullptr, diff_pooled_);
+  weight_gradient();
+  data_gradient();
 
   // Over an image's P pixels the gradient is diff_pooled / P: the sums need the image's mean alone.
   const std::size_t pixels = chain_.height * chain_.width;
@@ -112,6 +100,50 @@ void FusedHead::backward(const float* diff_logits, FusedNorm& last) {
   }
   for (std::size_t i = 0; i < batch_ * padded_; ++i) diff_pooled_[i] /= static_cast<float>(pixels);
   last.finish_backward(sums_, sums_ + padded_, 1, batch_ * pixels);
+}
+
+/// (K x C) = diff_logits' (K x N) pooled (N x C).
+void FusedHead::weight_gradient() const {
+  const std::span<float> diff_weight = parameters_.gradient(chain_.head.weight);
+  pool_.for_each_task(static_cast<std::int64_t>(padded_ / kStageBlock), [&](std::int64_t task, int /*worker*/) {
+    const std::size_t first = static_cast<std::size_t>(task) * kStageBlock;
+    const std::size_t count = std::min(kStageBlock, channels_ - first);
+    for (std::size_t k = 0; k < chain_.classes; k += kStageBlock) {
+      float* const dst = panels_ + first * padded_classes_ + k * kStageBlock;
+      kernels::multiply_columns<F32Storage>({.a = diff_logits_ + k * batch_,
+                                             .b = pooled_ + first * batch_,
+                                             .words = batch_,
+                                             .accumulate = false,
+                                             .dst = dst});
+      for (std::size_t row = k; row < std::min(k + kStageBlock, chain_.classes); ++row) {
+        std::copy_n(dst + (row - k) * kStageBlock, count, diff_weight.data() + row * channels_ + first);
+      }
+    }
+  });
+}
+
+/// (N x C) = diff_logits (N x K) weight (K x C).
+void FusedHead::data_gradient() {
+  const std::span<const float> weight = parameters_.value(chain_.head.weight);
+  const std::size_t panel_size = packed_panels_size<F32Storage>(chain_.classes, kStageBlock);
+  pool_.for_each_task(static_cast<std::int64_t>(padded_ / kStageBlock), [&](std::int64_t task, int /*worker*/) {
+    const auto panel = static_cast<std::size_t>(task);
+    const std::size_t first = panel * kStageBlock;
+    float* const packed = packed_ + panel * panel_size;
+    kernels::pack_panels<F32Storage>(weight.data() + first, channels_, 1, chain_.classes,
+                                     std::min(kStageBlock, channels_ - first), packed);
+    float* const dst = panels_ + panel * batch_ * kStageBlock;
+    kernels::multiply_rows<F32Storage>({.a = diff_logits_,
+                                        .a_block = batch_ * kStageBlock,
+                                        .b = packed,
+                                        .rows = batch_,
+                                        .inner = chain_.classes,
+                                        .bias = nullptr,
+                                        .dst = dst});
+    for (std::size_t image = 0; image < batch_; ++image) {
+      std::copy_n(dst + image * kStageBlock, kStageBlock, diff_pooled_ + image * padded_ + first);
+    }
+  });
 }
 
 }  // namespace convmixer

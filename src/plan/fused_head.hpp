@@ -2,31 +2,26 @@
 /// the mean hands back is the same for all pixels of an image, so that neither reads a pixel: images' means do.
 #pragma once
 
-#include "kernels/matrix_product.hpp"
+#include "convmixer/core/thread_pool.hpp"
+#include "convmixer/graph/parameters.hpp"
 #include "plan/fused_norm.hpp"
 #include "plan/placed_memory.hpp"
+#include "plan/stage_chain.hpp"
 
 #include <cstddef>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace convmixer {
 
+/// In f32, by own products (kernels/panel_product.hpp): few multiply-adds, and f32 has no matrix unit.
 class FusedHead {
  public:
-  FusedHead(const StageChain& chain, Parameters& parameters, kernels::Runtime& runtime, std::size_t batch,
-            bool training);
+  FusedHead(const StageChain& chain, Parameters& parameters, ThreadPool& pool, std::size_t batch, bool training);
 
   void add_memory(PlacedMemory& memory);
-  [[nodiscard]] std::size_t scratchpad_bytes() const;
-  /// Once the memory is placed.
-  void prepare(void* scratchpad);
 
   /// (image, padded channel): each image's mean of the last GELU's values, written by who runs the last stage.
   [[nodiscard]] double* image_means() { return image_means_; }
   [[nodiscard]] float* logits() { return logits_; }
-  [[nodiscard]] const std::string& implementation() const { return forward_.implementation(); }
 
   void forward(const FusedNorm& last);
   /// Gradients of the classifier, and of the last norm: afterwards last.a() etc. are for a gradient of 0 at each pixel
@@ -36,23 +31,25 @@ class FusedHead {
   [[nodiscard]] const float* pixel_gradients() const { return diff_pooled_; }
 
  private:
+  void weight_gradient() const;
+  void data_gradient();
+
   const StageChain& chain_;
   Parameters& parameters_;
-  kernels::Runtime& runtime_;
+  ThreadPool& pool_;
   std::size_t batch_;
   std::size_t channels_;
   std::size_t padded_;
+  std::size_t padded_classes_;
   bool training_;
-  kernels::PlannedProduct forward_;
-  kernels::PlannedProduct backward_data_;
-  kernels::PlannedProduct backward_weights_;
-  std::vector<kernels::Product> products_;  // in the order of the above
-  std::vector<kernels::Packing> packings_;
   double* image_means_ = nullptr;
-  float* pooled_ = nullptr;
+  float* pooled_ = nullptr;  // (block of 32 channels, image, channel)
   float* logits_ = nullptr;
+  float* packed_ = nullptr;       // weights by panels of classes, or, in backward, of channels
+  float* bias_ = nullptr;         // with zeros up to a whole panel
+  float* panels_ = nullptr;       // a product: (panel of 32 columns, row, column)
+  float* diff_logits_ = nullptr;  // (block of 32 classes, image, class)
   float* diff_pooled_ = nullptr;
-  std::byte* packed_ = nullptr;
   double* sums_ = nullptr;
 };
 

@@ -39,7 +39,7 @@ class FusedInference : public Execution {
         blocks_(padded_ / kStageBlock),
         weights_(chain_, parameters, runtime_, kType, choose_products(runtime_, kType, plan_options.products), pixels_,
                  false),
-        head_(chain_, parameters, runtime_, batch_, false),
+        head_(chain_, parameters, pool_, batch_, false),
         workers_(static_cast<std::size_t>(pool_.threads())) {
     norms_.emplace_back(chain_.stem, parameters, pool_);
     for (const MixerBlock& block : chain_.blocks) {
@@ -56,7 +56,7 @@ class FusedInference : public Execution {
     add_report({"weights", "reorder", "forward", "own", "nChw32c"});
     add_report({chain_.stem.name + " to " + chain_.pool_name, "all stages", "forward",
                 weights_.pointwise(0).forward->implementation(), "nChw32c"});
-    add_report({chain_.head_name, "head", "forward", head_.implementation(), "plain"});
+    add_report({chain_.head_name, "head", "forward", "own", "plain"});
   }
 
   std::span<const float> forward(std::span<const float> images, bool /*update_statistics*/) override {
@@ -131,12 +131,10 @@ class FusedInference : public Execution {
   void place(const Execution* lender) {
     memory.arena = static_cast<std::int64_t>(memory_.bytes());
     memory.unshared = memory.arena;
-    memory.scratchpad = static_cast<std::int64_t>(head_.scratchpad_bytes());
     take_memory(lender);
     memory_.place(arena->data());
     if (owns_memory) memory_.touch(arena->data(), pool_);
     weights_.prepare();
-    head_.prepare(scratchpad->data());
     for (Worker& worker : workers_) {
       worker.stem.emplace(runtime_, *weights_.stem().forward, worker.scratchpad);
       for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {

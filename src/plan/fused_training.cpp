@@ -49,7 +49,7 @@ class FusedTraining : public Execution {
         products_(choose_products(runtime_, kType, plan_options.products)),
         slab_(slab_rows()),
         weights_(chain_, parameters, runtime_, kType, products_, slab_, true),
-        head_(chain_, parameters, runtime_, batch_, true),
+        head_(chain_, parameters, pool_, batch_, true),
         gradients_(parameters, chunks_.count(), channels_),
         workers_(static_cast<std::size_t>(pool_.threads())),
         weight_gradient_(runtime_, {padded_, padded_, slab_, kType}, products_),
@@ -210,14 +210,12 @@ class FusedTraining : public Execution {
   void place(const Execution* lender) {
     memory.arena = static_cast<std::int64_t>(memory_.bytes());
     memory.unshared = memory.arena;
-    memory.scratchpad = static_cast<std::int64_t>(head_.scratchpad_bytes());
     take_memory(lender);
     memory_.place(arena->data());
     if (owns_memory) memory_.touch(arena->data(), pool_);
     static_assert(sizeof(Operand) == sizeof(Value));
     gradient_ = reinterpret_cast<Operand*>(activations_.back().value);
     weights_.prepare();
-    head_.prepare(scratchpad->data());
     for (Worker& worker : workers_) {
       worker.stem.emplace(runtime_, *weights_.stem().forward, worker.scratchpad);
       for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
@@ -243,9 +241,9 @@ class FusedTraining : public Execution {
       add(chain_.blocks[block].pointwise.name, "pointwise stage", "forward",
           weights_.pointwise(block).forward->implementation());
     }
-    add(chain_.head_name, "head", "forward", head_.implementation());
+    add(chain_.head_name, "head", "forward", own);
     first_backward_ = reports.size();
-    add(chain_.head_name, "head", "backward", head_.implementation());
+    add(chain_.head_name, "head", "backward", own);
     for (std::size_t block = chain_.blocks.size(); block-- > 0;) {
       add(chain_.blocks[block].pointwise.name, "pointwise stage", "backward", weight_gradient_.implementation());
       add(chain_.blocks[block].depthwise.name, "depthwise stage", "backward", own);
