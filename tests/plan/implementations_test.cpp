@@ -111,22 +111,30 @@ Graph graph_of(const TrainConfig& config) {
   return make_convmixer(model);
 }
 
-class Implementations : public testing::TestWithParam<Parameter> {};
-
-TEST_P(Implementations, AreNeverGenericCode) {
-  ASSERT_TRUE(kVerbose);
-  const auto& [configuration, schedule, precision] = GetParam();
-  if (!Engine::supports(precision)) GTEST_SKIP() << "no bf16 instructions here";
-  const std::string instructions = Engine::onednn_info().instructions;
-  if (!instructions.starts_with("avx2") && !instructions.starts_with("avx512")) {
-    GTEST_SKIP() << "oneDNN has nothing but generic code for some convolutions without AVX2";
+class Implementations : public testing::TestWithParam<Parameter> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(kVerbose);
+    if (!Engine::supports(std::get<Precision>(GetParam()))) GTEST_SKIP() << "no bf16 instructions here";
+    if (!instructions_.starts_with("avx2") && !instructions_.starts_with("avx512")) {
+      GTEST_SKIP() << "oneDNN has nothing but generic code for some convolutions without AVX2";
+    }
   }
+
+  const std::string instructions_ = Engine::onednn_info().instructions;
+};
+
+void expect_no_generic_code(const Parameter& parameter, ProductKernels products) {
+  const auto& [configuration, schedule, precision] = parameter;
   const Graph graph = graph_of(read_config(kConfigurations / (configuration + ".ini")));
   Parameters parameters(graph);
   Printed printed;
-  const Plan plan(graph, parameters, test_engine(), {.batch_size = 16, .precision = precision, .schedule = schedule});
+  const Plan plan(graph, parameters, test_engine(),
+                  {.batch_size = 16, .precision = precision, .schedule = schedule, .products = products});
   const std::set<Made> made = primitives_made(printed.take());
-  EXPECT_FALSE(made.empty()) << "oneDNN told nothing";
+  const std::vector<PlannedStep> steps = plan.steps();
+  const bool all_own = std::ranges::all_of(steps, [](const PlannedStep& step) { return step.implementation == "own"; });
+  EXPECT_EQ(made.empty(), all_own) << "oneDNN told of " << made.size() << " primitives";
   const std::int64_t classes = graph.tensors().back()[0];
   for (const Made& one : made) {
     const std::string what = one.kind + " " + one.problem + ": " + one.implementation;
@@ -135,11 +143,20 @@ TEST_P(Implementations, AreNeverGenericCode) {
     EXPECT_NE(classify_implementation(one.implementation), ImplementationClass::gemm) << what;
   }
   // What plans say of themselves is true.
-  for (const PlannedStep& step : plan.steps()) {
+  for (const PlannedStep& step : steps) {
     if (step.implementation == "own") continue;
     EXPECT_TRUE(std::ranges::any_of(made, [&](const Made& one) { return one.implementation == step.implementation; }))
         << step.node << ", " << step.operation << " " << step.direction << ": " << step.implementation;
   }
+}
+
+TEST_P(Implementations, AreNeverGenericCode) { expect_no_generic_code(GetParam(), ProductKernels::automatic); }
+
+// Which fused plans run where there is a matrix unit. (Below AVX-512 they would be gemm.)
+TEST_P(Implementations, OfOneDnnsProductsAreNeverGenericCode) {
+  if (std::get<PlanSchedule>(GetParam()) != PlanSchedule::fused) GTEST_SKIP() << "plain plans have no choice";
+  if (!instructions_.starts_with("avx512")) GTEST_SKIP() << "own products are chosen here";
+  expect_no_generic_code(GetParam(), ProductKernels::onednn);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Implementations,
