@@ -97,6 +97,12 @@ struct alignas(64) Share {
   std::atomic<std::int64_t> next{0};
   std::int64_t begin = 0;
   std::int64_t end = 0;
+
+  void set(std::int64_t first, std::int64_t behind_last) {
+    begin = first;
+    end = behind_last;
+    next.store(first, std::memory_order_relaxed);
+  }
 };
 
 }  // namespace
@@ -106,7 +112,7 @@ struct ThreadPool::Impl {
   // workers than the limit leaves makes TBB print a warning.
   Impl(int count, ThreadPinning pinning)
       : threads(count),
-        shares(static_cast<std::size_t>(count)),
+        shares(static_cast<std::size_t>(count) + 1),
         limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(2, count))),
         arena(count),
         background(std::max(1, count - 1), 0, tbb::task_arena::priority::low) {
@@ -159,8 +165,8 @@ struct ThreadPool::Impl {
   }
 
   int threads;
-  std::vector<Share> shares;
-  char enqueued = 0;  // names the order of enqueueing and running to ThreadSanitizer
+  std::vector<Share> shares;  // of the workers, and nobody's
+  char enqueued = 0;          // names the order of enqueueing and running to ThreadSanitizer
   tbb::global_control limit;
   tbb::task_arena arena;
   tbb::task_arena background;  // no slot for the caller: enqueued tasks run on workers alone
@@ -191,22 +197,24 @@ void ThreadPool::parallel_for(std::int64_t count, const std::function<void(std::
   });
 }
 
-void ThreadPool::run_tasks(std::int64_t count, TaskOrder order, TaskBody body, const void* context) {
-  if (count <= 0) return;
+void ThreadPool::run_tasks(std::int64_t count, TaskOrder order, std::int64_t more, TaskBody body, const void* context) {
+  if (count + more <= 0) return;
   const auto threads = static_cast<std::int64_t>(impl_->threads);
   for (std::int64_t worker = 0; worker < threads; ++worker) {
-    Share& share = impl_->shares[static_cast<std::size_t>(worker)];
-    share.begin = count * worker / threads;
-    share.end = count * (worker + 1) / threads;
-    share.next.store(share.begin, std::memory_order_relaxed);
+    impl_->shares[static_cast<std::size_t>(worker)].set(count * worker / threads, count * (worker + 1) / threads);
   }
+  impl_->shares.back().set(count, count + more);
   impl_->on_workers([this, threads, order, body, context](int worker) {
-    for (std::int64_t other = 0; other < threads; ++other) {
-      Share& share = impl_->shares[static_cast<std::size_t>((worker + other) % threads)];
+    const auto work_off = [&](Share& share) {
       for (std::int64_t task = share.next.fetch_add(1, std::memory_order_relaxed); task < share.end;
            task = share.next.fetch_add(1, std::memory_order_relaxed)) {
         body(context, order == TaskOrder::forwards ? task : share.begin + share.end - 1 - task, worker);
       }
+    };
+    work_off(impl_->shares[static_cast<std::size_t>(worker)]);
+    work_off(impl_->shares.back());
+    for (std::int64_t other = 1; other < threads; ++other) {
+      work_off(impl_->shares[static_cast<std::size_t>((worker + other) % threads)]);
     }
   });
 }

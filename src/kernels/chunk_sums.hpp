@@ -21,7 +21,7 @@ struct ChunkMomentSums {
 ///     square = sum over chunks of (square - 2 d sum + n d^2), d = mean - origin
 void chunk_moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square);
 
-/// total[c] = the sum of rows[chunk * stride + c], for `channels` channels.
+/// total[c] = the sum of rows[chunk * stride + c], for `channels` channels; `total` may be the first row.
 void chunk_total(const double* rows, std::size_t chunks, std::size_t stride, std::size_t channels, double* total);
 
 }  // namespace convmixer::kernels

@@ -1,5 +1,6 @@
 #include "plan/chunk_gradients.hpp"
 
+#include "kernels/chunk_sums.hpp"
 #include "kernels/depthwise_stage.hpp"
 #include "kernels/stage_storage.hpp"
 
@@ -52,12 +53,17 @@ void ChunkGradients::add_up_dense(const ConvolutionStage& stage, const GradientP
   }
 }
 
-void ChunkGradients::add_up_depthwise(const ConvolutionStage& stage) const {
+void ChunkGradients::add_up_depthwise(const ConvolutionStage& stage, std::size_t channel) const {
   const Convolution& convolution = stage.convolution;
   const auto kernel = static_cast<std::size_t>(convolution.kernel);
+  const std::size_t size = kernels::depthwise_sums_size(kernel);
+  double* const sums = depthwise_ + channel / kStageBlock * size;
+  kernels::chunk_total(sums, chunks_, padded_ / kStageBlock * size, size, sums);
+  const std::size_t channels = std::min(kStageBlock, channels_ - channel);
   kernels::unpack_depthwise_gradient(
-      {depthwise_, chunks_ * padded_ / kStageBlock * kernels::depthwise_sums_size(kernel)}, chunks_, channels_, kernel,
-      parameters_.gradient(convolution.weight), parameters_.gradient(convolution.bias));
+      {sums, size}, 1, channels, kernel,
+      parameters_.gradient(convolution.weight).subspan(channel * kernel * kernel, channels * kernel * kernel),
+      parameters_.gradient(convolution.bias).subspan(channel, channels));
 }
 
 }  // namespace convmixer

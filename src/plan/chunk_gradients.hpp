@@ -31,7 +31,9 @@ class ChunkGradients {
   /// Adds up rows of a dense stage's weight gradient (O x `inputs`) from `row` to its block's end, with their biases.
   void add_up_dense(const ConvolutionStage& stage, const GradientProduct& product, std::size_t inputs,
                     std::size_t row) const;
-  void add_up_depthwise(const ConvolutionStage& stage) const;
+  /// Adds up a depthwise stage's gradients of the block of channels that begins at `channel`. Its chunks' sums are then
+  /// no longer there.
+  void add_up_depthwise(const ConvolutionStage& stage, std::size_t channel) const;
 
  private:
   Parameters& parameters_;

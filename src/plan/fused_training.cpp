@@ -435,19 +435,20 @@ class FusedTraining : public Execution {
   void pointwise_backward_all(std::size_t block) {
     const auto chunks = static_cast<std::int64_t>(chunks_.count());
     // The depthwise gradients of the block behind are added up meanwhile.
-    const std::int64_t reductions = block + 1 < chain_.blocks.size() ? 1 : 0;
+    const auto reductions = static_cast<std::int64_t>(block + 1 < chain_.blocks.size() ? blocks_ : 0);
     pool_.for_each_task(
-        chunks + reductions,
+        chunks,
         [&](std::int64_t task, int worker) {
           const TraceScope scope(trace_names[step_], task);
           const kernels::OneThread one_thread(runtime_);
           if (task < chunks) {
             pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
           } else {
-            gradients_.add_up_depthwise(chain_.blocks[block + 1].depthwise);
+            gradients_.add_up_depthwise(chain_.blocks[block + 1].depthwise,
+                                        static_cast<std::size_t>(task - chunks) * kStageBlock);
           }
         },
-        turn());
+        turn(), reductions);
     norms_[2 * block + 1].finish_backward(moments_.sum, moments_.square, chunks_.count(), batch_ * pixels_);
   }
 
@@ -540,7 +541,7 @@ class FusedTraining : public Execution {
     // The pointwise weight gradients are added up meanwhile.
     const auto reductions = static_cast<std::int64_t>(blocks_);
     pool_.for_each_task(
-        chunks + reductions,
+        chunks,
         [&](std::int64_t task, int worker) {
           const TraceScope scope(trace_names[step_], task);
           if (task < chunks) {
@@ -550,7 +551,7 @@ class FusedTraining : public Execution {
                                     static_cast<std::size_t>(task - chunks) * kStageBlock);
           }
         },
-        turn());
+        turn(), reductions);
     norms_[2 * block].finish_backward(moments_.sum, moments_.square, chunks_.count(), batch_ * pixels_);
   }
 
@@ -619,12 +620,12 @@ class FusedTraining : public Execution {
 
   /// Those of the stem and the first depthwise convolution.
   void add_up_last_gradients() {
-    pool_.for_each_task(1 + static_cast<std::int64_t>(blocks_), [this](std::int64_t task, int /*worker*/) {
-      if (task == 0) {
-        gradients_.add_up_depthwise(chain_.blocks.front().depthwise);
+    pool_.for_each_task(static_cast<std::int64_t>(2 * blocks_), [this](std::int64_t task, int /*worker*/) {
+      const std::size_t channel = static_cast<std::size_t>(task) / 2 * kStageBlock;
+      if (task % 2 == 0) {
+        gradients_.add_up_depthwise(chain_.blocks.front().depthwise, channel);
       } else {
-        gradients_.add_up_dense(chain_.stem, stem_gradient_, weights_.patches().columns(),
-                                static_cast<std::size_t>(task - 1) * kStageBlock);
+        gradients_.add_up_dense(chain_.stem, stem_gradient_, weights_.patches().columns(), channel);
       }
     });
   }

@@ -93,6 +93,9 @@ TEST_P(ChunkSums, TotalsAreInTheOrderOfTheChunks) {
   for (const std::size_t channels : {std::size_t{1}, std::size_t{9}, std::size_t{16}, kStride}) {
     std::vector<double> result(kStride, kUntouched);
     chunk_total(rows.data(), kChunks, kStride, channels, result.data());
+    std::vector<double> in_place = rows;
+    chunk_total(in_place.data(), kChunks, kStride, channels, in_place.data());
+    EXPECT_TRUE(std::equal(in_place.begin(), in_place.begin() + static_cast<std::ptrdiff_t>(channels), result.begin()));
     for (std::size_t c = 0; c < kStride; ++c) {
       double expected = 0.0;
       for (std::size_t chunk = 0; chunk < kChunks; ++chunk) expected += rows[chunk * kStride + c];

@@ -38,14 +38,15 @@ class ThreadPool {
 
   /// Runs body(task, worker) for every task in [0, count), each once; rethrows the first exception. Workers are
   /// numbered from 0 to threads() - 1 (a thread keeps its number while it can), and no two tasks with one number run at
-  /// the same time. A worker begins with a
-  /// share of its own, the same at each call with the same count, so that it finds in its caches what it left there;
+  /// the same time. A worker begins with a share of its own, the same at each call with the same count, so that it
+  /// finds in its caches what it left there; then it takes of the `more` tasks from `count` on, which are nobody's,
   /// then it helps the others. With TaskOrder::backwards, shares are worked off from their ends. Allocates nothing of
   /// its own.
   template <typename Body>
-  void for_each_task(std::int64_t count, const Body& body, TaskOrder order = TaskOrder::forwards) {
+  void for_each_task(std::int64_t count, const Body& body, TaskOrder order = TaskOrder::forwards,
+                     std::int64_t more = 0) {
     run_tasks(
-        count, order,
+        count, order, more,
         [](const void* context, std::int64_t task, int worker) { (*static_cast<const Body*>(context))(task, worker); },
         &body);
   }
@@ -65,7 +66,7 @@ class ThreadPool {
 
  private:
   using TaskBody = void (*)(const void* context, std::int64_t task, int worker);
-  void run_tasks(std::int64_t count, TaskOrder order, TaskBody body, const void* context);
+  void run_tasks(std::int64_t count, TaskOrder order, std::int64_t more, TaskBody body, const void* context);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;
