@@ -201,14 +201,17 @@ TEST(ThreadPool, RunsEveryTaskOnceWithOneTaskPerWorkerAtATime) {
 }
 
 TEST(ThreadPool, RunsTasksThatAreNobodysAfterAWorkersOwn) {
-  ThreadPool alone(1);
+  ThreadPool pool(1);
   std::vector<std::int64_t> tasks;
   const auto note = [&](std::int64_t task, int /*worker*/) { tasks.push_back(task); };
-  alone.for_each_task(3, note, TaskOrder::backwards, 2);
+  pool.for_each_task(3, note, TaskOrder::backwards, 2);
   EXPECT_THAT(tasks, testing::ElementsAre(2, 1, 0, 4, 3));
   tasks.clear();
-  alone.for_each_task(0, note, TaskOrder::forwards, 2);
+  pool.for_each_task(0, note, TaskOrder::forwards, 2);
   EXPECT_THAT(tasks, testing::ElementsAre(0, 1));
+}
+
+TEST(ThreadPool, RunsTasksThatAreNobodysOnce) {
   ThreadPool pool(5);
   std::vector<std::atomic<int>> runs(40);
   pool.for_each_task(
