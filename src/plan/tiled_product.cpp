@@ -37,7 +37,7 @@ void TiledProduct::plan_onednn(kernels::Runtime& runtime) {
                                          .inner = static_cast<std::int64_t>(problem_.inner),
                                          .type = problem_.type,
                                          .a_stride = static_cast<std::int64_t>(problem_.inner),
-                                         .dst_stride = static_cast<std::int64_t>(kOnednnColumns),
+                                         .dst_stride = static_cast<std::int64_t>(columns),  // dense, or it is gemm
                                          .bias = problem_.bias};
       // Tiles of all heights read the same packed weights.
       const bool packed_before = planned_.size() % 2 == 1;

@@ -110,7 +110,7 @@ class TiledProduct {
           kernels::Product& product = products_[index(rows != product_->tile_rows_, columns != product_->slice_)];
           product.run(static_cast<const std::byte*>(a) + row * p.inner * product_->element_bytes(), packed,
                       bias == nullptr ? nullptr : bias + column, tile);
-          use(ProductTile{tile, kOnednnColumns, row, rows, column, columns});
+          use(ProductTile{tile, columns, row, rows, column, columns});
         }
         packed += product_->slice_bytes(columns != product_->slice_);
       }
