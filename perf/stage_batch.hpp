@@ -163,7 +163,7 @@ void visit_sum_samples(
     const std::function<void(std::size_t chunk, std::size_t channel, const std::string& place)>& visit);
 /// Throws Error naming `what` if elements were not written.
 template <typename T>
-void expect_written(const StageArray<T>& array, const char* what) {
+void expect_written(const StageArray<T>& array, const std::string& what) {
   if (const std::size_t count = array.unwritten(); count > 0) {
     fail("{}: {} of {} values were not written", what, count, array.size());
   }

@@ -121,19 +121,11 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
   }
 
   void check() {
-    expect_written(value_, "depthwise stage");
-    expect_written(slope_, "slope of the depthwise stage");
-    Comparison values("depthwise stage", kType);
-    Comparison slopes("slope of the depthwise stage", kType);
-    visit_samples(batch, [&](std::size_t image, std::size_t c, std::size_t pixel, const std::string& place) {
-      const double x = before_gelu(image, c, pixel);
-      const std::size_t at = batch.at(image, c, pixel);
-      values.add(number(value_[at]), exact_gelu(x), place);
-      slopes.add(slope_number(slope_[at], value_[at]), exact_gelu_slope(x), place);
-    });
-    values.finish();
-    slopes.finish();
-    check_moments();
+    const auto before = [this](std::size_t image, std::size_t c, std::size_t pixel) {
+      return before_gelu(image, c, pixel);
+    };
+    this->check_gelu("depthwise stage", value_, slope_, before);
+    this->check_moments(sums_, before);
   }
 
  private:
@@ -143,27 +135,6 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
       sum += this->weight(c, tap) * this->normalised(image, c, from);
     });
     return sum;
-  }
-
-  void check_moments() {
-    Comparison sums("sum of the depthwise stage's values", kType);
-    Comparison squares("sum of their squares", kType);
-    visit_sum_samples(batch, [&](std::size_t chunk, std::size_t c, const std::string& place) {
-      const std::size_t at = chunk * sums_.stride + c;
-      double sum = 0.0;
-      double square = 0.0;
-      batch.for_each_image(chunk, [&](std::size_t image) {
-        for (std::size_t pixel = 0; pixel < batch.pixels; ++pixel) {
-          const double centred = exact_gelu(before_gelu(image, c, pixel)) - number(sums_.origin[at]);
-          sum += centred;
-          square += centred * centred;
-        }
-      });
-      sums.add(sums_.first[at], sum, place);
-      squares.add(sums_.second[at], square, place);
-    });
-    sums.finish();
-    squares.finish();
   }
 
   StageArray<float> bias_ = this->vector(5);
@@ -207,7 +178,6 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
                                                   .a = a_.data() + channel,
                                                   .b = b_.data() + channel,
                                                   .c = c_.data() + channel,
-                                                  .residual = true,
                                                   .filters = this->filters(block),
                                                   .src = this->src_.data() + offset,
                                                   .src_scale = this->scale_.data() + channel,

@@ -77,42 +77,14 @@ class GeluStage : public StageOperation<Storage> {
   }
 
   void check() {
-    expect_written(value_, "GELU");
-    expect_written(slope_, "slope of GELU");
-    Comparison values("GELU", kType);
-    Comparison slopes("slope of GELU", kType);
-    visit_samples(batch, [&](std::size_t image, std::size_t c, std::size_t pixel, const std::string& place) {
-      const double x = tiles_.at(c, pixel);
-      const std::size_t at = batch.at(image, c, pixel);
-      values.add(number(value_[at]), exact_gelu(x), place);
-      slopes.add(slope_number(slope_[at], value_[at]), exact_gelu_slope(x), place);
-    });
-    values.finish();
-    slopes.finish();
-    check_moments();
+    const auto before_gelu = [this](std::size_t /*image*/, std::size_t c, std::size_t pixel) {
+      return tiles_.at(c, pixel);
+    };
+    this->check_gelu("GELU", value_, slope_, before_gelu);
+    this->check_moments(sums_, before_gelu);
   }
 
  private:
-  void check_moments() {
-    Comparison sums("sum of GELU's values", kType);
-    Comparison squares("sum of their squares", kType);
-    visit_sum_samples(batch, [&](std::size_t chunk, std::size_t c, const std::string& place) {
-      const std::size_t at = chunk * sums_.stride + c;
-      double sum = 0.0;
-      double square = 0.0;
-      for (std::size_t pixel = 0; pixel < batch.pixels; ++pixel) {
-        const double centred = exact_gelu(tiles_.at(c, pixel)) - number(sums_.origin[at]);
-        sum += centred;
-        square += centred * centred;
-      }
-      const auto images = static_cast<double>(batch.chunks.size(chunk));
-      sums.add(sums_.first[at], images * sum, place);
-      squares.add(sums_.second[at], images * square, place);
-    });
-    sums.finish();
-    squares.finish();
-  }
-
   Tiles tiles_{batch, {-4.0F, 4.0F}};
   StageArray<typename Storage::Value> value_{batch.size()};
   StageArray<typename Storage::Slope> slope_{batch.size()};

@@ -39,6 +39,47 @@ class StageOperation {
     return StageArray<float>(batch.pool, batch.padded, seed, range);
   }
 
+  /// Compares a GELU's values and derivatives; before_gelu(image, channel, pixel).
+  template <typename BeforeGelu>
+  void check_gelu(const std::string& what, const StageArray<typename Storage::Value>& value,
+                  const StageArray<typename Storage::Slope>& slope, const BeforeGelu& before_gelu) const {
+    expect_written(value, what);
+    expect_written(slope, "slope of " + what);
+    Comparison values(what, kType);
+    Comparison slopes("slope of " + what, kType);
+    visit_samples(batch, [&](std::size_t image, std::size_t c, std::size_t pixel, const std::string& place) {
+      const double x = before_gelu(image, c, pixel);
+      const std::size_t at = batch.at(image, c, pixel);
+      values.add(number(value[at]), exact_gelu(x), place);
+      slopes.add(slope_number(slope[at], value[at]), exact_gelu_slope(x), place);
+    });
+    values.finish();
+    slopes.finish();
+  }
+
+  /// Compares the sums of a GELU's values and of their squares, less their origin.
+  template <typename BeforeGelu>
+  void check_moments(const StageSums& stage_sums, const BeforeGelu& before_gelu) const {
+    Comparison sums("sum of GELU's values", kType);
+    Comparison squares("sum of their squares", kType);
+    visit_sum_samples(batch, [&](std::size_t chunk, std::size_t c, const std::string& place) {
+      const std::size_t at = chunk * stage_sums.stride + c;
+      double sum = 0.0;
+      double square = 0.0;
+      batch.for_each_image(chunk, [&](std::size_t image) {
+        for (std::size_t pixel = 0; pixel < batch.pixels; ++pixel) {
+          const double centred = exact_gelu(before_gelu(image, c, pixel)) - number(stage_sums.origin[at]);
+          sum += centred;
+          square += centred * centred;
+        }
+      });
+      sums.add(stage_sums.first[at], sum, place);
+      squares.add(stage_sums.second[at], square, place);
+    });
+    sums.finish();
+    squares.finish();
+  }
+
   /// Compares the sums of gradients and of gradients times centred values; gradient(image, channel, pixel).
   template <typename Gradient>
   void check_gradient_sums(const StageSums& sums, const Gradient& gradient,

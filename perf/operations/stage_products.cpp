@@ -129,18 +129,10 @@ class ProductWithGelu : public ProductStage<Storage> {
   }
 
   void check() {
-    expect_written(value_, "GELU of a product");
-    expect_written(slope_, "slope of a product's GELU");
-    Comparison values("GELU of a product", kType);
-    Comparison slopes("slope of a product's GELU", kType);
-    visit_samples(batch, [&](std::size_t image, std::size_t c, std::size_t pixel, const std::string& place) {
-      const double x = this->product_at(pixel, c) + number(bias_[c]);
-      const std::size_t at = batch.at(image, c, pixel);
-      values.add(number(value_[at]), exact_gelu(x), place);
-      slopes.add(slope_number(slope_[at], value_[at]), exact_gelu_slope(x), place);
-    });
-    values.finish();
-    slopes.finish();
+    this->check_gelu("GELU of a product", value_, slope_,
+                     [this](std::size_t /*image*/, std::size_t c, std::size_t pixel) {
+                       return this->product_at(pixel, c) + number(bias_[c]);
+                     });
   }
 
  private:
@@ -313,7 +305,7 @@ class PatchesStage : public StageOperation<Storage> {
                  .padding_begin = 0,
                  .out_height = batch.height,
                  .out_width = batch.width};
-    images_.emplace(batch.pool, batch.images * image_size(), 1, Range{});
+    images_.emplace(batch.pool, batch.images * geometry_.image_size(), 1, Range{});
     layout_ = {kStageBlock, geometry_.rows() * kStageBlock};
     for (std::size_t i = 0; i < batch.workers(); ++i) patches_.emplace_back(patches_size());
     trial.count(static_cast<double>(batch.images * geometry_.rows() * geometry_.columns()), Unit::vector);
@@ -340,7 +332,7 @@ class PatchesStage : public StageOperation<Storage> {
         const std::size_t channel = column / (geometry_.kernel * geometry_.kernel);
         const std::size_t from = (channel * geometry_.height + y) * geometry_.width + x;
         const std::size_t at = row * layout_.row + column / kStageBlock * layout_.block + column % kStageBlock;
-        values.add(number(patches[at]), number((*images_)[image * image_size() + from]),
+        values.add(number(patches[at]), number((*images_)[image * geometry_.image_size() + from]),
                    fmt::format("image {}, row {}, column {}", image, row, column));
       }
     }
@@ -348,12 +340,11 @@ class PatchesStage : public StageOperation<Storage> {
   }
 
  private:
-  [[nodiscard]] std::size_t image_size() const { return geometry_.channels * geometry_.height * geometry_.width; }
   [[nodiscard]] std::size_t patches_size() const {
     return geometry_.rows() * kernels::padded_channels(geometry_.columns());
   }
   void extract(std::size_t image, Operand* patches) const {
-    kernels::extract_patches(geometry_, images_->data() + image * image_size(), layout_, patches);
+    kernels::extract_patches(geometry_, images_->data() + image * geometry_.image_size(), layout_, patches);
   }
 
   kernels::PatchGeometry geometry_{};

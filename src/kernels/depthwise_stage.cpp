@@ -402,7 +402,7 @@ void depthwise_backward_half(const DepthwiseBackward<Storage>& a, const Depthwis
                               .stride = kGroup,
                               .rows = g.height * g.width,
                               .groups = 1,
-                              .residual = a.residual ? a.gradient + half : nullptr,
+                              .residual = a.gradient + half,
                               .value = a.src + half,
                               .mean = a.src_mean + half,
                               .dst = a.gradient + half,

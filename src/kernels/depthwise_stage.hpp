@@ -107,7 +107,7 @@ void depthwise_inference(const DepthwiseInference<F32Storage>& arguments, Depthw
 void depthwise_inference(const DepthwiseInference<Bf16Storage>& arguments, DepthwiseScratch& scratch);
 
 /// With du = (a gradient + b value + c) slope, the gradient before the GELU: adds the filters' and the bias's gradients
-/// to `sums`, and puts gradient + depthwise'(du) (without `residual`: depthwise'(du) alone) over `gradient`, with the
+/// to `sums`, and puts gradient + depthwise'(du), the sum of the branch's and the residual's, over `gradient`, with the
 /// sums that the norm before the convolution needs: see GradientSums.
 template <class Storage>
 struct DepthwiseBackward {
@@ -118,7 +118,6 @@ struct DepthwiseBackward {
   const float* a;
   const float* b;
   const float* c;
-  bool residual;
   const float* filters;  ///< packed and flipped, of the block
   const typename Storage::Value* src;
   const float* src_scale;

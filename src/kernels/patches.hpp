@@ -18,6 +18,7 @@ struct PatchGeometry {
   std::size_t out_height;
   std::size_t out_width;
 
+  [[nodiscard]] std::size_t image_size() const { return channels * height * width; }
   [[nodiscard]] std::size_t rows() const { return out_height * out_width; }
   /// Values of a patch, in the order of a filter's (C, KH, KW).
   [[nodiscard]] std::size_t columns() const { return channels * kernel * kernel; }

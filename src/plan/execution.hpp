@@ -58,6 +58,14 @@ class Execution {
     if (observer != nullptr) observer->end(index);
   }
 
+  /// run_step() of the step that is next: first of the one that begin_steps() said.
+  void begin_steps(std::size_t first) { current_step = first; }
+  template <typename Body>
+  void next_step(const Body& body) {
+    run_step(current_step, body);
+    ++current_step;
+  }
+
   /// Gets `memory.arena` and `memory.scratchpad` bytes: the lender's if it has as many.
   void take_memory(const Execution* lender) {
     const auto arena_bytes = static_cast<std::size_t>(memory.arena);
@@ -68,6 +76,7 @@ class Execution {
     scratchpad = owns_memory ? std::make_shared<AlignedBuffer>(scratchpad_bytes) : lender->scratchpad;
   }
 
+  std::size_t current_step = 0;
   std::shared_ptr<AlignedBuffer> arena;
   std::shared_ptr<AlignedBuffer> scratchpad;
 };

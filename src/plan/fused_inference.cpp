@@ -63,9 +63,9 @@ class FusedInference : public Execution {
     images_ = images.data();
     for (Worker& worker : workers_) {
       // Another plan may have used the memory since.
-      worker.depthwise.emplace(std::span(worker.depthwise_memory, depthwise_floats()));
+      worker.depthwise.emplace(std::span(worker.depthwise_memory, weights_.depthwise_scratch_floats()));
     }
-    step_ = 0;
+    begin_steps(0);
     next_step([this] {
       weights_.refresh(pool_);
       for (FusedNorm& norm : norms_) norm.use_running_statistics();
@@ -77,7 +77,7 @@ class FusedInference : public Execution {
     });
     next_step([this] {
       pool_.for_each_task(static_cast<std::int64_t>(batch_), [this](std::int64_t image, int worker) {
-        const TraceScope scope(trace_names[step_], image);
+        const TraceScope scope(trace_names[current_step], image);
         const kernels::OneThread one_thread(runtime_);
         run_image(static_cast<std::size_t>(image), workers_[static_cast<std::size_t>(worker)]);
       });
@@ -106,14 +106,6 @@ class FusedInference : public Execution {
     std::deque<TiledProduct::Worker> pointwise;  // by block
   };
 
-  [[nodiscard]] std::size_t depthwise_floats() const {
-    std::size_t most = 0;
-    for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
-      most = std::max(most, kernels::DepthwiseScratch::floats(weights_.geometry(block)));
-    }
-    return most;
-  }
-
   void add_worker_memory(Worker& worker, ArrayUser user) {
     const std::size_t image = pixels_ * padded_;
     memory_.add(worker.trunk, image, user);
@@ -121,7 +113,7 @@ class FusedInference : public Execution {
     memory_.add(worker.src, image, user);
     memory_.add(worker.patches, weights_.stem().forward->operand_elements(), user);
     memory_.add(worker.tile, TiledProduct::tile_floats(), user);
-    memory_.add(worker.depthwise_memory, depthwise_floats(), user);
+    memory_.add(worker.depthwise_memory, weights_.depthwise_scratch_floats(), user);
     memory_.add(worker.origin, padded_, user);
     memory_.add(worker.sum, padded_, user);
     memory_.add(worker.square, padded_, user);
@@ -144,12 +136,6 @@ class FusedInference : public Execution {
     output = {head_.logits(), batch_ * chain_.classes};
   }
 
-  template <typename Body>
-  void next_step(const Body& body) {
-    run_step(step_, body);
-    ++step_;
-  }
-
   /// Offset of a block of the image.
   [[nodiscard]] std::size_t at(std::size_t block) const { return block * pixels_ * kStageBlock; }
 
@@ -170,8 +156,8 @@ class FusedInference : public Execution {
 
   void run_image(std::size_t image, Worker& worker) {
     const kernels::PatchGeometry& patches = weights_.patches();
-    kernels::extract_patches(patches, images_ + image * patches.channels * patches.height * patches.width,
-                             weights_.stem().forward->operand(), worker.patches);
+    kernels::extract_patches(patches, images_ + image * patches.image_size(), weights_.stem().forward->operand(),
+                             worker.patches);
     worker.stem->run(worker.patches, pixels_, weights_.stem().packed, weights_.stem().bias, worker.tile,
                      [&](const ProductTile& tile) { gelu_of_tile(tile, false, worker); });
     for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
@@ -225,7 +211,6 @@ class FusedInference : public Execution {
   std::deque<FusedNorm> norms_;          // the stem's, then two for each block
   std::vector<float*> residual_shifts_;  // by block
   const float* images_ = nullptr;
-  std::size_t step_ = 0;
 };
 
 }  // namespace

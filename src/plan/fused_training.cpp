@@ -65,7 +65,7 @@ class FusedTraining : public Execution {
   std::span<const float> forward(std::span<const float> images, bool update_statistics) override {
     images_ = images.data();
     forget_borders();
-    step_ = 0;
+    begin_steps(0);
     next_step([&] { weights_.refresh(pool_); });
     next_step([&] {
       for_each_chunk([this](std::size_t chunk, Worker& worker) { stem_forward(chunk, worker); });
@@ -88,7 +88,7 @@ class FusedTraining : public Execution {
 
   void backward(std::span<const float> output_gradient) override {
     forget_borders();
-    step_ = first_backward_;
+    begin_steps(first_backward_);
     next_step([&] { head_.backward(output_gradient.data(), norms_.back()); });
     for (std::size_t block = chain_.blocks.size(); block-- > 0;) {
       next_step([&] { pointwise_backward_all(block); });
@@ -179,7 +179,7 @@ class FusedTraining : public Execution {
                   user);
     }
     memory_.add(worker.tile, TiledProduct::tile_floats(), user);
-    memory_.add(worker.depthwise_memory, depthwise_floats(), user);
+    memory_.add(worker.depthwise_memory, weights_.depthwise_scratch_floats(), user);
     memory_.add(worker.shifted, padded_, user);
     memory_.add(worker.sums, padded_, user);
     memory_.add(worker.scratchpad, worker_scratchpad_bytes(), user);
@@ -198,14 +198,6 @@ class FusedTraining : public Execution {
 
   /// Words of pixels aren't simply their rows.
   [[nodiscard]] bool pairs_pixels() const { return Storage::kValuesPerWord == 2 && weight_gradient_.reads_words(); }
-
-  [[nodiscard]] std::size_t depthwise_floats() const {
-    std::size_t most = 0;
-    for (std::size_t block = 0; block < chain_.blocks.size(); ++block) {
-      most = std::max(most, kernels::DepthwiseScratch::floats(weights_.geometry(block)));
-    }
-    return most;
-  }
 
   void place(const Execution* lender) {
     memory.arena = static_cast<std::int64_t>(memory_.bytes());
@@ -253,15 +245,10 @@ class FusedTraining : public Execution {
 
   // ---- running ----
 
-  template <typename Body>
-  void next_step(const Body& body) {
-    run_step(step_, body);
-    ++step_;
-  }
-
   /// Another plan may have used the memory since.
   void forget_borders() {
-    for (Worker& worker : workers_) worker.depthwise.emplace(std::span(worker.depthwise_memory, depthwise_floats()));
+    for (Worker& worker : workers_)
+      worker.depthwise.emplace(std::span(worker.depthwise_memory, weights_.depthwise_scratch_floats()));
   }
 
   template <typename Body>
@@ -269,7 +256,7 @@ class FusedTraining : public Execution {
     pool_.for_each_task(
         static_cast<std::int64_t>(chunks_.count()),
         [&](std::int64_t chunk, int worker) {
-          const TraceScope scope(trace_names[step_], chunk);
+          const TraceScope scope(trace_names[current_step], chunk);
           const kernels::OneThread one_thread(runtime_);
           body(static_cast<std::size_t>(chunk), workers_[static_cast<std::size_t>(worker)]);
         },
@@ -318,8 +305,7 @@ class FusedTraining : public Execution {
   // ---- forward ----
 
   [[nodiscard]] const float* image_at(std::size_t image) const {
-    const kernels::PatchGeometry& g = weights_.patches();
-    return images_ + image * g.channels * g.height * g.width;
+    return images_ + image * weights_.patches().image_size();
   }
 
   void stem_forward(std::size_t chunk, Worker& worker) {
@@ -439,7 +425,7 @@ class FusedTraining : public Execution {
     pool_.for_each_task(
         chunks,
         [&](std::int64_t task, int worker) {
-          const TraceScope scope(trace_names[step_], task);
+          const TraceScope scope(trace_names[current_step], task);
           const kernels::OneThread one_thread(runtime_);
           if (task < chunks) {
             pointwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
@@ -543,7 +529,7 @@ class FusedTraining : public Execution {
     pool_.for_each_task(
         chunks,
         [&](std::int64_t task, int worker) {
-          const TraceScope scope(trace_names[step_], task);
+          const TraceScope scope(trace_names[current_step], task);
           if (task < chunks) {
             depthwise_backward(block, static_cast<std::size_t>(task), workers_[static_cast<std::size_t>(worker)]);
           } else {
@@ -578,7 +564,6 @@ class FusedTraining : public Execution {
                                                 .a = norm.a() + channel,
                                                 .b = norm.b() + channel,
                                                 .c = norm.c() + channel,
-                                                .residual = true,
                                                 .filters = weights.flipped + b * filters,
                                                 .src = activations_[2 * block].value + offset,
                                                 .src_scale = src_norm.scale() + channel,
@@ -662,7 +647,6 @@ class FusedTraining : public Execution {
 
   const float* images_ = nullptr;
   TaskOrder order_ = TaskOrder::forwards;
-  std::size_t step_ = 0;
   std::size_t first_backward_ = 0;
 };
 

@@ -52,6 +52,14 @@ kernels::DepthwiseGeometry FusedWeights::geometry(std::size_t block) const {
           .padding_begin = static_cast<std::size_t>(convolution.padding_begin)};
 }
 
+std::size_t FusedWeights::depthwise_scratch_floats() const {
+  std::size_t most = 0;
+  for (std::size_t block = 0; block < depthwise_.size(); ++block) {
+    most = std::max(most, kernels::DepthwiseScratch::floats(geometry(block)));
+  }
+  return most;
+}
+
 std::size_t FusedWeights::depthwise_words(std::size_t block) const {
   const std::size_t kernel = geometry(block).kernel;
   return padded_ / kernels::kStageBlock *

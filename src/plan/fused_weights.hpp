@@ -51,6 +51,8 @@ class FusedWeights {
   [[nodiscard]] const Depthwise& depthwise(std::size_t block) const { return depthwise_[block]; }
   [[nodiscard]] const kernels::PatchGeometry& patches() const { return patches_; }
   [[nodiscard]] kernels::DepthwiseGeometry geometry(std::size_t block) const;
+  /// Of kernels::DepthwiseScratch, for any block.
+  [[nodiscard]] std::size_t depthwise_scratch_floats() const;
 
  private:
   [[nodiscard]] const ConvolutionStage& stage(std::size_t dense) const;

@@ -26,9 +26,9 @@ namespace convmixer::tool {
 
 /// Values kept for each parameter in training: itself, its gradient, the optimiser's.
 [[nodiscard]] int values_per_parameter(const OptimizerOptions& options);
-/// Planned memory and that of the parameters, in a phrase.
 /// "fused", or "plain: fused stages have a layout of their own".
 [[nodiscard]] std::string describe_plan(const Plan& plan);
+/// Planned memory and that of the parameters, in a phrase.
 [[nodiscard]] std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter);
 
 }  // namespace convmixer::tool
