@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cost.hpp"
-#include "kernels/peak.hpp"
+#include "peaks/peak.hpp"
 
 #include <chrono>
 #include <optional>

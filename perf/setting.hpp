@@ -3,7 +3,7 @@
 
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/plan/plan.hpp"
-#include "kernels/onednn.hpp"
+#include "kernels/onednn/onednn.hpp"
 
 #include <cstdint>
 #include <string>

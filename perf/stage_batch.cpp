@@ -25,7 +25,7 @@ StageBatch::StageBatch(const Trial& trial)
       pixels(height * width),
       channels(static_cast<std::size_t>(trial.setting().model.dim)),
       padded(kernels::padded_channels(channels)),
-      blocks(padded / kernels::kStageBlock),
+      blocks(padded / kernels::kChannelBlock),
       chunks(images) {}
 
 void StageSums::clear(std::size_t chunk) {
@@ -78,7 +78,7 @@ void visit_sum_samples(const StageBatch& batch,
 
 double exact_gelu(double x) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt2); }
 
-double exact_gelu_slope(double x) {
+double exact_gelu_derivative(double x) {
   const double density = std::exp(-0.5 * x * x) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
   return 0.5 * std::erfc(-x / std::numbers::sqrt2) + x * density;
 }

@@ -1,5 +1,5 @@
-/// A batch as fused stages see it: images in blocks of 32 channels, cut into the chunks of plan/fused_batch.hpp, each
-/// of which one thread takes through an operation image by image.
+/// A batch as fused stages see it: images in blocks of 32 channels, cut into the chunks of plan/fused/fused_batch.hpp,
+/// each of which one thread takes through an operation image by image.
 ///
 /// What a plan's stages hand on within one core's cache is the same memory for every image here: tiles of products and
 /// row-major operands. It is neither read nor written from beyond, and no traffic.
@@ -7,9 +7,9 @@
 
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/error.hpp"
-#include "kernels/matrix_product.hpp"
-#include "kernels/norm_stage.hpp"
-#include "plan/fused_batch.hpp"
+#include "kernels/fused/norm_stage.hpp"
+#include "kernels/onednn/matrix_product.hpp"
+#include "plan/fused/fused_batch.hpp"
 #include "stage_values.hpp"
 #include "trial.hpp"
 
@@ -66,7 +66,7 @@ class StageArray {
   }
 
  private:
-  static constexpr std::byte kPattern{0xff};  // NaN in floats and halves, more than any slope's code
+  static constexpr std::byte kPattern{0xff};  // NaN in floats and halves, more than any derivative's code
   AlignedBuffer buffer_;
 };
 
@@ -89,10 +89,11 @@ class StageBatch {
   [[nodiscard]] std::size_t size() const { return images * pixels * padded; }
   /// Where a block of an image begins, and an element.
   [[nodiscard]] std::size_t at(std::size_t image, std::size_t block) const {
-    return (image * blocks + block) * pixels * kernels::kStageBlock;
+    return (image * blocks + block) * pixels * kernels::kChannelBlock;
   }
   [[nodiscard]] std::size_t at(std::size_t image, std::size_t channel, std::size_t pixel) const {
-    return at(image, channel / kernels::kStageBlock) + pixel * kernels::kStageBlock + channel % kernels::kStageBlock;
+    return at(image, channel / kernels::kChannelBlock) + pixel * kernels::kChannelBlock +
+           channel % kernels::kChannelBlock;
   }
   /// Elements without padding channels, which is what costs are counted by.
   [[nodiscard]] double elements() const { return static_cast<double>(images * pixels * channels); }
@@ -170,6 +171,6 @@ void expect_written(const StageArray<T>& array, const std::string& what) {
 }
 
 [[nodiscard]] double exact_gelu(double x);
-[[nodiscard]] double exact_gelu_slope(double x);
+[[nodiscard]] double exact_gelu_derivative(double x);
 
 }  // namespace convmixer::perf

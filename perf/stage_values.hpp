@@ -1,9 +1,9 @@
-/// What fused stages keep in memory (kernels/stage_storage.hpp) in double and back: for inputs with values that are
-/// known and results that are compared.
+/// What fused stages keep in memory (kernels/fused/stage_storage.hpp) in double and back: for inputs with values that
+/// are known and results that are compared.
 #pragma once
 
 #include "convmixer/core/precision.hpp"
-#include "kernels/stage_storage.hpp"
+#include "kernels/fused/stage_storage.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -23,13 +23,14 @@ namespace convmixer::perf {
 }
 
 /// GELU's derivative where its value is `value`: a code says nothing of the side of 1/2 on which it lies.
-template <typename Slope, typename Value>
-[[nodiscard]] double slope_number(Slope slope, Value /*value*/) {
-  return number(slope);
+template <typename GeluDerivative, typename Value>
+[[nodiscard]] double derivative_number(GeluDerivative gelu_derivative, Value /*value*/) {
+  return number(gelu_derivative);
 }
 template <typename Value>
-[[nodiscard]] double slope_number(kernels::SlopeCode slope, Value value) {
-  return 0.5 + std::copysign(slope.code / static_cast<double>(kernels::SlopeCode::kScale), number(value));
+[[nodiscard]] double derivative_number(kernels::DerivativeCode gelu_derivative, Value value) {
+  return 0.5 +
+         std::copysign(gelu_derivative.code / static_cast<double>(kernels::DerivativeCode::kScale), number(value));
 }
 
 inline void assign(float value, float& to) { to = value; }
@@ -44,8 +45,8 @@ inline void assign(float value, kernels::Half& to) {
   if (std::signbit(value)) to.bits |= 0x8000;
 }
 /// `value` is the derivative of a positive GELU.
-inline void assign(float value, kernels::SlopeCode& to) {
-  to.code = static_cast<std::uint8_t>(std::lround(std::abs(value - 0.5F) * kernels::SlopeCode::kScale));
+inline void assign(float value, kernels::DerivativeCode& to) {
+  to.code = static_cast<std::uint8_t>(std::lround(std::abs(value - 0.5F) * kernels::DerivativeCode::kScale));
 }
 
 }  // namespace convmixer::perf

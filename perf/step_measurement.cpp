@@ -3,7 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/network.hpp"
-#include "kernels/peak.hpp"
+#include "peaks/peak.hpp"
 
 #include <chrono>
 #include <fstream>
@@ -89,7 +89,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
     if (i >= options.warmup) result.steps.push_back(times);
   }
   plan.set_observer(nullptr);
-  result.plan = plan.schedule();
+  result.plan = plan.kind();
   result.kinds = profile.kinds();
   result.planned = network.memory();
   result.peak_rss = peak_resident_bytes();

@@ -16,9 +16,9 @@ namespace convmixer::perf {
 struct StepMeasurement {
   ConvMixerConfig model;
   Precision precision = Precision::f32;
-  PlanSchedule plan = PlanSchedule::plain;  ///< fused or plain: what was run
-  std::int64_t parameters = 0;              ///< numbers that are trained
-  Work work;                                ///< of an image
+  PlanKind plan = PlanKind::plain;  ///< fused or plain: what was run
+  std::int64_t parameters = 0;      ///< numbers that are trained
+  Work work;                        ///< of an image
   std::vector<OperationKind> kinds;
   std::vector<StepTimes> steps;
   PlannedMemory planned;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "convmixer/core/aligned_buffer.hpp"
-#include "kernels/onednn.hpp"
+#include "kernels/onednn/onednn.hpp"
 
 #include <array>
 #include <cstdint>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cost.hpp"
-#include "plan/convolution_choice.hpp"
+#include "plan/plain/convolution_choice.hpp"
 #include "setting.hpp"
 #include "tensor.hpp"
 

@@ -32,7 +32,7 @@ if [[ -z ${clang_format:-} ]]; then
   exit 77
 fi
 
-mapfile -d '' files < <(find include src tests tools perf \( -name '*.hpp' -o -name '*.cpp' \) -print0 2>/dev/null | sort -z)
+mapfile -d '' files < <(find include src tests tools perf \( -name '*.hpp' -o -name '*.cpp' -o -name '*-inl.h' \) -print0 2>/dev/null | sort -z)
 ((${#files[@]} > 0)) || {
   echo "check-format: no C++ file found in $PWD" >&2
   exit 1

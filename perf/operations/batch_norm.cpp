@@ -1,6 +1,6 @@
 // Batch norm: the own kernels beside oneDNN's. A bf16 plan's norms read f32 and write bf16 (backward: read bf16
 // gradients, write f32); oneDNN's have one type and get the conversion that they would need.
-#include "kernels/batch_norm.hpp"
+#include "kernels/plain/batch_norm.hpp"
 
 #include "operation.hpp"
 
@@ -132,7 +132,7 @@ struct Backward {
   const Tensor& diff_shift;
 };
 
-/// With any mean and variance: the formula in kernels/batch_norm.hpp, term by term.
+/// With any mean and variance: the formula in kernels/plain/batch_norm.hpp, term by term.
 Backward prepare_backward(Trial& trial) {
   const std::int64_t channels = trial.setting().model.dim;
   const Tensor& src = trial.input(trial.activations(ElementType::f32));

@@ -1,5 +1,5 @@
 // Convolutions: patch embedding, depthwise, pointwise; forward and both gradients.
-#include "kernels/depthwise_weight_gradient.hpp"
+#include "kernels/plain/depthwise_weight_gradient.hpp"
 #include "operation.hpp"
 
 #include <algorithm>

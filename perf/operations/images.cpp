@@ -1,6 +1,6 @@
 // What the loader does to a batch's images, on one thread: no FLOP, but each value that is written counts as one.
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/augment.hpp"
+#include "convmixer/data/augment/augment.hpp"
 #include "convmixer/data/dataset.hpp"
 #include "operation.hpp"
 

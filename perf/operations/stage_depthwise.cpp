@@ -1,5 +1,5 @@
 // The depthwise convolution of fused stages with what surrounds it, over a batch on all threads.
-#include "kernels/depthwise_stage.hpp"
+#include "kernels/fused/depthwise_stage.hpp"
 #include "operation.hpp"
 #include "operations/stage_operation.hpp"
 
@@ -12,7 +12,7 @@ namespace convmixer::perf {
 
 namespace {
 
-using kernels::kStageBlock;
+using kernels::kChannelBlock;
 
 /// What both directions have: geometry, filters, the input and its norm, a scratch for each worker.
 template <class Storage>
@@ -90,10 +90,11 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
 
  public:
   explicit DepthwiseForwardStage(Trial& trial) : DepthwiseStage<Storage>(trial, false) {
-    trial.count((kNormFlops + this->tap_flops() + kGeluAndSlopeFlops + kMomentFlops) * batch.elements(), Unit::vector);
+    trial.count((kNormFlops + this->tap_flops() + kGeluAndDerivativeFlops + kMomentFlops) * batch.elements(),
+                Unit::vector);
     trial.count_bytes(static_cast<double>(batch.channels * sizeof(float)));  // bias
-    this->count_elements(
-        trial, {sizeof(typename Storage::Value), sizeof(typename Storage::Value), sizeof(typename Storage::Slope)});
+    this->count_elements(trial, {sizeof(typename Storage::Value), sizeof(typename Storage::Value),
+                                 sizeof(typename Storage::GeluDerivative)});
   }
 
   void run() {
@@ -102,7 +103,7 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
       batch.for_each_image(chunk, [&](std::size_t image) {
         const bool begins = image == batch.chunks.begin(chunk);
         for (std::size_t block = 0; block < batch.blocks; ++block) {
-          const std::size_t channel = block * kStageBlock;
+          const std::size_t channel = block * kChannelBlock;
           const std::size_t offset = batch.at(image, block);
           kernels::depthwise_forward(
               kernels::DepthwiseForward<Storage>{.geometry = this->geometry_,
@@ -112,7 +113,7 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
                                                  .filters = this->filters(block),
                                                  .bias = bias_.data() + channel,
                                                  .value = value_.data() + offset,
-                                                 .slope = slope_.data() + offset,
+                                                 .gelu_derivative = gelu_derivative_.data() + offset,
                                                  .moments = sums_.moments(chunk, channel, begins)},
               this->scratch_[worker]);
         }
@@ -124,7 +125,7 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
     const auto before = [this](std::size_t image, std::size_t c, std::size_t pixel) {
       return before_gelu(image, c, pixel);
     };
-    this->check_gelu("depthwise stage", value_, slope_, before);
+    this->check_gelu("depthwise stage", value_, gelu_derivative_, before);
     this->check_moments(sums_, before);
   }
 
@@ -139,7 +140,7 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
 
   StageArray<float> bias_ = this->vector(5);
   StageArray<typename Storage::Value> value_{batch.size()};
-  StageArray<typename Storage::Slope> slope_{batch.size()};
+  StageArray<typename Storage::GeluDerivative> gelu_derivative_{batch.size()};
   StageSums sums_{batch};
 };
 
@@ -157,7 +158,7 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
             batch.elements(),
         Unit::vector);
     this->count_elements(trial, {sizeof(Operand), sizeof(Operand), sizeof(typename Storage::Value),
-                                 sizeof(typename Storage::Slope), sizeof(typename Storage::Value)});
+                                 sizeof(typename Storage::GeluDerivative), sizeof(typename Storage::Value)});
   }
 
   void run() {
@@ -168,13 +169,13 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
       std::fill_n(sums, batch.blocks * sums_size, 0.0);
       batch.for_each_image(chunk, [&](std::size_t image) {
         for (std::size_t block = 0; block < batch.blocks; ++block) {
-          const std::size_t channel = block * kStageBlock;
+          const std::size_t channel = block * kChannelBlock;
           const std::size_t offset = batch.at(image, block);
           kernels::depthwise_backward(
               kernels::DepthwiseBackward<Storage>{.geometry = this->geometry_,
                                                   .gradient = gradient_.data() + offset,
                                                   .value = value_.data() + offset,
-                                                  .slope = slope_.data() + offset,
+                                                  .gelu_derivative = gelu_derivative_.data() + offset,
                                                   .a = a_.data() + channel,
                                                   .b = b_.data() + channel,
                                                   .c = c_.data() + channel,
@@ -219,7 +220,7 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
   [[nodiscard]] double before_gelu(std::size_t image, std::size_t c, std::size_t pixel) const {
     const std::size_t at = batch.at(image, c, pixel);
     return (number(a_[c]) * given(at) + number(b_[c]) * number(value_[at]) + number(c_[c])) *
-           slope_number(slope_[at], value_[at]);
+           derivative_number(gelu_derivative_[at], value_[at]);
   }
   [[nodiscard]] double input_gradient(std::size_t image, std::size_t c, std::size_t pixel) const {
     double sum = given(batch.at(image, c, pixel));
@@ -231,10 +232,10 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
 
   /// Sums of a chunk lie as (block, half, tap and bias, channel).
   [[nodiscard]] double filter_sum(std::size_t chunk, std::size_t c, std::size_t tap) const {
-    constexpr std::size_t kHalf = kStageBlock / 2;
+    constexpr std::size_t kHalf = kChannelBlock / 2;
     const std::size_t sums_size = kernels::depthwise_sums_size(this->geometry_.kernel);
-    const double* const sums = filter_sums_.data() + (chunk * batch.blocks + c / kStageBlock) * sums_size;
-    return sums[(c % kStageBlock / kHalf * (this->taps() + 1) + tap) * kHalf + c % kHalf];
+    const double* const sums = filter_sums_.data() + (chunk * batch.blocks + c / kChannelBlock) * sums_size;
+    return sums[(c % kChannelBlock / kHalf * (this->taps() + 1) + tap) * kHalf + c % kHalf];
   }
 
   void check_filters() {
@@ -261,7 +262,8 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
 
   StageArray<Operand> gradient_ = this->template tensor<Operand>(kGradientSeed);
   StageArray<typename Storage::Value> value_ = this->template tensor<typename Storage::Value>(6);
-  StageArray<typename Storage::Slope> slope_ = this->template tensor<typename Storage::Slope>(7, kSlopeRange);
+  StageArray<typename Storage::GeluDerivative> gelu_derivative_ =
+      this->template tensor<typename Storage::GeluDerivative>(7, kDerivativeRange);
   StageArray<float> a_ = this->vector(8, {0.5F, 1.5F});
   StageArray<float> b_ = this->vector(9);
   StageArray<float> c_ = this->vector(10);

@@ -1,23 +1,23 @@
 // What lies between the products of fused stages, over a batch on all threads: GELU with its sums, norms, gradient
 // sums.
-#include "kernels/norm_stage.hpp"
+#include "kernels/fused/norm_stage.hpp"
 #include "operation.hpp"
 #include "operations/stage_costs.hpp"
 #include "operations/stage_operation.hpp"
-#include "plan/tiled_product.hpp"
+#include "plan/fused/tiled_product.hpp"
 #include "stage_batch.hpp"
 
 namespace convmixer::perf {
 
 namespace {
 
-using kernels::kStageBlock;
+using kernels::kChannelBlock;
 
 /// Memory of a product's tiles, one for each worker, all with the same values.
 class Tiles {
  public:
-  static constexpr std::size_t kRows = TiledProduct::kOwnRows;
-  static constexpr std::size_t kColumns = TiledProduct::kOwnColumns;
+  static constexpr std::size_t kRows = TiledProduct::kHandWrittenRows;
+  static constexpr std::size_t kColumns = TiledProduct::kHandWrittenColumns;
 
   Tiles(const StageBatch& batch, Range range) : batch_(batch) {
     for (std::size_t i = 0; i < batch.workers(); ++i) memory_.emplace_back(batch.pool, kRows * kColumns, 1, range);
@@ -30,8 +30,8 @@ class Tiles {
     for (std::size_t column = 0; column < batch_.padded; column += kColumns) {
       for (std::size_t row = 0; row < batch_.pixels; row += kRows) {
         const std::size_t rows = std::min(kRows, batch_.pixels - row);
-        for (std::size_t c = column; c < std::min(column + kColumns, batch_.padded); c += kStageBlock) {
-          body(memory_[worker].data() + (c - column), c / kStageBlock, row, rows);
+        for (std::size_t c = column; c < std::min(column + kColumns, batch_.padded); c += kChannelBlock) {
+          body(memory_[worker].data() + (c - column), c / kChannelBlock, row, rows);
         }
       }
     }
@@ -52,8 +52,8 @@ class GeluStage : public StageOperation<Storage> {
 
  public:
   explicit GeluStage(Trial& trial) : StageOperation<Storage>(trial) {
-    trial.count((kGeluAndSlopeFlops + kMomentFlops) * batch.elements(), Unit::vector);
-    this->count_elements(trial, {sizeof(typename Storage::Value), sizeof(typename Storage::Slope)});
+    trial.count((kGeluAndDerivativeFlops + kMomentFlops) * batch.elements(), Unit::vector);
+    this->count_elements(trial, {sizeof(typename Storage::Value), sizeof(typename Storage::GeluDerivative)});
   }
 
   void run() {
@@ -61,7 +61,7 @@ class GeluStage : public StageOperation<Storage> {
       sums_.clear(chunk);
       batch.for_each_image(chunk, [&](std::size_t image) {
         tiles_.for_each(worker, [&](const float* tile, std::size_t block, std::size_t row, std::size_t rows) {
-          const std::size_t offset = batch.at(image, block) + row * kStageBlock;
+          const std::size_t offset = batch.at(image, block) + row * kChannelBlock;
           const bool begins = image == batch.chunks.begin(chunk) && row == 0;
           kernels::gelu_forward(
               kernels::GeluForward<Storage>{.src = tile,
@@ -69,8 +69,8 @@ class GeluStage : public StageOperation<Storage> {
                                             .rows = rows,
                                             .groups = 2,
                                             .value = value_.data() + offset,
-                                            .slope = slope_.data() + offset,
-                                            .moments = sums_.moments(chunk, block * kStageBlock, begins)});
+                                            .gelu_derivative = gelu_derivative_.data() + offset,
+                                            .moments = sums_.moments(chunk, block * kChannelBlock, begins)});
         });
       });
     });
@@ -80,14 +80,14 @@ class GeluStage : public StageOperation<Storage> {
     const auto before_gelu = [this](std::size_t /*image*/, std::size_t c, std::size_t pixel) {
       return tiles_.at(c, pixel);
     };
-    this->check_gelu("GELU", value_, slope_, before_gelu);
+    this->check_gelu("GELU", value_, gelu_derivative_, before_gelu);
     this->check_moments(sums_, before_gelu);
   }
 
  private:
   Tiles tiles_{batch, {-4.0F, 4.0F}};
   StageArray<typename Storage::Value> value_{batch.size()};
-  StageArray<typename Storage::Slope> slope_{batch.size()};
+  StageArray<typename Storage::GeluDerivative> gelu_derivative_{batch.size()};
   StageSums sums_{batch};
 };
 
@@ -132,7 +132,7 @@ class NormForwardStage : public StageOperation<Storage> {
  private:
   void normalise(std::size_t image, Operand* rows) const {
     for (std::size_t block = 0; block < batch.blocks; ++block) {
-      const std::size_t channel = block * kStageBlock;
+      const std::size_t channel = block * kChannelBlock;
       kernels::norm_forward(kernels::NormForward<Storage>{.value0 = branch_.data() + batch.at(image, block),
                                                           .scale0 = scale0_.data() + channel,
                                                           .value1 = residual_.data() + batch.at(image, block),
@@ -162,7 +162,8 @@ class NormBackwardStage : public StageOperation<Storage> {
  public:
   explicit NormBackwardStage(Trial& trial) : StageOperation<Storage>(trial) {
     trial.count((kNormGradientFlops + kBiasGradientFlops) * batch.elements(), Unit::vector);
-    this->count_elements(trial, {sizeof(Operand), sizeof(typename Storage::Value), sizeof(typename Storage::Slope)});
+    this->count_elements(trial,
+                         {sizeof(Operand), sizeof(typename Storage::Value), sizeof(typename Storage::GeluDerivative)});
     for (std::size_t i = 0; i < batch.workers(); ++i) rows_.emplace_back(batch.pixels * batch.padded);
   }
 
@@ -199,16 +200,16 @@ class NormBackwardStage : public StageOperation<Storage> {
   [[nodiscard]] double expected(std::size_t image, std::size_t c, std::size_t pixel) const {
     const std::size_t at = batch.at(image, c, pixel);
     return (number(a_[c]) * number(diff_dst_[at]) + number(b_[c]) * number(value_[at]) + number(c_[c])) *
-           slope_number(slope_[at], value_[at]);
+           derivative_number(gelu_derivative_[at], value_[at]);
   }
 
   void backward(std::size_t image, Operand* rows, double* sums) const {
     for (std::size_t block = 0; block < batch.blocks; ++block) {
-      const std::size_t channel = block * kStageBlock;
+      const std::size_t channel = block * kChannelBlock;
       const std::size_t offset = batch.at(image, block);
       kernels::norm_backward(kernels::NormBackward<Storage>{.diff_dst = diff_dst_.data() + offset,
                                                             .value = value_.data() + offset,
-                                                            .slope = slope_.data() + offset,
+                                                            .gelu_derivative = gelu_derivative_.data() + offset,
                                                             .a = a_.data() + channel,
                                                             .b = b_.data() + channel,
                                                             .c = c_.data() + channel,
@@ -221,7 +222,8 @@ class NormBackwardStage : public StageOperation<Storage> {
 
   StageArray<Operand> diff_dst_ = this->template tensor<Operand>(1);
   StageArray<typename Storage::Value> value_ = this->template tensor<typename Storage::Value>(2);
-  StageArray<typename Storage::Slope> slope_ = this->template tensor<typename Storage::Slope>(3, kSlopeRange);
+  StageArray<typename Storage::GeluDerivative> gelu_derivative_ =
+      this->template tensor<typename Storage::GeluDerivative>(3, kDerivativeRange);
   StageArray<float> a_ = this->vector(4, {0.5F, 1.5F});
   StageArray<float> b_ = this->vector(5);
   StageArray<float> c_ = this->vector(6);
@@ -247,8 +249,8 @@ class GradientSumsStage : public StageOperation<Storage> {
       sums_.clear(chunk);
       batch.for_each_image(chunk, [&](std::size_t image) {
         tiles_.for_each(worker, [&](const float* tile, std::size_t block, std::size_t row, std::size_t rows) {
-          const std::size_t offset = batch.at(image, block) + row * kStageBlock;
-          const std::size_t channel = block * kStageBlock;
+          const std::size_t offset = batch.at(image, block) + row * kChannelBlock;
+          const std::size_t channel = block * kChannelBlock;
           kernels::gradient_sums(
               kernels::GradientSums<Storage>{.src = tile,
                                              .stride = Tiles::kColumns,

@@ -12,8 +12,8 @@
 
 namespace convmixer::perf {
 
-/// Slopes between these are the same on both sides of 1/2 for any code.
-inline constexpr Range kSlopeRange{0.5F, 0.9F};
+/// Derivatives between these are the same on both sides of 1/2 for any code.
+inline constexpr Range kDerivativeRange{0.5F, 0.9F};
 
 template <class Storage>
 class StageOperation {
@@ -42,19 +42,20 @@ class StageOperation {
   /// Compares a GELU's values and derivatives; before_gelu(image, channel, pixel).
   template <typename BeforeGelu>
   void check_gelu(const std::string& what, const StageArray<typename Storage::Value>& value,
-                  const StageArray<typename Storage::Slope>& slope, const BeforeGelu& before_gelu) const {
+                  const StageArray<typename Storage::GeluDerivative>& gelu_derivative,
+                  const BeforeGelu& before_gelu) const {
     expect_written(value, what);
-    expect_written(slope, "slope of " + what);
+    expect_written(gelu_derivative, "gelu_derivative of " + what);
     Comparison values(what, kType);
-    Comparison slopes("slope of " + what, kType);
+    Comparison gelu_derivatives("gelu_derivative of " + what, kType);
     visit_samples(batch, [&](std::size_t image, std::size_t c, std::size_t pixel, const std::string& place) {
       const double x = before_gelu(image, c, pixel);
       const std::size_t at = batch.at(image, c, pixel);
       values.add(number(value[at]), exact_gelu(x), place);
-      slopes.add(slope_number(slope[at], value[at]), exact_gelu_slope(x), place);
+      gelu_derivatives.add(derivative_number(gelu_derivative[at], value[at]), exact_gelu_derivative(x), place);
     });
     values.finish();
-    slopes.finish();
+    gelu_derivatives.finish();
   }
 
   /// Compares the sums of a GELU's values and of their squares, less their origin.

@@ -1,11 +1,11 @@
 // The products of fused stages with what follows each tile, over a batch on all threads. FLOP are the products' alone.
-#include "kernels/norm_stage.hpp"
-#include "kernels/patches.hpp"
+#include "kernels/fused/norm_stage.hpp"
+#include "kernels/fused/patches.hpp"
 #include "operation.hpp"
 #include "operations/stage_operation.hpp"
-#include "plan/gradient_product.hpp"
-#include "plan/product_choice.hpp"
-#include "plan/tiled_product.hpp"
+#include "plan/fused/gradient_product.hpp"
+#include "plan/fused/product_choice.hpp"
+#include "plan/fused/tiled_product.hpp"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ namespace convmixer::perf {
 
 namespace {
 
-using kernels::kStageBlock;
+using kernels::kChannelBlock;
 
 /// A product of an image's pixels with (O, I) weights, or, as the data gradient, with their transpose, and what each
 /// worker needs for it. The operand is the same for all images, as it is in a core's cache in a plan.
@@ -68,9 +68,9 @@ class ProductStage : public StageOperation<Storage> {
   void run_image(std::size_t image, std::size_t worker, const float* bias, const Use& use) {
     workers_[worker].run(
         src_[worker].data(), batch.pixels, packed_.data(), bias, tiles_[worker].data(), [&](const ProductTile& tile) {
-          for (std::size_t column = 0; column < tile.columns; column += kStageBlock) {
+          for (std::size_t column = 0; column < tile.columns; column += kChannelBlock) {
             const std::size_t channel = tile.first_column + column;
-            use(tile, column, channel, batch.at(image, channel / kStageBlock) + tile.first_row * kStageBlock);
+            use(tile, column, channel, batch.at(image, channel / kChannelBlock) + tile.first_row * kChannelBlock);
           }
         });
   }
@@ -80,7 +80,7 @@ class ProductStage : public StageOperation<Storage> {
     double sum = 0.0;
     const kernels::RowLayout rows = product_->operand();
     for (std::size_t i = 0; i < batch.padded; ++i) {
-      const std::size_t at = pixel * rows.row + i / kStageBlock * rows.block + i % kStageBlock;
+      const std::size_t at = pixel * rows.row + i / kChannelBlock * rows.block + i % kChannelBlock;
       const float weight = transposed_ ? weights_[i * batch.padded + channel] : weights_[channel * batch.padded + i];
       sum += number(weight) * number(src_.front()[at]);
     }
@@ -106,7 +106,7 @@ class ProductWithGelu : public ProductStage<Storage> {
  public:
   explicit ProductWithGelu(Trial& trial) : ProductStage<Storage>(trial, false) {
     trial.count_bytes(static_cast<double>(batch.channels * sizeof(float)));  // bias
-    this->count_elements(trial, {sizeof(typename Storage::Value), sizeof(typename Storage::Slope)});
+    this->count_elements(trial, {sizeof(typename Storage::Value), sizeof(typename Storage::GeluDerivative)});
   }
 
   void run() {
@@ -120,7 +120,7 @@ class ProductWithGelu : public ProductStage<Storage> {
                                                               .rows = tile.rows,
                                                               .groups = 2,
                                                               .value = value_.data() + offset,
-                                                              .slope = slope_.data() + offset,
+                                                              .gelu_derivative = gelu_derivative_.data() + offset,
                                                               .moments = sums_.moments(chunk, channel, begins)});
         };
         this->run_image(image, worker, bias_.data(), gelu);
@@ -129,7 +129,7 @@ class ProductWithGelu : public ProductStage<Storage> {
   }
 
   void check() {
-    this->check_gelu("GELU of a product", value_, slope_,
+    this->check_gelu("GELU of a product", value_, gelu_derivative_,
                      [this](std::size_t /*image*/, std::size_t c, std::size_t pixel) {
                        return this->product_at(pixel, c) + number(bias_[c]);
                      });
@@ -138,7 +138,7 @@ class ProductWithGelu : public ProductStage<Storage> {
  private:
   StageArray<float> bias_ = this->vector(3);
   StageArray<typename Storage::Value> value_{batch.size()};
-  StageArray<typename Storage::Slope> slope_{batch.size()};
+  StageArray<typename Storage::GeluDerivative> gelu_derivative_{batch.size()};
   StageSums sums_{batch};
 };
 
@@ -273,8 +273,8 @@ class WeightGradientStage : public StageOperation<Storage> {
   };
 
   static std::size_t word_element(const GradientProduct& product, std::size_t pixel, std::size_t channel) {
-    const std::size_t word = channel / kStageBlock * product.words() + pixel / kPerWord;
-    return (word * kStageBlock + channel % kStageBlock) * kPerWord + pixel % kPerWord;
+    const std::size_t word = channel / kChannelBlock * product.words() + pixel / kPerWord;
+    return (word * kChannelBlock + channel % kChannelBlock) * kPerWord + pixel % kPerWord;
   }
   /// Where an operand has a pixel's channel.
   [[nodiscard]] std::size_t at(std::size_t pixel, std::size_t channel) const {
@@ -306,7 +306,7 @@ class PatchesStage : public StageOperation<Storage> {
                  .out_height = batch.height,
                  .out_width = batch.width};
     images_.emplace(batch.pool, batch.images * geometry_.image_size(), 1, Range{});
-    layout_ = {kStageBlock, geometry_.rows() * kStageBlock};
+    layout_ = {kChannelBlock, geometry_.rows() * kChannelBlock};
     for (std::size_t i = 0; i < batch.workers(); ++i) patches_.emplace_back(patches_size());
     trial.count(static_cast<double>(batch.images * geometry_.rows() * geometry_.columns()), Unit::vector);
     trial.count_bytes(static_cast<double>(images_->size() * sizeof(float)));
@@ -331,7 +331,7 @@ class PatchesStage : public StageOperation<Storage> {
         const std::size_t x = row % geometry_.out_width * geometry_.stride + tap % geometry_.kernel;
         const std::size_t channel = column / (geometry_.kernel * geometry_.kernel);
         const std::size_t from = (channel * geometry_.height + y) * geometry_.width + x;
-        const std::size_t at = row * layout_.row + column / kStageBlock * layout_.block + column % kStageBlock;
+        const std::size_t at = row * layout_.row + column / kChannelBlock * layout_.block + column % kChannelBlock;
         values.add(number(patches[at]), number((*images_)[image * geometry_.image_size() + from]),
                    fmt::format("image {}, row {}, column {}", image, row, column));
       }

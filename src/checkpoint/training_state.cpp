@@ -1,8 +1,9 @@
-#include "checkpoint/metadata.hpp"
-#include "checkpoint/named_tensors.hpp"
-#include "checkpoint/quoted.hpp"
+#include "checkpoint/network_tensors.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "io/metadata.hpp"
+#include "io/named_tensors.hpp"
+#include "io/quoted.hpp"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
 #include "convmixer/data/dataset.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/cifar.hpp"
 #include "convmixer/data/colour_statistics.hpp"
-#include "convmixer/data/packed.hpp"
-#include "convmixer/data/shapes.hpp"
-#include "data/cached_folder.hpp"
+#include "convmixer/data/sources/cifar.hpp"
+#include "convmixer/data/sources/packed.hpp"
+#include "convmixer/data/sources/shapes.hpp"
+#include "data/sources/cached_folder.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -15,13 +15,13 @@ BatchResult& BatchResult::operator+=(const BatchResult& other) noexcept {
   return *this;
 }
 
-Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout, PlanSchedule schedule)
+Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout, PlanKind kind)
     : graph_(std::make_unique<Graph>(std::move(graph))),
       parameters_(std::make_unique<Parameters>(*graph_)),
       precision_(precision),
       engine_(&engine),
       layout_(layout),
-      schedule_(schedule) {}
+      kind_(kind) {}
 
 std::int64_t Network::classes() const noexcept {
   return graph_->tensors()[static_cast<std::size_t>(graph_->output())].count();
@@ -35,7 +35,7 @@ Plan& Network::plan(std::int64_t batch_size, PlanMode mode) {
                               .precision = precision_,
                               .mode = mode,
                               .layout = layout_,
-                              .schedule = schedule_,
+                              .kind = kind_,
                               .input_gradient = false};
     // Plans run one at a time: the largest one's memory serves all that fit into it.
     const auto largest = std::ranges::max_element(

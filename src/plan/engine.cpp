@@ -2,7 +2,7 @@
 
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
-#include "kernels/onednn.hpp"
+#include "kernels/onednn/onednn.hpp"
 
 namespace convmixer {
 

@@ -3,8 +3,8 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/trace.hpp"
 #include "plan/execution.hpp"
-#include "plan/fused_execution.hpp"
-#include "plan/plain_execution.hpp"
+#include "plan/fused/fused_execution.hpp"
+#include "plan/plain/plain_execution.hpp"
 
 #include <cassert>
 #include <utility>
@@ -14,41 +14,41 @@ namespace convmixer {
 struct Plan::Impl {
   std::unique_ptr<Execution> execution;
   std::size_t image_count = 0;
-  PlanSchedule schedule = PlanSchedule::plain;
+  PlanKind kind = PlanKind::plain;
   std::string why_plain;
 
   Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Execution* lender)
       : image_count(static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())) {
     if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
-    check_schedule_and_layout(options.schedule, options.layout);
-    if (options.schedule != PlanSchedule::plain) {
+    check_kind_and_layout(options.kind, options.layout);
+    if (options.kind != PlanKind::plain) {
       execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);
     }
     if (execution != nullptr) {
-      schedule = PlanSchedule::fused;
+      kind = PlanKind::fused;
       return;
     }
-    if (options.schedule == PlanSchedule::fused) {
+    if (options.kind == PlanKind::fused) {
       fail("plan = fused: {}; expected plan = automatic or plain", why_plain);
     }
     execution = make_plain_execution(graph, parameters, engine, options, lender);
   }
 };
 
-std::string to_string(PlanSchedule schedule) {
-  switch (schedule) {
-    case PlanSchedule::plain:
+std::string to_string(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::plain:
       return "plain";
-    case PlanSchedule::fused:
+    case PlanKind::fused:
       return "fused";
-    case PlanSchedule::automatic:
+    case PlanKind::automatic:
       break;
   }
   return "automatic";
 }
 
-void check_schedule_and_layout(PlanSchedule schedule, LayoutPolicy layout) {
-  if (schedule != PlanSchedule::fused || layout == LayoutPolicy::automatic) return;
+void check_kind_and_layout(PlanKind kind, LayoutPolicy layout) {
+  if (kind != PlanKind::fused || layout == LayoutPolicy::automatic) return;
   fail_usage(
       "plan = fused: fused stages have a layout of their own, found another one asked for; expected layout = "
       "automatic, "
@@ -86,7 +86,7 @@ PlannedMemory Plan::memory() const { return impl_->execution->memory; }
 
 bool Plan::owns_memory() const noexcept { return impl_->execution->owns_memory; }
 
-PlanSchedule Plan::schedule() const noexcept { return impl_->schedule; }
+PlanKind Plan::kind() const noexcept { return impl_->kind; }
 
 const std::string& Plan::why_plain() const noexcept { return impl_->why_plain; }
 

@@ -1,7 +1,7 @@
 #include "train/checkpointer.hpp"
 
-#include "convmixer/checkpoint/safetensors.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/io/safetensors.hpp"
 
 #include <algorithm>
 #include <charconv>

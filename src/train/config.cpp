@@ -78,22 +78,22 @@ OptionGroup optimizer_group(TrainConfig& c) {
 }
 
 OptionGroup machine_group(TrainConfig& c) {
-  return {"Machine",
-          {choice_option("precision", c.precision, {"auto", "f32", "bf16"}, "auto is bf16 where the CPU has it"),
-           // Both plans compute the same up to rounding: a run may go on with the other one.
-           changeable(choice_option(
-               "plan", c.plan,
-               {{"automatic", PlanSchedule::automatic}, {"plain", PlanSchedule::plain}, {"fused", PlanSchedule::fused}},
-               "fused: stages that keep images in the cache; plain: operation by operation")),
-           choice_option("layout", c.layout,
-                         {{"automatic", LayoutPolicy::automatic},
-                          {"channels-last", LayoutPolicy::channels_last},
-                          {"blocked", LayoutPolicy::blocked}},
-                         "of activations in memory; all but automatic have plain plans alone"),
-           changeable(integer_option("threads", c.threads, 0, 4096, "0: physical cores this process may use")),
-           changeable(switch_option("pin-threads", c.pin_threads,
-                                    "a CPU of its own for each thread of fused plans and loader, physical cores first; "
-                                    "OpenMP's threads of plain plans go where OMP_PROC_BIND says"))}};
+  return {
+      "Machine",
+      {choice_option("precision", c.precision, {"auto", "f32", "bf16"}, "auto is bf16 where the CPU has it"),
+       // Both plans compute the same up to rounding: a run may go on with the other one.
+       changeable(choice_option(
+           "plan", c.plan, {{"automatic", PlanKind::automatic}, {"plain", PlanKind::plain}, {"fused", PlanKind::fused}},
+           "fused: stages that keep images in the cache; plain: operation by operation")),
+       choice_option("layout", c.layout,
+                     {{"automatic", LayoutPolicy::automatic},
+                      {"channels-last", LayoutPolicy::channels_last},
+                      {"blocked", LayoutPolicy::blocked}},
+                     "of activations in memory; all but automatic have plain plans alone"),
+       changeable(integer_option("threads", c.threads, 0, 4096, "0: physical cores this process may use")),
+       changeable(switch_option("pin-threads", c.pin_threads,
+                                "a CPU of its own for each thread of fused plans and loader, physical cores first; "
+                                "OpenMP's threads of plain plans go where OMP_PROC_BIND says"))}};
 }
 
 OptionGroup run_group(TrainConfig& c) {
@@ -116,7 +116,7 @@ void check_combinations(const TrainConfig& c) {
   if (c.warmup_epochs > static_cast<float>(c.epochs)) {
     fail_usage("warmup-epochs {} is more than epochs {}", c.warmup_epochs, c.epochs);
   }
-  check_schedule_and_layout(c.plan, c.layout);
+  check_kind_and_layout(c.plan, c.layout);
   if (c.min_lr > c.lr) fail_usage("min-lr {} is more than lr {}", c.min_lr, c.lr);
   if (c.optimizer.nesterov && c.optimizer.kind != OptimizerKind::sgd) {
     fail_usage("nesterov has no effect without optimizer = sgd");

@@ -1,7 +1,7 @@
 #include "convmixer/train/evaluate.hpp"
 
 #include "convmixer/core/trace.hpp"
-#include "convmixer/plan/loss.hpp"
+#include "convmixer/model/loss.hpp"
 
 namespace convmixer {
 

@@ -67,7 +67,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
   if (const auto restored = checkpointer_->restore()) position_ = *restored;
   // All memory is had before the first step, so that a run that can't have it says so at once.
   (void)planned_memory();
-  checkpointer_->set_circumstances({threads_, to_string(training_plan().schedule())});
+  checkpointer_->set_circumstances({threads_, to_string(training_plan().kind())});
   if (!folder_.holds_state()) checkpointer_->save_state(position_);
   write_file_atomically(folder_.config(), to_ini(config_));
   metrics_ = std::make_unique<MetricsFile>(folder_.metrics(), position_.epoch, position_.step);
@@ -290,12 +290,12 @@ void Trainer::fail_not_finite(const char* what, double value, std::int64_t updat
 std::string Trainer::changed_circumstances() {
   if (!checkpointer_->before()) return "";
   const Circumstances& before = *checkpointer_->before();
-  const PlanSchedule plan = training_plan().schedule();
+  const PlanKind plan = training_plan().kind();
   if (!before.plan.empty() && before.plan != to_string(plan)) {
     return fmt::format("so far this run was trained in a {} plan, now in a {} one", before.plan, to_string(plan));
   }
   // Fused plans give the same bits for any number.
-  if (plan == PlanSchedule::fused || before.threads == threads_) return "";
+  if (plan == PlanKind::fused || before.threads == threads_) return "";
   return fmt::format("so far this run was trained with {} threads, now with {}", before.threads, threads_);
 }
 

@@ -1,7 +1,7 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
-#include "convmixer/checkpoint/safetensors.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/precision.hpp"
+#include "convmixer/io/safetensors.hpp"
 #include "support/error_of.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"

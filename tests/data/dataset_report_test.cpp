@@ -1,6 +1,6 @@
 #include "convmixer/data/dataset_report.hpp"
 
-#include "convmixer/data/packed.hpp"
+#include "convmixer/data/sources/packed.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -1,6 +1,6 @@
 #include "convmixer/data/dataset.hpp"
 
-#include "data/cifar_files.hpp"
+#include "data/sources/cifar_files.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -1,14 +1,14 @@
 #include "fuzz/readers.hpp"
 
 #include "convmixer/checkpoint/checkpoint.hpp"
-#include "convmixer/checkpoint/safetensors.hpp"
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/cifar.hpp"
-#include "convmixer/data/packed.hpp"
+#include "convmixer/data/sources/cifar.hpp"
+#include "convmixer/data/sources/packed.hpp"
+#include "convmixer/io/safetensors.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/option_parser.hpp"
-#include "data/cifar_batch.hpp"
-#include "data/image_file.hpp"
+#include "data/decode/image_file.hpp"
+#include "data/sources/cifar_batch.hpp"
 
 #include <cstdio>
 #include <cstdlib>

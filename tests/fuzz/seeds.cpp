@@ -2,9 +2,9 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
-#include "convmixer/data/packed.hpp"
+#include "convmixer/data/sources/packed.hpp"
 #include "convmixer/train/config.hpp"
-#include "data/cifar_pickles.hpp"
+#include "data/sources/cifar_pickles.hpp"
 #include "support/archive_bytes.hpp"
 #include "support/image_bytes.hpp"
 #include "support/safetensors_bytes.hpp"

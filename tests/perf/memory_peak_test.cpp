@@ -1,5 +1,5 @@
 #include "convmixer/core/aligned_buffer.hpp"
-#include "kernels/peak.hpp"
+#include "peaks/peak.hpp"
 #include "support/test_engine.hpp"
 
 #include <gtest/gtest.h>

@@ -97,7 +97,7 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
        {"8x1/f32/linear/backward-data/oneDNN", {2 * 2 * 8 * 3, kF32 * (6 + 24 + 16), matrix}},
        {"8x1/f32/linear/backward-weights/oneDNN", {2 * 2 * 8 * 3, kF32 * (16 + 6 + 24 + 3), matrix}},
        // Fused stages. Two images are two chunks, with sums of 8 * 8 weights each. Products' operands and tiles stay in
-       // the cache. GELU with its slope 11, sums 4, a norm 2, with the residual 4, its gradient 5, the bias's 1.
+       // the cache. GELU with its derivative 11, sums 4, a norm 2, with the residual 4, its gradient 5, the bias's 1.
        {"8x1/f32/patches/forward/fused", {2 * 16 * 12, kF32 * 384, vector}},
        {"8x1/f32/product-with-GELU/forward/fused", {2 * 256 * 8, kF32 * (64 + 8 + 256 + 256), matrix}},
        {"8x1/f32/product-with-gradient-sums/backward-data/fused", {2 * 256 * 8, kF32 * (64 + 256 + 256), matrix}},
@@ -134,7 +134,8 @@ TEST(Operations, InBf16HalveTheBytesOfWhatIsBf16) {
   expect_bytes("8x1/bf16/batch-norm/forward/oneDNN", 4 * 256 + 2 * 256 + 4 * (4 * 8));
   expect_bytes("8x1/bf16/batch-norm/backward/own", 4 * 256 + 2 * 256 + 4 * 256 + 4 * (5 * 8));
   EXPECT_EQ(found.at("8x1/bf16/GELU/backward/oneDNN").flops, 11 * 256);
-  // Fused stages keep binary16 values and slopes of one byte, and hand bf16 gradients on; filters and sums are f32.
+  // Fused stages keep binary16 values and derivatives of one byte, and hand bf16 gradients on; filters and sums are
+  // f32.
   expect_bytes("8x1/bf16/patches/forward/fused", 4 * 384);
   expect_bytes("8x1/bf16/product-with-GELU/forward/fused", 2 * 64 + 4 * 8 + (2 + 1) * 256);
   expect_bytes("8x1/bf16/product-with-gradient-sums/backward-data/fused", 2 * 64 + (2 + 2) * 256);

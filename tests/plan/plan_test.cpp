@@ -93,14 +93,12 @@ class PlanOfABlock : public testing::Test {
   }
 
   Plan plan(std::int64_t batch, PlanMode mode = PlanMode::training, Precision precision = Precision::f32,
-            PlanSchedule schedule = PlanSchedule::automatic) {
-    return {graph_,
-            parameters_,
-            test_engine(),
-            {.batch_size = batch, .precision = precision, .mode = mode, .schedule = schedule}};
+            PlanKind kind = PlanKind::automatic) {
+    return {
+        graph_, parameters_, test_engine(), {.batch_size = batch, .precision = precision, .mode = mode, .kind = kind}};
   }
   Plan plain_plan(std::int64_t batch, PlanMode mode = PlanMode::training) {
-    return plan(batch, mode, Precision::f32, PlanSchedule::plain);
+    return plan(batch, mode, Precision::f32, PlanKind::plain);
   }
 
   [[nodiscard]] std::span<const float> images(std::int64_t batch) const {
@@ -303,7 +301,7 @@ TEST_F(PlanOfABlock, ReportsItsStepsInTheOrderOfExecution) {
 TEST_F(PlanOfABlock, ReportsEachStageWhenFused) {
   std::set<std::string> forward_nodes;
   std::set<std::string> backward_nodes;
-  Plan fused = plan(2, PlanMode::training, Precision::f32, PlanSchedule::fused);
+  Plan fused = plan(2, PlanMode::training, Precision::f32, PlanKind::fused);
   for (const PlannedStep& step : fused.steps()) {
     EXPECT_FALSE(step.operation.empty());
     EXPECT_FALSE(step.implementation.empty()) << step.node << ", " << step.operation;

@@ -1,8 +1,8 @@
 /// The golden files augment*.safetensors: what torchvision and PIL make of images.
 #pragma once
 
-#include "convmixer/checkpoint/safetensors.hpp"
-#include "convmixer/data/image.hpp"
+#include "convmixer/data/augment/image.hpp"
+#include "convmixer/io/safetensors.hpp"
 
 #include <filesystem>
 #include <map>

@@ -1,8 +1,8 @@
 /// A ConvMixer case computed by PyTorch (tests/golden/make_golden.py writes them).
 #pragma once
 
-#include "convmixer/checkpoint/safetensors.hpp"
 #include "convmixer/graph/parameters.hpp"
+#include "convmixer/io/safetensors.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/optim/optimizer.hpp"
 

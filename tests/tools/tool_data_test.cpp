@@ -1,5 +1,5 @@
 #include "convmixer/core/file.hpp"
-#include "data/image_file.hpp"
+#include "data/decode/image_file.hpp"
 #include "support/image_bytes.hpp"
 #include "support/temporary_folder.hpp"
 #include "tools/tool_process.hpp"

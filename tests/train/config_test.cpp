@@ -30,7 +30,7 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   config.optimizer.kind = OptimizerKind::sgd;
   config.optimizer.epsilon = 1e-7F;
   config.schedule = ScheduleKind::cosine;
-  config.plan = PlanSchedule::plain;
+  config.plan = PlanKind::plain;
   config.layout = LayoutPolicy::channels_last;
   config.max_time = 5400;
   config.seed = 123456789012345ULL;
@@ -39,7 +39,7 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   write_file_atomically(folder.path() / "config.ini", to_ini(config));
   const TrainConfig read = read_config(folder.path() / "config.ini");
   EXPECT_EQ(to_ini(read), to_ini(config));
-  EXPECT_EQ(read.plan, PlanSchedule::plain);
+  EXPECT_EQ(read.plan, PlanKind::plain);
   EXPECT_EQ(read.lr, config.lr);
   EXPECT_EQ(read.mean, config.mean);
 }
@@ -282,11 +282,11 @@ TEST_F(Resolve, RefusesSettingsOfMixingThatWouldHaveNoEffect) {
 }
 
 TEST_F(Resolve, RefusesALayoutForFusedPlans) {
-  config_.plan = PlanSchedule::fused;
+  config_.plan = PlanKind::fused;
   EXPECT_NO_THROW(resolve(config_, *dataset_));
   config_.layout = LayoutPolicy::blocked;
   EXPECT_THAT(refusal(), HasSubstr("plan = fused: fused stages have a layout of their own"));
-  config_.plan = PlanSchedule::automatic;
+  config_.plan = PlanKind::automatic;
   EXPECT_NO_THROW(resolve(config_, *dataset_));
 }
 

@@ -1,9 +1,9 @@
 /// A training small enough for a test: two epochs of six steps on drawn shapes.
 #pragma once
 
-#include "convmixer/checkpoint/safetensors.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/io/safetensors.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/trainer.hpp"
 #include "support/temporary_folder.hpp"

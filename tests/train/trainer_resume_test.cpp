@@ -165,14 +165,14 @@ TEST_F(ResumedTrainer, SaysThatItsPlanIsAnother) {
   TrainConfig config = small_config("run");
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");
   EXPECT_EQ(changes(config, *train_, *test_, 1), "");  // the bits of fused plans depend on no number of threads
-  config.plan = PlanSchedule::plain;
+  config.plan = PlanKind::plain;
   EXPECT_EQ(changes(config, *train_, *test_, 2), "so far this run was trained in a fused plan, now in a plain one");
   EXPECT_EQ(train(config), TrainEnd::finished);
 }
 
 TEST_F(ResumedTrainer, SaysThatThreadsAreOthersWhereAPlanDependsOnThem) {
   TrainConfig config = small_config("plain");
-  config.plan = PlanSchedule::plain;
+  config.plan = PlanKind::plain;
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");
   ASSERT_EQ(train(config, stopped_after(4)), TrainEnd::signal);
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");

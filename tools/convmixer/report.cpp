@@ -86,7 +86,7 @@ int values_per_parameter(const OptimizerOptions& options) {
 }
 
 std::string describe_plan(const Plan& plan) {
-  std::string text = to_string(plan.schedule());
+  std::string text = to_string(plan.kind());
   if (!plan.why_plain().empty()) text += ": " + plan.why_plain();
   return text;
 }

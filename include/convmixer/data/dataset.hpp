@@ -41,7 +41,7 @@ class Dataset {
   [[nodiscard]] int classes() const { return static_cast<int>(class_names().size()); }
 };
 
-/// How an image that isn't square is made square; see data/packed.hpp for what becomes of it then.
+/// How an image that isn't square is made square; see data/sources/packed.hpp for what becomes of it then.
 enum class Fit {
   crop,     ///< shorter side to the image size, the middle of the longer one
   stretch,  ///< both sides to the image size

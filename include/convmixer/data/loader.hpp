@@ -2,9 +2,9 @@
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"
-#include "convmixer/data/augment.hpp"
+#include "convmixer/data/augment/augment.hpp"
+#include "convmixer/data/augment/mix.hpp"
 #include "convmixer/data/dataset.hpp"
-#include "convmixer/data/mix.hpp"
 
 #include <cstdint>
 #include <memory>

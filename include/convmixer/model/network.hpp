@@ -4,7 +4,7 @@
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
-#include "convmixer/plan/loss.hpp"
+#include "convmixer/model/loss.hpp"
 #include "convmixer/plan/plan.hpp"
 
 #include <cstdint>
@@ -37,7 +37,7 @@ struct BatchResult {
 class Network {
  public:
   Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout = LayoutPolicy::automatic,
-          PlanSchedule schedule = PlanSchedule::automatic);
+          PlanKind kind = PlanKind::automatic);
 
   [[nodiscard]] const Graph& graph() const noexcept { return *graph_; }
   [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
@@ -69,7 +69,7 @@ class Network {
   Precision precision_;
   Engine* engine_;
   LayoutPolicy layout_;
-  PlanSchedule schedule_;
+  PlanKind kind_;
   std::map<std::pair<PlanMode, std::int64_t>, Plan> plans_;
   std::span<const float> logits_;
   AlignedBuffer logits_gradient_;

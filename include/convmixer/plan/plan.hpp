@@ -1,4 +1,4 @@
-/// How a graph runs at one batch size and precision: layouts, memory, forward and backward schedules.
+/// How a graph runs at one batch size and precision: layouts, memory, forward and backward steps.
 #pragma once
 
 #include "convmixer/core/precision.hpp"
@@ -28,22 +28,22 @@ enum class PlanMode {
 };
 
 /// How a graph is run.
-enum class PlanSchedule {
+enum class PlanKind {
   automatic,  ///< fused where the graph allows it and no layout is asked for, else plain
   plain,      ///< a primitive per node and direction
   fused,  ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
 };
 
 /// "automatic", "plain" or "fused".
-[[nodiscard]] std::string to_string(PlanSchedule schedule);
+[[nodiscard]] std::string to_string(PlanKind kind);
 
 /// Throws Error (usage) if they exclude each other.
-void check_schedule_and_layout(PlanSchedule schedule, LayoutPolicy layout);
+void check_kind_and_layout(PlanKind kind, LayoutPolicy layout);
 
 /// Which kernels multiply the matrices of fused stages.
 enum class ProductKernels {
   automatic,  ///< oneDNN's where the CPU has a matrix unit for the precision (AMX), else own ones
-  own,
+  hand_written,
   onednn,
 };
 
@@ -52,7 +52,7 @@ struct PlanOptions {
   Precision precision = Precision::f32;
   PlanMode mode = PlanMode::training;
   LayoutPolicy layout = LayoutPolicy::automatic;
-  PlanSchedule schedule = PlanSchedule::automatic;
+  PlanKind kind = PlanKind::automatic;
   ProductKernels products = ProductKernels::automatic;  ///< of fused plans
   bool input_gradient = false;                          ///< also compute the gradient of the input image (tests)
 };
@@ -114,9 +114,9 @@ class Plan {
   /// What the plan needs, whether it is its own or lent.
   [[nodiscard]] PlannedMemory memory() const;
   [[nodiscard]] bool owns_memory() const noexcept;
-  /// Fused or plain: what an automatic schedule came to.
-  [[nodiscard]] PlanSchedule schedule() const noexcept;
-  /// Why an automatic schedule is plain: "fused stages have a layout of their own"; else empty.
+  /// Fused or plain: what an automatic kind came to.
+  [[nodiscard]] PlanKind kind() const noexcept;
+  /// Why an automatic kind is plain: "fused stages have a layout of their own"; else empty.
   [[nodiscard]] const std::string& why_plain() const noexcept;
   /// In the order of execution: forward, then backward.
   [[nodiscard]] std::vector<PlannedStep> steps() const;

@@ -58,7 +58,7 @@ struct TrainConfig {
 
   // Machine
   std::string precision = "auto";
-  PlanSchedule plan = PlanSchedule::automatic;
+  PlanKind plan = PlanKind::automatic;
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< any other has plain plans alone
   int threads = 0;                                ///< 0: see choose_thread_count
   bool pin_threads = false;

@@ -8,8 +8,8 @@
 namespace convmixer {
 
 /// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before. Where images
-/// are mixed (data/mix.hpp) the loss is that of the mixed target, and an image counts as recognised when the network
-/// names the class that has most of it.
+/// are mixed (data/augment/mix.hpp) the loss is that of the mixed target, and an image counts as recognised when the
+/// network names the class that has most of it.
 struct StepRecord {
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t step = 0;   ///< updates made in all, this one among them

@@ -1,0 +1,95 @@
+/// What a network sees of an image: how it is augmented in training, and how that is done.
+#pragma once
+
+#include "convmixer/core/rng.hpp"
+#include "convmixer/data/augment/affine.hpp"
+#include "convmixer/data/augment/crop.hpp"
+#include "convmixer/data/augment/erasing.hpp"
+#include "convmixer/data/augment/image.hpp"
+#include "convmixer/data/augment/jitter.hpp"
+#include "convmixer/data/augment/normaliser.hpp"
+#include "convmixer/data/augment/rand_augment.hpp"
+#include "convmixer/data/augment/timm_augment.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace convmixer {
+
+/// Everything that may be done to a training image, in this order; by default nothing. `pad_crop` and `resized_crop`
+/// exclude each other, so do `rand_augment` and `timm_augment`.
+struct Augmentation {
+  int pad_crop = 0;                  ///< border on each side, then a crop of the image's own size at random; 0 = off
+  bool horizontal_flip = false;      ///< with probability 1/2
+  Padding padding = Padding::zeros;  ///< of pad_crop
+  ResizedCropOptions resized_crop{};
+  /// With horizontal_flip: drawn for an image's first epoch only, then every other epoch has it the other way round
+  /// (Jordan, arXiv 2404.00498).
+  bool alternating_flip = false;
+  RandAugmentOptions rand_augment{};
+  TimmAugmentOptions timm_augment{};
+  JitterOptions jitter{};
+  ErasingOptions erasing{};  ///< after normalisation
+  int cutout = 0;            ///< side of the square, after normalisation; 0 = off
+};
+
+/// Throws Error (usage) saying what doesn't fit: values out of range, or with each other, or with such images.
+void check_augmentation(const Augmentation& augmentation, const ImageShape& shape);
+
+/// Which image of which epoch: with the seed it decides all that is drawn.
+struct ImageKey {
+  std::uint64_t seed = 0;
+  std::uint32_t epoch = 0;
+  std::uint32_t index = 0;
+};
+
+/// Augments and normalises images of one shape. Immutable: any number of threads may use it. What becomes of an image
+/// is a function of its key and its bytes alone.
+class ImagePipeline {
+ public:
+  /// Throws Error (usage) as check_augmentation and Normaliser do.
+  ImagePipeline(const Augmentation& augmentation, const Normalisation& normalisation, const ImageShape& shape);
+
+  [[nodiscard]] const ImageShape& shape() const noexcept { return shape_; }
+
+  /// Bytes of working memory that augment() needs.
+  [[nodiscard]] std::size_t working_bytes() const noexcept { return shape_.bytes() + resize_bytes_; }
+
+  /// First stage, bytes to bytes: crop, flip, the policy's operations, jitter. `image` and `out` are (C, H, W) and
+  /// don't overlap.
+  void augment(std::span<const std::uint8_t> image, const ImageKey& key, std::span<std::uint8_t> working,
+               std::span<std::uint8_t> out) const;
+
+  /// Last stage, bytes to f32, both (C, H, W): normalised, then partly erased. What mixes the bytes of a batch's images
+  /// comes in between.
+  void normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const;
+
+ private:
+  /// The part of the image that is seen: of the image's own size, or resized to it.
+  struct CropDraw {
+    Rectangle part;
+    ResizeFilter filter = ResizeFilter::bilinear;
+    bool flip = false;
+  };
+
+  [[nodiscard]] CropDraw draw_crop(const ImageKey& key, Rng& rng) const;
+  void apply(const CropDraw& draw, const ConstImage& image, std::span<std::uint8_t> working, const Image& out) const;
+
+  Augmentation augmentation_;
+  ImageShape shape_;
+  Normaliser normaliser_;
+  std::optional<RandAugment> rand_augment_;
+  std::optional<TimmAugment> timm_augment_;
+  std::vector<std::uint8_t> black_;
+  std::vector<std::uint8_t> mean_colour_;
+  std::size_t resize_bytes_ = 0;
+  /// From every size that a crop may have to the image's own, for each filter that is used: by length - 1, for heights,
+  /// then for widths unless they are the same.
+  std::array<std::vector<ResizeWeights>, 2> weights_;
+};
+
+}  // namespace convmixer

@@ -1,0 +1,127 @@
+#include "data/sources/cached_folder.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/data/sources/packed.hpp"
+#include "data/sources/decode_folder.hpp"
+#include "data/sources/image_folder.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <xxhash.h>
+
+namespace convmixer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSourceVersion = 1;  // raised when decoding or resizing changes what comes out
+constexpr std::size_t kMostNamed = 10;
+
+/// $XDG_CACHE_HOME/convmixer, usually ~/.cache/convmixer.
+fs::path default_cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return fs::path(cache) / "convmixer";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return fs::path(home) / ".cache" / "convmixer";
+  fail_usage("no folder for decoded images: neither XDG_CACHE_HOME nor HOME is set; give --data-cache");
+}
+
+std::string settings_of(const DatasetOptions& options) {
+  return fmt::format("version {}, size {}, fit {}, broken {}", kSourceVersion, options.image_size,
+                     options.fit == Fit::crop ? "crop" : "stretch",
+                     options.broken_files == BrokenFiles::refuse ? "refuse" : "skip");
+}
+
+std::string hash_of(std::string_view text) {
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+/// Changes with everything that the packed file depends on.
+std::string source_of(const ImageListing& listing, const DatasetOptions& options) {
+  std::string text = settings_of(options) + '\n';
+  for (const std::string& name : listing.class_names) text += name + '\0';
+  for (const Split split : {Split::train, Split::test}) {
+    text += '\n';
+    for (const ListedImage& image : listing.of(split)) {
+      text += image.path;  // no path holds a 0 byte
+      text += fmt::format("{:c}{} {} {}\n", '\0', image.label, image.size, image.modified);
+    }
+  }
+  return hash_of(text);
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail("{}: can't be made for decoded images: {}; give --data-cache", folder.string(), error.message());
+}
+
+void note_left_out(const DatasetOptions& options, const std::vector<std::string>& left_out) {
+  if (left_out.empty() || !options.note) return;
+  const auto named = std::span(left_out).first(std::min(left_out.size(), kMostNamed));
+  options.note(fmt::format("left out {} broken file{} of {}: {}{}", left_out.size(), left_out.size() == 1 ? "" : "s",
+                           options.path.string(), fmt::join(named, "; "),
+                           named.size() < left_out.size() ? "; ..." : ""));
+}
+
+void make_cache(const fs::path& file, const ImageListing& listing, const std::string& source,
+                const DatasetOptions& options) {
+  make_folder(file.parent_path());
+  if (options.note)
+    options.note(fmt::format("decoding the {} images of {} into {}, this once",
+                             listing.train.size() + listing.test.size(), options.path.string(), file.string()));
+  DecodedFolder decoded(listing, options, file.parent_path());
+  write_packed(file, {.image_size = decoded.image_size(),
+                      .class_names = listing.class_names,
+                      .splits = {decoded.split(Split::train), decoded.split(Split::test)},
+                      .source = source,
+                      .left_out = decoded.left_out()});
+}
+
+/// Opens the cached file if it was made of this source; nullptr if it is not there, out of date or damaged.
+std::unique_ptr<Dataset> open_cache(const fs::path& file, const std::string& source, const DatasetOptions& options,
+                                    Split split) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return nullptr;
+  try {
+    const PackedInfo info = read_packed_info(file);
+    if (info.source != source) return nullptr;
+    std::unique_ptr<Dataset> dataset = open_packed(file, split);
+    note_left_out(options, info.left_out);
+    return dataset;
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+std::filesystem::path cache_file(const DatasetOptions& options) {
+  std::error_code error;
+  const fs::path folder = fs::canonical(options.path, error);
+  if (error) fail("{}: {}", options.path.string(), error.message());
+  const std::string hash = hash_of(folder.string() + '\0' + settings_of(options)).substr(0, 12);
+  const fs::path cache = options.cache.empty() ? default_cache_folder() : options.cache;
+  return cache / fmt::format("{}-{}.safetensors", folder.filename().string(), hash);
+}
+
+std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split split) {
+  const ImageListing listing = list_image_folder(options.path);
+  if (listing.of(split).empty())
+    fail("{}: has no images for the {}", options.path.string(), split == Split::train ? "training" : "test");
+  const fs::path file = cache_file(options);
+  const std::string source = source_of(listing, options);
+  if (std::unique_ptr<Dataset> cached = open_cache(file, source, options, split)) return cached;
+  make_cache(file, listing, source, options);
+  note_left_out(options, read_packed_info(file).left_out);
+  return open_packed(file, split);
+}
+
+}  // namespace convmixer

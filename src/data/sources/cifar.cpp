@@ -1,0 +1,152 @@
+#include "convmixer/data/sources/cifar.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+#include "data/printable.hpp"
+#include "data/sources/archive.hpp"
+#include "data/sources/cifar_batch.hpp"
+#include "data/sources/cifar_format.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cassert>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace convmixer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// More than twice the largest file in any of the archives, CIFAR-100's pickled training images.
+constexpr std::size_t kMostArchivedBytes = std::size_t{400} << 20;
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::span<const std::uint8_t> bytes_of(const auto& storage) {
+  return {reinterpret_cast<const std::uint8_t*>(storage.data()), storage.size()};
+}
+
+class Cifar : public Dataset {
+ public:
+  Cifar(std::vector<CifarBatch> batches, const CifarFormat& format) : batches_(std::move(batches)), format_(format) {
+    for (const CifarBatch& batch : batches_) size_ += batch.size();
+  }
+
+  [[nodiscard]] std::int64_t size() const override { return size_; }
+  [[nodiscard]] int channels() const override { return kCifarChannels; }
+  [[nodiscard]] int image_size() const override { return kCifarImageSize; }
+  [[nodiscard]] const std::vector<std::string>& class_names() const override { return format_.class_names; }
+  [[nodiscard]] Normalisation normalisation() const override {
+    return default_normalisation(std::string(format_.dataset));
+  }
+
+  [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
+    const auto [batch, within] = find(index);
+    return batch->image(within);
+  }
+  [[nodiscard]] std::int32_t label(std::int64_t index) const override {
+    const auto [batch, within] = find(index);
+    return batch->labels[static_cast<std::size_t>(within)];
+  }
+
+ private:
+  [[nodiscard]] std::pair<const CifarBatch*, std::int64_t> find(std::int64_t index) const {
+    assert(index >= 0 && index < size_);
+    const CifarBatch* batch = batches_.data();
+    for (; index >= batch->size(); ++batch) index -= batch->size();
+    return {batch, index};
+  }
+
+  std::vector<CifarBatch> batches_;
+  const CifarFormat& format_;
+  std::int64_t size_ = 0;
+};
+
+std::vector<CifarBatch> read_folder(const fs::path& folder, const CifarFiles& files, Split split,
+                                    const CifarFormat& format) {
+  std::vector<CifarBatch> batches;
+  for (const std::string_view name : files.of(split)) {
+    const fs::path path = folder / name;
+    if (!is_file(path)) fail("{}: no such file; {} has it beside the others", path.string(), format.name);
+    const auto file = std::make_shared<const MappedFile>(path);
+    batches.push_back(read_cifar_batch(bytes_of(file->bytes()), file, files.version, format, path.string()));
+  }
+  return batches;
+}
+
+std::string_view without_folders(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+
+bool is_among(std::string_view name, const std::vector<std::string_view>& names) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// The file of this name among those of an archive; nullptr if it isn't there.
+const ArchiveFile* find_file(const std::vector<ArchiveFile>& files, std::string_view name) {
+  const auto found =
+      std::ranges::find_if(files, [&](const ArchiveFile& file) { return without_folders(file.name) == name; });
+  return found == files.end() ? nullptr : &*found;
+}
+
+std::vector<CifarBatch> read_archived(const fs::path& path, Split split, const CifarFormat& format) {
+  const MappedFile archive(path);
+  std::vector<std::string> seen;
+  std::vector<ArchiveFile> files =
+      read_archive(archive.bytes(), path.string(), kMostArchivedBytes, [&](const std::string& name) {
+        const std::string_view file = without_folders(name);
+        if (seen.size() < 5) seen.push_back(printable(file));
+        const bool wanted = is_among(file, format.binary.of(split)) || is_among(file, format.python.of(split));
+        return wanted ? ArchiveChoice::take : ArchiveChoice::skip;
+      });
+  if (files.empty())
+    fail("{}: no archive of {}: found {}, expected {} or {} among its files", path.string(), format.name,
+         seen.empty() ? "no file" : fmt::format("{}", fmt::join(seen, ", ")), format.binary.of(split).front(),
+         format.python.of(split).front());
+  const bool is_binary = is_among(without_folders(files.front().name), format.binary.of(split));
+  const CifarFiles& version = is_binary ? format.binary : format.python;
+  const auto storage = std::make_shared<const std::vector<ArchiveFile>>(std::move(files));
+  std::vector<CifarBatch> batches;
+  for (const std::string_view name : version.of(split)) {
+    const std::string where = fmt::format("{}: {}", path.string(), name);
+    const ArchiveFile* file = find_file(*storage, name);
+    if (file == nullptr) fail("{} is not in it; {} has it beside the others", where, format.name);
+    batches.push_back(read_cifar_batch(bytes_of(file->bytes), storage, version.version, format, where));
+  }
+  return batches;
+}
+
+std::vector<CifarBatch> read(const fs::path& path, Split split, const CifarFormat& format) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored))
+    fail("{}: no such file or folder; expected an archive of {} or the folder of its files", path.string(),
+         format.name);
+  if (!fs::is_directory(path, ignored)) return read_archived(path, split, format);
+  for (const CifarFiles* files : {&format.binary, &format.python}) {
+    for (const fs::path& folder : {path, path / files->subfolder})
+      if (is_file(folder / files->of(split).front())) return read_folder(folder, *files, split, format);
+  }
+  for (const CifarFiles* files : {&format.binary, &format.python})
+    if (is_file(path / files->archive)) return read_archived(path / files->archive, split, format);
+  fail("{}: {} is not there: expected {} or {}, in it or in {} or {}, or one of the archives {} and {}", path.string(),
+       format.name, format.binary.of(split).front(), format.python.of(split).front(), format.binary.subfolder,
+       format.python.subfolder, format.binary.archive, format.python.archive);
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_cifar10(const std::filesystem::path& path, Split split) {
+  return std::make_unique<Cifar>(read(path, split, cifar10_format()), cifar10_format());
+}
+
+std::unique_ptr<Dataset> open_cifar100(const std::filesystem::path& path, Split split) {
+  return std::make_unique<Cifar>(read(path, split, cifar100_format()), cifar100_format());
+}
+
+}  // namespace convmixer

@@ -1,0 +1,219 @@
+#include "convmixer/data/sources/packed.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/data/colour_statistics.hpp"
+#include "convmixer/io/safetensors.hpp"
+#include "data/sources/scratch_file.hpp"
+
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <utility>
+#include <xxhash.h>
+
+namespace convmixer {
+
+namespace {
+
+constexpr const char* kFormat = "convmixer-images-1";
+constexpr int kColours = 3;
+constexpr std::int64_t kLargestImageSize = 4096;
+
+std::string_view name_of(Split split) { return split == Split::train ? "train" : "test"; }
+
+std::string checksum(std::span<const std::byte> labels, std::span<const std::byte> images) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
+  XXH3_64bits_reset(state.get());
+  XXH3_64bits_update(state.get(), labels.data(), labels.size());
+  XXH3_64bits_update(state.get(), images.data(), images.size());
+  return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
+}
+
+std::vector<std::string> parse_strings(const SafetensorsFile& file, const std::string& key) {
+  const nlohmann::json value = nlohmann::json::parse(file.metadata(key), nullptr, false);
+  std::vector<std::string> strings;
+  bool good = value.is_array();
+  for (std::size_t i = 0; good && i < value.size(); ++i) {
+    good = value[i].is_string();
+    if (good) strings.push_back(value[i].get<std::string>());
+  }
+  if (!good) fail("{}: its '{}' is not a list of texts", file.path().string(), key);
+  return strings;
+}
+
+std::vector<float> parse_colours(const SafetensorsFile& file, const std::string& key) {
+  const std::string& text = file.metadata(key);
+  std::vector<float> values;
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  for (bool more = true; more;) {
+    float value = 0.0F;
+    const auto [rest, error] = std::from_chars(at, end, value);
+    if (error != std::errc{} || !std::isfinite(value)) {
+      values.clear();
+      break;
+    }
+    values.push_back(value);
+    more = rest != end && *rest == ',';
+    at = more ? rest + 1 : rest;
+  }
+  if (at != end || values.size() != kColours)
+    fail("{}: its '{}' is '{}', expected {} numbers with commas between them", file.path().string(), key, text,
+         kColours);
+  return values;
+}
+
+void check_format(const SafetensorsFile& file) {
+  const auto format = file.metadata().find("format");
+  if (format == file.metadata().end() || format->second != kFormat)
+    fail("{}: no file of packed images: its format is {}, expected '{}'", file.path().string(),
+         format == file.metadata().end() ? "not given" : "'" + format->second + "'", kFormat);
+}
+
+class Packed : public Dataset {
+ public:
+  Packed(const std::filesystem::path& path, Split split) : file_(path) {
+    check_format(file_);
+    class_names_ = parse_strings(file_, "classes");
+    normalisation_ = {parse_colours(file_, "mean"), parse_colours(file_, "std")};
+    const std::string name(name_of(split));
+    if (!file_.contains(name + ".images"))
+      fail("{}: has no images for the {}", path.string(), split == Split::train ? "training" : "test");
+    const SafetensorsFile::Entry& labels = file_.tensor(name + ".labels");
+    const SafetensorsFile::Entry& images = file_.tensor(name + ".images");
+    check_shapes(labels, images, name);
+    image_size_ = static_cast<int>(images.shape[2]);
+    images_ = {reinterpret_cast<const std::uint8_t*>(images.bytes.data()), images.bytes.size()};
+    if (const std::string found = checksum(labels.bytes, images.bytes); found != file_.metadata("checksum." + name))
+      fail("{}: damaged: the checksum of its {} images is {}, expected {}", path.string(), name, found,
+           file_.metadata("checksum." + name));
+    labels_.resize(static_cast<std::size_t>(labels.shape[0]));
+    std::memcpy(labels_.data(), labels.bytes.data(), labels.bytes.size());
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      if (labels_[i] < 0 || labels_[i] >= classes())
+        fail("{}: label {} of {}.labels is {}, expected 0 to {}", path.string(), i, name, labels_[i], classes() - 1);
+    }
+  }
+
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
+  [[nodiscard]] int channels() const override { return kColours; }
+  [[nodiscard]] int image_size() const override { return image_size_; }
+  [[nodiscard]] const std::vector<std::string>& class_names() const override { return class_names_; }
+  [[nodiscard]] Normalisation normalisation() const override { return normalisation_; }
+
+  [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
+    assert(index >= 0 && index < size());
+    const std::size_t bytes = images_.size() / labels_.size();
+    return images_.subspan(static_cast<std::size_t>(index) * bytes, bytes);
+  }
+  [[nodiscard]] std::int32_t label(std::int64_t index) const override {
+    assert(index >= 0 && index < size());
+    return labels_[static_cast<std::size_t>(index)];
+  }
+
+ private:
+  void check_shapes(const SafetensorsFile::Entry& labels, const SafetensorsFile::Entry& images,
+                    const std::string& name) const {
+    const std::string path = file_.path().string();
+    if (labels.dtype != DType::i32 || labels.shape.rank() != 1)
+      fail("{}: {}.labels is not a vector of I32", path, name);
+    const Shape& shape = images.shape;
+    if (images.dtype != DType::u8 || shape.rank() != 4 || shape[0] != labels.shape[0] || shape[0] < 1 ||
+        shape[0] > std::numeric_limits<std::uint32_t>::max() || shape[1] != kColours || shape[2] != shape[3] ||
+        shape[2] < 1 || shape[2] > kLargestImageSize)
+      fail("{}: {}.images is not a tensor of U8 with a shape of ({}, {}, S, S)", path, name, labels.shape[0], kColours);
+  }
+
+  SafetensorsFile file_;
+  std::vector<std::string> class_names_;
+  Normalisation normalisation_;
+  std::vector<std::int32_t> labels_;
+  std::span<const std::uint8_t> images_;
+  int image_size_ = 0;
+};
+
+std::string as_json(const std::vector<std::string>& strings) {
+  // File names are bytes: what is no UTF-8 is replaced rather than refused.
+  return nlohmann::json(strings).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+void write_packed(const std::filesystem::path& path, const PackedImages& images) {
+  const PackedSplit& train = images.splits[static_cast<std::size_t>(Split::train)];
+  if (train.labels.empty()) fail("{}: there are no training images to pack", path.string());
+  ColourStatistics statistics(kColours);
+  statistics.add(train.images, images.image_size);
+  const Normalisation normalisation = statistics.normalisation();
+  std::map<std::string, std::string> metadata{{"format", kFormat},
+                                              {"classes", as_json(images.class_names)},
+                                              {"mean", fmt::format("{}", fmt::join(normalisation.mean, ","))},
+                                              {"std", fmt::format("{}", fmt::join(normalisation.std, ","))},
+                                              {"source", images.source},
+                                              {"left_out", as_json(images.left_out)}};
+  std::vector<TensorView> tensors;  // labels first: the format allows no gaps, and they want to be aligned
+  for (const Split split : {Split::train, Split::test}) {
+    const PackedSplit& part = images.splits[static_cast<std::size_t>(split)];
+    if (part.labels.empty()) continue;
+    const std::string name(name_of(split));
+    const auto labels = std::as_bytes(std::span(part.labels));
+    metadata["checksum." + name] = checksum(labels, std::as_bytes(part.images));
+    tensors.push_back({name + ".labels", DType::i32, Shape{std::ssize(part.labels)}, labels});
+  }
+  for (const Split split : {Split::train, Split::test}) {
+    const PackedSplit& part = images.splits[static_cast<std::size_t>(split)];
+    if (part.labels.empty()) continue;
+    tensors.push_back({std::string(name_of(split)) + ".images", DType::u8,
+                       Shape{std::ssize(part.labels), kColours, images.image_size, images.image_size},
+                       std::as_bytes(part.images)});
+  }
+  write_safetensors(path, tensors, metadata);
+}
+
+void pack(const std::filesystem::path& path, const Dataset& train, const Dataset& test) {
+  if (train.channels() != kColours) fail("{}: images of {} channels can't be packed", path.string(), train.channels());
+  if (train.class_names() != test.class_names() || train.image_size() != test.image_size())
+    fail("{}: the training images have other classes or sizes than the test images", path.string());
+  const auto image_bytes =
+      kColours * static_cast<std::size_t>(train.image_size()) * static_cast<std::size_t>(train.image_size());
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const ScratchFile scratch(folder, image_bytes * static_cast<std::size_t>(train.size() + test.size()));
+  PackedImages images{
+      .image_size = train.image_size(), .class_names = train.class_names(), .splits = {}, .source = {}, .left_out = {}};
+  std::span<std::uint8_t> rest = scratch.bytes();
+  for (const Dataset* dataset : {&train, &test}) {
+    PackedSplit& split = images.splits[dataset == &train ? 0 : 1];
+    split.images = rest.first(image_bytes * static_cast<std::size_t>(dataset->size()));
+    for (std::int64_t i = 0; i < dataset->size(); ++i) {
+      std::ranges::copy(dataset->image(i), rest.begin());
+      rest = rest.subspan(image_bytes);
+      split.labels.push_back(dataset->label(i));
+    }
+  }
+  write_packed(path, images);
+}
+
+bool looks_like_packed(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 9> begin{};
+  return file.read(begin.data(), begin.size()) && begin[7] == '\0' && begin[6] == '\0' && begin[8] == '{';
+}
+
+PackedInfo read_packed_info(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  check_format(file);
+  return {file.metadata("source"), parse_strings(file, "left_out")};
+}
+
+std::unique_ptr<Dataset> open_packed(const std::filesystem::path& path, Split split) {
+  return std::make_unique<Packed>(path, split);
+}
+
+}  // namespace convmixer

@@ -1,0 +1,78 @@
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/sources/packed.hpp"
+#include "data/sources/archive.hpp"
+#include "data/sources/cifar_format.hpp"
+#include "data/sources/image_folder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+namespace convmixer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::array<const CifarFormat*, 2> cifar_formats() { return {&cifar10_format(), &cifar100_format()}; }
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+bool has_files(const fs::path& folder, const CifarFiles& files) {
+  return std::ranges::any_of(std::array{Split::train, Split::test}, [&](Split split) {
+    return is_file(folder / files.of(split).front()) || is_file(folder / files.subfolder / files.of(split).front());
+  });
+}
+
+/// The CIFAR in a folder; unpacked files before archives, as they are opened. nullptr if there is none.
+const CifarFormat* recognise_folder(const fs::path& folder) {
+  for (const CifarFormat* format : cifar_formats())
+    if (has_files(folder, format->binary) || has_files(folder, format->python)) return format;
+  for (const CifarFormat* format : cifar_formats())
+    if (is_file(folder / format->binary.archive) || is_file(folder / format->python.archive)) return format;
+  return nullptr;
+}
+
+const CifarFormat* format_with_file(std::string_view name) {
+  for (const CifarFormat* format : cifar_formats()) {
+    for (const CifarFiles* files : {&format->binary, &format->python}) {
+      for (const Split split : {Split::train, Split::test})
+        if (std::ranges::find(files->of(split), name) != files->of(split).end()) return format;
+    }
+  }
+  return nullptr;
+}
+
+const CifarFormat* recognise_archive(const fs::path& path) {
+  const CifarFormat* found = nullptr;
+  const MappedFile archive(path);
+  (void)read_archive(archive.bytes(), path.string(), 0, [&found](const std::string& name) {
+    found = format_with_file(std::string_view(name).substr(name.rfind('/') + 1));
+    return found == nullptr ? ArchiveChoice::skip : ArchiveChoice::stop;
+  });
+  return found;
+}
+
+}  // namespace
+
+std::string recognise_dataset(const std::filesystem::path& path) {
+  if (path.empty()) return "shapes";
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) fail("{}: no such file or folder", path.string());
+  const bool is_folder = fs::is_directory(path, ignored);
+  if (!is_folder && looks_like_packed(path)) return "packed";
+  if (const CifarFormat* cifar = is_folder ? recognise_folder(path) : recognise_archive(path); cifar != nullptr)
+    return std::string(cifar->dataset);
+  if (is_folder && looks_like_image_folder(path)) return "folder";
+  fail(
+      "{}: no data set that is known: expected CIFAR-10 or CIFAR-100, the archive as downloaded or the folder of its "
+      "files, or a folder of class folders with PNG or JPEG files",
+      path.string());
+}
+
+}  // namespace convmixer

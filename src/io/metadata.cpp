@@ -1,0 +1,69 @@
+#include "io/metadata.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "io/quoted.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+namespace convmixer {
+
+namespace {
+
+/// The whole text as a number.
+template <typename Number>
+std::optional<Number> parse(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::string generator() { return "convmixer " CONVMIXER_VERSION; }
+
+std::string metadata_from(double value) { return fmt::format("{}", value); }
+
+std::string metadata_from(std::span<const float> values) { return fmt::format("{}", fmt::join(values, " ")); }
+
+std::int64_t metadata_int64(const SafetensorsFile& file, const std::string& key, std::int64_t least,
+                            std::int64_t most) {
+  const auto number = parse<std::int64_t>(file.metadata(key));
+  if (!number || *number < least || *number > most) {
+    fail("{}: metadata {} = {}: expected a whole number from {} to {}", file.path().string(), key,
+         quoted(file.metadata(key)), least, most);
+  }
+  return *number;
+}
+
+double metadata_double(const SafetensorsFile& file, const std::string& key) {
+  const auto number = parse<double>(file.metadata(key));
+  if (!number) {
+    fail("{}: metadata {} = {}: expected a number", file.path().string(), key, quoted(file.metadata(key)));
+  }
+  return *number;
+}
+
+std::vector<float> metadata_floats(const SafetensorsFile& file, const std::string& key) {
+  std::vector<float> numbers;
+  std::string_view rest = file.metadata(key);
+  while (!rest.empty()) {
+    const std::size_t length = std::min(rest.find(' '), rest.size());
+    const auto number = parse<float>(rest.substr(0, length));
+    if (!number || !std::isfinite(*number)) {
+      fail("{}: metadata {} = {}: expected numbers separated by blanks", file.path().string(), key,
+           quoted(file.metadata(key)));
+    }
+    numbers.push_back(*number);
+    rest.remove_prefix(std::min(length + 1, rest.size()));
+  }
+  return numbers;
+}
+
+}  // namespace convmixer

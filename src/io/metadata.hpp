@@ -1,0 +1,28 @@
+/// Numbers in safetensors metadata, whose values are strings. Both ways are exact.
+#pragma once
+
+#include "convmixer/io/safetensors.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// "convmixer 0.1.0": which program wrote a file.
+[[nodiscard]] std::string generator();
+
+/// The shortest decimal number that reads back to the same value, finite or not.
+[[nodiscard]] std::string metadata_from(double value);
+/// The same for a list, separated by blanks.
+[[nodiscard]] std::string metadata_from(std::span<const float> values);
+
+/// The readers throw Error naming the file, the key and what was found.
+[[nodiscard]] std::int64_t metadata_int64(const SafetensorsFile& file, const std::string& key, std::int64_t least,
+                                          std::int64_t most);
+[[nodiscard]] double metadata_double(const SafetensorsFile& file, const std::string& key);
+/// Finite numbers only.
+[[nodiscard]] std::vector<float> metadata_floats(const SafetensorsFile& file, const std::string& key);
+
+}  // namespace convmixer

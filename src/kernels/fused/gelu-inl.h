@@ -1,0 +1,192 @@
+// GELU and its derivative for vectors; included once for each instruction set.
+#if defined(CONVMIXER_KERNELS_GELU_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVMIXER_KERNELS_GELU_INL_H
+#undef CONVMIXER_KERNELS_GELU_INL_H
+#else
+#define CONVMIXER_KERNELS_GELU_INL_H
+#endif
+
+#include "kernels/fused/gelu_table.hpp"
+#include "kernels/fused/stage_storage.hpp"
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace convmixer::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// A value of GELU and its derivative as the storage keeps it: itself, or for DerivativeCode its distance from 1/2.
+template <class V>
+struct GeluResult {
+  V value;
+  V gelu_derivative;
+};
+
+/// To f32's rounding: Phi(x) = 1 - q(x) for x >= 0, q(-x) else, with q(x) = phi-weighted polynomial of Abramowitz &
+/// Stegun, "Handbook of Mathematical Functions", 7.1.26, absolute error 7.5e-8.
+template <class D>
+class ExactGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit ExactGelu(D d) : d_(d) {}
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    const V magnitude = hn::Abs(x);
+    // exp(-x^2 / 2) = 2^n 2^f; below 2^-126 it is 0 as good as.
+    const V exponent = hn::Max(hn::Mul(hn::Mul(x, x), set(-0.72134752044448170F)), set(-126.0F));
+    const V whole = hn::Round(exponent);
+    const V f = hn::Sub(exponent, whole);
+    V power = set(1.5403530393381608e-4F);
+    power = hn::MulAdd(power, f, set(1.3333558146428443e-3F));
+    power = hn::MulAdd(power, f, set(9.6181291076284771e-3F));
+    power = hn::MulAdd(power, f, set(5.5504108664821580e-2F));
+    power = hn::MulAdd(power, f, set(2.4022650695910071e-1F));
+    power = hn::MulAdd(power, f, set(6.9314718055994531e-1F));
+    power = hn::MulAdd(power, f, set(1.0F));
+    const hn::RebindToSigned<D> integer;
+    const auto bits = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(integer, whole), hn::Set(integer, 127)));
+    const V bell = hn::Mul(power, hn::BitCast(d_, bits));
+
+    const V denominator = hn::MulAdd(magnitude, set(0.3275911F * 0.70710678F), set(1.0F));
+    const V estimate = hn::ApproximateReciprocal(denominator);
+    const V t = hn::Mul(estimate, hn::NegMulAdd(denominator, estimate, set(2.0F)));  // Newton's step
+    V tail = set(0.5F * 1.061405429F);
+    tail = hn::MulAdd(tail, t, set(0.5F * -1.453152027F));
+    tail = hn::MulAdd(tail, t, set(0.5F * 1.421413741F));
+    tail = hn::MulAdd(tail, t, set(0.5F * -0.284496736F));
+    tail = hn::MulAdd(tail, t, set(0.5F * 0.254829592F));
+    const V q = hn::Mul(hn::Mul(tail, t), bell);
+    // Highway 1.0.3's IfNegativeThenElse mixes bits of both on SSSE3.
+    const V distribution = hn::IfThenElse(hn::Lt(x, hn::Zero(d_)), q, hn::Sub(set(1.0F), q));
+    return {hn::Mul(x, distribution), hn::MulAdd(hn::Mul(x, set(0.39894228F)), bell, distribution)};
+  }
+
+ private:
+  HWY_INLINE V set(float value) const { return hn::Set(d_, value); }
+  D d_;
+};
+
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+/// In pieces, see FineGeluTable: without the derivative 20 operations, where the exact one takes 31; with it 28 and 34.
+template <class D>
+class FineGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit FineGelu(D d) : d_(d) {
+    const FineGeluTable& table = fine_gelu_table();
+    for (std::size_t k = 0; k <= kDegree; ++k) coefficients_[k] = hn::LoadU(d, table.coefficient[k].data());
+  }
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    constexpr float kToInteger = 8388608.0F;  // 2^23: the lowest mantissa bits of a sum with it are an integer
+    constexpr float kLast = static_cast<float>(FineGeluTable::kSegments - 1);
+    const V magnitude = hn::Abs(x);
+    const V scaled = hn::Mul(magnitude, hn::Set(d_, 1.0F / FineGeluTable::kWidth));
+    const V position = hn::Min(scaled, hn::Set(d_, kLast));
+    const V shifted = hn::Add(position, hn::Set(d_, kToInteger));
+    const V t = hn::Sub(position, hn::Sub(shifted, hn::Set(d_, kToInteger)));
+    const __m512i segment = _mm512_castps_si512(shifted.raw);
+    const auto at = [&](std::size_t k) HWY_ATTR {
+      return V{_mm512_permutexvar_ps(segment, coefficients_[k].raw)};  // looks at the four lowest bits
+    };
+    // Horner's rule, for q and for its derivative by t.
+    V q = hn::MulAdd(at(kDegree), t, at(kDegree - 1));
+    V derivative = at(kDegree);
+    HWY_UNROLL(6)
+    for (std::size_t k = kDegree - 1; k-- > 0;) {
+      derivative = hn::MulAdd(derivative, t, q);
+      q = hn::MulAdd(q, t, at(k));
+    }
+    const V gelu_derivative = hn::MulAdd(scaled, derivative, q);  // |x| q'(|x|) is scaled times the derivative by t
+    return {hn::MulAdd(x, hn::Set(d_, 0.5F), hn::Mul(magnitude, q)),
+            hn::Add(hn::CopySign(gelu_derivative, x), hn::Set(d_, 0.5F))};
+  }
+
+ private:
+  static constexpr std::size_t kDegree = FineGeluTable::kDegree;
+  D d_;
+  V coefficients_[kDegree + 1];
+};
+
+/// In pieces, see gelu_table.hpp: 15 operations, where the exact one takes 34.
+template <class D>
+class RoundedGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit RoundedGelu(D d) : d_(d) {
+    const GeluTable& table = gelu_table();
+    for (std::size_t power = 0; power < 3; ++power) {
+      value_[power] = hn::LoadU(d, table.value[power].data());
+      gelu_derivative_[power] = hn::LoadU(d, table.gelu_derivative[power].data());
+    }
+  }
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    constexpr float kToInteger = 8388608.0F;  // 2^23: the lowest mantissa bits of a sum with it are an integer
+    constexpr float kLast = static_cast<float>(GeluTable::kSegments - 1) * GeluTable::kWidth;
+    const V magnitude = hn::Abs(x);
+    const V position = hn::MulAdd(hn::Min(magnitude, hn::Set(d_, kLast)), hn::Set(d_, 1.0F / GeluTable::kWidth),
+                                  hn::Set(d_, kToInteger));
+    const __m512i segment = _mm512_castps_si512(position.raw);
+    const auto at = [&](const V& coefficients) HWY_ATTR {
+      return V{_mm512_permutexvar_ps(segment, coefficients.raw)};  // looks at the four lowest bits
+    };
+    const V f = hn::MulAdd(hn::MulAdd(at(value_[2]), magnitude, at(value_[1])), magnitude, at(value_[0]));
+    const V gelu_derivative = hn::MulAdd(hn::MulAdd(at(gelu_derivative_[2]), magnitude, at(gelu_derivative_[1])),
+                                         magnitude, at(gelu_derivative_[0]));
+    // Far below zero the value is 0 or wrong by a rounding: its sign still tells the derivative's side.
+    return {hn::CopySign(hn::MulAdd(x, hn::Set(d_, 0.5F), f), x), gelu_derivative};
+  }
+
+ private:
+  D d_;
+  V value_[3];
+  V gelu_derivative_[3];
+};
+#else
+template <class D>
+class RoundedGelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit RoundedGelu(D d) : d_(d), exact_(d) {}
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    const auto [value, gelu_derivative] = exact_(x);
+    return {hn::CopySign(value, x), hn::Abs(hn::Sub(gelu_derivative, hn::Set(d_, 0.5F)))};
+  }
+
+ private:
+  D d_;
+  ExactGelu<D> exact_;
+};
+#endif
+
+#if !(HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86)
+template <class D>
+using FineGelu = ExactGelu<D>;
+#endif
+
+template <class Storage, class D>
+struct GeluFor;
+template <class D>
+struct GeluFor<F32Storage, D> {
+  using Type = FineGelu<D>;
+};
+template <class D>
+struct GeluFor<Bf16StemStorage, D> {
+  using Type = FineGelu<D>;
+};
+template <class D>
+struct GeluFor<Bf16Storage, D> {
+  using Type = RoundedGelu<D>;
+};
+
+}  // namespace convmixer::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

@@ -1,0 +1,303 @@
+// The loops of norm_stage.hpp; included once for each instruction set.
+#if defined(CONVMIXER_KERNELS_NORM_STAGE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVMIXER_KERNELS_NORM_STAGE_INL_H
+#undef CONVMIXER_KERNELS_NORM_STAGE_INL_H
+#else
+#define CONVMIXER_KERNELS_NORM_STAGE_INL_H
+#endif
+
+#include "kernels/fused/gelu-inl.h"
+#include "kernels/fused/norm_stage.hpp"
+#include "kernels/fused/stage_element-inl.h"
+#include "kernels/fused/stage_word-inl.h"
+#include "kernels/plain/channel_group.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+HWY_BEFORE_NAMESPACE();
+namespace convmixer::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using StageFloats = hn::CappedTag<float, kGroup>;
+using StageVector = hn::Vec<StageFloats>;
+
+// The loops take their arguments by value: what they store might otherwise change them, for all the compiler knows.
+
+/// Rows added up in f32 before the sums go to double.
+constexpr std::size_t kStageRowsInF32 = 32;
+
+HWY_INLINE void add_to_doubles(StageVector values, double* sums) {
+  const StageFloats d;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  if constexpr (sizeof(values.raw) == 64) {
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(values.raw));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(values.raw, 1));
+    _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), low));
+    _mm512_storeu_pd(sums + 8, _mm512_add_pd(_mm512_loadu_pd(sums + 8), high));
+    return;
+  }
+#endif
+  alignas(64) std::array<float, kGroup> lanes;
+  hn::StoreU(values, d, lanes.data());
+  for (std::size_t i = 0; i < hn::Lanes(d); ++i) sums[i] += static_cast<double>(lanes[i]);
+}
+
+/// Vectors side by side in a row of `kGroups` groups.
+template <std::size_t kGroups>
+constexpr std::size_t kRowVectors = kGroups* kGroup / hn::MaxLanes(StageFloats());
+
+/// Asks for what a stream will read some rows later: tensors of a stage lie in one piece, block after block and image
+/// after image, but the hardware's prefetchers stop at each page.
+constexpr std::size_t kPrefetchBytes = 2048;
+template <typename T>
+HWY_INLINE void prefetch_ahead(const T* at) {
+  hwy::Prefetch(reinterpret_cast<const std::byte*>(at) + kPrefetchBytes);
+}
+
+/// A row of coefficients, of which the loops keep every vector in a register.
+template <std::size_t kVectors>
+struct RowCoefficients {
+  explicit RowCoefficients(const float* from) {
+    const StageFloats d;
+    HWY_UNROLL(4)
+    for (std::size_t i = 0; i < kVectors; ++i) vectors[i] = hn::LoadU(d, from + i * hn::Lanes(d));
+  }
+  StageVector vectors[kVectors];
+};
+
+template <std::size_t kVectors>
+HWY_INLINE void set_zero(StageVector (&sums)[kVectors]) {
+  HWY_UNROLL(4)
+  for (StageVector& sum : sums) sum = hn::Zero(StageFloats());
+}
+
+template <std::size_t kVectors>
+HWY_INLINE void add_to_doubles(const StageVector (&values)[kVectors], double* sums) {
+  HWY_UNROLL(4)
+  for (std::size_t i = 0; i < kVectors; ++i) add_to_doubles(values[i], sums + i * hn::Lanes(StageFloats()));
+}
+
+template <class Storage, std::size_t kGroups, bool kTraining>
+void gelu_forward_rows(GeluForward<Storage> a) {
+  const StageFloats d;
+  constexpr std::size_t kVectors = kRowVectors<kGroups>;
+  const typename GeluFor<Storage, StageFloats>::Type gelu(d);
+  if (kTraining && a.moments.begins) {
+    for (std::size_t lane = 0; lane < kGroups * kGroup; lane += hn::Lanes(d)) {
+      hn::StoreU(gelu(hn::LoadU(d, a.src + lane)).value, d, a.moments.origin + lane);
+    }
+  }
+  alignas(64) static constexpr std::array<float, kChannelBlock> kNoOrigin{};
+  const RowCoefficients<kVectors> origin(kTraining ? a.moments.origin : kNoOrigin.data());
+  for (std::size_t begin = 0; begin < a.rows; begin += kStageRowsInF32) {
+    const std::size_t end = std::min(a.rows, begin + kStageRowsInF32);
+    StageVector sum[kVectors];
+    StageVector square[kVectors];
+    set_zero(sum);
+    set_zero(square);
+    for (std::size_t row = begin; row < end; ++row) {
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        const std::size_t lane = i * hn::Lanes(d);
+        const auto [value, gelu_derivative] = gelu(hn::LoadU(d, a.src + row * a.stride + lane));
+        store_stage(value, d, a.value + row * kChannelBlock + lane);
+        if constexpr (kTraining) {
+          store_derivative(gelu_derivative, d, a.gelu_derivative + row * kChannelBlock + lane);
+          const StageVector centred = hn::Sub(value, origin.vectors[i]);
+          sum[i] = hn::Add(sum[i], centred);
+          square[i] = hn::MulAdd(centred, centred, square[i]);
+        }
+      }
+    }
+    if constexpr (kTraining) {
+      add_to_doubles(sum, a.moments.sum);
+      add_to_doubles(square, a.moments.square);
+    }
+  }
+}
+
+template <class Storage>
+void gelu_forward_any(const GeluForward<Storage>& a) {
+  if (a.gelu_derivative != nullptr) {
+    a.groups == 1 ? gelu_forward_rows<Storage, 1, true>(a) : gelu_forward_rows<Storage, 2, true>(a);
+  } else {
+    a.groups == 1 ? gelu_forward_rows<Storage, 1, false>(a) : gelu_forward_rows<Storage, 2, false>(a);
+  }
+}
+
+template <class Storage, bool kResidual, bool kWords>
+void norm_forward_rows(NormForward<Storage> a) {
+  const StageFloats d;
+  constexpr std::size_t kVectors = kRowVectors<2>;
+  const RowCoefficients<kVectors> scale0(a.scale0);
+  const RowCoefficients<kVectors> scale1(kResidual ? a.scale1 : a.scale0);
+  const RowCoefficients<kVectors> shift(a.shift);
+  const auto prefetch = [&](std::size_t row) HWY_ATTR {
+    prefetch_ahead(a.value0 + row * kChannelBlock);
+    if constexpr (kResidual) prefetch_ahead(a.value1 + row * kChannelBlock);
+  };
+  const auto normalised = [&](std::size_t row, std::size_t i) HWY_ATTR {
+    const std::size_t at = row * kChannelBlock + i * hn::Lanes(d);
+    StageVector sum = hn::MulAdd(load_stage(d, a.value0 + at), scale0.vectors[i], shift.vectors[i]);
+    if constexpr (kResidual) sum = hn::MulAdd(load_stage(d, a.value1 + at), scale1.vectors[i], sum);
+    return sum;
+  };
+  if constexpr (kWords) {
+    std::size_t row = 0;
+    for (; row + 2 <= a.rows; row += 2) {
+      prefetch(row);
+      prefetch(row + 1);
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        const HalfWord first = half_word(normalised(row, i));
+        hn::StoreU(word_of(first, half_word(normalised(row + 1, i))), d,
+                   a.words + row / 2 * kChannelBlock + i * hn::Lanes(d));
+      }
+    }
+    if (row == a.rows) return;
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      hn::StoreU(word_of(half_word(normalised(row, i)), no_value()), d,
+                 a.words + row / 2 * kChannelBlock + i * hn::Lanes(d));
+    }
+  } else {
+    for (std::size_t row = 0; row < a.rows; ++row) {
+      prefetch(row);
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        store_stage(normalised(row, i), d, a.dst + row * a.stride + i * hn::Lanes(d));
+      }
+    }
+  }
+}
+
+template <class Storage, bool kResidual>
+void norm_forward_to(const NormForward<Storage>& a) {
+  if constexpr (Storage::kValuesPerWord == 2) {
+    if (a.words != nullptr) return norm_forward_rows<Storage, kResidual, true>(a);
+  }
+  norm_forward_rows<Storage, kResidual, false>(a);
+}
+
+template <class Storage>
+void norm_forward_any(const NormForward<Storage>& a) {
+  a.value1 != nullptr ? norm_forward_to<Storage, true>(a) : norm_forward_to<Storage, false>(a);
+}
+
+/// (a diff_dst + b value + c) derivative of the vector at `at`, an offset in the block.
+template <class Storage, bool kDiffDst>
+HWY_INLINE StageVector norm_gradient(const typename Storage::Operand* diff_dst, const typename Storage::Value* value,
+                                     const typename Storage::GeluDerivative* gelu_derivative, std::size_t at,
+                                     StageVector a, StageVector b, StageVector c) {
+  const StageFloats d;
+  const StageVector activation = load_stage(d, value + at);
+  StageVector sum = hn::MulAdd(activation, b, c);
+  if constexpr (kDiffDst) sum = hn::MulAdd(load_stage(d, diff_dst + at), a, sum);
+  return hn::Mul(sum, load_derivative(d, gelu_derivative + at, activation));
+}
+
+template <class Storage, bool kDiffDst, bool kWords>
+void norm_backward_rows(NormBackward<Storage> arguments) {
+  const StageFloats d;
+  constexpr std::size_t kVectors = kRowVectors<2>;
+  const RowCoefficients<kVectors> a(arguments.a);
+  const RowCoefficients<kVectors> b(arguments.b);
+  const RowCoefficients<kVectors> c(arguments.c);
+  StageVector sum[kVectors];
+  // The gradient of a vector: stored and added up.
+  const auto gradient = [&](std::size_t row, std::size_t i) HWY_ATTR {
+    const std::size_t lane = i * hn::Lanes(d);
+    const StageVector result =
+        norm_gradient<Storage, kDiffDst>(arguments.diff_dst, arguments.value, arguments.gelu_derivative,
+                                         row * kChannelBlock + lane, a.vectors[i], b.vectors[i], c.vectors[i]);
+    store_stage(result, d, arguments.dst + row * arguments.stride + lane);
+    sum[i] = hn::Add(sum[i], result);
+    return result;
+  };
+  const auto prefetch = [&](std::size_t row) HWY_ATTR {
+    if constexpr (kDiffDst) prefetch_ahead(arguments.diff_dst + row * kChannelBlock);
+    prefetch_ahead(arguments.value + row * kChannelBlock);
+    prefetch_ahead(arguments.gelu_derivative + row * kChannelBlock);
+  };
+  static_assert(kStageRowsInF32 % 2 == 0);
+  for (std::size_t begin = 0; begin < arguments.rows; begin += kStageRowsInF32) {
+    const std::size_t end = std::min(arguments.rows, begin + kStageRowsInF32);
+    set_zero(sum);
+    if constexpr (kWords) {
+      for (std::size_t row = begin; row < end; row += 2) {
+        prefetch(row);
+        prefetch(row + 1);
+        HWY_UNROLL(4)
+        for (std::size_t i = 0; i < kVectors; ++i) {
+          const HalfWord first = half_word(gradient(row, i));
+          const HalfWord second = row + 1 < end ? half_word(gradient(row + 1, i)) : no_value();
+          hn::StoreU(word_of(first, second), d, arguments.words + row / 2 * kChannelBlock + i * hn::Lanes(d));
+        }
+      }
+    } else {
+      for (std::size_t row = begin; row < end; ++row) {
+        prefetch(row);
+        HWY_UNROLL(4)
+        for (std::size_t i = 0; i < kVectors; ++i) gradient(row, i);
+      }
+    }
+    add_to_doubles(sum, arguments.sum);
+  }
+}
+
+template <class Storage, bool kDiffDst>
+void norm_backward_to(const NormBackward<Storage>& a) {
+  if constexpr (Storage::kValuesPerWord == 2) {
+    if (a.words != nullptr) return norm_backward_rows<Storage, kDiffDst, true>(a);
+  }
+  norm_backward_rows<Storage, kDiffDst, false>(a);
+}
+
+template <class Storage>
+void norm_backward_any(const NormBackward<Storage>& a) {
+  a.diff_dst != nullptr ? norm_backward_to<Storage, true>(a) : norm_backward_to<Storage, false>(a);
+}
+
+template <class Storage, std::size_t kGroups, bool kResidual>
+void gradient_sums_rows(GradientSums<Storage> a) {
+  const StageFloats d;
+  constexpr std::size_t kVectors = kRowVectors<kGroups>;
+  const RowCoefficients<kVectors> mean(a.mean);
+  for (std::size_t begin = 0; begin < a.rows; begin += kStageRowsInF32) {
+    const std::size_t end = std::min(a.rows, begin + kStageRowsInF32);
+    StageVector first[kVectors];
+    StageVector second[kVectors];
+    set_zero(first);
+    set_zero(second);
+    for (std::size_t row = begin; row < end; ++row) {
+      if constexpr (kGroups == 2) prefetch_ahead(a.value + row * kChannelBlock);
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        const std::size_t lane = i * hn::Lanes(d);
+        const std::size_t at = row * kChannelBlock + lane;
+        StageVector gradient = hn::LoadU(d, a.src + row * a.stride + lane);
+        if constexpr (kResidual) gradient = hn::Add(gradient, load_stage(d, a.residual + at));
+        store_stage(gradient, d, a.dst + at);
+        first[i] = hn::Add(first[i], gradient);
+        second[i] = hn::MulAdd(gradient, hn::Sub(load_stage(d, a.value + at), mean.vectors[i]), second[i]);
+      }
+    }
+    add_to_doubles(first, a.first);
+    add_to_doubles(second, a.second);
+  }
+}
+
+template <class Storage>
+void gradient_sums_any(const GradientSums<Storage>& a) {
+  if (a.residual != nullptr) {
+    a.groups == 1 ? gradient_sums_rows<Storage, 1, true>(a) : gradient_sums_rows<Storage, 2, true>(a);
+  } else {
+    a.groups == 1 ? gradient_sums_rows<Storage, 1, false>(a) : gradient_sums_rows<Storage, 2, false>(a);
+  }
+}
+
+}  // namespace convmixer::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

@@ -1,0 +1,347 @@
+// Primitive descriptions, the one place where oneDNN 2 (an operation description, then a primitive description) and
+// oneDNN 3 (a primitive description at once) differ.
+#include "kernels/onednn/onednn_types.hpp"
+
+#include <utility>
+#include <vector>
+
+#if DNNL_VERSION_MAJOR >= 3
+// v3: primitive_desc(engine, arguments..., [hint,] attributes)
+#define CONVMIXER_DESCRIBE(operation, engine, attributes, ...) \
+  dnnl::operation::primitive_desc((engine), __VA_ARGS__, (attributes))
+#define CONVMIXER_DESCRIBE_BACKWARD(operation, engine, attributes, hint, ...) \
+  dnnl::operation::primitive_desc((engine), __VA_ARGS__, (hint), (attributes))
+#else
+// v2: primitive_desc(desc(arguments...), attributes, engine [, hint])
+#define CONVMIXER_DESCRIBE(operation, engine, attributes, ...) \
+  dnnl::operation::primitive_desc(dnnl::operation::desc(__VA_ARGS__), (attributes), (engine))
+#define CONVMIXER_DESCRIBE_BACKWARD(operation, engine, attributes, hint, ...) \
+  dnnl::operation::primitive_desc(dnnl::operation::desc(__VA_ARGS__), (attributes), (engine), (hint))
+#endif
+
+namespace convmixer::kernels {
+
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+using dnnl::prop_kind;
+
+/// Working memory is the plan's, so that primitives allocate none and may share it.
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+/// Wraps a primitive description; the kernel is compiled when the first Call needs it.
+template <typename Operation, typename Description>
+Primitive wrap(const Description& description) {
+  return Primitive(std::make_shared<Primitive::Impl>(
+      Primitive::Impl{description.impl_info_str(), description.scratchpad_desc().get_size(),
+                      [description] { return dnnl::primitive(Operation(description)); }}));
+}
+
+/// Runs `describe`, turning oneDNN's refusal into an Error that names the operation.
+template <typename Describe>
+auto describe_or_fail(const char* operation, const Layout& layout, Describe describe) {
+  try {
+    return describe();
+  } catch (const dnnl::error& error) {
+    fail("oneDNN {} has no {} for {} in {}: {}", onednn_version(), operation, layout.shape().to_string(),
+         layout.type() == ElementType::f32 ? "f32" : "bf16", error.what());
+  }
+}
+
+prop_kind forward_kind(bool training) { return training ? prop_kind::forward_training : prop_kind::forward_inference; }
+
+struct ConvolutionDims {
+  memory::dims strides;
+  memory::dims padding_begin;
+  memory::dims padding_end;
+};
+
+ConvolutionDims dims_of(const ConvolutionProblem& problem) {
+  return {{problem.stride, problem.stride},
+          {problem.padding_begin, problem.padding_begin},
+          {problem.padding_end, problem.padding_end}};
+}
+
+memory::desc bias_descriptor(std::int64_t channels) {
+  return {{channels}, memory::data_type::f32, memory::format_tag::a};
+}
+
+/// Forward description with oneDNN's choice of layouts: what backward descriptions want as a hint.
+dnnl::convolution_forward::primitive_desc forward_hint(Runtime& runtime, const ConvolutionProblem& problem,
+                                                       const memory::desc& src, const memory::desc& weights,
+                                                       const memory::desc& dst) {
+  const ConvolutionDims dims = dims_of(problem);
+  return CONVMIXER_DESCRIBE(convolution_forward, runtime.handles().engine, user_scratchpad(),
+                            forward_kind(problem.training), algorithm::convolution_direct, src, weights,
+                            bias_descriptor(problem.dst[1]), dst, dims.strides, dims.padding_begin, dims.padding_end);
+}
+
+}  // namespace
+
+Shape ConvolutionProblem::weights() const {
+  if (groups == 1) return {dst[1], src[1], kernel, kernel};
+  return {groups, dst[1] / groups, src[1] / groups, kernel, kernel};
+}
+
+std::optional<PlannedConvolution> convolution_forward(Runtime& runtime, const ConvolutionProblem& problem,
+                                                      const Layout& src, const Layout& dst) {
+  try {
+    const auto description =
+        forward_hint(runtime, problem, descriptor(src), any_descriptor(problem.weights(), src.type()), descriptor(dst));
+    return PlannedConvolution{wrap<dnnl::convolution_forward>(description), layout_of(description.src_desc()),
+                              layout_of(description.weights_desc()), layout_of(description.dst_desc())};
+  } catch (const dnnl::error&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<PlannedConvolution> convolution_backward_data(Runtime& runtime, const ConvolutionProblem& problem,
+                                                            const Layout& diff_src, const Layout& diff_dst) {
+  try {
+    const memory::desc weights = any_descriptor(problem.weights(), diff_src.type());
+    const auto hint = forward_hint(runtime, problem, descriptor(diff_src), weights, descriptor(diff_dst));
+    const ConvolutionDims dims = dims_of(problem);
+    const auto description = CONVMIXER_DESCRIBE_BACKWARD(
+        convolution_backward_data, runtime.handles().engine, user_scratchpad(), hint, algorithm::convolution_direct,
+        descriptor(diff_src), weights, descriptor(diff_dst), dims.strides, dims.padding_begin, dims.padding_end);
+    return PlannedConvolution{wrap<dnnl::convolution_backward_data>(description),
+                              layout_of(description.diff_src_desc()), layout_of(description.weights_desc()),
+                              layout_of(description.diff_dst_desc())};
+  } catch (const dnnl::error&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<PlannedConvolution> convolution_backward_weights(Runtime& runtime, const ConvolutionProblem& problem,
+                                                               const Layout& src, const Layout& diff_dst) {
+  try {
+    const auto hint = forward_hint(runtime, problem, descriptor(src), any_descriptor(problem.weights(), src.type()),
+                                   descriptor(diff_dst));
+    const ConvolutionDims dims = dims_of(problem);
+    const auto description = CONVMIXER_DESCRIBE_BACKWARD(
+        convolution_backward_weights, runtime.handles().engine, user_scratchpad(), hint, algorithm::convolution_direct,
+        descriptor(src), any_descriptor(problem.weights(), ElementType::f32), bias_descriptor(problem.dst[1]),
+        descriptor(diff_dst), dims.strides, dims.padding_begin, dims.padding_end);
+    return PlannedConvolution{wrap<dnnl::convolution_backward_weights>(description), layout_of(description.src_desc()),
+                              layout_of(description.diff_weights_desc()), layout_of(description.diff_dst_desc())};
+  } catch (const dnnl::error&) {
+    return std::nullopt;
+  }
+}
+
+namespace {
+
+dnnl::eltwise_forward::primitive_desc describe_gelu(Runtime& runtime, const Layout& layout, bool training) {
+  const memory::desc& md = descriptor(layout);
+#if DNNL_VERSION_MAJOR >= 3
+  return CONVMIXER_DESCRIBE(eltwise_forward, runtime.handles().engine, user_scratchpad(), forward_kind(training),
+                            algorithm::eltwise_gelu_erf, md, md, 0.0F, 0.0F);
+#else
+  return CONVMIXER_DESCRIBE(eltwise_forward, runtime.handles().engine, user_scratchpad(), forward_kind(training),
+                            algorithm::eltwise_gelu_erf, md, 0.0F, 0.0F);
+#endif
+}
+
+dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(Runtime& runtime, const Layout& layout,
+                                                                      float epsilon, bool training) {
+  using dnnl::normalization_flags;
+  const auto affine = normalization_flags::use_scale | normalization_flags::use_shift;
+  const auto flags = training ? affine : affine | normalization_flags::use_global_stats;
+  const memory::desc& md = descriptor(layout);
+#if DNNL_VERSION_MAJOR >= 3
+  return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
+                            forward_kind(training), md, md, epsilon, flags);
+#else
+  return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
+                            forward_kind(training), md, epsilon, flags);
+#endif
+}
+
+dnnl::pooling_forward::primitive_desc describe_average_pool(Runtime& runtime, const Layout& src, const Layout& dst,
+                                                            bool training) {
+  const memory::dims window = {src.shape()[2], src.shape()[3]};
+  const memory::dims none = {0, 0};
+#if DNNL_VERSION_MAJOR >= 3
+  return CONVMIXER_DESCRIBE(pooling_forward, runtime.handles().engine, user_scratchpad(), forward_kind(training),
+                            algorithm::pooling_avg_exclude_padding, descriptor(src), descriptor(dst), window, window,
+                            none, none, none);
+#else
+  return CONVMIXER_DESCRIBE(pooling_forward, runtime.handles().engine, user_scratchpad(), forward_kind(training),
+                            algorithm::pooling_avg_exclude_padding, descriptor(src), descriptor(dst), window, window,
+                            none, none);
+#endif
+}
+
+dnnl::inner_product_forward::primitive_desc describe_linear(Runtime& runtime, const memory::desc& src,
+                                                            const memory::desc& weights, const memory::desc& dst,
+                                                            std::int64_t outputs, bool training) {
+  return CONVMIXER_DESCRIBE(inner_product_forward, runtime.handles().engine, user_scratchpad(), forward_kind(training),
+                            src, weights, bias_descriptor(outputs), dst);
+}
+
+Shape linear_weights(const Layout& src, const Layout& dst) { return {dst.shape()[1], src.shape()[1]}; }
+
+}  // namespace
+
+Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training) {
+  return describe_or_fail("GELU", layout,
+                          [&] { return wrap<dnnl::eltwise_forward>(describe_gelu(runtime, layout, training)); });
+}
+
+Primitive gelu_backward(Runtime& runtime, const Layout& layout) {
+  return describe_or_fail("GELU gradient", layout, [&] {
+    const memory::desc& md = descriptor(layout);
+    const auto hint = describe_gelu(runtime, layout, true);
+#if DNNL_VERSION_MAJOR >= 3
+    return wrap<dnnl::eltwise_backward>(
+        CONVMIXER_DESCRIBE_BACKWARD(eltwise_backward, runtime.handles().engine, user_scratchpad(), hint,
+                                    algorithm::eltwise_gelu_erf, md, md, md, 0.0F, 0.0F));
+#else
+    return wrap<dnnl::eltwise_backward>(CONVMIXER_DESCRIBE_BACKWARD(eltwise_backward, runtime.handles().engine,
+                                                                    user_scratchpad(), hint,
+                                                                    algorithm::eltwise_gelu_erf, md, md, 0.0F, 0.0F));
+#endif
+  });
+}
+
+Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training) {
+  return describe_or_fail("batch norm", layout, [&] {
+    return wrap<dnnl::batch_normalization_forward>(describe_batch_norm(runtime, layout, epsilon, training));
+  });
+}
+
+Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon) {
+  return describe_or_fail("batch norm gradient", layout, [&] {
+    using dnnl::normalization_flags;
+    const auto affine = normalization_flags::use_scale | normalization_flags::use_shift;
+    const memory::desc& md = descriptor(layout);
+    const auto hint = describe_batch_norm(runtime, layout, epsilon, true);
+#if DNNL_VERSION_MAJOR >= 3
+    return wrap<dnnl::batch_normalization_backward>(
+        CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
+                                    prop_kind::backward, md, md, md, epsilon, affine));
+#else
+    return wrap<dnnl::batch_normalization_backward>(
+        CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
+                                    prop_kind::backward, md, md, epsilon, affine));
+#endif
+  });
+}
+
+Primitive add(Runtime& runtime, const Layout& layout) {
+  return describe_or_fail("sum", layout, [&] {
+    const std::vector<float> scales = {1.0F, 1.0F};
+    const std::vector<memory::desc> sources = {descriptor(layout), descriptor(layout)};
+    const dnnl::engine& engine = runtime.handles().engine;
+#if DNNL_VERSION_MAJOR >= 3
+    return wrap<dnnl::sum>(dnnl::sum::primitive_desc(engine, descriptor(layout), scales, sources, user_scratchpad()));
+#else
+    return wrap<dnnl::sum>(
+        dnnl::sum::primitive_desc(descriptor(layout), scales, sources, engine, user_scratchpad()));
+#endif
+  });
+}
+
+Primitive average_pool_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training) {
+  return describe_or_fail("average pooling", src, [&] {
+    return wrap<dnnl::pooling_forward>(describe_average_pool(runtime, src, dst, training));
+  });
+}
+
+Primitive average_pool_backward(Runtime& runtime, const Layout& diff_src, const Layout& diff_dst) {
+  return describe_or_fail("average pooling gradient", diff_src, [&] {
+    const auto hint = describe_average_pool(runtime, diff_src, diff_dst, true);
+    const memory::dims window = {diff_src.shape()[2], diff_src.shape()[3]};
+    const memory::dims none = {0, 0};
+#if DNNL_VERSION_MAJOR >= 3
+    return wrap<dnnl::pooling_backward>(CONVMIXER_DESCRIBE_BACKWARD(
+        pooling_backward, runtime.handles().engine, user_scratchpad(), hint, algorithm::pooling_avg_exclude_padding,
+        descriptor(diff_src), descriptor(diff_dst), window, window, none, none, none));
+#else
+    return wrap<dnnl::pooling_backward>(CONVMIXER_DESCRIBE_BACKWARD(
+        pooling_backward, runtime.handles().engine, user_scratchpad(), hint, algorithm::pooling_avg_exclude_padding,
+        descriptor(diff_src), descriptor(diff_dst), window, window, none, none));
+#endif
+  });
+}
+
+PlannedLinear linear_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training) {
+  return describe_or_fail("inner product", src, [&] {
+    const auto description =
+        describe_linear(runtime, descriptor(src), any_descriptor(linear_weights(src, dst), src.type()), descriptor(dst),
+                        dst.shape()[1], training);
+    return PlannedLinear{wrap<dnnl::inner_product_forward>(description), layout_of(description.weights_desc())};
+  });
+}
+
+PlannedLinear linear_backward_data(Runtime& runtime, const Layout& diff_src, const Layout& diff_dst) {
+  return describe_or_fail("inner product gradient", diff_src, [&] {
+    const memory::desc weights = any_descriptor(linear_weights(diff_src, diff_dst), diff_src.type());
+    const auto hint =
+        describe_linear(runtime, descriptor(diff_src), weights, descriptor(diff_dst), diff_dst.shape()[1], true);
+    const auto description =
+        CONVMIXER_DESCRIBE_BACKWARD(inner_product_backward_data, runtime.handles().engine, user_scratchpad(), hint,
+                                    descriptor(diff_src), weights, descriptor(diff_dst));
+    return PlannedLinear{wrap<dnnl::inner_product_backward_data>(description), layout_of(description.weights_desc())};
+  });
+}
+
+PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst) {
+  return describe_or_fail("inner product weight gradient", src, [&] {
+    const Shape weights = linear_weights(src, diff_dst);
+    const auto hint = describe_linear(runtime, descriptor(src), any_descriptor(weights, src.type()),
+                                      descriptor(diff_dst), diff_dst.shape()[1], true);
+    const auto description = CONVMIXER_DESCRIBE_BACKWARD(
+        inner_product_backward_weights, runtime.handles().engine, user_scratchpad(), hint, descriptor(src),
+        any_descriptor(weights, ElementType::f32), bias_descriptor(diff_dst.shape()[1]), descriptor(diff_dst));
+    return PlannedLinear{wrap<dnnl::inner_product_backward_weights>(description),
+                         layout_of(description.diff_weights_desc())};
+  });
+}
+
+PlannedMatrixProduct matrix_product(Runtime& runtime, const Layout& src, const Layout& dst) {
+  return describe_or_fail("matrix product", src, [&] {
+    const memory::desc weights = any_descriptor({src.shape()[1], dst.shape()[1]}, src.type());
+    const auto description = CONVMIXER_DESCRIBE(matmul, runtime.handles().engine, user_scratchpad(), descriptor(src),
+                                                weights, descriptor(dst));
+    return PlannedMatrixProduct{wrap<dnnl::matmul>(description), layout_of(description.weights_desc())};
+  });
+}
+
+Primitive strided_product(Runtime& runtime, const ProductOperands& operands, bool accumulate) {
+  return describe_or_fail("matrix product", operands.a, [&] {
+    dnnl::primitive_attr attributes = user_scratchpad();
+    if (accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0F);
+      attributes.set_post_ops(sum);
+    }
+    const dnnl::engine& engine = runtime.handles().engine;
+    const memory::desc& a = descriptor(operands.a);
+    const memory::desc& dst = descriptor(operands.dst);
+    if (operands.bias != nullptr) {
+      const auto description =
+          CONVMIXER_DESCRIBE(matmul, engine, attributes, a, operands.b, descriptor(*operands.bias), dst);
+      operands.chosen_b = layout_of(description.weights_desc());
+      return wrap<dnnl::matmul>(description);
+    }
+    const auto description = CONVMIXER_DESCRIBE(matmul, engine, attributes, a, operands.b, dst);
+    operands.chosen_b = layout_of(description.weights_desc());
+    return wrap<dnnl::matmul>(description);
+  });
+}
+
+Primitive reorder(Runtime& runtime, const Layout& from, const Layout& to) {
+  return describe_or_fail("reorder", from, [&] {
+    const dnnl::engine& engine = runtime.handles().engine;
+    return wrap<dnnl::reorder>(
+        dnnl::reorder::primitive_desc(engine, descriptor(from), engine, descriptor(to), user_scratchpad()));
+  });
+}
+
+}  // namespace convmixer::kernels

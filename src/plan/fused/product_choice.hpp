@@ -1,0 +1,13 @@
+/// Which kernels multiply the matrices of fused stages: the one place that decides it.
+#pragma once
+
+#include "convmixer/plan/plan.hpp"
+#include "kernels/onednn/onednn.hpp"
+
+namespace convmixer {
+
+/// `wanted`, or for `automatic`: oneDNN's if it has a matrix unit for the type (AMX), else own ones.
+[[nodiscard]] ProductKernels choose_products(kernels::Runtime& runtime, kernels::ElementType type,
+                                             ProductKernels wanted);
+
+}  // namespace convmixer

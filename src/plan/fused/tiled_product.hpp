@@ -1,0 +1,144 @@
+/// The product of one image's pixels with a stage's weights, in tiles that stay in the cache until the stage's next
+/// operation has read them.
+#pragma once
+
+#include "convmixer/plan/plan.hpp"
+#include "kernels/fused/panel_product.hpp"
+#include "kernels/fused/stage_storage.hpp"
+#include "kernels/onednn/matrix_product.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+struct TiledProductProblem {
+  std::size_t rows;     ///< pixels of an image
+  std::size_t columns;  ///< channels of the result, whole blocks of 32
+  std::size_t inner;    ///< channels of the operand, or values of a patch
+  kernels::ElementType type;
+  bool bias;
+};
+
+/// One tile of a result: rows x columns floats, rows `stride` apart.
+struct ProductTile {
+  const float* values;
+  std::size_t stride;
+  std::size_t first_row;
+  std::size_t rows;
+  std::size_t first_column;
+  std::size_t columns;
+};
+
+class TiledProduct {
+ public:
+  // A tile's 32 KiB of f32 values, in columns and rows at most:
+  static constexpr std::size_t kHandWrittenColumns = kernels::kChannelBlock;
+  static constexpr std::size_t kHandWrittenRows = 256;
+  static constexpr std::size_t kOnednnColumns = 64;
+  static constexpr std::size_t kOnednnRows = 128;
+
+  /// `products` is own or onednn.
+  TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products);
+
+  static_assert(kHandWrittenRows * kHandWrittenColumns == kOnednnRows * kOnednnColumns);
+
+  [[nodiscard]] std::string implementation() const;
+  [[nodiscard]] std::size_t scratchpad_bytes() const;
+  [[nodiscard]] static constexpr std::size_t tile_floats() { return kHandWrittenRows * kHandWrittenColumns; }
+  [[nodiscard]] std::size_t packed_bytes() const;
+
+  /// How the operand's rows lie, and how many elements they take.
+  [[nodiscard]] kernels::RowLayout operand() const;
+  [[nodiscard]] std::size_t operand_elements() const;
+
+  /// Adds what packs the weights: element (i, j) of the `inner` x `columns` matrix at
+  /// from[i * row_stride + j * column_stride]. Each runs on one thread, under kernels::OneThread.
+  void add_packings(kernels::Runtime& runtime, const float* from, std::size_t row_stride, std::size_t column_stride,
+                    std::byte* to, std::vector<std::function<void()>>& packings) const;
+
+  /// What one worker needs to run it.
+  class Worker {
+   public:
+    Worker(kernels::Runtime& runtime, const TiledProduct& product, void* scratchpad);
+
+    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats(). Own kernels take fewer `rows` than the
+    /// problem has, too.
+    template <typename Use>
+    void run(const void* a, std::size_t rows, const std::byte* packed, const float* bias, float* tile, const Use& use) {
+      if (!products_.empty()) {
+        run_onednn(a, packed, bias, tile, use);
+      } else if (product_->problem_.type == kernels::ElementType::f32) {
+        run_hand_written<kernels::F32Storage>(static_cast<const float*>(a), rows, packed, bias, tile, use);
+      } else {
+        run_hand_written<kernels::Bf16Storage>(static_cast<const kernels::Bf16*>(a), rows, packed, bias, tile, use);
+      }
+    }
+
+   private:
+    template <class Storage, typename Use>
+    void run_hand_written(const typename Storage::Operand* a, std::size_t all_rows, const std::byte* packed,
+                          const float* bias, float* tile, const Use& use) {
+      const TiledProductProblem& p = product_->problem_;
+      const float* panel = reinterpret_cast<const float*>(packed);
+      for (std::size_t column = 0; column < p.columns; column += kernels::kChannelBlock) {
+        for (std::size_t row = 0; row < all_rows; row += product_->tile_rows_) {
+          const std::size_t rows = std::min(product_->tile_rows_, all_rows - row);
+          kernels::multiply_rows<Storage>({.a = a + row * kernels::kChannelBlock,
+                                           .a_block = p.rows * kernels::kChannelBlock,
+                                           .b = panel,
+                                           .rows = rows,
+                                           .inner = p.inner,
+                                           .bias = bias == nullptr ? nullptr : bias + column,
+                                           .dst = tile});
+          use(ProductTile{tile, kernels::kChannelBlock, row, rows, column, kernels::kChannelBlock});
+        }
+        panel += kernels::packed_panels_size<Storage>(p.inner, kernels::kChannelBlock);
+      }
+    }
+
+    template <typename Use>
+    void run_onednn(const void* a, const std::byte* packed, const float* bias, float* tile, const Use& use) {
+      const TiledProductProblem& p = product_->problem_;
+      for (std::size_t column = 0; column < p.columns; column += product_->slice_) {
+        const std::size_t columns = std::min(product_->slice_, p.columns - column);
+        for (std::size_t row = 0; row < p.rows; row += product_->tile_rows_) {
+          const std::size_t rows = std::min(product_->tile_rows_, p.rows - row);
+          kernels::Product& product = products_[index(rows != product_->tile_rows_, columns != product_->slice_)];
+          product.run(static_cast<const std::byte*>(a) + row * p.inner * product_->element_bytes(), packed,
+                      bias == nullptr ? nullptr : bias + column, tile);
+          use(ProductTile{tile, columns, row, rows, column, columns});
+        }
+        packed += product_->slice_bytes(columns != product_->slice_);
+      }
+    }
+
+    const TiledProduct* product_;
+    std::vector<kernels::Product> products_;  // oneDNN's, by index(); none if it runs own kernels
+  };
+
+ private:
+  static std::size_t index(bool last_rows, bool last_columns) {
+    return (last_rows ? 1U : 0U) + (last_columns ? 2U : 0U);
+  }
+  void plan_onednn(kernels::Runtime& runtime);
+  [[nodiscard]] bool is_hand_written() const { return planned_.empty(); }
+  [[nodiscard]] const kernels::PlannedProduct& planned(bool last_rows, bool last_columns) const {
+    return planned_[index(last_rows, last_columns)];
+  }
+  [[nodiscard]] std::size_t element_bytes() const { return problem_.type == kernels::ElementType::f32 ? 4 : 2; }
+  /// Of a slice's packed weights, in whole cache lines.
+  [[nodiscard]] std::size_t slice_bytes(bool last) const {
+    return (planned(false, last).packed().bytes() + 63) / 64 * 64;
+  }
+
+  TiledProductProblem problem_;
+  std::size_t tile_rows_;
+  std::size_t slice_;
+  std::vector<kernels::PlannedProduct> planned_;  // by index(); the last ones may be as the others
+};
+
+}  // namespace convmixer

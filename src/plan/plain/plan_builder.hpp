@@ -1,0 +1,12 @@
+/// Turns a graph into the steps of its plain plan: one primitive per node and direction, reorders where layouts differ.
+#pragma once
+
+#include "plan/plain/step_list.hpp"
+
+namespace convmixer {
+
+/// Throws Error naming the node that can't be planned.
+[[nodiscard]] StepList build_plain_plan(const Graph& graph, Parameters& parameters, kernels::Runtime& runtime,
+                                        const PlanOptions& options);
+
+}  // namespace convmixer

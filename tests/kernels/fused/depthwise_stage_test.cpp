@@ -1,0 +1,491 @@
+// The depthwise convolution of fused stages against plain loops in double precision.
+#include "kernels/fused/depthwise_stage.hpp"
+
+#include "kernels/fused/stage_values.hpp"
+#include "kernels/instruction_sets.hpp"
+
+#include <gtest/gtest.h>
+
+namespace convmixer::kernels {
+namespace {
+
+using namespace testing_support;
+
+/// Sums that are added to hold this before.
+constexpr double kBefore = -2.5;
+
+std::vector<DepthwiseGeometry> geometries() {
+  std::vector<DepthwiseGeometry> all;
+  for (const auto& [height, width] : {std::pair{1, 1}, std::pair{3, 5}, std::pair{16, 16}, std::pair{7, 33}}) {
+    for (const int kernel : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11}) {
+      // An even kernel has a row more on one side or on the other.
+      for (int padding = (kernel - 1) / 2; padding <= kernel / 2; ++padding) {
+        all.push_back({static_cast<std::size_t>(height), static_cast<std::size_t>(width),
+                       static_cast<std::size_t>(kernel), static_cast<std::size_t>(padding)});
+      }
+    }
+  }
+  return all;
+}
+
+std::string name_of(const DepthwiseGeometry& g) {
+  return fmt::format("{} x {} pixels, kernel {}, {} before", g.height, g.width, g.kernel, g.padding_begin);
+}
+
+/// Working memory that holds no number yet.
+class Scratch {
+ public:
+  explicit Scratch(const DepthwiseGeometry& geometry) : memory_(untouched<float>(DepthwiseScratch::floats(geometry))) {
+    std::ranges::fill(memory_, std::numeric_limits<float>::quiet_NaN());
+  }
+  [[nodiscard]] DepthwiseScratch& scratch() { return scratch_; }
+
+ private:
+  Values<float> memory_;
+  DepthwiseScratch scratch_{memory_};
+};
+
+/// Filters (C, 1, k, k) of a block.
+Values<float> random_filters(std::size_t kernel) {
+  return random_values<float>(kChannelBlock * kernel * kernel, 11, 1.0 / static_cast<double>(kernel));
+}
+template <class Storage>
+Values<float> packed(const Values<float>& filters, std::size_t kernel, bool flipped) {
+  auto result = untouched<float>(packed_depthwise_size<Storage>(kernel));
+  pack_depthwise<Storage>(filters, kChannelBlock, kernel, flipped, result);
+  return result;
+}
+
+/// How far off the product of two numbers is, relative to it, because of the rounding of what is multiplied.
+template <class Storage>
+constexpr double kFactorsRounded = Storage::kValuesPerWord == 1 ? 0.0 : 2.0 * kBf16 + kBf16* kBf16;
+
+/// Calls visit(tap, pixel read by it) for the taps of output pixel (y, x) that lie in the image.
+template <typename Visit>
+void for_taps(const DepthwiseGeometry& g, std::size_t y, std::size_t x, const Visit& visit) {
+  for (std::size_t i = 0; i < g.kernel; ++i) {
+    for (std::size_t j = 0; j < g.kernel; ++j) {
+      const std::size_t from_y = y + i - g.padding_begin;  // unsigned: before the image it wraps round
+      const std::size_t from_x = x + j - g.padding_begin;
+      if (from_y < g.height && from_x < g.width) visit(i * g.kernel + j, from_y * g.width + from_x);
+    }
+  }
+}
+
+/// A number and how far off it may be.
+struct Approximate {
+  double value = 0.0;
+  double error = 0.0;
+
+  void add(const Approximate& other) {
+    value += other.value;
+    error += other.error;
+  }
+};
+
+class DepthwiseStage : public OnEveryInstructionSet {};
+INSTANTIATE_TEST_SUITE_P(All, DepthwiseStage, every_instruction_set(), name_of_instruction_set);
+
+// ---- forward ----
+
+template <class Storage>
+struct Forward {
+  using Value = typename Storage::Value;
+  using GeluDerivative = typename Storage::GeluDerivative;
+
+  explicit Forward(const DepthwiseGeometry& of) : g(of) {}
+
+  DepthwiseGeometry g;
+  std::size_t pixels = g.height * g.width;
+  Values<Value> src = random_values<Value>(pixels * kChannelBlock, 1);
+  Values<float> scale = random_values<float>(kChannelBlock, 2);
+  Values<float> shift = random_values<float>(kChannelBlock, 3);
+  Values<float> bias = random_values<float>(kChannelBlock, 4);
+  Values<float> filters = random_filters(g.kernel);
+  Values<Value> value = untouched<Value>(pixels * kChannelBlock);
+  Values<GeluDerivative> gelu_derivative = untouched<GeluDerivative>(pixels * kChannelBlock);
+  Values<float> origin = untouched<float>(kChannelBlock);
+  Values<double> sum = Values<double>(kChannelBlock, kBefore);
+  Values<double> square = Values<double>(kChannelBlock, kBefore);
+
+  void run(DepthwiseScratch& scratch) {
+    const Values<float> taps = packed<Storage>(filters, g.kernel, false);
+    const MomentSums moments{origin.data(), sum.data(), square.data(), true};
+    depthwise_forward(DepthwiseForward<Storage>{.geometry = g,
+                                                .src = src.data(),
+                                                .scale = scale.data(),
+                                                .shift = shift.data(),
+                                                .filters = taps.data(),
+                                                .bias = bias.data(),
+                                                .value = value.data(),
+                                                .gelu_derivative = gelu_derivative.data(),
+                                                .moments = moments},
+                      scratch);
+  }
+
+  /// What comes before the GELU at (y, x): sums of kernel^2 products and the bias in f32.
+  [[nodiscard]] Approximate before_gelu(std::size_t c, std::size_t y, std::size_t x) const {
+    double result = number(bias[c]);
+    double sizes = std::abs(result);
+    double products = 0.0;
+    for_taps(g, y, x, [&](std::size_t tap, std::size_t pixel) {
+      const double tap_value = number(filters[c * g.kernel * g.kernel + tap]);
+      const double normalised = number(scale[c]) * number(src[pixel * kChannelBlock + c]);
+      result += tap_value * (normalised + number(shift[c]));
+      products += std::abs(tap_value * (normalised + number(shift[c])));
+      sizes += std::abs(tap_value) * (std::abs(normalised) + std::abs(number(shift[c])));
+    });
+    return {result, static_cast<double>(g.kernel * g.kernel + 3) * kF32 * sizes + kFactorsRounded<Storage> * products};
+  }
+};
+
+template <class Storage>
+void expect_forward(const Forward<Storage>& run) {
+  Errors values;
+  Errors gelu_derivatives;
+  Errors sums;
+  for (std::size_t c = 0; c < kChannelBlock; ++c) {
+    Approximate sum{kBefore, 1e-12};
+    Approximate square{kBefore, 1e-12};
+    for (std::size_t y = 0; y < run.g.height; ++y) {
+      for (std::size_t x = 0; x < run.g.width; ++x) {
+        const std::size_t at = (y * run.g.width + x) * kChannelBlock + c;
+        const Approximate u = run.before_gelu(c, y, x);
+        const double value = gelu(u.value);
+        const double error =
+            kSteepestGelu * u.error + gelu_error<Storage>(u.value) + stored_error(value, run.value[at]);
+        values.add(number(run.value[at]), value, error, at);
+        gelu_derivatives.add(derivative_number(run.gelu_derivative[at], run.value[at]), exact_gelu_derivative(u.value),
+                             kSteepestGeluDerivative * u.error + gelu_derivative_error<Storage>(u.value) +
+                                 stored_error(exact_gelu_derivative(u.value), run.gelu_derivative[at]),
+                             at);
+        const double centred = value - number(run.origin[c]);
+        sum.add({centred, error + 33 * kF32 * std::abs(centred)});
+        square.add({centred * centred, error * (2.0 * std::abs(centred) + error) + 34 * kF32 * centred * centred});
+      }
+    }
+    sums.add(run.sum[c], sum.value, sum.error, c);
+    sums.add(run.square[c], square.value, square.error, kChannelBlock + c);
+  }
+  EXPECT_WITHIN_ROUNDING(values);
+  EXPECT_WITHIN_ROUNDING(gelu_derivatives);
+  EXPECT_WITHIN_ROUNDING(sums);
+}
+
+template <class Storage>
+void check_forward() {
+  for (const DepthwiseGeometry& g : geometries()) {
+    SCOPED_TRACE(name_of(g));
+    Scratch memory(g);
+    Forward<Storage> forward(g);
+    forward.run(memory.scratch());
+    expect_forward(forward);
+  }
+}
+
+TEST_P(DepthwiseStage, ForwardMatchesPlainLoopInF32) { check_forward<F32Storage>(); }
+TEST_P(DepthwiseStage, ForwardMatchesPlainLoopInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_forward<Bf16Storage>();
+}
+
+// ---- inference ----
+
+template <class Storage>
+void check_inference() {
+  using Operand = typename Storage::Operand;
+  constexpr std::size_t kStride = kChannelBlock + 16;
+  for (const DepthwiseGeometry& g : geometries()) {
+    SCOPED_TRACE(name_of(g));
+    Scratch memory(g);
+    const Forward<Storage> with(g);
+    const auto branch_scale = random_values<float>(kChannelBlock, 21);
+    const auto out_shift = random_values<float>(kChannelBlock, 22);
+    const Values<float> taps = packed<Storage>(with.filters, g.kernel, false);
+    auto dst = untouched<Operand>(with.pixels * kStride);
+    depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
+                                                    .src = with.src.data(),
+                                                    .scale = with.scale.data(),
+                                                    .shift = with.shift.data(),
+                                                    .filters = taps.data(),
+                                                    .bias = with.bias.data(),
+                                                    .branch_scale = branch_scale.data(),
+                                                    .out_shift = out_shift.data(),
+                                                    .dst = dst.data(),
+                                                    .stride = kStride},
+                        memory.scratch());
+    Errors errors;
+    for (std::size_t c = 0; c < kChannelBlock; ++c) {
+      for (std::size_t pixel = 0; pixel < with.pixels; ++pixel) {
+        const Approximate u = with.before_gelu(c, pixel / g.width, pixel % g.width);
+        const double branch = number(branch_scale[c]) * gelu(u.value);
+        const double trunk = number(with.scale[c]) * number(with.src[pixel * kChannelBlock + c]);
+        const double expected = branch + trunk + number(out_shift[c]);
+        const double sizes = std::abs(branch) + std::abs(trunk) + std::abs(number(out_shift[c]));
+        const Operand actual = dst[pixel * kStride + c];
+        errors.add(number(actual), expected,
+                   std::abs(number(branch_scale[c])) * (kSteepestGelu * u.error + gelu_error<Storage>(u.value)) +
+                       4 * kF32 * sizes + stored_error(expected, actual),
+                   pixel * kChannelBlock + c);
+      }
+    }
+    EXPECT_WITHIN_ROUNDING(errors);
+    for (std::size_t i = 0; i < dst.size(); ++i) {
+      ASSERT_TRUE(i % kStride < kChannelBlock || is_untouched(dst[i])) << i;
+    }
+  }
+}
+
+TEST_P(DepthwiseStage, InferenceMatchesPlainLoopInF32) { check_inference<F32Storage>(); }
+TEST_P(DepthwiseStage, InferenceMatchesPlainLoopInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_inference<Bf16Storage>();
+}
+
+// ---- backward ----
+
+template <class Storage>
+struct Backward {
+  using Operand = typename Storage::Operand;
+  using Value = typename Storage::Value;
+
+  explicit Backward(const DepthwiseGeometry& of) : g(of) {}
+
+  DepthwiseGeometry g;
+  std::size_t pixels = g.height * g.width;
+  std::size_t taps = g.kernel * g.kernel;
+  Values<Operand> given = random_values<Operand>(pixels * kChannelBlock, 1);  // the gradient that comes in
+  Values<Operand> gradient = given;                                           // and what becomes of it
+  Activations<Storage> kept{pixels * kChannelBlock, 2};
+  Values<float> a = random_values<float>(kChannelBlock, 3);
+  Values<float> b = random_values<float>(kChannelBlock, 4);
+  Values<float> c = random_values<float>(kChannelBlock, 5);
+  Values<float> filters = random_filters(g.kernel);
+  Values<Value> src = random_values<Value>(pixels * kChannelBlock, 6);
+  Values<float> src_scale = random_values<float>(kChannelBlock, 7);
+  Values<float> src_shift = random_values<float>(kChannelBlock, 8);
+  Values<float> src_mean = random_values<float>(kChannelBlock, 9, 0.3);
+  Values<double> sums = Values<double>(depthwise_sums_size(g.kernel), kBefore);
+  Values<double> first = Values<double>(kChannelBlock, kBefore);
+  Values<double> second = Values<double>(kChannelBlock, kBefore);
+
+  void run(DepthwiseScratch& scratch) {
+    const Values<float> flipped = packed<Storage>(filters, g.kernel, true);
+    depthwise_backward(DepthwiseBackward<Storage>{.geometry = g,
+                                                  .gradient = gradient.data(),
+                                                  .value = kept.value.data(),
+                                                  .gelu_derivative = kept.gelu_derivative.data(),
+                                                  .a = a.data(),
+                                                  .b = b.data(),
+                                                  .c = c.data(),
+                                                  .filters = flipped.data(),
+                                                  .src = src.data(),
+                                                  .src_scale = src_scale.data(),
+                                                  .src_shift = src_shift.data(),
+                                                  .src_mean = src_mean.data(),
+                                                  .sums = sums.data(),
+                                                  .first = first.data(),
+                                                  .second = second.data()},
+                       scratch);
+  }
+
+  /// The gradient before the GELU, of a channel's pixels.
+  [[nodiscard]] std::vector<Approximate> before_gelu(std::size_t channel) const {
+    std::vector<Approximate> all;
+    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+      const std::size_t at = pixel * kChannelBlock + channel;
+      const double parts[3] = {number(a[channel]) * number(given[at]), number(b[channel]) * number(kept.value[at]),
+                               number(c[channel])};
+      const double gelu_derivative = derivative_number(kept.gelu_derivative[at], kept.value[at]);
+      const double sizes = std::abs(parts[0]) + std::abs(parts[1]) + std::abs(parts[2]);
+      all.push_back({(parts[0] + parts[1] + parts[2]) * gelu_derivative,
+                     5 * kF32 * sizes * std::max(std::abs(gelu_derivative), 0.5)});
+    }
+    return all;
+  }
+
+  /// The convolution's input.
+  [[nodiscard]] Approximate input(std::size_t channel, std::size_t pixel) const {
+    const double product = number(src_scale[channel]) * number(src[pixel * kChannelBlock + channel]);
+    const double shift = number(src_shift[channel]);
+    return {product + shift, 2 * kF32 * (std::abs(product) + std::abs(shift))};
+  }
+};
+
+/// What depthwise_backward() does to one channel, by plain loops.
+struct ExpectedBackward {
+  std::vector<Approximate> diff_filters;
+  Approximate diff_bias{kBefore, 1e-12};
+  std::vector<Approximate> gradient;  // without the residual
+
+  template <class Storage>
+  ExpectedBackward(const Backward<Storage>& run, std::size_t channel)
+      : diff_filters(run.taps, Approximate{kBefore, 1e-12}), gradient(run.pixels) {
+    const std::vector<Approximate> before_gelu = run.before_gelu(channel);
+    // All sums of f32 numbers may be taken in f32.
+    const double sum_error = static_cast<double>(run.pixels + 2) * kF32;
+    const double tap_error = static_cast<double>(run.taps + 2) * kF32;
+    for (std::size_t y = 0; y < run.g.height; ++y) {
+      for (std::size_t x = 0; x < run.g.width; ++x) {
+        const Approximate& d = before_gelu[y * run.g.width + x];
+        diff_bias.add({d.value, d.error + sum_error * std::abs(d.value)});
+        for_taps(run.g, y, x, [&](std::size_t tap, std::size_t pixel) {
+          const Approximate in = run.input(channel, pixel);
+          const double product = d.value * in.value;
+          diff_filters[tap].add({product, d.error * std::abs(in.value) + in.error * std::abs(d.value) +
+                                              (sum_error + kFactorsRounded<Storage>)*std::abs(product)});
+          const double filter = number(run.filters[channel * run.taps + tap]);
+          gradient[pixel].add(
+              {filter * d.value,
+               std::abs(filter) * d.error + (tap_error + kFactorsRounded<Storage>)*std::abs(filter * d.value)});
+        });
+      }
+    }
+  }
+};
+
+template <class Storage>
+void expect_backward(const Backward<Storage>& run) {
+  Errors filters;
+  Errors biases;
+  Errors gradients;
+  Errors norms;
+  for (std::size_t c = 0; c < kChannelBlock; ++c) {
+    const ExpectedBackward expected(run, c);
+    const double* const sums = run.sums.data() + c / 16 * (run.taps + 1) * 16 + c % 16;
+    for (std::size_t tap = 0; tap < run.taps; ++tap) {
+      filters.add(sums[tap * 16], expected.diff_filters[tap].value, expected.diff_filters[tap].error,
+                  c * run.taps + tap);
+    }
+    biases.add(sums[run.taps * 16], expected.diff_bias.value, expected.diff_bias.error, c);
+    Approximate first{kBefore, 1e-12};
+    Approximate second{kBefore, 1e-12};
+    for (std::size_t pixel = 0; pixel < run.pixels; ++pixel) {
+      const std::size_t at = pixel * kChannelBlock + c;
+      Approximate gradient = expected.gradient[pixel];
+      gradient.add({number(run.given[at]), kF32 * std::abs(number(run.given[at]))});
+      gradient.error += kF32 * std::abs(gradient.value) + stored_error(gradient.value, run.gradient[at]) + 1e-30;
+      gradients.add(number(run.gradient[at]), gradient.value, gradient.error, at);
+      const double centred = number(run.src[at]) - number(run.src_mean[c]);
+      first.add({gradient.value, gradient.error + 32 * kF32 * std::abs(gradient.value)});
+      second.add({gradient.value * centred,
+                  gradient.error * std::abs(centred) + 34 * kF32 * std::abs(gradient.value * centred)});
+    }
+    norms.add(run.first[c], first.value, first.error, c);
+    norms.add(run.second[c], second.value, second.error, kChannelBlock + c);
+  }
+  EXPECT_WITHIN_ROUNDING(filters);
+  EXPECT_WITHIN_ROUNDING(biases);
+  EXPECT_WITHIN_ROUNDING(gradients);
+  EXPECT_WITHIN_ROUNDING(norms);
+}
+
+template <class Storage>
+void check_backward() {
+  for (const DepthwiseGeometry& g : geometries()) {
+    SCOPED_TRACE(name_of(g));
+    Scratch memory(g);
+    Backward<Storage> run(g);
+    run.run(memory.scratch());
+    expect_backward(run);
+  }
+}
+
+TEST_P(DepthwiseStage, BackwardMatchesPlainLoopsInF32) { check_backward<F32Storage>(); }
+TEST_P(DepthwiseStage, BackwardMatchesPlainLoopsInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_backward<Bf16Storage>();
+}
+
+TEST_P(DepthwiseStage, FindsItsBordersEmptyWhateverRanBefore) {
+  const DepthwiseGeometry largest{16, 16, 9, 4};
+  const DepthwiseGeometry even{9, 11, 4, 1};  // forward and backward have different borders
+  const DepthwiseGeometry odd{9, 11, 5, 2};
+  Scratch memory(largest);
+  for (const DepthwiseGeometry& g : {largest, even, odd, even, even}) {
+    SCOPED_TRACE(name_of(g));
+    Forward<F32Storage> forward(g);
+    forward.run(memory.scratch());
+    expect_forward(forward);
+    for (int turn = 0; turn < 2; ++turn) {
+      Backward<F32Storage> backward(g);
+      backward.run(memory.scratch());
+      expect_backward(backward);
+    }
+  }
+}
+
+// ---- filters and their gradients ----
+
+/// Tap `column` of a packed row, which begins at `row`.
+template <class Storage>
+float packed_tap(const float* row, std::size_t column) {
+  if constexpr (Storage::kValuesPerWord == 1) {
+    return row[column * 16];
+  } else {
+    std::uint32_t pair = 0;
+    std::memcpy(&pair, row + column / 2 * 16, sizeof pair);
+    return from_bf16(static_cast<std::uint16_t>(column % 2 == 0 ? pair & 0xffffU : pair >> 16));
+  }
+}
+
+template <class Storage>
+void check_packing() {
+  for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {
+    for (const std::size_t kernel : std::initializer_list<std::size_t>{1, 2, 5, 11}) {
+      const std::size_t taps = kernel * kernel;
+      const std::size_t words = depthwise_row_words<Storage>(kernel);
+      const auto weights = random_values<float>(channels * taps, 1);
+      for (const bool flipped : {false, true}) {
+        auto result =
+            untouched<float>(padded_channels(channels) / kChannelBlock * packed_depthwise_size<Storage>(kernel));
+        pack_depthwise<Storage>(weights, channels, kernel, flipped, result);
+        for (std::size_t c = 0; c < padded_channels(channels); ++c) {
+          for (std::size_t y = 0; y < kernel; ++y) {
+            for (std::size_t x = 0; x < words * Storage::kValuesPerWord; ++x) {
+              const std::size_t from_y = flipped ? kernel - 1 - y : y;
+              const std::size_t from_x = flipped ? kernel - 1 - x : x;
+              const float tap = c < channels && x < kernel ? weights[c * taps + from_y * kernel + from_x] : 0.0F;
+              const float expected = Storage::kValuesPerWord == 1 ? tap : from_bf16(to_bf16(tap));
+              const float* const row = result.data() + (c / 16 * kernel + y) * words * 16 + c % 16;
+              ASSERT_EQ(packed_tap<Storage>(row, x), expected)
+                  << channels << " channels, kernel " << kernel << ", channel " << c << ", tap " << y << ", " << x;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(DepthwiseFilters, ArePackedByBlockHalfTapAndChannelInF32) { check_packing<F32Storage>(); }
+TEST(DepthwiseFilters, ArePackedByBlockHalfPairOfTapsAndChannelInBf16) { check_packing<Bf16Storage>(); }
+
+TEST(DepthwiseFilters, HaveTheSumOfAllTasksGradients) {
+  for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {
+    for (const std::size_t kernel : std::initializer_list<std::size_t>{1, 2, 5}) {
+      for (const std::size_t tasks : std::initializer_list<std::size_t>{1, 3}) {
+        const std::size_t taps = kernel * kernel;
+        const std::size_t task_size = padded_channels(channels) / kChannelBlock * depthwise_sums_size(kernel);
+        const auto sums = random_values<float>(tasks * task_size, 1);
+        const Values<double> in_double(sums.begin(), sums.end());
+        auto diff_weights = untouched<float>(channels * taps);
+        auto diff_bias = untouched<float>(channels);
+        unpack_depthwise_gradient(in_double, tasks, channels, kernel, diff_weights, diff_bias);
+        for (std::size_t c = 0; c < channels; ++c) {
+          for (std::size_t tap = 0; tap <= taps; ++tap) {
+            double expected = 0.0;
+            for (std::size_t task = 0; task < tasks; ++task) {
+              expected += in_double[task * task_size + (c / 16 * (taps + 1) + tap) * 16 + c % 16];
+            }
+            ASSERT_EQ(tap < taps ? diff_weights[c * taps + tap] : diff_bias[c], static_cast<float>(expected))
+                << channels << " channels, kernel " << kernel << ", channel " << c << ", tap " << tap;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace convmixer::kernels

@@ -1,0 +1,437 @@
+// Fused and plain plans against each other and against plain loops in double precision.
+//
+// Errors are measured in the 2-norm of each tensor. In f32 fused plans are the closer ones: their sums go to double
+// after a few terms, oneDNN's stay in f32. A gradient of a bias before a norm needs another measure: norms make the sum
+// of the gradients behind the GELU 0, so a bias's is what little is left of parts that cancel. Fused plans are within
+// 1e-5 of even that (6.5e-6 here); plain ones are up to 4.5e-5 off and 5e-7 of what the parts' sizes add up to.
+#include "convmixer/core/rng.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "plan/fused/fused_batch.hpp"
+#include "plan/fused/stage_chain.hpp"
+#include "support/error_of.hpp"
+#include "support/reference_gradients.hpp"
+#include "support/reference_network.hpp"
+#include "support/relative_error.hpp"
+#include "support/test_engine.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::error_of;
+using testing_support::reference_gradients;
+using testing_support::ReferenceGradients;
+using testing_support::ReferenceNetwork;
+using testing_support::relative_error;
+using testing_support::test_engine;
+
+struct Case {
+  ConvMixerConfig model;
+  std::int64_t batch;
+};
+
+std::vector<Case> cases() {
+  const auto model = [](int dim, int depth, int kernel, int patch, int image) {
+    return ConvMixerConfig{.dim = dim,
+                           .depth = depth,
+                           .kernel_size = kernel,
+                           .patch_size = patch,
+                           .image_size = image,
+                           .channels = 3,
+                           .classes = 7};
+  };
+  return {{model(8, 1, 3, 1, 5), 2},    {model(20, 2, 4, 2, 11), 3},  {model(40, 1, 5, 2, 14), 17},
+          {model(257, 1, 7, 3, 12), 2}, {model(290, 1, 3, 1, 15), 2},  // several slabs
+          {model(64, 2, 9, 1, 18), 2},  {model(32, 1, 2, 2, 40), 5},  {model(96, 1, 11, 2, 21), 4},
+          {model(33, 3, 5, 4, 33), 35}, {model(16, 1, 1, 1, 3), 70}};
+}
+
+std::string name_of(const Case& one) {
+  const ConvMixerConfig& m = one.model;
+  return "dim" + std::to_string(m.dim) + "x" + std::to_string(m.depth) + "_k" + std::to_string(m.kernel_size) + "_p" +
+         std::to_string(m.patch_size) + "_image" + std::to_string(m.image_size) + "_batch" + std::to_string(one.batch);
+}
+
+std::vector<float> random_values(std::int64_t count, std::uint64_t seed) {
+  Rng rng(seed, RandomStream::synthetic_data);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = rng.normal();
+  return values;
+}
+
+/// A network whose norms' scales and shifts, and statistics, aren't all 1 and 0.
+void randomise(Parameters& parameters) {
+  parameters.initialise(5);
+  Rng rng(6, RandomStream::synthetic_data);
+  const Graph& graph = parameters.graph();
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const ParameterRole role = graph.parameters()[id].role;
+    if (role != ParameterRole::norm_scale && role != ParameterRole::norm_shift) continue;
+    for (float& value : parameters.value(static_cast<ParameterId>(id))) value += 0.3F * rng.normal();
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    for (float& value : parameters.statistic(static_cast<StatisticId>(id))) value += 0.2F * std::abs(rng.normal());
+  }
+}
+
+/// Everything a step leaves behind.
+struct Outcome {
+  std::vector<float> logits;
+  std::vector<std::vector<float>> gradients;
+  std::vector<std::vector<float>> statistics;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome train(const Case& one, Precision precision, PlanKind kind, Engine& engine,
+              ProductKernels products = ProductKernels::automatic) {
+  const Graph graph = make_convmixer(one.model);
+  Parameters parameters(graph);
+  randomise(parameters);
+  Plan plan(graph, parameters, engine,
+            {.batch_size = one.batch, .precision = precision, .kind = kind, .products = products});
+  const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
+  const std::vector<float> gradient = random_values(one.batch * one.model.classes, 2);
+  Outcome outcome;
+  for (int turn = 0; turn < 2; ++turn) {  // nothing of the first may be left in the second
+    const std::span<const float> logits = plan.forward(images, turn == 0);
+    outcome.logits.assign(logits.begin(), logits.end());
+    plan.backward(gradient);
+  }
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const std::span<const float> values = parameters.gradient(static_cast<ParameterId>(id));
+    outcome.gradients.emplace_back(values.begin(), values.end());
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    const std::span<const float> values = parameters.statistic(static_cast<StatisticId>(id));
+    outcome.statistics.emplace_back(values.begin(), values.end());
+  }
+  return outcome;
+}
+
+std::span<const float> view(const std::vector<float>& values) { return values; }
+
+/// The same by plain loops.
+struct Expected {
+  explicit Expected(const Case& one) : graph(make_convmixer(one.model)) {
+    Parameters parameters(graph);
+    randomise(parameters);
+    const ReferenceNetwork network(graph, parameters);
+    const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
+    const std::vector<float> gradient = random_values(one.batch * one.model.classes, 2);
+    const std::vector<double> exact(images.begin(), images.end());
+    logits = network.forward(exact, one.batch, true, &statistics);
+    gradients = reference_gradients(network, exact, one.batch, {gradient.begin(), gradient.end()});
+  }
+
+  Graph graph;
+  std::vector<double> logits;
+  ReferenceGradients gradients;
+  std::vector<std::vector<double>> statistics;
+};
+
+template <typename Values>
+double norm(const Values& values) {
+  double sum = 0.0;
+  for (const auto value : values) sum += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(sum);
+}
+
+/// |actual - expected|, infinite if a value is not a number.
+template <typename Values>
+double distance(const std::vector<float>& actual, const Values& expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  std::vector<double> difference;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    difference.push_back(static_cast<double>(actual[i]) - static_cast<double>(expected[i]));
+  }
+  const double result = norm(difference);
+  return std::isfinite(result) ? result : std::numeric_limits<double>::infinity();
+}
+
+/// What the error of a bias's gradient before a norm is relative to.
+enum class BiasError { to_gradient, to_parts };
+
+/// Largest errors of a step, each relative to a tensor's norm.
+struct Tolerance {
+  double logits;
+  double gradients;
+  double biases;  ///< gradients before norms
+  BiasError bias_error;
+};
+
+template <typename Logits, typename Gradients, typename Statistics>
+void expect_close(const Outcome& actual, const Logits& logits, const Gradients& gradients, const Statistics& statistics,
+                  const Expected& expected, const Tolerance& tolerance) {
+  const Graph& graph = expected.graph;
+  EXPECT_LE(distance(actual.logits, logits) / norm(expected.logits), tolerance.logits) << "logits";
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const Parameter& parameter = graph.parameters()[id];
+    const bool last = id + 1 == graph.parameters().size();  // no norm behind the classifier
+    const bool bias = parameter.role == ParameterRole::bias && !last;
+    const std::vector<double>& scale = bias && tolerance.bias_error == BiasError::to_parts
+                                           ? expected.gradients.sizes[id]
+                                           : expected.gradients.values[id];
+    EXPECT_LE(distance(actual.gradients[id], gradients[id]) / norm(scale),
+              bias ? tolerance.biases : tolerance.gradients)
+        << "gradient of " << parameter.name;
+  }
+  for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+    EXPECT_LE(distance(actual.statistics[id], statistics[id]) / norm(expected.statistics[id]), tolerance.logits)
+        << graph.statistics()[id].name;
+  }
+}
+void expect_close(const Outcome& actual, const Outcome& other, const Expected& expected, const Tolerance& tolerance) {
+  expect_close(actual, other.logits, other.gradients, other.statistics, expected, tolerance);
+}
+void expect_close(const Outcome& actual, const Expected& expected, const Tolerance& tolerance) {
+  expect_close(actual, expected.logits, expected.gradients.values, expected.statistics, expected, tolerance);
+}
+
+class FusedPlan : public testing::TestWithParam<Case> {};
+
+TEST_P(FusedPlan, AgreesWithPlainLoopsAndWithThePlainOneInF32) {
+  const Case& one = GetParam();
+  const Expected expected(one);
+  const Outcome fused = train(one, Precision::f32, PlanKind::fused, test_engine());
+  const Outcome plain = train(one, Precision::f32, PlanKind::plain, test_engine());
+  {
+    SCOPED_TRACE("fused and plain loops");
+    expect_close(fused, expected, {2e-6, 1e-5, 1e-5, BiasError::to_gradient});
+  }
+  {
+    SCOPED_TRACE("plain and plain loops");
+    expect_close(plain, expected, {2e-6, 1e-5, 1e-6, BiasError::to_parts});
+  }
+  SCOPED_TRACE("fused and plain");
+  expect_close(fused, plain, expected, {2e-6, 1e-5, 1e-6, BiasError::to_parts});
+}
+
+// A bf16 has 8 bits: operands and gradients are off by up to 0.4% each, through up to three blocks.
+TEST_P(FusedPlan, AgreesWithPlainLoopsWithinBf16Rounding) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  const Case& one = GetParam();
+  expect_close(train(one, Precision::bf16, PlanKind::fused, test_engine()), Expected(one),
+               {1e-2, 3e-2, 2e-3, BiasError::to_parts});
+}
+
+// Where there is a matrix unit, products are oneDNN's, from operands that lie otherwise.
+TEST_P(FusedPlan, AgreesWithPlainLoopsOnOwnProductsAndOnOneDnns) {
+  const Case& one = GetParam();
+  const Expected expected(one);
+  for (const ProductKernels products : {ProductKernels::hand_written, ProductKernels::onednn}) {
+    SCOPED_TRACE(products == ProductKernels::hand_written ? "own" : "oneDNN");
+    expect_close(train(one, Precision::f32, PlanKind::fused, test_engine(), products), expected,
+                 {2e-6, 1e-5, 1e-5, BiasError::to_gradient});
+    if (!Engine::supports(Precision::bf16)) continue;
+    expect_close(train(one, Precision::bf16, PlanKind::fused, test_engine(), products), expected,
+                 {1e-2, 3e-2, 2e-3, BiasError::to_parts});
+  }
+}
+
+TEST_P(FusedPlan, IsTheSameToTheLastBitForAnyNumberOfThreads) {
+  const Case& one = GetParam();
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    if (!Engine::supports(precision)) continue;
+    const Outcome expected = train(one, precision, PlanKind::fused, test_engine());
+    for (const int threads : {1, 3, 8}) {
+      ThreadPool pool(threads);
+      Engine engine(pool);
+      EXPECT_EQ(train(one, precision, PlanKind::fused, engine), expected) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(FusedPlan, InfersAsThePlainOneDoes) {
+  const Case& one = GetParam();
+  const Graph graph = make_convmixer(one.model);
+  Parameters parameters(graph);
+  randomise(parameters);
+  const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
+  const auto infer = [&](Precision precision, PlanKind kind) {
+    Plan plan(graph, parameters, test_engine(),
+              {.batch_size = one.batch, .precision = precision, .mode = PlanMode::inference, .kind = kind});
+    const std::span<const float> logits = plan.forward(images);
+    return std::vector<float>(logits.begin(), logits.end());
+  };
+  const std::vector<float> expected = infer(Precision::f32, PlanKind::plain);
+  EXPECT_LE(relative_error(view(infer(Precision::f32, PlanKind::fused)), view(expected)), 1e-5);
+  if (!Engine::supports(Precision::bf16)) return;
+  EXPECT_LE(relative_error(view(infer(Precision::bf16, PlanKind::fused)), view(expected)), 3e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FusedPlan, testing::ValuesIn(cases()),
+                         [](const auto& one) { return name_of(one.param); });
+
+TEST(FusedGradients, AreFiniteDifferencesOfPlainLoops) {
+  const ConvMixerConfig model{
+      .dim = 12, .depth = 2, .kernel_size = 4, .patch_size = 2, .image_size = 9, .channels = 2, .classes = 3};
+  constexpr std::int64_t kBatch = 3;
+  const Graph graph = make_convmixer(model);
+  Parameters parameters(graph);
+  randomise(parameters);
+  ReferenceNetwork reference(graph, parameters);
+  const std::vector<float> images = random_values(kBatch * graph.tensors()[0].count(), 1);
+  const std::vector<double> exact(images.begin(), images.end());
+  const std::vector<float> gradient = random_values(kBatch * model.classes, 2);
+  Plan plan(graph, parameters, test_engine(), {.batch_size = kBatch, .kind = PlanKind::fused});
+  const std::span<const float> logits = plan.forward(images);
+  const std::vector<double> expected = reference.forward(exact, kBatch, true);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(logits[i], expected[i], 1e-5) << i;
+  plan.backward(gradient);
+
+  const auto objective = [&] {
+    const std::vector<double> output = reference.forward(exact, kBatch, true);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < output.size(); ++i) sum += output[i] * static_cast<double>(gradient[i]);
+    return sum;
+  };
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    const std::span<const float> computed = parameters.gradient(static_cast<ParameterId>(id));
+    double largest = 1e-3;
+    for (const float value : computed) largest = std::max(largest, std::abs(static_cast<double>(value)));
+    const std::size_t stride = std::max<std::size_t>(1, computed.size() / 7);  // a few of each
+    for (std::size_t i = 0; i < computed.size(); i += stride) {
+      constexpr double kStep = 1e-5;
+      double& value = reference.values[id][i];
+      const double kept = value;
+      value = kept + kStep;
+      const double above = objective();
+      value = kept - kStep;
+      const double below = objective();
+      value = kept;
+      EXPECT_NEAR(computed[i], (above - below) / (2.0 * kStep), 1e-4 * largest)
+          << graph.parameters()[id].name << " at " << i;
+    }
+  }
+}
+
+TEST(FusedPlans, AreMadeForConvMixersAndNothingElse) {
+  const ConvMixerConfig model{
+      .dim = 16, .depth = 2, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 4};
+  const auto chain = find_stage_chain(make_convmixer(model));
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(chain->blocks.size(), 2U);
+  EXPECT_EQ(chain->blocks[1].depthwise.name, "blocks.1.0.fn.0");
+  EXPECT_EQ(chain->blocks[1].pointwise.name, "blocks.1.1");
+  EXPECT_EQ(chain->height, 4U);
+  EXPECT_EQ(chain->classes, 4U);
+
+  Graph no_residual(3, 8, 8);
+  TensorId x = no_residual.convolution("stem", 0, 16, 2, 2, 1, 0, 0);
+  x = no_residual.batch_norm("norm", no_residual.gelu("gelu", x));
+  x = no_residual.convolution_same("depthwise", x, 16, 3, 16);
+  x = no_residual.batch_norm("norm2", no_residual.gelu("gelu2", x));
+  x = no_residual.convolution_same("pointwise", x, 16, 1, 1);
+  x = no_residual.batch_norm("norm3", no_residual.gelu("gelu3", x));
+  no_residual.linear("head", no_residual.global_average_pool("pool", x), 4);
+  EXPECT_FALSE(find_stage_chain(no_residual));
+
+  Parameters parameters(no_residual);
+  const Error error =
+      error_of([&] { Plan(no_residual, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::fused}); });
+  EXPECT_EQ(error.kind(), ErrorKind::failure);
+  EXPECT_STREQ(error.what(),
+               "plan = fused: at node 'pointwise' fused stages need the sum of the block's input and its depthwise "
+               "half; expected plan = automatic or plain");
+  Plan automatic(no_residual, parameters, test_engine(), {.batch_size = 2});
+  EXPECT_EQ(automatic.kind(), PlanKind::plain);
+  EXPECT_THAT(automatic.why_plain(), testing::HasSubstr("at node 'pointwise'"));
+  Plan plain(no_residual, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::plain});
+  EXPECT_EQ(plain.why_plain(), "");
+  EXPECT_EQ(automatic.forward(random_values(std::int64_t{2} * 3 * 64, 1)).size(), 8U);
+}
+
+/// What a network lacks whose stem, block and head are added by `build`, to run in fused stages.
+std::string why_not(const std::function<void(Graph&, TensorId)>& build) {
+  Graph graph(3, 8, 8);
+  build(graph, graph.input());
+  std::string reason;
+  EXPECT_FALSE(find_stage_chain(graph, &reason));
+  return reason;
+}
+
+TEST(StageChains, SayWhatANetworkLacks) {
+  const auto stage = [](Graph& graph, const std::string& name, TensorId x, int channels, int kernel, int groups) {
+    x = graph.convolution_same(name, x, channels, kernel, groups);
+    return graph.batch_norm(name + ".norm", graph.gelu(name + ".gelu", x));
+  };
+  const auto head = [](Graph& graph, TensorId x) { graph.linear("head", graph.global_average_pool("pool", x), 4); };
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { g.batch_norm("norm", g.convolution_same("stem", x, 16, 3, 1)); }),
+            "at node 'norm' fused stages need convolution, GELU and batch norm");
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, stage(g, "stem", x, 3, 3, 3)); }),
+            "the first convolution, 'stem', has groups");
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, stage(g, "stem", x, 16, 3, 1)); }),
+            "fused stages need at least one block");
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, stage(g, "wide", stage(g, "stem", x, 16, 3, 1), 16, 3, 2)); }),
+            "'wide' is no depthwise convolution that keeps the image's size");
+  const auto block = [&](Graph& g, TensorId x, int kernel) {
+    x = stage(g, "stem", x, 16, 3, 1);
+    return stage(g, "mixer", g.add("sum", x, stage(g, "depthwise", x, 16, 3, 16)), 16, kernel, 1);
+  };
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, block(g, x, 3)); }), "'mixer' is no pointwise convolution");
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { block(g, x, 1); }),
+            "the network ends where fused stages need depthwise convolution, GELU and batch norm, or the average "
+            "pooling");
+  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { g.global_average_pool("pool", block(g, x, 1)); }),
+            "the network ends where fused stages need a linear layer");
+}
+
+TEST(FusedPlans, GiveWayToALayoutThatIsAskedFor) {
+  const Graph graph = make_convmixer(
+      {.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 4});
+  Parameters parameters(graph);
+  const auto operations = [&](LayoutPolicy layout) {
+    std::set<std::string> names;
+    for (const PlannedStep& step :
+         Plan(graph, parameters, test_engine(), {.batch_size = 2, .layout = layout}).steps()) {
+      names.insert(step.operation);
+    }
+    return names;
+  };
+  EXPECT_TRUE(operations(LayoutPolicy::automatic).contains("pointwise stage"));
+  EXPECT_TRUE(operations(LayoutPolicy::channels_last).contains("pointwise convolution"));
+  EXPECT_TRUE(operations(LayoutPolicy::blocked).contains("pointwise convolution"));
+  const Plan plan(graph, parameters, test_engine(), {.batch_size = 2, .layout = LayoutPolicy::blocked});
+  EXPECT_EQ(plan.why_plain(), "fused stages have a layout of their own");
+  const Error error = error_of([&] {
+    Plan(graph, parameters, test_engine(), {.batch_size = 2, .layout = LayoutPolicy::blocked, .kind = PlanKind::fused});
+  });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), testing::HasSubstr("expected layout = automatic"));
+}
+
+TEST(BatchChunks, AreOfAboutFourImagesFromSixteenToTwoHundredAndFiftySix) {
+  for (const auto& [images, count] :
+       {std::pair{1, 1}, std::pair{15, 15}, std::pair{64, 16}, std::pair{127, 31}, std::pair{256, 64},
+        std::pair{512, 128}, std::pair{1024, 256}, std::pair{4096, 256}}) {
+    EXPECT_EQ(BatchChunks(static_cast<std::size_t>(images)).count(), static_cast<std::size_t>(count)) << images;
+  }
+}
+
+TEST(BatchChunks, CoverTheBatchInOrderAndAreAtMostOneImageApart) {
+  for (std::size_t images = 1; images < 1500; ++images) {
+    const BatchChunks chunks(images);
+    ASSERT_GE(chunks.count(), 1U);
+    EXPECT_LE(chunks.count(), 256U);
+    EXPECT_EQ(chunks.begin(0), 0U);
+    EXPECT_EQ(chunks.end(chunks.count() - 1), images);
+    for (std::size_t chunk = 0; chunk < chunks.count(); ++chunk) {
+      EXPECT_GE(chunks.size(chunk), images / chunks.count());
+      EXPECT_LE(chunks.size(chunk), images / chunks.count() + 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace convmixer

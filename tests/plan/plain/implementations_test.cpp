@@ -1,0 +1,169 @@
+// What oneDNN runs for the networks that configs/ describes: nothing that falls back to generic code. Registered with
+// CTest for several instruction sets (ONEDNN_MAX_CPU_ISA).
+#include "convmixer/plan/plan.hpp"
+#include "convmixer/train/config.hpp"
+#include "plan/plain/convolution_choice.hpp"
+#include "support/test_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::test_engine;
+
+/// Set before oneDNN reads it: it then prints a line for each primitive that is made, whatever plans say of themselves.
+const bool kVerbose = [] { return setenv("ONEDNN_VERBOSE", "2", 1) == 0; }();
+
+/// What is printed while it lives.
+class Printed {
+ public:
+  Printed() { testing::internal::CaptureStdout(); }
+  ~Printed() {
+    if (!taken_) testing::internal::GetCapturedStdout();  // a test has thrown
+  }
+  Printed(const Printed&) = delete;
+  Printed& operator=(const Printed&) = delete;
+  std::string take() {
+    taken_ = true;
+    return testing::internal::GetCapturedStdout();
+  }
+
+ private:
+  bool taken_ = false;
+};
+
+/// A primitive that oneDNN has made: "matmul", "brg:avx512_core" and "16x256:256x10:16x10".
+struct Made {
+  std::string kind;
+  std::string implementation;
+  std::string problem;
+  friend auto operator<=>(const Made&, const Made&) = default;
+};
+
+/// From oneDNN's lines, whose fields are "onednn_verbose", ..., "create:...", "cpu", kind, implementation, ...,
+/// problem, time.
+std::set<Made> primitives_made(const std::string& output) {
+  std::set<Made> all;
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    std::vector<std::string> fields;
+    std::istringstream rest(line);
+    for (std::string field; std::getline(rest, field, ',');) fields.push_back(field);
+    for (std::size_t i = 1; i + 4 < fields.size(); ++i) {
+      if (fields[i] != "cpu" || !fields[i - 1].starts_with("create")) continue;
+      all.insert({fields[i + 1], fields[i + 2], fields[fields.size() - 2]});
+    }
+  }
+  return all;
+}
+
+const std::filesystem::path kConfigurations = CONVMIXER_SOURCE_DIR "/configs";
+
+std::vector<std::string> shipped_configurations() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(kConfigurations)) {
+    names.push_back(entry.path().stem().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+using Parameter = std::tuple<std::string, PlanKind, Precision>;
+
+std::string name_of(const testing::TestParamInfo<Parameter>& info) {
+  const auto& [configuration, kind, precision] = info.param;
+  std::string name =
+      configuration + "_" + (kind == PlanKind::fused ? "fused" : "plain") + "_" + std::string(to_string(precision));
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
+}
+
+/// Whether oneDNN's gemm may stand for a primitive: for the classifier's products on CPUs without AVX-512, for which
+/// oneDNN has nothing else. Their sizes have the number of classes among them.
+bool may_be_gemm(const Made& one, std::int64_t classes) {
+  if (Engine::onednn_info().instructions.starts_with("avx512")) return false;
+  if (one.kind != "matmul" && one.kind != "inner_product") return false;
+  std::string sizes = one.problem;
+  for (char& c : sizes) c = std::isdigit(static_cast<unsigned char>(c)) != 0 ? c : ' ';
+  std::istringstream numbers(sizes);
+  for (std::int64_t size = 0; numbers >> size;) {
+    if (size == classes) return true;
+  }
+  return false;
+}
+
+Graph graph_of(const TrainConfig& config) {
+  ConvMixerConfig model{
+      .dim = config.dim, .depth = config.depth, .kernel_size = config.kernel_size, .patch_size = config.patch_size};
+  if (config.image_size > 0) model.image_size = config.image_size;
+  return make_convmixer(model);
+}
+
+class Implementations : public testing::TestWithParam<Parameter> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(kVerbose);
+    if (!Engine::supports(std::get<Precision>(GetParam()))) GTEST_SKIP() << "no bf16 instructions here";
+    if (!instructions_.starts_with("avx2") && !instructions_.starts_with("avx512")) {
+      GTEST_SKIP() << "oneDNN has nothing but generic code for some convolutions without AVX2";
+    }
+  }
+
+  const std::string instructions_ = Engine::onednn_info().instructions;
+};
+
+void expect_no_generic_code(const Parameter& parameter, ProductKernels products) {
+  const auto& [configuration, kind, precision] = parameter;
+  const Graph graph = graph_of(read_config(kConfigurations / (configuration + ".ini")));
+  Parameters parameters(graph);
+  Printed printed;
+  const Plan plan(graph, parameters, test_engine(),
+                  {.batch_size = 16, .precision = precision, .kind = kind, .products = products});
+  const std::set<Made> made = primitives_made(printed.take());
+  const std::vector<PlannedStep> steps = plan.steps();
+  const bool all_own = std::ranges::all_of(steps, [](const PlannedStep& step) { return step.implementation == "own"; });
+  EXPECT_EQ(made.empty(), all_own) << "oneDNN told of " << made.size() << " primitives";
+  const std::int64_t classes = graph.tensors().back()[0];
+  for (const Made& one : made) {
+    const std::string what = one.kind + " " + one.problem + ": " + one.implementation;
+    EXPECT_NE(classify_implementation(one.implementation), ImplementationClass::reference) << what;
+    if (may_be_gemm(one, classes)) continue;
+    EXPECT_NE(classify_implementation(one.implementation), ImplementationClass::gemm) << what;
+  }
+  // What plans say of themselves is true.
+  for (const PlannedStep& step : steps) {
+    if (step.implementation == "own") continue;
+    EXPECT_TRUE(std::ranges::any_of(made, [&](const Made& one) { return one.implementation == step.implementation; }))
+        << step.node << ", " << step.operation << " " << step.direction << ": " << step.implementation;
+  }
+}
+
+TEST_P(Implementations, AreNeverGenericCode) { expect_no_generic_code(GetParam(), ProductKernels::automatic); }
+
+// Which fused plans run where there is a matrix unit. (Below AVX-512 they would be gemm.)
+TEST_P(Implementations, OfOneDnnsProductsAreNeverGenericCode) {
+  if (std::get<PlanKind>(GetParam()) != PlanKind::fused) GTEST_SKIP() << "plain plans have no choice";
+  if (!instructions_.starts_with("avx512")) GTEST_SKIP() << "own products are chosen here";
+  expect_no_generic_code(GetParam(), ProductKernels::onednn);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Implementations,
+                         testing::Combine(testing::ValuesIn(shipped_configurations()),
+                                          testing::Values(PlanKind::fused, PlanKind::plain),
+                                          testing::Values(Precision::f32, Precision::bf16)),
+                         name_of);
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,265 @@
+// Every operation, forward and backward, against plain loops in double precision and their finite differences, over odd
+// shapes, in every layout policy.
+#include "convmixer/core/rng.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "support/reference_network.hpp"
+#include "support/relative_error.hpp"
+#include "support/test_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::ReferenceNetwork;
+using testing_support::relative_error;
+using testing_support::test_engine;
+
+// f32 sums of a few hundred products, each rounded to 6e-8 of the largest.
+constexpr double kTolerance = 2e-5;
+// bf16 rounds inputs, weights and results to 4e-3 each; a gradient sees three of these.
+constexpr double kBf16Tolerance = 3e-2;
+
+constexpr LayoutPolicy kPolicies[] = {LayoutPolicy::automatic, LayoutPolicy::channels_last, LayoutPolicy::blocked};
+
+struct Case {
+  std::string name;
+  std::int64_t batch;
+  std::function<Graph()> make;
+};
+
+Graph with_convolution(int channels, int size, int out_channels, int kernel, int stride, int groups, int begin,
+                       int end) {
+  Graph graph(channels, size, size);
+  graph.convolution("conv", graph.input(), out_channels, kernel, stride, groups, begin, end);
+  return graph;
+}
+
+Graph depthwise(int channels, int size, int kernel) {
+  Graph graph(channels, size, size);
+  graph.convolution_same("conv", graph.input(), channels, kernel, channels);
+  return graph;
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> list;
+  for (const int channels : {8, 20, 40}) {
+    for (const int kernel : {2, 4, 5, 7, 9}) {
+      list.push_back({"depthwise_c" + std::to_string(channels) + "_k" + std::to_string(kernel), 2,
+                      [=] { return depthwise(channels, 7, kernel); }});
+    }
+    list.push_back({"pointwise_c" + std::to_string(channels), 1,
+                    [=] { return with_convolution(channels, 5, channels, 1, 1, 1, 0, 0); }});
+    list.push_back({"norm_c" + std::to_string(channels), 3, [=] {
+                      Graph graph(channels, 3, 3);
+                      graph.batch_norm("norm", graph.input());
+                      return graph;
+                    }});
+  }
+  list.push_back({"depthwise_kernel_larger_than_image", 1, [] { return depthwise(8, 3, 9); }});
+  list.push_back({"patches_p2", 2, [] { return with_convolution(3, 6, 20, 2, 2, 1, 0, 0); }});
+  list.push_back({"patches_not_dividing", 1, [] { return with_convolution(3, 11, 8, 3, 3, 1, 0, 0); }});
+  list.push_back({"patches_one_channel", 2, [] { return with_convolution(1, 8, 40, 4, 4, 1, 0, 0); }});
+  list.push_back({"norm_batch_1", 1, [] {
+                    Graph graph(8, 4, 4);
+                    graph.batch_norm("norm", graph.input());
+                    return graph;
+                  }});
+  list.push_back({"gelu", 2, [] {
+                    Graph graph(20, 3, 3);
+                    graph.gelu("gelu", graph.input());
+                    return graph;
+                  }});
+  list.push_back({"residual", 2, [] {
+                    Graph graph(8, 5, 5);
+                    const TensorId branch = graph.convolution_same("conv", graph.input(), 8, 3, 8);
+                    graph.add("add", branch, graph.input());
+                    return graph;
+                  }});
+  list.push_back({"pool_and_linear", 3, [] {
+                    Graph graph(20, 3, 5);
+                    graph.linear("head", graph.global_average_pool("pool", graph.input()), 7);
+                    return graph;
+                  }});
+  list.push_back({"block", 2, [] {
+                    Graph graph(3, 10, 10);
+                    TensorId x = graph.convolution("stem", graph.input(), 24, 2, 2, 1, 0, 0);
+                    x = graph.batch_norm("stem.norm", graph.gelu("stem.gelu", x));
+                    TensorId y = graph.convolution_same("depthwise", x, 24, 5, 24);
+                    y = graph.batch_norm("depthwise.norm", graph.gelu("depthwise.gelu", y));
+                    x = graph.convolution_same("pointwise", graph.add("add", y, x), 24, 1, 1);
+                    x = graph.batch_norm("pointwise.norm", graph.gelu("pointwise.gelu", x));
+                    graph.linear("head", graph.global_average_pool("pool", x), 5);
+                    return graph;
+                  }});
+  return list;
+}
+
+/// A graph with random parameters, statistics, images and output weights, planned in f32 or bf16.
+struct Problem {
+  explicit Problem(const Case& of, Precision precision, LayoutPolicy policy)
+      : graph(of.make()), parameters(graph), batch(of.batch) {
+    Rng rng(7, RandomStream::initialisation, 0, 1);
+    parameters.initialise(11);
+    for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+      const ParameterRole role = graph.parameters()[id].role;
+      if (role == ParameterRole::weight || role == ParameterRole::bias) continue;
+      for (float& value : parameters.value(static_cast<ParameterId>(id))) value += rng.uniform(-0.3F, 0.3F);
+    }
+    for (std::size_t id = 0; id < graph.statistics().size(); ++id) {
+      for (float& value : parameters.statistic(static_cast<StatisticId>(id))) value += rng.uniform(0.0F, 0.5F);
+    }
+    // Values that bf16 holds exactly, so that both precisions see the same problem.
+    const auto draw = [&](std::vector<float>& to, std::int64_t count) {
+      to.resize(static_cast<std::size_t>(count));
+      std::ranges::generate(to, [&] { return from_bf16(to_bf16(rng.normal())); });
+    };
+    draw(images, batch * graph.tensors()[0].count());
+    draw(output_weights, batch * graph.tensors().back().count());
+    plan = std::make_unique<Plan>(graph, parameters, test_engine(),
+                                  PlanOptions{.batch_size = batch,
+                                              .precision = precision,
+                                              .mode = PlanMode::training,
+                                              .layout = policy,
+                                              .input_gradient = true});
+  }
+
+  Graph graph;
+  Parameters parameters;
+  std::int64_t batch;
+  std::vector<float> images;
+  std::vector<float> output_weights;
+  std::unique_ptr<Plan> plan;
+};
+
+std::vector<double> widen(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+/// Compares a gradient with central differences of the reference: along a random direction, which every element of the
+/// gradient has a part in, and at a few single elements.
+class GradientCheck {
+ public:
+  GradientCheck(const Problem& problem, double tolerance)
+      : problem_(problem),
+        tolerance_(tolerance),
+        reference_(problem.graph, problem.parameters),
+        images_(widen(problem.images)) {}
+
+  void run() {
+    for (std::size_t id = 0; id < reference_.values.size(); ++id) {
+      check(reference_.values[id], problem_.parameters.gradient(static_cast<ParameterId>(id)),
+            problem_.graph.parameters()[id].name);
+    }
+    check(images_, problem_.plan->input_gradient(), "the images");
+  }
+
+ private:
+  void check(std::vector<double>& values, std::span<const float> gradient, const std::string& name) {
+    constexpr std::size_t kSingles = 6;
+    std::vector<double> expected;
+    std::vector<double> actual;
+    for (std::size_t i = 0; i < std::min(kSingles, values.size()); ++i) {
+      const std::size_t at = rng_.below(static_cast<std::uint32_t>(values.size()));
+      expected.push_back(difference(values, [&](double step) { values[at] += step; }));
+      actual.push_back(static_cast<double>(gradient[at]));
+    }
+    const double largest = static_cast<double>(
+        std::abs(*std::ranges::max_element(gradient, [](float a, float b) { return std::abs(a) < std::abs(b); })));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(actual[i], expected[i], tolerance_ * largest) << "gradient of " << name;
+    }
+
+    // The elements' errors add up like a random walk: the signs of the direction are random.
+    std::vector<double> direction(values.size());
+    for (double& sign : direction) sign = rng_.below(2) == 0 ? -1.0 : 1.0;
+    double along = 0.0;
+    for (std::size_t i = 0; i < values.size(); ++i) along += direction[i] * static_cast<double>(gradient[i]);
+    const double numerical = difference(values, [&](double step) {
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] += step * direction[i];
+    });
+    EXPECT_NEAR(along, numerical, tolerance_ * largest * 2.0 * std::sqrt(static_cast<double>(values.size())))
+        << "gradient of " << name << " along a random direction";
+  }
+
+  /// d (sum_i output_weights[i] * output[i]) / d step by a central difference.
+  template <typename Move>
+  double difference(std::vector<double>& values, const Move& move) {
+    constexpr double kStep = 1e-5;  // truncation and cancellation errors are both near 1e-10
+    const std::vector<double> kept = values;
+    move(kStep);
+    const double above = objective();
+    values = kept;
+    move(-kStep);
+    const double below = objective();
+    values = kept;
+    return (above - below) / (2.0 * kStep);
+  }
+
+  [[nodiscard]] double objective() const {
+    const std::vector<double> output = reference_.forward(images_, problem_.batch, /*training=*/true);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < output.size(); ++i) sum += static_cast<double>(problem_.output_weights[i]) * output[i];
+    return sum;
+  }
+
+  const Problem& problem_;
+  double tolerance_;
+  ReferenceNetwork reference_;
+  std::vector<double> images_;
+  Rng rng_{3, RandomStream::initialisation};
+};
+
+void check(const Case& of, Precision precision, double tolerance) {
+  for (const LayoutPolicy policy : kPolicies) {
+    SCOPED_TRACE(of.name + ", layout policy " + std::to_string(static_cast<int>(policy)));
+    Problem problem(of, precision, policy);
+    const ReferenceNetwork reference(problem.graph, problem.parameters);
+    std::vector<std::vector<double>> moved;
+    const std::vector<double> output = reference.forward(widen(problem.images), problem.batch, true, &moved);
+
+    EXPECT_LE(relative_error(problem.plan->forward(problem.images), std::span<const double>(output)), tolerance);
+    for (std::size_t id = 0; id < moved.size(); ++id) {
+      EXPECT_LE(relative_error(std::span<const float>(problem.parameters.statistic(static_cast<StatisticId>(id))),
+                               std::span<const double>(moved[id])),
+                tolerance)
+          << problem.graph.statistics()[id].name;
+    }
+    problem.plan->backward(problem.output_weights);
+    GradientCheck(problem, tolerance).run();
+  }
+}
+
+class Operations : public testing::TestWithParam<Case> {};
+
+TEST_P(Operations, F32MatchesPlainLoopsAndFiniteDifferences) { check(GetParam(), Precision::f32, kTolerance); }
+
+TEST_P(Operations, Bf16MatchesPlainLoopsAndFiniteDifferences) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  check(GetParam(), Precision::bf16, kBf16Tolerance);
+}
+
+TEST_P(Operations, InferenceMatchesPlainLoops) {
+  for (const LayoutPolicy policy : kPolicies) {
+    Problem problem(GetParam(), Precision::f32, policy);
+    Plan plan(problem.graph, problem.parameters, test_engine(),
+              {.batch_size = problem.batch,
+               .precision = Precision::f32,
+               .mode = PlanMode::inference,
+               .layout = policy,
+               .kind = PlanKind::plain});
+    const std::vector<double> expected =
+        ReferenceNetwork(problem.graph, problem.parameters).forward(widen(problem.images), problem.batch, false);
+    EXPECT_LE(relative_error(plan.forward(problem.images), std::span<const double>(expected)), kTolerance);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Operations, testing::ValuesIn(cases()), [](const auto& one) { return one.param.name; });
+
+}  // namespace
+}  // namespace convmixer
