@@ -1,6 +1,7 @@
 #include "op_options.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/data/dataset_names.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
 
@@ -58,7 +59,7 @@ std::vector<Setting> networks_of(const Words& words, const CommandLine& line) {
     TrainConfig config = words.config;
     if (config.image_size == 0) config.image_size = kImageSize;
     Setting setting;
-    setting.model = model_config(config, 3, config.dataset == "cifar100" ? 100 : 10);
+    setting.model = model_config(config, 3, known_classes(config.dataset).value_or(10));
     setting.network = fmt::format("{}x{}", setting.model.dim, setting.model.depth);
     return {setting};
   }

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
+#include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
 #include "peaks/peak.hpp"
 
@@ -63,7 +64,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   constexpr int kColours = 3;
   constexpr float kLearningRate = 1e-3F;
   StepMeasurement result;
-  result.model = model_config(config, kColours, config.dataset == "cifar100" ? 100 : 10);
+  result.model = model_config(config, kColours, known_classes(config.dataset).value_or(10));
   result.precision = choose_precision(config.precision);
   Network network(make_convmixer(result.model), result.precision, engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);

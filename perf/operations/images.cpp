@@ -1,7 +1,7 @@
 // What the loader does to a batch's images, on one thread: no FLOP, but each value that is written counts as one.
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/augment/augment.hpp"
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/dataset_names.hpp"
 #include "operation.hpp"
 
 #include <fmt/format.h>
@@ -21,7 +21,7 @@ class ImageBatch {
  public:
   ImageBatch(const Setting& setting, const Augmentation& augmentation)
       : shape_{setting.model.channels, setting.model.image_size, setting.model.image_size},
-        pipeline_(augmentation, default_normalisation("cifar10"), shape_),
+        pipeline_(augmentation, default_normalisation(kCifar10Dataset), shape_),
         bytes_(static_cast<std::size_t>(setting.batch) * shape_.bytes()),
         working_(pipeline_.working_bytes()),
         pixels_(shape_.bytes()),

@@ -8,7 +8,9 @@
 #pragma once
 
 #include "convmixer/core/aligned_buffer.hpp"
-#include "convmixer/data/loader.hpp"
+#include "convmixer/data/batch.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/loader_options.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,7 @@
 #include "convmixer/train/config.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "train/augmentation_options.hpp"
@@ -27,7 +28,7 @@ OptionGroup model_group(TrainConfig& c) {
 
 OptionGroup data_group(TrainConfig& c) {
   return {"Data",
-          {choice_option("dataset", c.dataset, {"auto", "cifar10", "cifar100", "folder", "packed", "shapes"},
+          {choice_option("dataset", c.dataset, {kDatasetNames.begin(), kDatasetNames.end()},
                          "auto is what --data holds, or shapes, which needs no files"),
            changeable(path_option("data", c.data, "PATH",
                                   "CIFAR's archive or files; folder of class folders with PNG or JPEG files")),
@@ -161,7 +162,7 @@ std::map<std::string, std::string> fingerprint(const TrainConfig& config) {
 }
 
 void recognise_dataset(TrainConfig& config) {
-  if (config.dataset == "auto") config.dataset = recognise_dataset(config.data);
+  if (config.dataset == kAutoDataset) config.dataset = recognise_dataset(config.data);
 }
 
 void resolve(TrainConfig& config, const Dataset& dataset) {

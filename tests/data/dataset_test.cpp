@@ -1,5 +1,4 @@
-#include "convmixer/data/dataset.hpp"
-
+#include "convmixer/data/open_dataset.hpp"
 #include "data/sources/cifar_files.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
@@ -22,7 +21,7 @@ TEST(OpenDataset, RefusesAnUnknownNameAsAUsageError) {
   const Error error = error_of([] { (void)open_dataset({.name = "cifar11"}, Split::train); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_THAT(error.what(),
-              AllOf(HasSubstr("'cifar11'"), HasSubstr("auto, shapes, cifar10, cifar100, folder or packed")));
+              AllOf(HasSubstr("'cifar11'"), HasSubstr("auto, cifar10, cifar100, folder, packed, shapes")));
 }
 
 TEST(OpenDataset, RefusesCifarWithoutAFolderAsAUsageError) {

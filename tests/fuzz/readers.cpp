@@ -2,6 +2,7 @@
 
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/cifar.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/io/safetensors.hpp"

@@ -1,6 +1,7 @@
 #include "convmixer/train/config.hpp"
 
 #include "convmixer/core/file.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "support/error_of.hpp"

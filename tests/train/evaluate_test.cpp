@@ -1,6 +1,7 @@
 #include "convmixer/train/evaluate.hpp"
 
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/plan/engine.hpp"
 

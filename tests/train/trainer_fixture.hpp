@@ -3,6 +3,7 @@
 
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/trainer.hpp"

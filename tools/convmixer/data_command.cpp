@@ -5,6 +5,7 @@
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset_report.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "output.hpp"

@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "report.hpp"
@@ -52,15 +53,15 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Thr
   constexpr int kImageSize = 32;  // of every data set but people's own
   constexpr int kColours = 3;
   recognise_dataset(config);
-  int classes = config.dataset == "cifar100" ? 100 : 10;
-  if (config.dataset == "folder" || config.dataset == "packed") {
+  std::optional<int> classes = known_classes(config.dataset);
+  if (!classes) {
     const auto note = [](const std::string& text) { print(text + "\n"); };
     const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
     classes = train->classes();
     config.image_size = train->image_size();
   }
   if (config.image_size == 0) config.image_size = kImageSize;
-  const ConvMixerConfig model = model_config(config, kColours, classes);
+  const ConvMixerConfig model = model_config(config, kColours, *classes);
   const Precision precision = choose_precision(config.precision);
   Engine engine(pool);
   Network network(make_convmixer(model), precision, engine, config.layout, config.plan);

@@ -2,6 +2,7 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/progress.hpp"

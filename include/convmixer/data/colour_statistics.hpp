@@ -1,7 +1,7 @@
 /// Mean and standard deviation of each colour over many images.
 #pragma once
 
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/normalisation.hpp"
 
 #include <cstdint>
 #include <span>

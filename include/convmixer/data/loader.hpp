@@ -2,42 +2,15 @@
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"
-#include "convmixer/data/augment/augment.hpp"
-#include "convmixer/data/augment/mix.hpp"
+#include "convmixer/data/batch.hpp"
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/loader_options.hpp"
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
 namespace convmixer {
-
-struct LoaderOptions {
-  std::int64_t batch_size = 128;  ///< images of a step, over all ranks: a multiple of `ranks`
-  bool shuffle = false;
-  bool drop_last = false;  ///< leave out a last batch shorter than batch_size
-  std::uint64_t seed = 0;
-  int prefetch = 4;  ///< batches prepared ahead, at least 1
-  Augmentation augmentation{};
-  MixOptions mix{};
-  Normalisation normalisation;
-  /// Of several processes that train together, each has a loader with the same options but its own rank, 0..ranks - 1.
-  /// It gives every ranks-th image of each batch, from place `rank` on: together the ranks have, image for image, the
-  /// batches that one process alone would have, for any number of them. All have the same number of batches. In a short
-  /// last batch some have an image more than others, or, if it is shorter than `ranks`, none (Batch::size is 0).
-  int rank = 0;
-  int ranks = 1;
-};
-
-/// One batch, or a rank's part of it, borrowed from the loader until the next call.
-struct Batch {
-  std::int64_t size = 0;                 ///< images here
-  std::int64_t size_of_all_ranks = 0;    ///< and on all ranks: what a mean over the step divides by
-  std::span<const float> images;         ///< (N, C, H, W)
-  std::span<const std::int32_t> labels;  ///< the class that has most of an image's target
-  std::span<const float> targets;  ///< (N, classes), each row adding up to 1; empty without mixing: all is the label's
-};
 
 /// What preparing batches took, since the loader was made.
 struct LoaderStatistics {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/dataset_options.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/optim/optimizer.hpp"

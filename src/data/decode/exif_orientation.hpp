@@ -1,7 +1,7 @@
 /// Which way up a camera held an image.
 #pragma once
 
-#include "data/decode/image_file.hpp"
+#include "data/decode/decoded_image.hpp"
 #include "data/decode/raw_image.hpp"
 
 #include <cstddef>

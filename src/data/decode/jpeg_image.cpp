@@ -1,8 +1,8 @@
 #include "data/decode/jpeg_image.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "data/decode/decoded_image.hpp"
 #include "data/decode/exif_orientation.hpp"
-#include "data/decode/image_file.hpp"
 
 #include <array>
 #include <csetjmp>

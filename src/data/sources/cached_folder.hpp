@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/dataset_options.hpp"
 
 #include <filesystem>
 #include <memory>

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/data/dataset_names.hpp"
 #include "data/printable.hpp"
 #include "data/sources/archive.hpp"
 #include "data/sources/cifar_batch.hpp"
@@ -44,9 +45,7 @@ class Cifar : public Dataset {
   [[nodiscard]] int channels() const override { return kCifarChannels; }
   [[nodiscard]] int image_size() const override { return kCifarImageSize; }
   [[nodiscard]] const std::vector<std::string>& class_names() const override { return format_.class_names; }
-  [[nodiscard]] Normalisation normalisation() const override {
-    return default_normalisation(std::string(format_.dataset));
-  }
+  [[nodiscard]] Normalisation normalisation() const override { return default_normalisation(format_.dataset); }
 
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
     const auto [batch, within] = find(index);

@@ -1,11 +1,13 @@
 #include "data/sources/cifar_format.hpp"
 
+#include "convmixer/data/dataset_names.hpp"
+
 namespace convmixer {
 
 const CifarFormat& cifar10_format() {
   static const CifarFormat format{
       "CIFAR-10",
-      "cifar10",
+      kCifar10Dataset,
       {CifarVersion::binary,
        "cifar-10-binary.tar.gz",
        "cifar-10-batches-bin",
@@ -25,7 +27,7 @@ const CifarFormat& cifar10_format() {
 const CifarFormat& cifar100_format() {
   static const CifarFormat format{
       "CIFAR-100",
-      "cifar100",
+      kCifar100Dataset,
       {CifarVersion::binary, "cifar-100-binary.tar.gz", "cifar-100-binary", {"train.bin"}, {"test.bin"}},
       {CifarVersion::python, "cifar-100-python.tar.gz", "cifar-100-python", {"train"}, {"test"}},
       {20, 100},

@@ -35,7 +35,7 @@ struct CifarFiles {
 
 struct CifarFormat {
   std::string_view name;
-  std::string_view dataset;  ///< as --dataset calls it
+  std::string_view dataset;  ///< one of kDatasetNames
   CifarFiles binary;
   CifarFiles python;
   std::vector<int> label_ranges;             ///< a record begins with a byte for each, below this; the last is used

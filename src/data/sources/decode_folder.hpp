@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/dataset_options.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "data/sources/image_folder.hpp"
 #include "data/sources/scratch_file.hpp"

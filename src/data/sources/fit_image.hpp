@@ -1,8 +1,8 @@
 /// An image of any size made square.
 #pragma once
 
-#include "convmixer/data/dataset.hpp"
-#include "data/decode/image_file.hpp"
+#include "convmixer/data/dataset_options.hpp"
+#include "data/decode/decoded_image.hpp"
 
 #include <cstdint>
 #include <span>

@@ -1,6 +1,7 @@
 #include "convmixer/data/sources/shapes.hpp"
 
 #include "convmixer/core/rng.hpp"
+#include "convmixer/data/dataset_names.hpp"
 #include "data/sources/outlines.hpp"
 
 #include <algorithm>
@@ -211,7 +212,7 @@ class Shapes : public Dataset {
   [[nodiscard]] int channels() const override { return kChannels; }
   [[nodiscard]] int image_size() const override { return kSize; }
   [[nodiscard]] const std::vector<std::string>& class_names() const override { return class_names_; }
-  [[nodiscard]] Normalisation normalisation() const override { return default_normalisation("shapes"); }
+  [[nodiscard]] Normalisation normalisation() const override { return default_normalisation(kShapesDataset); }
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
     assert(index >= 0 && index < size());
     return std::span(pixels_).subspan(static_cast<std::size_t>(index) * kImageBytes, kImageBytes);

@@ -1,5 +1,6 @@
 #include "convmixer/data/sources/cifar.hpp"
 
+#include "convmixer/data/open_dataset.hpp"
 #include "data/sources/cifar_files.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/rng.hpp"
 #include "convmixer/data/augment/normaliser.hpp"
+#include "convmixer/data/dataset_names.hpp"
 
 #include <gtest/gtest.h>
 

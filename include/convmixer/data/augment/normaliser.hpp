@@ -1,7 +1,7 @@
 /// Bytes to normalised values, the last stage that every image goes through.
 #pragma once
 
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/normalisation.hpp"
 
 #include <array>
 #include <cstdint>

@@ -3,6 +3,9 @@
 
 #include "convmixer/data/dataset.hpp"
 
+#include <filesystem>
+#include <memory>
+
 namespace convmixer {
 
 // `path` is an archive as downloaded, of the binary or the Python version (cifar-10-binary.tar.gz,

@@ -3,6 +3,9 @@
 
 #include "convmixer/data/dataset.hpp"
 
+#include <cstdint>
+#include <memory>
+
 namespace convmixer {
 
 /// 10,000 training or 2,000 test images, balanced over the classes (so is every whole ten of them), the same on every

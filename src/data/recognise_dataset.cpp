@@ -1,6 +1,6 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "data/sources/archive.hpp"
 #include "data/sources/cifar_format.hpp"
@@ -61,14 +61,14 @@ const CifarFormat* recognise_archive(const fs::path& path) {
 }  // namespace
 
 std::string recognise_dataset(const std::filesystem::path& path) {
-  if (path.empty()) return "shapes";
+  if (path.empty()) return std::string(kShapesDataset);
   std::error_code ignored;
   if (!fs::exists(path, ignored)) fail("{}: no such file or folder", path.string());
   const bool is_folder = fs::is_directory(path, ignored);
-  if (!is_folder && looks_like_packed(path)) return "packed";
+  if (!is_folder && looks_like_packed(path)) return std::string(kPackedDataset);
   if (const CifarFormat* cifar = is_folder ? recognise_folder(path) : recognise_archive(path); cifar != nullptr)
     return std::string(cifar->dataset);
-  if (is_folder && looks_like_image_folder(path)) return "folder";
+  if (is_folder && looks_like_image_folder(path)) return std::string(kFolderDataset);
   fail(
       "{}: no data set that is known: expected CIFAR-10 or CIFAR-100, the archive as downloaded or the folder of its "
       "files, or a folder of class folders with PNG or JPEG files",

@@ -1,4 +1,4 @@
-#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "data/sources/cifar_pickles.hpp"
 #include "support/archive_bytes.hpp"
 #include "support/error_of.hpp"

@@ -1,0 +1,37 @@
+/// Which data set to open, and how.
+#pragma once
+
+#include "convmixer/data/dataset_names.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace convmixer {
+
+/// How an image that isn't square is made square; see data/sources/packed.hpp for what becomes of it then.
+enum class Fit {
+  crop,     ///< shorter side to the image size, the middle of the longer one
+  stretch,  ///< both sides to the image size
+};
+
+/// What to do about image files that can't be decoded.
+enum class BrokenFiles { refuse, skip };
+
+/// Which data set, and how much of it.
+struct DatasetOptions {
+  std::string name{kAutoDataset};  ///< one of kDatasetNames
+  std::filesystem::path path{};    ///< the files: a folder or a file
+  std::int64_t limit = 0;          ///< > 0: only the first so many images
+
+  // Of folders of images alone:
+  int image_size = 0;  ///< what they are resized to, pixels in each direction; 0: they have one size, which stays
+  Fit fit = Fit::crop;
+  BrokenFiles broken_files = BrokenFiles::refuse;
+  std::filesystem::path cache{};                   ///< where decoded images are kept; empty: ~/.cache/convmixer
+  int threads = 0;                                 ///< that decode; 0: see choose_thread_count
+  std::function<void(const std::string&)> note{};  ///< told what takes time or was left out, a line each
+};
+
+}  // namespace convmixer

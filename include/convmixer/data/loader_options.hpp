@@ -1,0 +1,29 @@
+/// What a loader makes of a data set.
+#pragma once
+
+#include "convmixer/data/augment/augment.hpp"
+#include "convmixer/data/augment/mix.hpp"
+#include "convmixer/data/normalisation.hpp"
+
+#include <cstdint>
+
+namespace convmixer {
+
+struct LoaderOptions {
+  std::int64_t batch_size = 128;  ///< images of a step, over all ranks: a multiple of `ranks`
+  bool shuffle = false;
+  bool drop_last = false;  ///< leave out a last batch shorter than batch_size
+  std::uint64_t seed = 0;
+  int prefetch = 4;  ///< batches prepared ahead, at least 1
+  Augmentation augmentation{};
+  MixOptions mix{};
+  Normalisation normalisation;
+  /// Of several processes that train together, each has a loader with the same options but its own rank, 0..ranks - 1.
+  /// It gives every ranks-th image of each batch, from place `rank` on: together the ranks have, image for image, the
+  /// batches that one process alone would have, for any number of them. All have the same number of batches. In a short
+  /// last batch some have an image more than others, or, if it is shorter than `ranks`, none (Batch::size is 0).
+  int rank = 0;
+  int ranks = 1;
+};
+
+}  // namespace convmixer

@@ -1,0 +1,24 @@
+/// Recognises the data set that lies at a path, and opens it.
+#pragma once
+
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/data/dataset_options.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace convmixer {
+
+/// The name of the data set at a path, told by what is in it: CIFAR's archives and folders (data/sources/cifar.hpp), a
+/// folder of class folders with PNG and JPEG files (train/CLASS/... and test/CLASS/..., or CLASS/... of which a tenth
+/// is set aside for the test), a packed file (data/sources/packed.hpp); "shapes" for no path at all. Throws Error when
+/// it is none of these.
+[[nodiscard]] std::string recognise_dataset(const std::filesystem::path& path);
+
+/// Opens a split. Every record and image is checked; a folder of images is decoded once and kept as a packed file.
+/// Throws Error naming the file, what was found and what was expected; Error (usage) for an unknown name, a missing
+/// path or a negative limit.
+[[nodiscard]] std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split);
+
+}  // namespace convmixer

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs clang-tidy with the project's .clang-tidy over the library, the tools and the measurements, on all cores.
+# Exit status: 0 no warnings, 1 warnings, 77 no clang-tidy.
+set -euo pipefail
+
+usage() {
+  cat <<'EOF'
+usage: tools/check-style.sh [--changed [COMMIT]] [FILE...]
+
+Checks every .cpp file of src, tools and perf, with the headers they include; needs a configured release build
+(cmake --preset release). With --changed, only files that differ from COMMIT (HEAD), or that include a header that
+does; with FILE, only these.
+EOF
+}
+
+die() {
+  echo "check-style: $*" >&2
+  exit "${status:-1}"
+}
+
+since=
+files=()
+while (($# > 0)); do
+  case "$1" in
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    --changed)
+      since=HEAD
+      if (($# > 1)) && [[ $2 != -* ]]; then
+        since=$2
+        shift
+      fi
+      ;;
+    -*) status=2 die "unknown argument '$1', expected --changed, a file or none" ;;
+    *) files+=("$(realpath "$1")") ;;
+  esac
+  shift
+done
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+database=build/release
+[[ -f $database/compile_commands.json ]] || die "$database/compile_commands.json not found: run cmake --preset release"
+
+for candidate in clang-tidy-14 clang-tidy; do
+  if command -v "$candidate" >/dev/null; then
+    clang_tidy=$candidate
+    break
+  fi
+done
+if [[ -z ${clang_tidy:-} ]]; then
+  echo "check-style: skipped, clang-tidy not found (Debian's package clang-tidy)"
+  exit 77
+fi
+
+# Prints the .cpp files that are changed, or include a changed header by its name within the project.
+changed_files() {
+  local changed headers=()
+  mapfile -t changed < <(git diff --name-only --diff-filter=d "$since"; git ls-files --others --exclude-standard)
+  for file in "${changed[@]}"; do
+    case "$file" in
+      src/*.cpp | tools/*.cpp | perf/*.cpp) echo "$PWD/$file" ;;
+      *.hpp | *-inl.h) headers+=(-e "$(sed -E 's#^(include|src|perf|tools/convmixer)/##' <<<"$file")\"") ;;
+    esac
+  done
+  ((${#headers[@]} == 0)) || grep -rlF --include='*.cpp' "${headers[@]}" "$PWD"/{src,tools,perf} || true
+}
+
+if [[ -n $since ]]; then
+  git rev-parse --quiet --verify "$since^{commit}" >/dev/null || die "no commit '$since'"
+  mapfile -t files < <(changed_files | sort -u)
+elif ((${#files[@]} == 0)); then
+  mapfile -t files < <(find "$PWD"/{src,tools,perf} -name '*.cpp' | sort)
+fi
+if ((${#files[@]} == 0)); then
+  echo "check-style: no file has changed"
+  exit 0
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+printf '%s\0' "${files[@]}" |
+  xargs -0 -n 1 -P "$(nproc)" "$clang_tidy" -p "$database" --quiet >"$log" 2>/dev/null || true
+# A warning in a header comes once for each file that includes it.
+if grep -E '(warning|error): ' "$log" | sed "s#$PWD/##" | sort -u; then
+  echo "check-style: $(grep -E '(warning|error): ' "$log" | sort -u | wc -l) warnings" >&2
+  exit 1
+fi
+echo "check-style: no warnings in ${#files[@]} files"
