@@ -33,13 +33,16 @@ class Execution {
   bool owns_memory = true;
   std::vector<PlannedStep> reports;    ///< by step
   std::vector<TraceName> trace_names;  ///< by step
+  /// By step, of fused plans: the parameters whose gradients are final once it has ended.
+  std::vector<std::vector<ParameterId>> final_gradients;
   PlanObserver* observer = nullptr;
   std::span<float> output;
   std::span<float> input_gradient;  ///< empty unless asked for
 
  protected:
-  /// Adds a step to the reports.
-  void add_report(PlannedStep step) {
+  /// Adds a step to the reports; `gradients`: what it makes final.
+  void add_report(PlannedStep step, std::vector<ParameterId> gradients = {}) {
+    final_gradients.push_back(std::move(gradients));
     // "blocks.3.0.fn.0 depthwise convolution backward weights", of operation "depthwise convolution backward weights".
     const std::string operation =
         fmt::format("{} {}", step.operation, options.mode == PlanMode::inference ? "inference" : step.direction);

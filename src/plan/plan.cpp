@@ -3,7 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/trace.hpp"
 #include "plan/execution.hpp"
-#include "plan/fused/fused_execution.hpp"
+#include "plan/fused/execution_factory.hpp"
 #include "plan/plain/plain_execution.hpp"
 
 #include <cassert>

@@ -1,8 +1,9 @@
-#include "plan/fused/fused_execution.hpp"
+#include "plan/fused/execution_factory.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "plan/fused/fused_training.hpp"
+#include "plan/fused/inference.hpp"
 #include "plan/fused/stage_chain.hpp"
+#include "plan/fused/training.hpp"
 
 namespace convmixer {
 
@@ -14,12 +15,12 @@ std::unique_ptr<Execution> make_fused_execution(const Graph& graph, Parameters& 
   if (!why_not.empty()) return nullptr;
   const std::optional<StageChain> chain = find_stage_chain(graph, &why_not);
   if (!chain) return nullptr;
-  if (options.mode == PlanMode::inference) return make_fused_inference(*chain, parameters, engine, options, lender);
+  if (options.mode == PlanMode::inference) return fused::make_inference(*chain, parameters, engine, options, lender);
   if (options.batch_size * static_cast<std::int64_t>(chain->height * chain->width) < 2) {
     why_not = "a batch norm would see a single value per channel";  // plain refuses it
     return nullptr;
   }
-  return make_fused_training(*chain, parameters, engine, options, lender);
+  return fused::make_training(*chain, parameters, engine, options, lender);
 }
 
 }  // namespace convmixer

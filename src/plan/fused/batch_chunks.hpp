@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace convmixer {
+namespace convmixer::fused {
 
 /// Chunks of images that lie together. A chunk's sums are added up by one task, image by image, and the chunks' sums in
 /// their order: the cut depends on the batch size alone, so that results are the same for any number of threads.
@@ -27,4 +27,4 @@ class BatchChunks {
   std::size_t count_;
 };
 
-}  // namespace convmixer
+}  // namespace convmixer::fused

@@ -1,0 +1,74 @@
+/// The weights of a dense convolution, the stem's or a pointwise one, and the products with them.
+#pragma once
+
+#include "plan/fused/refresh_tasks.hpp"
+#include "plan/fused/stage_context.hpp"
+#include "plan/fused/tiled_product.hpp"
+#include "plan/placed_memory.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+
+namespace convmixer::fused {
+
+/// As a matrix (outputs x inputs), packed anew at each step in the layout and type that products read.
+class DenseWeights {
+ public:
+  /// `inputs` of an output: of a pixel, or of a patch. `padded_inputs`: with zeros, if the operand has padding
+  /// channels. `backward_pixels`: those that the data gradient takes at a time; 0: there is none.
+  DenseWeights(const StageContext& context, const ConvolutionStage& stage, std::size_t inputs,
+               std::size_t padded_inputs, std::size_t backward_pixels);
+  DenseWeights(const DenseWeights&) = delete;  // placed memory is set through pointers to its members
+  DenseWeights& operator=(const DenseWeights&) = delete;
+
+  void add_memory(PlacedMemory& memory);
+  /// Once the memory is placed: `workers` in their order, and the tasks that read the parameters.
+  template <class Worker>
+  void prepare(std::deque<Worker>& workers, RefreshTasks& refresh) {
+    for (Worker& worker : workers) {
+      forward_workers_.emplace_back(context_.runtime, forward_, worker.scratchpad);
+      if (backward_) backward_workers_.emplace_back(context_.runtime, *backward_, worker.scratchpad);
+    }
+    add_refresh(refresh);
+  }
+
+  [[nodiscard]] std::size_t scratchpad_bytes() const;
+  [[nodiscard]] std::string implementation() const { return forward_.implementation(); }
+  /// How the operands' rows lie.
+  [[nodiscard]] kernels::RowLayout src_layout() const { return forward_.operand(); }
+  [[nodiscard]] kernels::RowLayout diff_dst_layout() const { return backward_->operand(); }
+  [[nodiscard]] std::size_t src_elements() const { return forward_.operand_elements(); }
+
+  /// W src + bias of a whole image: calls use(ProductTile) for its tiles.
+  template <class Worker, typename Operand, typename Use>
+  void forward(const Operand* src, Worker& worker, const Use& use) {
+    forward_workers_[worker.number].run(src, context_.geometry.pixels, packed_forward_, bias_, worker.tile, use);
+  }
+  /// W' diff_dst of some pixels, likewise.
+  template <class Worker, typename Operand, typename Use>
+  void backward(const Operand* diff_dst, std::size_t pixels, Worker& worker, const Use& use) {
+    backward_workers_[worker.number].run(diff_dst, pixels, packed_backward_, nullptr, worker.tile, use);
+  }
+
+ private:
+  void add_refresh(RefreshTasks& refresh);
+  void copy_with_padding() const;
+  void copy_bias() const;
+
+  const StageContext& context_;
+  const Convolution& convolution_;
+  std::size_t inputs_;
+  std::size_t padded_inputs_;
+  TiledProduct forward_;
+  std::optional<TiledProduct> backward_;
+  std::deque<TiledProduct::Worker> forward_workers_;   // by worker
+  std::deque<TiledProduct::Worker> backward_workers_;  // likewise
+  std::byte* packed_forward_ = nullptr;
+  std::byte* packed_backward_ = nullptr;
+  float* bias_ = nullptr;
+  float* padded_ = nullptr;  // weights with padding channels, where there are any
+};
+
+}  // namespace convmixer::fused

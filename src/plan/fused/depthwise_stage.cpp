@@ -1,0 +1,163 @@
+#include "plan/fused/depthwise_stage.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace convmixer::fused {
+
+using kernels::kChannelBlock;
+
+template <class Storage>
+DepthwiseStage<Storage>::DepthwiseStage(const StageContext& context, const StageChain& chain,
+                                        const ConvolutionStage& stage, MixerBlockState<Storage>& state)
+    : context_(context),
+      convolution_(stage.convolution),
+      geometry_{.height = chain.height,
+                .width = chain.width,
+                .kernel = static_cast<std::size_t>(convolution_.kernel),
+                .padding_begin = static_cast<std::size_t>(convolution_.padding_begin)},
+      state_(state) {}
+
+template <class Storage>
+void DepthwiseStage<Storage>::add_memory(PlacedMemory& memory) {
+  const StageGeometry& geometry = context_.geometry;
+  memory.add(filters_, geometry.channel_blocks * filter_words());
+  memory.add(bias_, geometry.padded_channels);
+  if (!context_.training) return;
+  memory.add(flipped_, geometry.channel_blocks * filter_words());
+  memory.add(gelu_derivative_, geometry.tensor_size(), context_.by_chunk());
+}
+
+template <class Storage>
+WorkerSizes DepthwiseStage<Storage>::worker_sizes() const {
+  return {.depthwise = kernels::DepthwiseScratch::floats(geometry_)};
+}
+
+template <class Storage>
+std::size_t DepthwiseStage<Storage>::depthwise_sums() const {
+  return context_.geometry.channel_blocks * kernels::depthwise_sums_size(geometry_.kernel);
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::prepare(RefreshTasks& tasks) {
+  tasks.packing.emplace_back([this] { refresh(); });
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::refresh() const {
+  const StageGeometry& geometry = context_.geometry;
+  const std::span<const float> weights = context_.parameters.value(convolution_.weight);
+  const std::size_t words = geometry.channel_blocks * filter_words();
+  kernels::pack_depthwise<Storage>(weights, geometry.channels, geometry_.kernel, false, {filters_, words});
+  if (context_.training) {
+    kernels::pack_depthwise<Storage>(weights, geometry.channels, geometry_.kernel, true, {flipped_, words});
+  }
+  std::copy_n(context_.parameters.value(convolution_.bias).data(), geometry.channels, bias_);
+  std::fill(bias_ + geometry.channels, bias_ + geometry.padded_channels, 0.0F);
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::infer(const Value* src, kernels::RowLayout dst, Worker<Storage>& worker) const {
+  const StageGeometry& geometry = context_.geometry;
+  for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
+    const std::size_t channel = channel_block * kChannelBlock;
+    kernels::depthwise_inference(
+        kernels::DepthwiseInference<Storage>{.geometry = geometry_,
+                                             .src = src + geometry.offset(0, channel_block),
+                                             .scale = state_.input.norm.scale() + channel,
+                                             .shift = state_.input.norm.shift() + channel,
+                                             .filters = filters_ + channel_block * filter_words(),
+                                             .bias = bias_ + channel,
+                                             .branch_scale = state_.depthwise.norm.scale() + channel,
+                                             .out_shift = state_.residual_shift + channel,
+                                             .dst = worker.src + channel_block * dst.block,
+                                             .stride = dst.row},
+        *worker.depthwise);
+  }
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worker) const {
+  const StageGeometry& geometry = context_.geometry;
+  chunk.clear_moments(geometry.padded_channels);
+  for (std::size_t image = chunk.begin; image < chunk.end; ++image) {
+    for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
+      const std::size_t channel = channel_block * kChannelBlock;
+      const std::size_t offset = geometry.offset(image, channel_block);
+      kernels::depthwise_forward(
+          kernels::DepthwiseForward<Storage>{.geometry = geometry_,
+                                             .src = state_.input.value + offset,
+                                             .scale = state_.input.norm.scale() + channel,
+                                             .shift = state_.input.norm.shift() + channel,
+                                             .filters = filters_ + channel_block * filter_words(),
+                                             .bias = bias_ + channel,
+                                             .value = state_.depthwise.value + offset,
+                                             .gelu_derivative = gelu_derivative_ + offset,
+                                             .moments = chunk.moments(image, channel)},
+          *worker.depthwise);
+    }
+  }
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Worker<Storage>& worker) const {
+  const StageGeometry& geometry = context_.geometry;
+  const std::size_t sums = kernels::depthwise_sums_size(geometry_.kernel);
+  chunk.clear_gradient_sums(geometry.padded_channels);
+  std::fill_n(chunk.depthwise, geometry.channel_blocks * sums, 0.0);
+  for (std::size_t image = chunk.begin; image < chunk.end; ++image) {
+    for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
+      const std::size_t channel = channel_block * kChannelBlock;
+      const std::size_t offset = geometry.offset(image, channel_block);
+      kernels::depthwise_backward(
+          kernels::DepthwiseBackward<Storage>{.geometry = geometry_,
+                                              .gradient = gradient + offset,
+                                              .value = state_.depthwise.value + offset,
+                                              .gelu_derivative = gelu_derivative_ + offset,
+                                              .a = state_.depthwise.norm.a() + channel,
+                                              .b = state_.depthwise.norm.b() + channel,
+                                              .c = state_.depthwise.norm.c() + channel,
+                                              .filters = flipped_ + channel_block * filter_words(),
+                                              .src = state_.input.value + offset,
+                                              .src_scale = state_.input.norm.scale() + channel,
+                                              .src_shift = state_.input.norm.shift() + channel,
+                                              .src_mean = state_.input.norm.mean() + channel,
+                                              .sums = chunk.depthwise + channel_block * sums,
+                                              .first = chunk.gradient_sum + channel,
+                                              .second = chunk.weighted_sum + channel},
+          *worker.depthwise);
+    }
+  }
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics) {
+  state_.depthwise.norm.finish_forward(channel_block, sums.moments(), update_statistics);
+  state_.set_residual_shift(channel_block);
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::reduce_backward(std::size_t channel_block, const ChunkSums& sums) {
+  const std::size_t channel = channel_block * kChannelBlock;
+  const std::size_t channels = std::min(kChannelBlock, context_.geometry.channels - channel);
+  const std::size_t taps = geometry_.kernel * geometry_.kernel;
+  const std::size_t size = kernels::depthwise_sums_size(geometry_.kernel);
+  double* const total = sums.chunk(0).depthwise + channel_block * size;  // in the place of the first chunk's
+  kernels::chunk_total(total, sums.count(), sums.depthwise_stride(), size, total);
+  kernels::unpack_depthwise_gradient(
+      {total, size}, 1, channels, geometry_.kernel,
+      context_.parameters.gradient(convolution_.weight).subspan(channel * taps, channels * taps),
+      context_.parameters.gradient(convolution_.bias).subspan(channel, channels));
+  state_.input.norm.finish_backward(channel_block, sums.gradient_sums());
+}
+
+template <class Storage>
+std::vector<ParameterId> DepthwiseStage<Storage>::gradients() const {
+  const Norm& norm = state_.input.norm;
+  return {convolution_.weight, convolution_.bias, norm.scale_parameter(), norm.shift_parameter()};
+}
+
+template class DepthwiseStage<kernels::F32Storage>;
+template class DepthwiseStage<kernels::Bf16Storage>;
+
+}  // namespace convmixer::fused

@@ -1,0 +1,67 @@
+/// The first stage of a mixer block: depthwise convolution and GELU.
+#pragma once
+
+#include "kernels/fused/depthwise_stage.hpp"
+#include "plan/fused/chunk_sums.hpp"
+#include "plan/fused/mixer_block_state.hpp"
+#include "plan/fused/refresh_tasks.hpp"
+#include "plan/fused/stage_context.hpp"
+#include "plan/fused/worker.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <vector>
+
+namespace convmixer::fused {
+
+/// With x = norm(g), the block's normalised input:
+///     forward    u = depthwise(x) + bias; h = gelu(u)
+///     backward   du = norm'(dy) gelu'(u); dW += du x; dx = dy + depthwise'(du)
+/// where dy is the gradient of norm(h), and of the residual, which is the same: norm(h) + x goes on.
+template <class Storage>
+class DepthwiseStage {
+  using Operand = typename Storage::Operand;
+  using Value = typename Storage::Value;
+
+ public:
+  DepthwiseStage(const StageContext& context, const StageChain& chain, const ConvolutionStage& stage,
+                 MixerBlockState<Storage>& state);
+  DepthwiseStage(const DepthwiseStage&) = delete;  // placed memory is set through pointers to its members
+  DepthwiseStage& operator=(const DepthwiseStage&) = delete;
+
+  void add_memory(PlacedMemory& memory);
+  [[nodiscard]] WorkerSizes worker_sizes() const;
+  void prepare(RefreshTasks& refresh);
+  /// Doubles of a chunk's sums in backward.
+  [[nodiscard]] std::size_t depthwise_sums() const;
+
+  void forward(const Chunk& chunk, Worker<Storage>& worker) const;
+  /// `gradient`: dy, and then dx in its place.
+  void backward(Operand* gradient, const Chunk& chunk, Worker<Storage>& worker) const;
+  /// One image from g, (channel block, pixel, 32 channels), to norm(h) + x in worker.src, whose rows lie as `dst` says.
+  void infer(const Value* src, kernels::RowLayout dst, Worker<Storage>& worker) const;
+
+  /// Once the chunks have met: the norm of h, by channel block.
+  void reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics);
+  /// The gradients of filters and biases, and the norm of g, in tasks.
+  [[nodiscard]] std::size_t reduce_tasks() const { return context_.geometry.channel_blocks; }
+  void reduce_backward(std::size_t channel_block, const ChunkSums& sums);
+  /// What then is final.
+  [[nodiscard]] std::vector<ParameterId> gradients() const;
+
+ private:
+  void refresh() const;
+  /// Words of a channel block's filters.
+  [[nodiscard]] std::size_t filter_words() const { return kernels::packed_depthwise_size<Storage>(geometry_.kernel); }
+
+  const StageContext& context_;
+  const Convolution& convolution_;
+  kernels::DepthwiseGeometry geometry_;
+  MixerBlockState<Storage>& state_;
+  float* filters_ = nullptr;  // see kernels::pack_depthwise
+  float* flipped_ = nullptr;  // likewise; training only
+  float* bias_ = nullptr;
+  typename Storage::GeluDerivative* gelu_derivative_ = nullptr;  // training only
+};
+
+}  // namespace convmixer::fused

@@ -1,0 +1,94 @@
+#include "plan/fused/norm.hpp"
+
+#include "kernels/fused/stage_storage.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <span>
+
+namespace convmixer::fused {
+
+using kernels::kChannelBlock;
+
+Norm::Norm(const ConvolutionStage& stage, Parameters& parameters)
+    : norm_(stage.norm),
+      parameters_(parameters),
+      channels_(stage.out_channels),
+      padded_(kernels::padded_channels(stage.out_channels)) {}
+
+void Norm::add_memory(PlacedMemory& memory) {
+  for (float** const vector : {&mean_, &scale_, &shift_, &b_, &c_}) memory.add(*vector, padded_);
+  memory.add(inverse_deviation_, padded_);
+}
+
+void Norm::set_coefficients(std::size_t channel, double mean, double variance) {
+  const double inverse = 1.0 / std::sqrt(variance + static_cast<double>(norm_.epsilon));
+  const bool padding = channel >= channels_;
+  const double gamma = padding ? 0.0 : static_cast<double>(parameters_.value(norm_.scale)[channel]);
+  const double beta = padding ? 0.0 : static_cast<double>(parameters_.value(norm_.shift)[channel]);
+  mean_[channel] = static_cast<float>(mean);
+  inverse_deviation_[channel] = inverse;
+  scale_[channel] = static_cast<float>(gamma * inverse);
+  shift_[channel] = static_cast<float>(beta - gamma * inverse * mean);
+}
+
+void Norm::finish_forward(std::size_t channel_block, const kernels::ChunkMomentSums& moments, bool update) {
+  const std::size_t first = channel_block * kChannelBlock;
+  const auto values =
+      static_cast<double>(std::accumulate(moments.values, moments.values + moments.chunks, std::size_t{0}));
+  std::array<double, kChannelBlock> mean;
+  std::array<double, kChannelBlock> square;
+  kernels::ChunkMomentSums of_block = moments;
+  of_block.origin += first;
+  of_block.sum += first;
+  of_block.square += first;
+  kernels::chunk_moments(of_block, kChannelBlock, mean.data(), square.data());
+  for (std::size_t c = 0; c < kChannelBlock; ++c) {
+    set_coefficients(first + c, mean[c], std::max(0.0, square[c] / values));
+    if (update && first + c < channels_) move_statistics(first + c, square[c], values);
+  }
+}
+
+/// By the batch's mean, in mean_, and its sum of squared distances from it.
+void Norm::move_statistics(std::size_t channel, double square, double values) {
+  float& running_mean = parameters_.statistic(norm_.running_mean)[channel];
+  float& running_var = parameters_.statistic(norm_.running_var)[channel];
+  const auto unbiased = static_cast<float>(std::max(0.0, square) / (values - 1.0));
+  running_mean = (1.0F - norm_.momentum) * running_mean + norm_.momentum * mean_[channel];
+  running_var = (1.0F - norm_.momentum) * running_var + norm_.momentum * unbiased;
+}
+
+void Norm::use_running_statistics() {
+  const std::span<const float> mean = parameters_.statistic(norm_.running_mean);
+  const std::span<const float> variance = parameters_.statistic(norm_.running_var);
+  for (std::size_t c = 0; c < padded_; ++c) {
+    const bool padding = c >= channels_;
+    set_coefficients(c, padding ? 0.0 : static_cast<double>(mean[c]), padding ? 1.0 : static_cast<double>(variance[c]));
+  }
+}
+
+void Norm::finish_backward(std::size_t channel_block, const ChunkGradientSums& sums) {
+  const std::size_t first = channel_block * kChannelBlock;
+  const auto n = static_cast<double>(sums.values);
+  const std::span<float> diff_scale = parameters_.gradient(norm_.scale);
+  const std::span<float> diff_shift = parameters_.gradient(norm_.shift);
+  std::array<double, kChannelBlock> gradient;
+  std::array<double, kChannelBlock> weighted;
+  kernels::chunk_total(sums.gradient_sum + first, sums.chunks, sums.stride, kChannelBlock, gradient.data());
+  kernels::chunk_total(sums.weighted_sum + first, sums.chunks, sums.stride, kChannelBlock, weighted.data());
+  for (std::size_t i = 0; i < kChannelBlock; ++i) {
+    const std::size_t channel = first + i;
+    const double inverse = inverse_deviation_[channel];
+    const auto scale = static_cast<double>(scale_[channel]);
+    const double b = -scale * inverse * inverse * weighted[i] / n;
+    b_[channel] = static_cast<float>(b);
+    c_[channel] = static_cast<float>(-scale * gradient[i] / n - b * static_cast<double>(mean_[channel]));
+    if (channel >= channels_) continue;
+    diff_scale[channel] = static_cast<float>(weighted[i] * inverse);
+    diff_shift[channel] = static_cast<float>(gradient[i]);
+  }
+}
+
+}  // namespace convmixer::fused

@@ -1,0 +1,56 @@
+/// A batch norm within fused stages: from sums over the chunks of a batch to the coefficients of its channels.
+#pragma once
+
+#include "convmixer/graph/parameters.hpp"
+#include "kernels/fused/chunk_sums.hpp"
+#include "plan/fused/chunk_sums.hpp"
+#include "plan/fused/stage_chain.hpp"
+#include "plan/placed_memory.hpp"
+
+#include <cstddef>
+
+namespace convmixer::fused {
+
+/// Its statistics and coefficients, see kernels/fused/norm_stage.hpp for the formulas; vectors of padded channels.
+class Norm {
+ public:
+  Norm(const ConvolutionStage& stage, Parameters& parameters);
+  Norm(const Norm&) = delete;  // placed memory is set through pointers to its members
+  Norm& operator=(const Norm&) = delete;
+
+  void add_memory(PlacedMemory& memory);
+
+  /// Statistics of a channel block from those of the batch's chunks; with `update`, moves the running statistics.
+  void finish_forward(std::size_t channel_block, const kernels::ChunkMomentSums& moments, bool update);
+  /// Coefficients from the running statistics.
+  void use_running_statistics();
+  /// Gradients of scale and shift of a channel block, and the coefficients of its input's gradient.
+  void finish_backward(std::size_t channel_block, const ChunkGradientSums& sums);
+
+  [[nodiscard]] const float* mean() const { return mean_; }
+  [[nodiscard]] const float* scale() const { return scale_; }
+  [[nodiscard]] const float* shift() const { return shift_; }
+  [[nodiscard]] const float* a() const { return scale_; }
+  [[nodiscard]] const float* b() const { return b_; }
+  [[nodiscard]] const float* c() const { return c_; }
+
+  [[nodiscard]] ParameterId scale_parameter() const { return norm_.scale; }
+  [[nodiscard]] ParameterId shift_parameter() const { return norm_.shift; }
+
+ private:
+  void set_coefficients(std::size_t channel, double mean, double variance);
+  void move_statistics(std::size_t channel, double square, double values);
+
+  BatchNorm norm_;
+  Parameters& parameters_;
+  std::size_t channels_;
+  std::size_t padded_;
+  float* mean_ = nullptr;
+  float* scale_ = nullptr;
+  float* shift_ = nullptr;
+  float* b_ = nullptr;
+  float* c_ = nullptr;
+  double* inverse_deviation_ = nullptr;
+};
+
+}  // namespace convmixer::fused

@@ -1,0 +1,48 @@
+/// What all stages of a fused plan share.
+#pragma once
+
+#include "convmixer/core/thread_pool.hpp"
+#include "convmixer/graph/parameters.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "kernels/fused/stage_storage.hpp"
+#include "kernels/onednn/onednn.hpp"
+#include "plan/fused/batch_chunks.hpp"
+#include "plan/fused/product_choice.hpp"
+#include "plan/fused/stage_geometry.hpp"
+#include "plan/placed_memory.hpp"
+
+#include <type_traits>
+
+namespace convmixer::fused {
+
+/// What a precision's products multiply.
+template <class Storage>
+inline constexpr kernels::ElementType kElementType =
+    std::is_same_v<Storage, kernels::F32Storage> ? kernels::ElementType::f32 : kernels::ElementType::bf16;
+
+struct StageContext {
+  StageContext(const StageChain& chain, Parameters& values, Engine& engine, const PlanOptions& options,
+               kernels::ElementType element_type)
+      : parameters(values),
+        pool(engine.pool()),
+        runtime(engine.runtime()),
+        geometry(chain, static_cast<std::size_t>(options.batch_size)),
+        chunks(geometry.batch),
+        type(element_type),
+        products(choose_products(runtime, type, options.products)),
+        training(options.mode == PlanMode::training) {}
+
+  Parameters& parameters;
+  ThreadPool& pool;
+  kernels::Runtime& runtime;
+  StageGeometry geometry;
+  BatchChunks chunks;
+  kernels::ElementType type;
+  ProductKernels products;  ///< hand_written or onednn
+  bool training;            ///< stages keep what backward needs
+
+  /// Of an array that is cut evenly among the chunks.
+  [[nodiscard]] ArrayUser by_chunk() const { return ArrayUser::tasks(chunks.count()); }
+};
+
+}  // namespace convmixer::fused

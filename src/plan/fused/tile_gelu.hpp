@@ -1,0 +1,36 @@
+/// The GELU after a product, tile by tile while these are in the cache.
+#pragma once
+
+#include "kernels/fused/norm_stage.hpp"
+#include "plan/fused/tiled_product.hpp"
+
+#include <cstddef>
+
+namespace convmixer::fused {
+
+/// An image of an activation, at its first channel block and pixel, and the moments of its first channel.
+template <class Storage>
+struct TileGelu {
+  typename Storage::Value* value;
+  typename Storage::GeluDerivative* gelu_derivative;  ///< null: neither derivatives nor moments (inference)
+  kernels::MomentSums moments;                        ///< `begins`: with this image
+  std::size_t pixels;                                 ///< of an image
+
+  void operator()(const ProductTile& tile) const {
+    for (std::size_t column = 0; column < tile.columns; column += kernels::kChannelBlock) {
+      const std::size_t channel = tile.first_column + column;
+      const std::size_t offset = channel * pixels + tile.first_row * kernels::kChannelBlock;
+      kernels::gelu_forward(kernels::GeluForward<Storage>{
+          .src = tile.values + column,
+          .stride = tile.stride,
+          .rows = tile.rows,
+          .groups = 2,
+          .value = value + offset,
+          .gelu_derivative = gelu_derivative == nullptr ? nullptr : gelu_derivative + offset,
+          .moments = {moments.origin + channel, moments.sum + channel, moments.square + channel,
+                      moments.begins && tile.first_row == 0}});
+    }
+  }
+};
+
+}  // namespace convmixer::fused
