@@ -1,7 +1,6 @@
 // The optimiser's update of all parameters of the network, in its tasks on all threads.
-#include "convmixer/optim/optimizer.hpp"
-
 #include "convmixer/core/error.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "operation.hpp"
 #include "stage_batch.hpp"
 

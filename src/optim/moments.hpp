@@ -1,4 +1,4 @@
-/// Optimiser state: one f32 tensor per parameter.
+/// Optimiser state: an f32 tensor for each of some parameters.
 #pragma once
 
 #include "convmixer/core/aligned_buffer.hpp"
@@ -12,15 +12,14 @@
 
 namespace convmixer {
 
-/// A running moment of every parameter's gradient, zero at first; in memory that its first update is the first to
+/// A running moment of some parameters' gradients, zero at first; in memory that its first update is the first to
 /// touch.
 class Moments {
  public:
-  /// No tensors.
-  Moments() = default;
-  /// One per parameter of the graph.
-  explicit Moments(const Graph& graph);
+  /// A tensor for each parameter of the graph that is among `ids`.
+  Moments(const Graph& graph, std::span<const ParameterId> ids);
 
+  /// Of one of `ids`.
   [[nodiscard]] std::span<float> of(ParameterId id) noexcept {
     const auto& [offset, count] = tensors_[static_cast<std::size_t>(id)];
     return values_.as<float>().subspan(offset, count);
@@ -32,10 +31,10 @@ class Moments {
  private:
   /// In floats; each begins on a cache line of its own.
   struct Tensor {
-    std::size_t offset;
-    std::size_t count;
+    std::size_t offset = 0;
+    std::size_t count = 0;
   };
-  std::vector<Tensor> tensors_;  // by parameter
+  std::vector<Tensor> tensors_;  // by parameter; without values for those that aren't among `ids`
   AlignedBuffer values_;
 };
 

@@ -3,100 +3,82 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/trace.hpp"
 #include "kernels/optimizer_update.hpp"
-#include "optim/adam.hpp"
-#include "optim/sgd.hpp"
-#include "optim/update_parts.hpp"
 
-#include <cassert>
+#include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <numeric>
-#include <string_view>
+#include <utility>
 
 namespace convmixer {
 
-namespace {
-
-bool is_decayed_always(ParameterRole role) { return role == ParameterRole::weight; }
-
-void require_at_least_zero(std::string_view name, float value) {
-  if (!(value >= 0.0F) || !std::isfinite(value)) fail_usage("{} = {}: expected a number of at least 0", name, value);
-}
-
-void require_fraction(std::string_view name, float value) {
-  if (!(value >= 0.0F && value < 1.0F)) fail_usage("{} = {}: expected a number from 0 to below 1", name, value);
-}
-
-void validate(const OptimizerOptions& options) {
-  require_at_least_zero("weight decay", options.weight_decay);
-  require_at_least_zero("gradient clipping norm", options.clip_norm);
-  if (options.kind == OptimizerKind::sgd) {
-    require_fraction("momentum", options.momentum);
-    if (options.nesterov && options.momentum == 0.0F) {
-      fail_usage("nesterov: needs a momentum above 0, found momentum = 0");
-    }
-    return;
+Optimizer::Optimizer(Parameters& parameters, std::vector<ParameterId> ids, float clip_norm)
+    : parameters_(&parameters), ids_(std::move(ids)), clip_norm_(clip_norm) {
+  if (!(clip_norm >= 0.0F) || !std::isfinite(clip_norm)) {
+    fail_usage("gradient clipping norm = {}: expected a number of at least 0", clip_norm);
   }
-  require_fraction("beta1", options.beta1);
-  require_fraction("beta2", options.beta2);
-  if (!(options.epsilon > 0.0F) || !std::isfinite(options.epsilon)) {
-    fail_usage("epsilon = {}: expected a number above 0", options.epsilon);
+  const auto count = static_cast<ParameterId>(parameters.graph().parameters().size());
+  std::ranges::sort(ids_);
+  for (const ParameterId id : ids_) {
+    if (id < 0 || id >= count) fail_usage("optimiser: parameter {}: the network has only {}", id, count);
+  }
+  if (const auto twice = std::ranges::adjacent_find(ids_); twice != ids_.end()) {
+    fail_usage("optimiser: parameter {} is listed twice", *twice);
   }
 }
-
-}  // namespace
-
-Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool)
-    : parameters_(parameters),
-      options_(options),
-      pool_(pool),
-      parts_(std::make_unique<UpdateParts>(parameters.graph())),
-      sums_(parts_->tasks()) {}
 
 Optimizer::~Optimizer() = default;
 
-/// The sum of body(part) over all parts, task by task in their order.
-template <typename Body>
-double Optimizer::sum_over_parts(const Body& body) {
-  static const TraceName kPart("optimiser part", "optimiser");
-  pool_.for_each_task(static_cast<std::int64_t>(parts_->tasks()), [&](std::int64_t task, int /*worker*/) {
-    const TraceScope scope(kPart, task);
-    double sum = 0.0;
-    for (const UpdatePart& part : parts_->of_task(static_cast<std::size_t>(task))) sum += body(part);
-    sums_[static_cast<std::size_t>(task)] = sum;
-  });
-  return std::accumulate(sums_.begin(), sums_.end(), 0.0);
-}
-
 double Optimizer::step(float learning_rate) {
-  assert(learning_rate >= 0.0F);
+  if (!(learning_rate >= 0.0F) || !std::isfinite(learning_rate)) {
+    fail_usage("learning rate = {}: expected a finite number of at least 0", learning_rate);
+  }
   static const TraceName kOptimiser("optimiser");
   const TraceScope scope(kOptimiser);
-  ++steps_;
-  const bool clips = options_.clip_norm > 0.0F;
-  float gradient_scale = 1.0F;
+  OptimizerStep step{.learning_rate = learning_rate, .gradient_scale = 1.0F, .number = steps_ + 1};
   double norm = 0.0;
-  if (clips) {
-    norm = std::sqrt(sum_over_parts([this](const UpdatePart& part) {
-      return kernels::sum_of_squares(parameters_.gradient(part.id).data() + part.begin, part.count);
-    }));
-    const double scale = static_cast<double>(options_.clip_norm) / (norm + 1e-6);
+  if (clip_norm_ > 0.0F) {
+    norm = std::sqrt(gradient_squares());
+    const double scale = static_cast<double>(clip_norm_) / (norm + 1e-6);
     // Written so that a norm that is not a number goes on to the weights, as in PyTorch, rather than vanish here.
-    gradient_scale = scale > 1.0 ? 1.0F : static_cast<float>(scale);
+    step.gradient_scale = scale > 1.0 ? 1.0F : static_cast<float>(scale);
   }
-  begin_update(learning_rate, gradient_scale);
-  const double squares = sum_over_parts([this](const UpdatePart& part) {
-    const ParameterRole role = parameters_.graph().parameters()[static_cast<std::size_t>(part.id)].role;
-    const bool decayed = options_.decay_norm_and_bias || is_decayed_always(role);
-    return update(part, decayed ? options_.weight_decay : 0.0F);
-  });
-  return clips ? norm : std::sqrt(squares);
+  const double squares = update(step);
+  steps_ = step.number;
+  return clip_norm_ > 0.0F ? norm : std::sqrt(squares);
 }
 
-std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool) {
-  validate(options);
-  if (options.kind == OptimizerKind::sgd) return std::make_unique<Sgd>(parameters, options, pool);
-  return std::make_unique<Adam>(parameters, options, pool);
+void Optimizer::set_steps(std::int64_t steps) {
+  if (steps < 0) fail_usage("optimiser: {} updates made, expected at least 0", steps);
+  steps_ = steps;
+}
+
+StateSize Optimizer::state_size() {
+  StateSize size;
+  for (const OptimizerState& tensor : state()) {
+    ++size.tensors;
+    size.bytes += tensor.values.size_bytes();
+  }
+  return size;
+}
+
+double Optimizer::gradient_squares() {
+  double sum = 0.0;
+  for (const ParameterId id : ids_) {
+    const std::span<const float> gradient = parameters_->gradient(id);
+    sum += kernels::sum_of_squares(gradient.data(), gradient.size());
+  }
+  return sum;
+}
+
+std::vector<ParameterId> select_parameters(const Graph& graph, const std::function<bool(const Parameter&)>& wanted) {
+  std::vector<ParameterId> ids;
+  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
+    if (wanted(graph.parameters()[id])) ids.push_back(static_cast<ParameterId>(id));
+  }
+  return ids;
+}
+
+std::vector<ParameterId> all_parameters(const Graph& graph) {
+  return select_parameters(graph, [](const Parameter&) { return true; });
 }
 
 }  // namespace convmixer

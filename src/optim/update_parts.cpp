@@ -4,17 +4,17 @@
 
 namespace convmixer {
 
-UpdateParts::UpdateParts(const Graph& graph) {
+UpdateParts::UpdateParts(const Graph& graph, std::span<const ParameterId> ids) {
   std::size_t in_task = 0;
   const auto end_task = [&] {
     if (in_task > 0) ends_.push_back(parts_.size());
     in_task = 0;
   };
-  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
-    const auto count = static_cast<std::size_t>(graph.parameters()[id].shape.count());
+  for (const ParameterId id : ids) {
+    const auto count = static_cast<std::size_t>(graph.parameters()[static_cast<std::size_t>(id)].shape.count());
     for (std::size_t begin = 0; begin < count; begin += kValues) {
       const std::size_t values = std::min(kValues, count - begin);
-      parts_.push_back({static_cast<ParameterId>(id), begin, values});
+      parts_.push_back({id, begin, values});
       in_task += values;
       if (in_task >= kValues) end_task();
     }

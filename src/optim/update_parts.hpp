@@ -16,15 +16,15 @@ struct UpdatePart {
   std::size_t count;
 };
 
-/// All parameters in parts, and the parts in tasks of about equal work: several small parameters, or a part of a large
-/// one. The cut depends on the graph alone, so that sums over tasks in their order are the same for any number of
-/// threads.
+/// Some parameters in parts, in their order, and the parts in tasks of about equal work: several small parameters, or a
+/// part of a large one. The cut depends on the parameters' sizes alone, so that sums over tasks in their order are the
+/// same for any number of threads.
 class UpdateParts {
  public:
   /// Of a part at most, and of a task at least (but the last): with Adam's four tensors, 256 KiB.
   static constexpr std::size_t kValues = 16384;
 
-  explicit UpdateParts(const Graph& graph);
+  UpdateParts(const Graph& graph, std::span<const ParameterId> ids);
 
   [[nodiscard]] std::size_t tasks() const noexcept { return ends_.size(); }
   [[nodiscard]] std::span<const UpdatePart> of_task(std::size_t task) const noexcept;

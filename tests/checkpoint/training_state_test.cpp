@@ -2,6 +2,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/io/safetensors.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "support/error_of.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"

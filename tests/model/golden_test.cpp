@@ -1,7 +1,7 @@
 // The whole network against PyTorch: every convmixer_*.safetensors in the golden folder.
 #include "convmixer/core/precision.hpp"
 #include "convmixer/model/network.hpp"
-#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "support/golden_case.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"

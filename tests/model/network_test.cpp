@@ -2,7 +2,7 @@
 
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
-#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "support/error_of.hpp"
 #include "support/test_engine.hpp"
 

@@ -1,8 +1,8 @@
-#include "convmixer/optim/optimizer.hpp"
-
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "optim/pytorch_expected.hpp"
+#include "support/error_of.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,6 +16,8 @@
 
 namespace convmixer {
 namespace {
+
+using testing_support::error_of;
 
 ThreadPool& test_pool() {
   static ThreadPool pool(2);
@@ -284,6 +286,41 @@ TEST(Optimizer, NamesItsStateAfterTheParameters) {
               testing::AllOf(SizeIs(12), Contains("exp_avg.stem.0.weight"), Contains("exp_avg_sq.head.bias")));
   EXPECT_THAT(names(sgd(0.9F, false, 0.0F)), testing::AllOf(SizeIs(6), Contains("momentum_buffer.stem.2.weight")));
   EXPECT_THAT(names(sgd(0.0F, false, 0.0F)), IsEmpty());
+}
+
+TEST(Optimizer, RefusesALearningRateThatIsNegativeOrNotFinite) {
+  const Graph graph = tiny_graph();
+  Parameters parameters(graph);
+  for_each_value(parameters, [](int i, float& value, float&) { value = start_value(i); });
+  set_gradients(parameters, 0);
+  const auto optimizer = make_optimizer(parameters, adam(OptimizerKind::adamw, 0.5F), test_pool());
+  const std::vector<float> before = all_values(parameters);
+  const auto message = [&](float rate) { return std::string(error_of([&] { optimizer->step(rate); }).what()); };
+  EXPECT_EQ(message(std::numeric_limits<float>::quiet_NaN()),
+            "learning rate = nan: expected a finite number of at least 0");
+  EXPECT_EQ(message(std::numeric_limits<float>::infinity()),
+            "learning rate = inf: expected a finite number of at least 0");
+  EXPECT_EQ(message(-0.5F), "learning rate = -0.5: expected a finite number of at least 0");
+  EXPECT_EQ(all_values(parameters), before);
+  EXPECT_EQ(optimizer->steps(), 0);
+}
+
+TEST(Optimizer, RefusesANegativeNumberOfSteps) {
+  const Graph graph = tiny_graph();
+  Parameters parameters(graph);
+  const auto optimizer = make_optimizer(parameters, {}, test_pool());
+  EXPECT_STREQ(error_of([&] { optimizer->set_steps(-1); }).what(), "optimiser: -1 updates made, expected at least 0");
+}
+
+TEST(Optimizer, SaysHowMuchStateItHas) {
+  const Graph graph = tiny_graph();
+  Parameters parameters(graph);
+  const auto bytes = [&](const OptimizerOptions& options) {
+    return make_optimizer(parameters, options, test_pool())->state_size().bytes;
+  };
+  EXPECT_EQ(bytes(adam(OptimizerKind::adamw, 0.0F)), 2U * 23U * sizeof(float));
+  EXPECT_EQ(bytes(sgd(0.9F, false, 0.0F)), 23U * sizeof(float));
+  EXPECT_EQ(bytes(sgd(0.0F, false, 0.0F)), 0U);
 }
 
 TEST(Optimizer, RefusesOptionsOutOfRange) {

@@ -1,5 +1,7 @@
 #include "optim/update_parts.hpp"
 
+#include "convmixer/optim/optimizer.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -19,7 +21,7 @@ Graph graph_of(const std::vector<int>& channels) {
 
 TEST(UpdateParts, CoverEveryValueOnceInTheirOrder) {
   const Graph graph = graph_of({3, 200, 500, 7, 5000, 1});
-  const UpdateParts parts(graph);
+  const UpdateParts parts(graph, all_parameters(graph));
   ParameterId id = 0;
   std::size_t next = 0;
   for (std::size_t task = 0; task < parts.tasks(); ++task) {
@@ -39,7 +41,8 @@ TEST(UpdateParts, CoverEveryValueOnceInTheirOrder) {
 }
 
 TEST(UpdateParts, MakeTasksOfAboutEqualWork) {
-  const UpdateParts parts(graph_of({3, 200, 500, 7, 5000, 1}));
+  const Graph graph = graph_of({3, 200, 500, 7, 5000, 1});
+  const UpdateParts parts(graph, all_parameters(graph));
   ASSERT_GT(parts.tasks(), 5U);
   for (std::size_t task = 0; task < parts.tasks(); ++task) {
     std::size_t values = 0;
@@ -50,7 +53,8 @@ TEST(UpdateParts, MakeTasksOfAboutEqualWork) {
 }
 
 TEST(UpdateParts, OfASmallNetworkAreOneTask) {
-  const UpdateParts parts(graph_of({3, 5}));
+  const Graph graph = graph_of({3, 5});
+  const UpdateParts parts(graph, all_parameters(graph));
   ASSERT_EQ(parts.tasks(), 1U);
   EXPECT_EQ(parts.of_task(0).size(), 4U);
 }

@@ -3,7 +3,7 @@
 #include "convmixer/core/trace.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/model/network.hpp"
-#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "support/counted_allocations.hpp"
 #include "support/test_engine.hpp"
 

@@ -4,7 +4,7 @@
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "convmixer/model/convmixer.hpp"
-#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 
 #include <cstdint>
 #include <filesystem>

@@ -1,89 +1,96 @@
-/// Optimisers: AdamW, Adam and SGD as PyTorch defines them.
+/// What every optimiser is. Those of the library come from make_optimizer.hpp; others derive from Optimizer.
 #pragma once
 
 #include "convmixer/core/shape.hpp"
-#include "convmixer/core/thread_pool.hpp"
 #include "convmixer/graph/parameters.hpp"
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace convmixer {
 
-enum class OptimizerKind { adamw, adam, sgd };
-
-struct OptimizerOptions {
-  OptimizerKind kind = OptimizerKind::adamw;
-  float weight_decay = 0.0F;        ///< adamw: decoupled; adam and sgd: L2, added to the gradient
-  float beta1 = 0.9F;               ///< adam, adamw
-  float beta2 = 0.999F;             ///< adam, adamw
-  float epsilon = 1e-8F;            ///< adam, adamw
-  float momentum = 0.9F;            ///< sgd
-  bool nesterov = false;            ///< sgd
-  bool decay_norm_and_bias = true;  ///< false: no decay for biases, norm scales and shifts (timm's habit)
-  float clip_norm = 0.0F;           ///< > 0: gradients are scaled so that their joint 2-norm is at most this
-};
-
-/// One named tensor of optimiser state ("exp_avg.stem.0.weight"), f32, shaped as its parameter.
+/// One named tensor of optimiser state ("exp_avg.stem.0.weight"), f32.
 struct OptimizerState {
-  std::string name;
+  std::string name;  ///< unlike all others of the optimiser: files are read by it
   Shape shape;
-  std::span<float> values;
+  std::span<float> values;  ///< shape.count() numbers
 };
 
-struct UpdatePart;
-class UpdateParts;
+/// How much state an optimiser keeps.
+struct StateSize {
+  std::size_t tensors = 0;
+  std::size_t bytes = 0;
+};
 
-/// Updates every parameter of a network from its gradient, in tasks on a pool's threads; results are the same for any
-/// number of them.
+/// What holds for all parameters in one update.
+struct OptimizerStep {
+  float learning_rate = 0.0F;   ///< finite, at least 0
+  float gradient_scale = 1.0F;  ///< what every gradient counts times: below 1 where clipping holds
+  std::int64_t number = 1;      ///< of the update, counted from 1 (Adam's bias correction)
+};
+
+/// Updates some or all parameters of a network from their gradients. Used from one thread at a time.
+///
+/// To write one, derive from it, implement update() and list the tensors that are to survive a restart in state();
+/// tests/optim/custom_optimizer_test.cpp is an example.
 class Optimizer {
  public:
   virtual ~Optimizer();
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update at this learning rate (>= 0), in one pass over all values; with clipping, after one over the gradients.
-  /// Returns the gradients' joint 2-norm before clipping, summed in double in a fixed order. The gradients themselves
-  /// are left as they are. Clipping as torch.nn.utils.clip_grad_norm_: every gradient times
-  /// min(1, clip_norm / (norm + 1e-6)).
+  /// One update at this learning rate. Returns the joint 2-norm of its parameters' gradients before clipping, which is
+  /// torch.nn.utils.clip_grad_norm_'s: every gradient times min(1, clip_norm / (norm + 1e-6)). The gradients themselves
+  /// are left as they are. Throws Error (usage), with nothing changed, for a rate that is negative or not finite.
   double step(float learning_rate);
 
-  /// Updates made so far; part of the state (Adam's bias correction).
+  /// Updates made so far; part of the state.
   [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
-  void set_steps(std::int64_t steps) noexcept { steps_ = steps; }
+  /// Throws Error (usage) for a negative number.
+  void set_steps(std::int64_t steps);
 
-  /// Every state tensor, in a fixed order; writing to the spans restores the state.
+  /// Every state tensor, in a fixed order; writing to the spans restores the state. None for an optimiser without.
   [[nodiscard]] virtual std::vector<OptimizerState> state() = 0;
+  /// The sizes of what state() lists.
+  [[nodiscard]] StateSize state_size();
+
+  /// The parameters that it updates, in ascending order.
+  [[nodiscard]] std::span<const ParameterId> parameter_ids() const noexcept { return ids_; }
+  /// The joint 2-norm that gradients are scaled down to; 0: any.
+  [[nodiscard]] float clip_norm() const noexcept { return clip_norm_; }
+
+  // What step() is made of, and optimisers that are made of others call.
+
+  /// Updates every parameter of parameter_ids(). Returns the sum of the squares of their gradients, unscaled, in
+  /// double, as gradient_squares() gives it: an optimiser that reads its gradients once has it from the same pass, any
+  /// other ends with `return gradient_squares();`.
+  virtual double update(const OptimizerStep& step) = 0;
+  /// The sum of the squares of its parameters' gradients, in double, in the parameters' order.
+  [[nodiscard]] virtual double gradient_squares();
 
  protected:
-  Optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool);
+  /// `parameters` must outlive the optimiser. Throws Error (usage) for an id that the network doesn't have or that is
+  /// there twice, and for a clip_norm that is negative or not finite.
+  Optimizer(Parameters& parameters, std::vector<ParameterId> ids, float clip_norm = 0.0F);
 
-  /// Sets what all parts have in common in the update to come, from gradient * gradient_scale; steps_ counts it
-  /// already.
-  virtual void begin_update(float learning_rate, float gradient_scale) = 0;
-  /// Updates some values of a parameter; `decay` is the weight decay that holds for it. Returns the sum of their
-  /// gradients' squares. Called for several parts at once.
-  virtual double update(const UpdatePart& part, float decay) = 0;
-
-  Parameters& parameters_;
-  OptimizerOptions options_;
-  std::int64_t steps_ = 0;
+  [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
+  [[nodiscard]] const Parameters& parameters() const noexcept { return *parameters_; }
 
  private:
-  template <typename Body>
-  double sum_over_parts(const Body& body);
-
-  ThreadPool& pool_;
-  std::unique_ptr<const UpdateParts> parts_;
-  std::vector<double> sums_;  // by task
+  Parameters* parameters_;
+  std::vector<ParameterId> ids_;
+  float clip_norm_;
+  std::int64_t steps_ = 0;
 };
 
-/// An optimiser of `parameters`, which must outlive it, as must the pool. Throws Error (usage) naming the option that
-/// is out of range.
-[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options,
-                                                        ThreadPool& pool);
+/// The parameters of a graph for which `wanted` is true, in their order.
+[[nodiscard]] std::vector<ParameterId> select_parameters(const Graph& graph,
+                                                         const std::function<bool(const Parameter&)>& wanted);
+/// All parameters of a graph.
+[[nodiscard]] std::vector<ParameterId> all_parameters(const Graph& graph);
 
 }  // namespace convmixer

@@ -5,7 +5,7 @@
 #include "convmixer/data/dataset_options.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/convmixer.hpp"
-#include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/make_optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
 #include "convmixer/plan/plan.hpp"
 #include "convmixer/train/option.hpp"

@@ -1,0 +1,86 @@
+#include "convmixer/optim/make_optimizer.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "optim/combined_optimizer.hpp"
+#include "optim/elementwise_optimizer.hpp"
+#include "optim/group_checks.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace convmixer {
+
+namespace {
+
+bool is_made_by_factory(const ParameterGroup& group) { return std::holds_alternative<OptimizerFactory>(group.rule); }
+
+std::unique_ptr<Optimizer> make_by_factory(Parameters& parameters, const ParameterGroup& group, ThreadPool& pool) {
+  std::unique_ptr<Optimizer> made = std::get<OptimizerFactory>(group.rule)(parameters, group, pool);
+  if (made == nullptr) fail_usage("parameter group '{}': its factory made no optimiser", group.name);
+  if (made->clip_norm() > 0.0F) {
+    fail_usage(
+        "parameter group '{}': its optimiser clips gradients by itself, expected a clip_norm of 0: it is one of "
+        "all groups together",
+        group.name);
+  }
+  std::vector<ParameterId> wanted = group.parameters;
+  std::ranges::sort(wanted);
+  if (!std::ranges::equal(made->parameter_ids(), wanted)) {
+    fail_usage("parameter group '{}': its optimiser updates other parameters than the group's", group.name);
+  }
+  return made;
+}
+
+}  // namespace
+
+std::vector<ParameterGroup> parameter_groups(const Graph& graph, const OptimizerOptions& options) {
+  ParameterGroup all{.name = "all parameters",
+                     .parameters = all_parameters(graph),
+                     .rule = {},
+                     .rate_factor = 1.0F,
+                     .weight_decay = options.weight_decay};
+  if (options.kind == OptimizerKind::sgd) {
+    all.rule = SgdRule{.momentum = options.momentum, .nesterov = options.nesterov};
+  } else {
+    all.rule = AdamRule{.decoupled_decay = options.kind == OptimizerKind::adamw,
+                        .beta1 = options.beta1,
+                        .beta2 = options.beta2,
+                        .epsilon = options.epsilon};
+  }
+  check_group_settings(all, "");
+  if (options.decay_norm_and_bias) return {all};
+
+  const auto is_weight = [](const Parameter& parameter) { return parameter.role == ParameterRole::weight; };
+  ParameterGroup weights = all;
+  weights.name = "weights";
+  weights.parameters = select_parameters(graph, is_weight);
+  ParameterGroup others = all;
+  others.name = "norms and biases";
+  others.parameters = select_parameters(graph, std::not_fn(is_weight));
+  others.weight_decay = 0.0F;
+  return {weights, others};
+}
+
+std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const OptimizerOptions& options, ThreadPool& pool) {
+  return make_optimizer(parameters, parameter_groups(parameters.graph(), options), options.clip_norm, pool);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters, const std::vector<ParameterGroup>& groups,
+                                          float clip_norm, ThreadPool& pool) {
+  check_groups(parameters.graph(), groups);
+  std::vector<ParameterGroup> elementwise;
+  std::ranges::copy_if(groups, std::back_inserter(elementwise), std::not_fn(is_made_by_factory));
+  if (elementwise.size() == groups.size()) {
+    return std::make_unique<ElementwiseOptimizer>(parameters, std::move(elementwise), clip_norm, pool);
+  }
+  std::vector<std::unique_ptr<Optimizer>> members;
+  if (!elementwise.empty()) {
+    members.push_back(std::make_unique<ElementwiseOptimizer>(parameters, std::move(elementwise), 0.0F, pool));
+  }
+  for (const ParameterGroup& group : groups) {
+    if (is_made_by_factory(group)) members.push_back(make_by_factory(parameters, group, pool));
+  }
+  return std::make_unique<CombinedOptimizer>(parameters, std::move(members), clip_norm);
+}
+
+}  // namespace convmixer
