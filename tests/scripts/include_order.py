@@ -13,7 +13,7 @@ import sys
 
 ORDER = (
     ("core",),
-    ("io",),
+    ("io", "dist"),
     ("kernels/onednn", "kernels/image"),
     ("kernels/plain",),
     ("kernels/fused",),
@@ -54,7 +54,7 @@ LIBRARIES = {
 PUBLIC_LIBRARIES = ("fmt/*",)
 
 # Where circles of files are left: a base class and the factory of what is derived from it, in one file.
-IN_A_CIRCLE = ("optim/optimizer", "plan/plan")
+IN_A_CIRCLE = ("plan/plan",)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 SOURCES = (".hpp", ".cpp", ".h", ".hpp.in")
