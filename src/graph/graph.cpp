@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 
+#include <cmath>
 #include <utility>
 
 namespace convmixer {
@@ -19,8 +20,13 @@ TensorId Graph::append(const std::string& name, Operation operation, std::vector
   return nodes_.back().output;
 }
 
+const Shape& Graph::shape_of(const std::string& name, TensorId input) const {
+  if (input < 0 || input > output()) fail_usage("{}: no tensor {} to read, expected 0 to {}", name, input, output());
+  return tensors_[static_cast<std::size_t>(input)];
+}
+
 const Shape& Graph::image_shape(const std::string& name, TensorId input) const {
-  const Shape& shape = tensors_.at(static_cast<std::size_t>(input));
+  const Shape& shape = shape_of(name, input);
   if (shape.rank() != 3) fail_usage("{}: expected an input of shape (C, H, W), found {}", name, shape.to_string());
   return shape;
 }
@@ -61,11 +67,17 @@ TensorId Graph::convolution_same(const std::string& name, TensorId input, int ou
 }
 
 TensorId Graph::gelu(const std::string& name, TensorId input) {
-  return append(name, Gelu{}, {input}, tensors_.at(static_cast<std::size_t>(input)));
+  return append(name, Gelu{}, {input}, shape_of(name, input));
 }
 
 TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilon, float momentum) {
   const Shape shape = image_shape(name, input);
+  if (!(epsilon > 0.0F) || !std::isfinite(epsilon)) {
+    fail_usage("{}: epsilon = {}: expected a number above 0", name, epsilon);
+  }
+  if (!(momentum >= 0.0F && momentum <= 1.0F)) {
+    fail_usage("{}: momentum = {}: expected a number from 0 to 1", name, momentum);
+  }
   const ParameterId scale = parameter(name + ".weight", {shape[0]}, ParameterRole::norm_scale, 0);
   const ParameterId shift = parameter(name + ".bias", {shape[0]}, ParameterRole::norm_shift, 0);
   const auto mean = static_cast<StatisticId>(statistics_.size());
@@ -75,8 +87,8 @@ TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilo
 }
 
 TensorId Graph::add(const std::string& name, TensorId a, TensorId b) {
-  const Shape shape = tensors_.at(static_cast<std::size_t>(a));
-  const Shape& other = tensors_.at(static_cast<std::size_t>(b));
+  const Shape shape = shape_of(name, a);
+  const Shape& other = shape_of(name, b);
   if (shape != other) {
     fail_usage("{}: the shapes {} and {} can't be added", name, shape.to_string(), other.to_string());
   }
@@ -89,7 +101,7 @@ TensorId Graph::global_average_pool(const std::string& name, TensorId input) {
 }
 
 TensorId Graph::linear(const std::string& name, TensorId input, int out_features) {
-  const Shape shape = tensors_.at(static_cast<std::size_t>(input));
+  const Shape shape = shape_of(name, input);
   if (shape.rank() != 1) fail_usage("{}: expected an input of shape (C), found {}", name, shape.to_string());
   if (out_features < 1) fail_usage("{}: {} output features, expected at least 1", name, out_features);
   const ParameterId weight = parameter(name + ".weight", {out_features, shape[0]}, ParameterRole::weight, shape[0]);

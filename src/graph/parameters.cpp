@@ -1,5 +1,6 @@
 #include "convmixer/graph/parameters.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 
 #include <algorithm>
@@ -24,6 +25,10 @@ std::size_t lay_out(const Items& items, std::vector<std::size_t>& offsets) {
   return end;
 }
 
+void check_id(const char* kind, int id, std::size_t count) {
+  if (id < 0 || static_cast<std::size_t>(id) >= count) fail_usage("{} {}: the network has only {}", kind, id, count);
+}
+
 }  // namespace
 
 Parameters::Parameters(const Graph& graph) : graph_(&graph) {
@@ -36,27 +41,27 @@ Parameters::Parameters(const Graph& graph) : graph_(&graph) {
   }
 }
 
-std::span<float> Parameters::slice(AlignedBuffer& block, ParameterId id) noexcept {
+std::span<float> Parameters::slice(AlignedBuffer& block, ParameterId id) {
+  check_id("parameter", id, offsets_.size());
   const auto index = static_cast<std::size_t>(id);
   return block.as<float>().subspan(offsets_[index],
                                    static_cast<std::size_t>(graph_->parameters()[index].shape.count()));
 }
 
-std::span<float> Parameters::statistic(StatisticId id) noexcept {
+std::span<float> Parameters::statistic(StatisticId id) {
+  check_id("statistic", id, statistic_offsets_.size());
   const auto index = static_cast<std::size_t>(id);
   return statistics_.as<float>().subspan(statistic_offsets_[index],
                                          static_cast<std::size_t>(graph_->statistics()[index].shape.count()));
 }
 
-std::span<const float> Parameters::value(ParameterId id) const noexcept {
-  return const_cast<Parameters*>(this)->value(id);
-}
+std::span<const float> Parameters::value(ParameterId id) const { return const_cast<Parameters*>(this)->value(id); }
 
-std::span<const float> Parameters::gradient(ParameterId id) const noexcept {
+std::span<const float> Parameters::gradient(ParameterId id) const {
   return const_cast<Parameters*>(this)->gradient(id);
 }
 
-std::span<const float> Parameters::statistic(StatisticId id) const noexcept {
+std::span<const float> Parameters::statistic(StatisticId id) const {
   return const_cast<Parameters*>(this)->statistic(id);
 }
 

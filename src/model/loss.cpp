@@ -1,17 +1,68 @@
 #include "convmixer/model/loss.hpp"
 
+#include "convmixer/core/error.hpp"
+
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <cstddef>
 
 namespace convmixer {
 
+namespace {
+
+void check_labels(std::span<const std::int32_t> labels, std::int64_t images, std::int64_t classes) {
+  if (static_cast<std::int64_t>(labels.size()) != images) {
+    fail_usage("labels: {} given for {} images", labels.size(), images);
+  }
+  const auto wrong = std::ranges::find_if(labels, [classes](auto label) { return label < 0 || label >= classes; });
+  if (wrong != labels.end()) {
+    fail_usage("labels[{}] = {}: expected a class from 0 to {}", wrong - labels.begin(), *wrong, classes - 1);
+  }
+}
+
+void check_soft_targets(std::span<const float> soft, std::int64_t images, std::int64_t classes) {
+  if (static_cast<std::int64_t>(soft.size()) != images * classes) {
+    fail_usage("soft targets: {} numbers given, expected {} x {}, images by classes", soft.size(), images, classes);
+  }
+  const auto wrong = std::ranges::find_if(soft, [](float target) { return !std::isfinite(target); });
+  if (wrong != soft.end()) {
+    const std::int64_t index = wrong - soft.begin();
+    fail_usage("soft target of image {}, class {} = {}: expected a finite number", index / classes, index % classes,
+               *wrong);
+  }
+}
+
+/// The number of images that (N, K) logits are of.
+std::int64_t count_images(std::span<const float> logits, std::int64_t classes) {
+  if (classes < 1) fail_usage("classes = {}: expected at least 1", classes);
+  const auto count = static_cast<std::int64_t>(logits.size());
+  if (count == 0 || count % classes != 0) {
+    fail_usage("logits: {} numbers given, expected N x {}, images by classes, N at least 1", count, classes);
+  }
+  return count / classes;
+}
+
+}  // namespace
+
+void check_targets(const Targets& targets, std::int64_t images, std::int64_t classes) {
+  if (targets.labels.empty() && targets.soft.empty()) {
+    fail_usage("targets: neither labels nor soft targets given, expected either or both for {} images", images);
+  }
+  if (!targets.labels.empty()) check_labels(targets.labels, images, classes);
+  if (!targets.soft.empty()) check_soft_targets(targets.soft, images, classes);
+  if (!(targets.label_smoothing >= 0.0F && targets.label_smoothing <= 1.0F)) {
+    fail_usage("label smoothing = {}: expected a number from 0 to 1", targets.label_smoothing);
+  }
+}
+
 double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes, const Targets& targets,
                              std::span<float> gradient) {
+  check_targets(targets, count_images(logits, classes), classes);
+  if (!gradient.empty() && gradient.size() != logits.size()) {
+    fail_usage("gradient of the logits: {} numbers given, expected {} or none", gradient.size(), logits.size());
+  }
   const auto count = static_cast<std::size_t>(classes);
   const std::size_t images = logits.size() / count;
-  assert(targets.soft.empty() ? targets.labels.size() == images : targets.soft.size() == logits.size());
   const float even = targets.label_smoothing / static_cast<float>(classes);
   const float kept = 1.0F - targets.label_smoothing;
   const float per_image = 1.0F / static_cast<float>(images);
@@ -45,6 +96,9 @@ double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes
 
 std::int64_t count_in_top(std::span<const float> logits, std::int64_t classes, std::span<const std::int32_t> labels,
                           int k) {
+  if (k < 1) fail_usage("k = {} of the largest logits: expected at least 1", k);
+  if (labels.empty()) return 0;
+  check_labels(labels, count_images(logits, classes), classes);
   const auto count = static_cast<std::size_t>(classes);
   std::int64_t correct = 0;
   for (std::size_t image = 0; image < labels.size(); ++image) {

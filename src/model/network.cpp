@@ -1,11 +1,25 @@
 #include "convmixer/model/network.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/trace.hpp"
 
 #include <algorithm>
 #include <utility>
 
 namespace convmixer {
+
+namespace {
+
+/// Looks no further than the first value that isn't 0.
+bool all_zero(const Parameters& parameters) {
+  const auto count = static_cast<ParameterId>(parameters.graph().parameters().size());
+  for (ParameterId id = 0; id < count; ++id) {
+    if (std::ranges::any_of(parameters.value(id), [](float value) { return value != 0.0F; })) return false;
+  }
+  return count > 0;
+}
+
+}  // namespace
 
 BatchResult& BatchResult::operator+=(const BatchResult& other) noexcept {
   images += other.images;
@@ -21,7 +35,14 @@ Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy 
       precision_(precision),
       engine_(&engine),
       layout_(layout),
-      kind_(kind) {}
+      kind_(kind) {
+  if (graph_->nodes().empty()) fail_usage("network: its graph has no operations, expected at least one");
+  const Shape& output = graph_->tensors()[static_cast<std::size_t>(graph_->output())];
+  if (output.rank() != 1) {
+    fail_usage("network: its output has shape {}, expected (classes): a linear layer or a pooling comes last",
+               output.to_string());
+  }
+}
 
 std::int64_t Network::classes() const noexcept {
   return graph_->tensors()[static_cast<std::size_t>(graph_->output())].count();
@@ -58,8 +79,24 @@ PlannedMemory Network::memory() const {
   return sum;
 }
 
+std::int64_t Network::check_batch(std::span<const float> images, const Targets& targets) {
+  const Shape& image = graph_->tensors()[static_cast<std::size_t>(graph_->input())];
+  const auto count = static_cast<std::int64_t>(images.size());
+  if (count == 0 || count % image.count() != 0) {
+    fail_usage("images: {} numbers given, expected N x {} for N images of shape {}, N at least 1", count, image.count(),
+               image.to_string());
+  }
+  const std::int64_t batch = count / image.count();
+  check_targets(targets, batch, classes());
+  if (!initialised_ && all_zero(*parameters_)) {
+    fail_usage("network: all of its parameters are 0, expected parameters().initialise(seed) or load_weights() first");
+  }
+  initialised_ = true;
+  return batch;
+}
+
 BatchResult Network::train_batch(std::span<const float> images, const Targets& targets) {
-  const std::int64_t batch = static_cast<std::int64_t>(images.size()) / graph_->tensors()[0].count();
+  const std::int64_t batch = check_batch(images, targets);
   Plan& training = plan(batch, PlanMode::training);
   logits_ = training.forward(images);
   const std::size_t bytes = logits_.size_bytes();
@@ -71,7 +108,7 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
 }
 
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {
-  const std::int64_t batch = static_cast<std::int64_t>(images.size()) / graph_->tensors()[0].count();
+  const std::int64_t batch = check_batch(images, targets);
   logits_ = plan(batch, PlanMode::inference).forward(images);
   return score(targets, {});
 }

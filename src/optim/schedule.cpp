@@ -3,7 +3,6 @@
 #include "convmixer/core/error.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <numbers>
 
@@ -54,8 +53,9 @@ void validate(const Schedule& schedule) {
   }
 }
 
-float learning_rate(const Schedule& schedule, std::int64_t step) noexcept {
-  assert(schedule.total_steps >= 1 && step >= 0);
+float learning_rate(const Schedule& schedule, std::int64_t step) {
+  validate(schedule);
+  if (step < 0) fail_usage("schedule: step {}, expected at least 0", step);
   const auto total = static_cast<double>(schedule.total_steps);
   const double n = std::min(static_cast<double>(step) + 1.0, total);
   switch (schedule.kind) {

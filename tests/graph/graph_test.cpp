@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -188,6 +189,20 @@ std::vector<Refusal> refusals() {
       graph.convolution("stem.0", graph.input(), out_channels, kernel, stride, groups, begin, end);
     };
   };
+  const auto norm = [](float epsilon, float momentum) {
+    return [=] {
+      Graph graph(6, 4, 5);
+      graph.batch_norm("norm", graph.input(), epsilon, momentum);
+    };
+  };
+  const auto reading = [](void (*build)(Graph&, TensorId), TensorId tensor) {
+    return [=] {
+      Graph graph(6, 4, 5);
+      graph.gelu("first", graph.input());
+      build(graph, tensor);
+    };
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
   const auto on_vector = [](const std::function<void(Graph&, TensorId)>& build) {
     return [build] {
       Graph graph(6, 4, 5);
@@ -241,6 +256,19 @@ std::vector<Refusal> refusals() {
        "head: expected an input of shape (C), found (6, 4, 5)"},
       {"LinearWithoutOutputs", on_vector([](Graph& graph, TensorId x) { graph.linear("head", x, 0); }),
        "head: 0 output features, expected at least 1"},
+      {"NormWithoutEpsilon", norm(0.0F, 0.1F), "norm: epsilon = 0: expected a number above 0"},
+      {"NormOfNoEpsilon", norm(nan, 0.1F), "norm: epsilon = nan: expected a number above 0"},
+      {"NormWithTooMuchMomentum", norm(1e-5F, 1.5F), "norm: momentum = 1.5: expected a number from 0 to 1"},
+      {"NormOfNoMomentum", norm(1e-5F, nan), "norm: momentum = nan: expected a number from 0 to 1"},
+      {"GeluOfATensorToCome", reading([](Graph& graph, TensorId x) { graph.gelu("gelu", x); }, 2),
+       "gelu: no tensor 2 to read, expected 0 to 1"},
+      {"ConvolutionOfATensorToCome",
+       reading([](Graph& graph, TensorId x) { graph.convolution_same("conv", x, 6, 3, 1); }, 3),
+       "conv: no tensor 3 to read, expected 0 to 1"},
+      {"SumWithATensorToCome", reading([](Graph& graph, TensorId x) { graph.add("sum", 0, x); }, 2),
+       "sum: no tensor 2 to read, expected 0 to 1"},
+      {"LinearOfANegativeTensor", reading([](Graph& graph, TensorId x) { graph.linear("head", x, 10); }, -1),
+       "head: no tensor -1 to read, expected 0 to 1"},
   };
 }
 

@@ -1,14 +1,20 @@
 #include "convmixer/graph/parameters.hpp"
 
+#include "support/error_of.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
 namespace {
+
+using testing_support::error_of;
 
 /// Sizes that end within a cache line, all kinds of parameters, fan-ins from 7 to 637.
 Graph mixed_graph() {
@@ -177,6 +183,16 @@ TEST(Parameters, BeginOnCacheLinesAndNeverOverlap) {
   // Each filled with a value of its own: any overlap leaves a wrong one.
   for (std::size_t i = 0; i < spans.size(); ++i) std::ranges::fill(spans[i], static_cast<float>(i));
   for (std::size_t i = 0; i < spans.size(); ++i) EXPECT_TRUE(all(spans[i], static_cast<float>(i))) << "span " << i;
+}
+
+TEST(Parameters, RefuseIdsThatTheGraphDoesNotHave) {
+  const Graph graph = linear_graph(4, 8);
+  Parameters parameters(graph);
+  const auto message = [](const auto& body) { return std::string(error_of(body).what()); };
+  EXPECT_EQ(message([&] { (void)parameters.value(2); }), "parameter 2: the network has only 2");
+  EXPECT_EQ(message([&] { (void)parameters.gradient(-1); }), "parameter -1: the network has only 2");
+  EXPECT_EQ(message([&] { (void)parameters.statistic(0); }), "statistic 0: the network has only 0");
+  EXPECT_EQ(message([&] { (void)std::as_const(parameters).value(7); }), "parameter 7: the network has only 2");
 }
 
 TEST(Parameters, AreTheSameMemoryThroughAConstantReference) {

@@ -1,6 +1,8 @@
 #include "convmixer/model/loss.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
+#include "support/error_of.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +10,13 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <string>
 #include <vector>
 
 namespace convmixer {
 namespace {
+
+using testing_support::error_of;
 
 using Labels = std::vector<std::int32_t>;
 
@@ -181,13 +186,104 @@ TEST(CountInTop, NeverCountsWhatIsNotANumber) {
   EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{0}, 3), 0) << "the label's own logit";
   EXPECT_EQ(count_in_top(std::vector<float>{kNan, kNan, kNan}, 3, Labels{1}, 1), 0);
   EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{2}, 1), 0) << "another's ranks first";
-  EXPECT_EQ(count_in_top(std::vector<float>{1, 2, kNan}, 3, Labels{1}, 1), 0) << "and behind it as well";
+  EXPECT_EQ(count_in_top(std::vector<float>{1, 2, kNan}, 3, Labels{1}, 1), 0) << "and after it as well";
   EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{2}, 2), 1);
 }
 
 TEST(CountInTop, CountsAllWhenThereAreFewerClasses) {
   EXPECT_EQ(count_in_top(std::vector<float>{3, 2, 1, 1, 2, 3}, 3, Labels{2, 0}, 5), 2);
   EXPECT_EQ(count_in_top(std::vector<float>{kInfinity, -kInfinity}, 2, Labels{1}, 5), 1);
+}
+
+/// Targets for three images of four classes.
+std::string refusal_of(const Targets& targets) {
+  const std::vector<float> logits(12);
+  const Error error = error_of([&] { softmax_cross_entropy(logits, 4, targets); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error_of([&] { check_targets(targets, 3, 4); }).what(), error.what());
+  return error.what();
+}
+
+TEST(Targets, NeedALabelForEachImage) {
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1}}), "labels: 2 given for 3 images");
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 2, 3}}), "labels: 4 given for 3 images");
+}
+
+TEST(Targets, NeedLabelsThatAreClasses) {
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 4}}), "labels[2] = 4: expected a class from 0 to 3");
+  EXPECT_EQ(refusal_of({.labels = Labels{0, -1, 4}}), "labels[1] = -1: expected a class from 0 to 3");
+  EXPECT_EQ(refusal_of({.labels = Labels{2000000000, 0, 0}}), "labels[0] = 2000000000: expected a class from 0 to 3");
+}
+
+TEST(Targets, NeedSoftTargetsForEachImageAndClass) {
+  const std::vector<float> soft(8, 0.25F);
+  EXPECT_EQ(refusal_of({.soft = soft}), "soft targets: 8 numbers given, expected 3 x 4, images by classes");
+}
+
+TEST(Targets, NeedSoftTargetsThatAreFinite) {
+  for (const float bad : {kNan, kInfinity, -kInfinity}) {
+    std::vector<float> soft(12, 0.25F);
+    soft[7] = bad;
+    EXPECT_EQ(refusal_of({.soft = soft}),
+              fmt::format("soft target of image 1, class 3 = {}: expected a finite number", bad));
+  }
+}
+
+TEST(Targets, NeedOneOfTheTwo) {
+  EXPECT_EQ(refusal_of({}), "targets: neither labels nor soft targets given, expected either or both for 3 images");
+}
+
+TEST(Targets, NeedBothToBeRightWhereBothAreGiven) {
+  const std::vector<float> soft(12, 0.25F);
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 4}, .soft = soft}), "labels[2] = 4: expected a class from 0 to 3");
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 2}, .soft = std::span(soft).first(11)}),
+            "soft targets: 11 numbers given, expected 3 x 4, images by classes");
+}
+
+TEST(Targets, NeedSmoothingFromZeroToOne) {
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 2}, .label_smoothing = kNan}),
+            "label smoothing = nan: expected a number from 0 to 1");
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 2}, .label_smoothing = -0.1F}),
+            "label smoothing = -0.1: expected a number from 0 to 1");
+  EXPECT_EQ(refusal_of({.labels = Labels{0, 1, 2}, .label_smoothing = 1.1F}),
+            "label smoothing = 1.1: expected a number from 0 to 1");
+}
+
+TEST(SoftmaxCrossEntropy, IsOfTheSoftTargetsWhereBothAreGiven) {
+  const std::vector<float> logits = {1, 2, 3};
+  const std::vector<float> soft = {0.5F, 0.25F, 0.25F};
+  const Labels labels{2};
+  EXPECT_EQ(softmax_cross_entropy(logits, 3, {.labels = labels, .soft = soft}),
+            softmax_cross_entropy(logits, 3, {.soft = soft}));
+}
+
+TEST(SoftmaxCrossEntropy, RefusesLogitsAndGradientsOfOtherSizes) {
+  const std::vector<float> logits(12);
+  const Labels labels{0, 1, 2};
+  std::vector<float> gradient(11);
+  const auto message = [](const auto& body) { return std::string(error_of(body).what()); };
+  EXPECT_EQ(message([&] { softmax_cross_entropy(logits, 5, {.labels = labels}); }),
+            "logits: 12 numbers given, expected N x 5, images by classes, N at least 1");
+  EXPECT_EQ(message([&] { softmax_cross_entropy({}, 4, {.labels = labels}); }),
+            "logits: 0 numbers given, expected N x 4, images by classes, N at least 1");
+  EXPECT_EQ(message([&] { softmax_cross_entropy(logits, 0, {.labels = labels}); }), "classes = 0: expected at least 1");
+  EXPECT_EQ(message([&] { softmax_cross_entropy(logits, 4, {.labels = labels}, gradient); }),
+            "gradient of the logits: 11 numbers given, expected 12 or none");
+}
+
+TEST(CountInTop, RefusesLabelsThatArentClassesOrTooFew) {
+  const std::vector<float> logits(12);
+  const auto message = [&](const Labels& labels, std::int64_t classes = 4, int k = 1) {
+    return std::string(error_of([&] { count_in_top(logits, classes, labels, k); }).what());
+  };
+  EXPECT_EQ(message({0, 1}), "labels: 2 given for 3 images");
+  EXPECT_EQ(message({0, 1, 2, 3}), "labels: 4 given for 3 images");
+  EXPECT_EQ(message({0, -1, 2}), "labels[1] = -1: expected a class from 0 to 3");
+  EXPECT_EQ(message({0, 1, 4}), "labels[2] = 4: expected a class from 0 to 3");
+  EXPECT_EQ(message({0, 1, 2000000000}), "labels[2] = 2000000000: expected a class from 0 to 3");
+  EXPECT_EQ(message({0, 1}, 7), "logits: 12 numbers given, expected N x 7, images by classes, N at least 1");
+  EXPECT_EQ(message({0, 1, 2}, 0), "classes = 0: expected at least 1");
+  EXPECT_EQ(message({0, 1, 2}, 4, 0), "k = 0 of the largest logits: expected at least 1");
 }
 
 TEST(CountInTop, IsZeroWithoutLabels) { EXPECT_EQ(count_in_top(std::vector<float>{3, 2, 1}, 3, Labels{}, 5), 0); }

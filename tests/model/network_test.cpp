@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -231,6 +232,7 @@ TEST(Network, RefusesBatchesItCannotTrainOn) {
   config.depth = 1;
   config.image_size = config.patch_size = 8;
   Network network(make_convmixer(config), Precision::f32, test_engine());
+  network.parameters().initialise(1);
   const Batch one(1);
   const Error error = error_of([&] { network.train_batch(one.images, one.targets()); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
@@ -238,8 +240,89 @@ TEST(Network, RefusesBatchesItCannotTrainOn) {
             "stem.2: batch norm in training needs more than one value per channel, found a batch of 1 with 1x1 pixels: "
             "use a larger batch-size (or drop-last)");
   EXPECT_EQ(network.evaluate_batch(one.images, one.targets()).images, 1) << "evaluation can";
-  const Error empty = error_of([&] { network.evaluate_batch({}, {}); });
-  EXPECT_EQ(std::string(empty.what()), "batch-size = 0: expected at least 1");
+}
+
+/// What both kinds of batches are refused with; the network must be as it was.
+std::string refusal_of(Network& network, std::span<const float> images, const Targets& targets) {
+  const std::vector<float> gradients_before = gradients(network);
+  const std::vector<float> statistics_before = statistics(network);
+  const Error error = error_of([&] { network.train_batch(images, targets); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error_of([&] { network.evaluate_batch(images, targets); }).what(), error.what());
+  EXPECT_EQ(gradients(network), gradients_before);
+  EXPECT_EQ(statistics(network), statistics_before);
+  EXPECT_TRUE(network.logits().empty());
+  EXPECT_EQ(network.memory().total(), 0) << "no plan was made";
+  return error.what();
+}
+
+TEST(Network, RefusesImagesThatArentAWholeNumber) {
+  Network network = small_network();
+  const Batch batch(8);
+  const std::string expected = " numbers given, expected N x 192 for N images of shape (3, 8, 8), N at least 1";
+  EXPECT_EQ(refusal_of(network, std::span(batch.images).first(8 * kImage - 1), batch.targets()),
+            "images: 1535" + expected);
+  EXPECT_EQ(refusal_of(network, std::span(batch.images).first(kImage / 2), batch.targets()), "images: 96" + expected);
+  EXPECT_EQ(refusal_of(network, {}, {}), "images: 0" + expected);
+}
+
+TEST(Network, RefusesTargetsThatDontFitTheImages) {
+  Network network = small_network();
+  Batch batch(8);
+  EXPECT_EQ(refusal_of(network, batch.images, batch.first(5).targets()), "labels: 5 given for 8 images");
+  EXPECT_EQ(refusal_of(network, batch.images, {}),
+            "targets: neither labels nor soft targets given, expected either or both for 8 images");
+  std::vector<float> soft(8 * kClasses, 0.1F);
+  EXPECT_EQ(refusal_of(network, batch.images, {.soft = std::span(soft).first(79)}),
+            "soft targets: 79 numbers given, expected 8 x 10, images by classes");
+  soft[42] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(refusal_of(network, batch.images, {.soft = soft}),
+            "soft target of image 4, class 2 = nan: expected a finite number");
+  EXPECT_EQ(refusal_of(network, batch.images, {.labels = batch.labels, .label_smoothing = 2.0F}),
+            "label smoothing = 2: expected a number from 0 to 1");
+}
+
+TEST(Network, RefusesLabelsThatArentClasses) {
+  for (const std::int32_t label : {10, -1, 2000000000}) {
+    Network network = small_network();
+    Batch batch(8);
+    batch.labels[3] = label;
+    EXPECT_EQ(refusal_of(network, batch.images, batch.targets()),
+              "labels[3] = " + std::to_string(label) + ": expected a class from 0 to 9");
+  }
+}
+
+TEST(Network, RefusesBatchesUntilItIsInitialised) {
+  Network network(make_convmixer({.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = 8}),
+                  Precision::f32, test_engine());
+  const Batch batch(8);
+  EXPECT_EQ(refusal_of(network, batch.images, batch.targets()),
+            "network: all of its parameters are 0, expected parameters().initialise(seed) or load_weights() first");
+  network.parameters().initialise(1);
+  const double loss = network.train_batch(batch.images, batch.targets()).loss();
+  EXPECT_EQ(loss, small_network().train_batch(batch.images, batch.targets()).loss());
+}
+
+TEST(Network, RefusesGraphsThatGiveNoLogits) {
+  const auto message = [](const Graph& graph) {
+    const Error error = error_of([&] { Network(graph, Precision::f32, test_engine()); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return std::string(error.what());
+  };
+  Graph graph(3, 8, 8);
+  EXPECT_EQ(message(graph), "network: its graph has no operations, expected at least one");
+  graph.convolution_same("conv", graph.input(), 4, 3, 1);
+  EXPECT_EQ(message(graph),
+            "network: its output has shape (4, 8, 8), expected (classes): a linear layer or a pooling comes last");
+}
+
+TEST(Network, TakesLossFromSoftTargetsAndAccuracyFromLabels) {
+  Network network = small_network();
+  const Batch batch(8);
+  const std::vector<float> soft(8 * kClasses, 0.1F);
+  const BatchResult both = network.evaluate_batch(batch.images, {.labels = batch.labels, .soft = soft});
+  EXPECT_EQ(both.loss_sum, network.evaluate_batch(batch.images, {.soft = soft}).loss_sum);
+  EXPECT_EQ(both.correct_top5, network.evaluate_batch(batch.images, {.labels = batch.labels}).correct_top5);
 }
 
 class Overfitting : public testing::TestWithParam<Precision> {};

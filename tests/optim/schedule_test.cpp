@@ -1,6 +1,7 @@
 #include "convmixer/optim/schedule.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "support/error_of.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,6 +12,8 @@
 
 namespace convmixer {
 namespace {
+
+using testing_support::error_of;
 
 Schedule make(ScheduleKind kind, float peak, std::int64_t total, std::int64_t warmup = 0, float minimum = 0.0F) {
   Schedule schedule;
@@ -107,6 +110,16 @@ TEST(Schedule, RefusesSettingsOutOfRange) {
   EXPECT_THAT(refusal(make(ScheduleKind::cosine, 1.0F, 10, 0, 2.0F)), HasSubstr("minimum learning rate = 2"));
   EXPECT_THAT(refusal(make(ScheduleKind::cosine, 1.0F, 10, 0, -1.0F)), HasSubstr("minimum learning rate = -1"));
   EXPECT_THAT(refusal(make(ScheduleKind::cosine, 1.0F, 10, 0, kNan)), HasSubstr("minimum learning rate = nan"));
+}
+
+TEST(Schedule, GivesNoRateForWhatItRefuses) {
+  const auto message = [](const Schedule& schedule, std::int64_t step) {
+    return std::string(error_of([&] { (void)learning_rate(schedule, step); }).what());
+  };
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(message(make(ScheduleKind::constant, kNan, 1), 0), "learning rate = nan: expected a number of at least 0");
+  EXPECT_EQ(message(make(ScheduleKind::piecewise_linear, 1.0F, 0), 0), "schedule: 0 steps in all, expected at least 1");
+  EXPECT_EQ(message(make(ScheduleKind::constant, 1.0F, 1), -1), "schedule: step -1, expected at least 0");
 }
 
 TEST(Schedule, AcceptsSettingsAtTheEndsOfTheirRanges) {

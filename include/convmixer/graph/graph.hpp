@@ -81,21 +81,31 @@ struct Statistic {
   float initial;
 };
 
-/// A network with one image input (C, H, W) and one output. Built front to back; every builder function
-/// checks its input's shape and throws Error (usage) naming the node. Shapes are per image: (C, H, W) or (C).
+/// A network with one image input (C, H, W) and one output, built front to back. Shapes are per image: (C, H, W) or
+/// (C).
+///
+/// Every builder function appends an operation, and the parameters `name`.weight and `name`.bias where it has any, and
+/// returns its output, an input for those that follow. It throws Error (usage) naming the node for an input that the
+/// graph doesn't have, for one whose shape doesn't fit, and for settings out of range.
 class Graph {
  public:
-  /// The input image's shape.
+  /// The input image's shape. Throws Error (usage) for one without pixels.
   explicit Graph(int channels, int height, int width);
 
+  /// (C, H, W) to (out_channels, H', W'), see Convolution; `groups` divides C and out_channels.
   TensorId convolution(const std::string& name, TensorId input, int out_channels, int kernel, int stride, int groups,
                        int padding_begin, int padding_end);
   /// Convolution of stride 1 that keeps H and W: k - 1 zeros split with the odd one at the end, as PyTorch.
   TensorId convolution_same(const std::string& name, TensorId input, int out_channels, int kernel, int groups);
+  /// Of any shape, which stays.
   TensorId gelu(const std::string& name, TensorId input);
+  /// (C, H, W), which stays. `epsilon` is above 0, `momentum` from 0 to 1.
   TensorId batch_norm(const std::string& name, TensorId input, float epsilon = 1e-5F, float momentum = 0.1F);
+  /// Two of one shape, which stays.
   TensorId add(const std::string& name, TensorId a, TensorId b);
+  /// (C, H, W) to (C).
   TensorId global_average_pool(const std::string& name, TensorId input);
+  /// (C) to (out_features).
   TensorId linear(const std::string& name, TensorId input, int out_features);
 
   [[nodiscard]] TensorId input() const noexcept { return 0; }
@@ -110,6 +120,7 @@ class Graph {
 
  private:
   TensorId append(const std::string& name, Operation operation, std::vector<TensorId> inputs, Shape output);
+  const Shape& shape_of(const std::string& name, TensorId input) const;
   const Shape& image_shape(const std::string& name, TensorId input) const;
   ParameterId parameter(std::string name, Shape shape, ParameterRole role, std::int64_t fan_in);
 
@@ -125,7 +136,7 @@ class Graph {
 /// Multiply-adds of one image's forward pass in convolutions and linear layers (2 FLOP each).
 /// A training step costs three times as many, less the first convolution's data gradient.
 [[nodiscard]] std::int64_t multiply_adds(const Graph& graph);
-/// The same for one node; 0 for nodes that are neither convolution nor linear.
+/// The same for one node of this graph; 0 for nodes that are neither convolution nor linear.
 [[nodiscard]] std::int64_t multiply_adds(const Graph& graph, const Node& node);
 
 }  // namespace convmixer

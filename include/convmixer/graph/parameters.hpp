@@ -10,7 +10,8 @@
 
 namespace convmixer {
 
-/// Weights, gradients and running statistics of one graph, plain row-major f32, each kind in one block.
+/// Weights, gradients and running statistics of one graph, plain row-major f32, each kind in one block. All accessors
+/// return the tensor's shape.count() numbers, and throw Error (usage) for an id that the graph doesn't have.
 class Parameters {
  public:
   /// Weights and gradients zero, statistics at their initial values. `graph` must outlive the object.
@@ -18,12 +19,12 @@ class Parameters {
 
   [[nodiscard]] const Graph& graph() const noexcept { return *graph_; }
 
-  [[nodiscard]] std::span<float> value(ParameterId id) noexcept { return slice(values_, id); }
-  [[nodiscard]] std::span<float> gradient(ParameterId id) noexcept { return slice(gradients_, id); }
-  [[nodiscard]] std::span<float> statistic(StatisticId id) noexcept;
-  [[nodiscard]] std::span<const float> value(ParameterId id) const noexcept;
-  [[nodiscard]] std::span<const float> gradient(ParameterId id) const noexcept;
-  [[nodiscard]] std::span<const float> statistic(StatisticId id) const noexcept;
+  [[nodiscard]] std::span<float> value(ParameterId id) { return slice(values_, id); }
+  [[nodiscard]] std::span<float> gradient(ParameterId id) { return slice(gradients_, id); }
+  [[nodiscard]] std::span<float> statistic(StatisticId id);
+  [[nodiscard]] std::span<const float> value(ParameterId id) const;
+  [[nodiscard]] std::span<const float> gradient(ParameterId id) const;
+  [[nodiscard]] std::span<const float> statistic(StatisticId id) const;
 
   /// Weights as torch.nn initialises Conv2d, Linear and BatchNorm2d: weights and biases of convolutions and
   /// linear layers from U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (kaiming_uniform with a = sqrt(5), and the same bound
@@ -31,7 +32,7 @@ class Parameters {
   void initialise(std::uint64_t seed);
 
  private:
-  std::span<float> slice(AlignedBuffer& block, ParameterId id) noexcept;
+  std::span<float> slice(AlignedBuffer& block, ParameterId id);
 
   const Graph* graph_;
   std::vector<std::size_t> offsets_;            // of parameters, in floats, each on a 64-byte boundary

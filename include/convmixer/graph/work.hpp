@@ -14,9 +14,11 @@ struct Work {
   [[nodiscard]] std::int64_t total() const noexcept { return matrix + depthwise; }
 };
 
+/// A forward pass.
 [[nodiscard]] Work inference_work(const Graph& graph);
 
-/// Forward, the gradient of the data and that of the weights, which take as many each; the images need no gradient.
+/// A training step: forward, the gradient of the data and that of the weights, which take as many each; the images need
+/// no gradient.
 [[nodiscard]] Work training_work(const Graph& graph);
 
 }  // namespace convmixer

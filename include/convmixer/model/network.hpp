@@ -34,8 +34,12 @@ struct BatchResult {
 };
 
 /// Owns graph, parameters and plans. Plans are made at the first batch of a size and kept; make the largest first.
+/// Parameters are 0, which no batch is accepted with, until parameters().initialise(seed) or load_weights(). Used from
+/// one thread at a time.
 class Network {
  public:
+  /// `engine` must outlive the network. Throws Error (usage) for a graph without operations, and for one whose output
+  /// is not of shape (classes).
   Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout = LayoutPolicy::automatic,
           PlanKind kind = PlanKind::automatic);
 
@@ -43,25 +47,34 @@ class Network {
   [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
   [[nodiscard]] const Parameters& parameters() const noexcept { return *parameters_; }
   [[nodiscard]] Precision precision() const noexcept { return precision_; }
+  /// K: numbers that the network puts out for an image.
   [[nodiscard]] std::int64_t classes() const noexcept;
 
-  /// Forward, loss and backward of one batch, (N, C, H, W) f32: overwrites the gradients, moves the running
-  /// statistics. Accuracy counts against targets.labels when given (0 otherwise). Throws Error (usage) for a batch
-  /// whose norms would see a single value per channel.
+  /// Forward, loss and backward of one batch of images, (N, C, H, W) f32 row-major of the graph's input shape (C, H, W)
+  /// and any N of at least 1: overwrites the gradients, moves the running statistics. The loss is of targets.soft if
+  /// given, else of targets.labels; accuracy counts against targets.labels if given and is 0 otherwise.
+  ///
+  /// Throws Error (usage), with nothing changed, for images that aren't a whole number of them, for targets that
+  /// check_targets refuses, for a network that was never initialised, and for a batch whose norms would see a single
+  /// value per channel.
   BatchResult train_batch(std::span<const float> images, const Targets& targets);
 
-  /// Forward with running statistics.
+  /// Forward with running statistics, and loss; changes nothing. Takes and throws what train_batch does, and a single
+  /// value per channel.
   BatchResult evaluate_batch(std::span<const float> images, const Targets& targets);
-  /// The logits of the last batch, (N, classes).
+  /// The logits of the last batch, (N, classes) f32 row-major, valid until the next; empty before the first.
   [[nodiscard]] std::span<const float> logits() const noexcept { return logits_; }
 
-  /// The plan for a batch size, made if needed: for reports and for making memory before the first step.
+  /// The plan for a batch size, made if needed: for reports and for making memory before the first step. Throws Error
+  /// naming what can't be planned.
   Plan& plan(std::int64_t batch_size, PlanMode mode);
 
   /// Memory of all plans so far. Smaller plans run in a larger one's.
   [[nodiscard]] PlannedMemory memory() const;
 
  private:
+  /// The number of images; throws unless there are that many targets, and weights to run with.
+  std::int64_t check_batch(std::span<const float> images, const Targets& targets);
   BatchResult score(const Targets& targets, std::span<float> gradient) const;
 
   std::unique_ptr<Graph> graph_;
@@ -70,6 +83,7 @@ class Network {
   Engine* engine_;
   LayoutPolicy layout_;
   PlanKind kind_;
+  bool initialised_ = false;  // that parameters aren't all 0 was seen once
   std::map<std::pair<PlanMode, std::int64_t>, Plan> plans_;
   std::span<const float> logits_;
   AlignedBuffer logits_gradient_;
