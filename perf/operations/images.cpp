@@ -1,7 +1,7 @@
 // What the loader does to a batch's images, on one thread: no FLOP, but each value that is written counts as one.
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/augment/augment.hpp"
 #include "convmixer/data/dataset_names.hpp"
+#include "data/augment/image_pipeline.hpp"
 #include "operation.hpp"
 
 #include <fmt/format.h>

@@ -123,8 +123,14 @@ void BatchMaker::augment(BatchWork& work, std::size_t image, std::span<std::byte
   assert(scratch.size() >= scratch_bytes());
   const std::uint32_t index = work.images[image];
   const std::span working(reinterpret_cast<std::uint8_t*>(scratch.data()), pipeline_.working_bytes());
-  pipeline_.augment(dataset_.image(index), key(work, image), working, pixels(work, image));
-  work.image_labels[image] = dataset_.label(index);
+  const std::span<const std::uint8_t> bytes = dataset_.image(index);
+  if (bytes.size() != image_elements_)
+    fail("image {} of the data set: found {} bytes, expected {}", index, bytes.size(), image_elements_);
+  const std::int32_t label = dataset_.label(index);
+  if (label < 0 || label >= dataset_.classes())
+    fail("image {} of the data set: found label {}, expected 0 to {}", index, label, dataset_.classes() - 1);
+  pipeline_.augment(bytes, key(work, image), working, pixels(work, image));
+  work.image_labels[image] = label;
 }
 
 void BatchMaker::finish(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const {

@@ -11,6 +11,8 @@
 #include "convmixer/data/batch.hpp"
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/data/loader_options.hpp"
+#include "data/augment/image_pipeline.hpp"
+#include "data/augment/mix.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +41,8 @@ class BatchMaker {
   /// Throws Error (usage) for options that make no sense together or with the data set, which must outlive it.
   BatchMaker(const Dataset& dataset, const LoaderOptions& options);
 
+  [[nodiscard]] const ImageShape& image_shape() const noexcept { return pipeline_.shape(); }
+  [[nodiscard]] int classes() const { return dataset_.classes(); }
   [[nodiscard]] std::int64_t batches_per_epoch() const noexcept { return batches_per_epoch_; }
   [[nodiscard]] bool mixes() const noexcept { return options_.mix.is_on(); }
   /// Bytes that augment() and finish() need beside, one thread each.

@@ -1,4 +1,4 @@
-#include "convmixer/data/colour_statistics.hpp"
+#include "data/colour_statistics.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,6 +1,6 @@
 #include "convmixer/data/dataset.hpp"
 
-#include "convmixer/data/colour_statistics.hpp"
+#include "data/colour_statistics.hpp"
 
 namespace convmixer {
 

@@ -1,7 +1,7 @@
 #include "convmixer/data/dataset_report.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/colour_statistics.hpp"
+#include "data/colour_statistics.hpp"
 
 #include <unordered_map>
 #include <xxhash.h>

@@ -1,16 +1,17 @@
 #include "convmixer/data/loader.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/core/trace.hpp"
 #include "data/batch_maker.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <ctime>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <utility>
@@ -214,7 +215,7 @@ struct Loader::Impl {
   std::vector<std::uint32_t> order;
   std::int64_t order_epoch = -1;
   std::int64_t position = -1;      // of the batch that next() returns next; -1: never started
-  std::int64_t end_of_epoch = -1;  // position behind the epoch's last batch
+  std::int64_t end_of_epoch = -1;  // position after the epoch's last batch
   std::int64_t scheduled = -1;     // position of the batch to enqueue next
   double waited_before = 0.0;      // start()
 
@@ -231,10 +232,18 @@ Loader::Loader(const Dataset& dataset, const LoaderOptions& options, ThreadPool&
 
 Loader::~Loader() { impl_->drop_all(); }
 
+const ImageShape& Loader::image_shape() const { return impl_->maker.image_shape(); }
+
+int Loader::classes() const { return impl_->maker.classes(); }
+
 std::int64_t Loader::batches_per_epoch() const { return impl_->maker.batches_per_epoch(); }
 
 void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
-  assert(epoch >= 0 && first_batch >= 0 && first_batch <= batches_per_epoch());
+  constexpr std::int64_t kLastEpoch = std::numeric_limits<std::uint32_t>::max();  // as random numbers are drawn for it
+  if (epoch < 0 || epoch > kLastEpoch) fail_usage("epoch: found {}, expected 0 to {}", epoch, kLastEpoch);
+  if (first_batch < 0 || first_batch > batches_per_epoch())
+    fail_usage("first batch of an epoch: found {}, expected 0 to its number of batches, {}", first_batch,
+               batches_per_epoch());
   const std::int64_t target = epoch * batches_per_epoch() + first_batch;
   if (impl_->position != target) {
     impl_->drop_all();

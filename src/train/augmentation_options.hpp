@@ -1,7 +1,7 @@
 /// The settings of Augmentation.
 #pragma once
 
-#include "convmixer/data/augment/augment.hpp"
+#include "convmixer/data/augment/augmentation.hpp"
 #include "convmixer/train/option.hpp"
 
 namespace convmixer {

@@ -1,13 +1,25 @@
 #include "convmixer/train/evaluate.hpp"
 
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/shape.hpp"
 #include "convmixer/core/trace.hpp"
 #include "convmixer/model/loss.hpp"
 
 namespace convmixer {
 
+void check_fits(const Network& network, const Loader& loader) {
+  const Shape& expected = network.graph().tensors().front();
+  const ImageShape& image = loader.image_shape();
+  if (const Shape found{image.channels, image.height, image.width}; found != expected)
+    fail_usage("images of shape {}: the network expects {}", found.to_string(), expected.to_string());
+  if (loader.classes() > network.classes())
+    fail_usage("data of {} classes: the network tells {} apart", loader.classes(), network.classes());
+}
+
 Evaluation evaluate(Network& network, Loader& loader, const std::function<bool(std::int64_t)>& go_on) {
   static const TraceName kEvaluation("evaluation");
   const TraceScope scope(kEvaluation);
+  check_fits(network, loader);
   const auto classes = static_cast<std::size_t>(network.classes());
   Evaluation result;
   result.class_images.assign(classes, 0);

@@ -1,7 +1,7 @@
 /// The settings of MixOptions.
 #pragma once
 
-#include "convmixer/data/augment/mix.hpp"
+#include "convmixer/data/augment/mix_options.hpp"
 #include "convmixer/train/option.hpp"
 
 namespace convmixer {

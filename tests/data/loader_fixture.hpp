@@ -38,9 +38,13 @@ class Numbered : public Dataset {
     if (index == broken) throw std::runtime_error("image can't be read");
     return std::span(pixels_).subspan(static_cast<std::size_t>(index) * kImageBytes, kImageBytes);
   }
-  [[nodiscard]] std::int32_t label(std::int64_t index) const override { return static_cast<std::int32_t>(index); }
+  [[nodiscard]] std::int32_t label(std::int64_t index) const override {
+    return index == mislabelled ? wrong_label : static_cast<std::int32_t>(index);
+  }
 
   std::int64_t broken = -1;
+  std::int64_t mislabelled = -1;
+  std::int32_t wrong_label = -1;
   std::chrono::microseconds delay{0};
   mutable std::atomic<int> reads = 0;
 

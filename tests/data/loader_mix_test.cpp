@@ -1,5 +1,7 @@
 // Batches whose images are mixed.
 #include "convmixer/core/error.hpp"
+#include "data/augment/image_pipeline.hpp"
+#include "data/augment/mix.hpp"
 #include "data/loader_fixture.hpp"
 #include "support/error_of.hpp"
 

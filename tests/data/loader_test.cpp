@@ -1,9 +1,11 @@
 #include "convmixer/data/loader.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "data/augment/image_pipeline.hpp"
 #include "data/loader_fixture.hpp"
 #include "support/error_of.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -272,6 +274,49 @@ TEST(Loader, RefusesOptionsThatMakeNoSense) {
   EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = 7; }), HasSubstr("found 7"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.normalisation = {{0.5F}, {0.5F}}; }), HasSubstr("found 1 means"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.batch_size = 11, o.drop_last = true; }), HasSubstr("only 10 images"));
+}
+
+TEST(Loader, RefusesToStartOutsideOfAnEpoch) {
+  const Numbered dataset(20);
+  ThreadPool pool(1);
+  Loader loader(dataset, training_options(), pool);
+  ASSERT_EQ(loader.batches_per_epoch(), 3);
+  const auto message = [&](std::int64_t epoch, std::int64_t batch) {
+    const Error error = error_of([&] { loader.start(epoch, batch); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return std::string(error.what());
+  };
+  EXPECT_EQ(message(0, 4), "first batch of an epoch: found 4, expected 0 to its number of batches, 3");
+  EXPECT_THAT(message(0, -1), HasSubstr("first batch of an epoch: found -1"));
+  EXPECT_THAT(message(-1, 0), HasSubstr("epoch: found -1, expected 0 to 4294967295"));
+  EXPECT_THAT(message(std::int64_t{1} << 32, 0), HasSubstr("epoch: found 4294967296"));
+  loader.start(0, 3);
+  EXPECT_EQ(loader.next(), nullptr);
+  loader.start(0, 2);
+  EXPECT_NE(loader.next(), nullptr) << "a refused start changes nothing";
+}
+
+TEST(Loader, SaysWhatItsBatchesHold) {
+  const Numbered dataset(20);
+  ThreadPool pool(1);
+  const Loader loader(dataset, training_options(), pool);
+  EXPECT_EQ(loader.image_shape(), (ImageShape{3, kImageSize, kImageSize}));
+  EXPECT_EQ(loader.classes(), 20);
+}
+
+TEST(Loader, RefusesLabelsThatAreNoClasses) {
+  for (const std::int32_t label : {-1, 20}) {
+    Numbered dataset(20);
+    dataset.mislabelled = 9;
+    dataset.wrong_label = label;
+    ThreadPool pool(1);
+    LoaderOptions options = plain_options();
+    options.mix = {.mixup = 1.0F};  // writes a target for each class
+    Loader loader(dataset, options, pool);
+    loader.start(0);
+    const Error error = error_of([&] { (void)rest_of_epoch(loader); });
+    EXPECT_EQ(error.what(), fmt::format("image 9 of the data set: found label {}, expected 0 to 19", label));
+  }
 }
 
 TEST(EpochOrder, IsAPermutationThatDependsOnSeedAndEpoch) {

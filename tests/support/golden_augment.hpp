@@ -1,8 +1,8 @@
 /// The golden files augment*.safetensors: what torchvision and PIL make of images.
 #pragma once
 
-#include "convmixer/data/augment/image.hpp"
 #include "convmixer/io/safetensors.hpp"
+#include "data/augment/image.hpp"
 
 #include <filesystem>
 #include <map>

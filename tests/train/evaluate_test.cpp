@@ -4,6 +4,7 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "support/error_of.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,8 @@
 
 namespace convmixer {
 namespace {
+
+using testing_support::error_of;
 
 class EvaluateTest : public testing::Test {
  protected:
@@ -68,6 +71,25 @@ TEST_F(EvaluateTest, EndsEarlyOnRequest) {
   EXPECT_FALSE(evaluation.complete);
   EXPECT_EQ(evaluation.total.images, 40);
   EXPECT_EQ(done, (std::vector<std::int64_t>{20, 40}));
+}
+
+TEST_F(EvaluateTest, RefusesImagesOfAnotherSizeThanTheNetworks) {
+  Network other(make_convmixer({.dim = 8, .depth = 1, .kernel_size = 3, .patch_size = 4, .image_size = 16}),
+                Precision::f32, engine_);
+  Loader loader(*data_, {.batch_size = 20, .augmentation = {}, .normalisation = default_normalisation("shapes")},
+                pool_);
+  const Error error = error_of([&] { (void)evaluate(other, loader); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(), "images of shape (3, 32, 32): the network expects (3, 16, 16)");
+}
+
+TEST_F(EvaluateTest, RefusesMoreClassesThanTheNetworkTellsApart) {
+  Network other(make_convmixer({.dim = 8, .depth = 1, .kernel_size = 3, .patch_size = 4, .classes = 9}), Precision::f32,
+                engine_);
+  Loader loader(*data_, {.batch_size = 20, .augmentation = {}, .normalisation = default_normalisation("shapes")},
+                pool_);
+  EXPECT_STREQ(error_of([&] { (void)evaluate(other, loader); }).what(),
+               "data of 10 classes: the network tells 9 apart");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 /// How images are augmented and mixed, in words.
 #pragma once
 
-#include "convmixer/data/augment/augment.hpp"
-#include "convmixer/data/augment/mix.hpp"
+#include "convmixer/data/augment/augmentation.hpp"
+#include "convmixer/data/augment/mix_options.hpp"
 
 #include <string>
 

@@ -37,16 +37,22 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
+  /// Of every image that batches hold.
+  [[nodiscard]] const ImageShape& image_shape() const;
+  /// Labels are from 0 to below this; targets have a column for each.
+  [[nodiscard]] int classes() const;
   /// The same on every rank.
   [[nodiscard]] std::int64_t batches_per_epoch() const;
 
-  /// Begins an epoch at one of its batches, 0 <= first_batch <= batches_per_epoch(). Behind the last batch of an epoch
-  /// the first ones of the next are prepared already: starting that next epoch takes them up (so count epochs up when
-  /// only evaluating, too); batches prepared for any other position are dropped.
+  /// Begins an epoch at one of its batches, 0 <= first_batch <= batches_per_epoch(); throws Error (usage) for any
+  /// other, and for an epoch that is negative or beyond 2^32. While the last batches of an epoch are used, the first
+  /// ones of the next are prepared: starting that next epoch takes them up (so count epochs up when only evaluating,
+  /// too); batches prepared for any other position are dropped.
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
 
   /// The next batch, waiting for it if need be; nullptr after the epoch's last and before start(). Rethrows what its
-  /// tasks threw; the call after that goes on with the batch after that one.
+  /// tasks threw, and throws Error for an image or a label that isn't what the data set says of itself; the call after
+  /// that goes on with the batch after that one.
   const Batch* next();
 
   /// Seconds that next() has waited since start().

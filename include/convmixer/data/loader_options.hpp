@@ -1,8 +1,8 @@
 /// What a loader makes of a data set.
 #pragma once
 
-#include "convmixer/data/augment/augment.hpp"
-#include "convmixer/data/augment/mix.hpp"
+#include "convmixer/data/augment/augmentation.hpp"
+#include "convmixer/data/augment/mix_options.hpp"
 #include "convmixer/data/normalisation.hpp"
 
 #include <cstdint>

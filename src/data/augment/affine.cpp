@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/affine.hpp"
+#include "data/augment/affine.hpp"
 
 #include "kernels/image/image_nearest.hpp"
 

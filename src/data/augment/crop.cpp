@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/crop.hpp"
+#include "data/augment/crop.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/erasing.hpp"
+#include "data/augment/erasing.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,6 +1,6 @@
-#include "convmixer/data/augment/image_operation.hpp"
+#include "data/augment/image_operation.hpp"
 
-#include "convmixer/data/augment/pixel_operations.hpp"
+#include "data/augment/pixel_operations.hpp"
 
 #include <algorithm>
 

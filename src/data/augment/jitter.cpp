@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/jitter.hpp"
+#include "data/augment/jitter.hpp"
 
 #include <algorithm>
 #include <utility>

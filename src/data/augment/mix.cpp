@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/mix.hpp"
+#include "data/augment/mix.hpp"
 
 #include "data/augment/beta_distribution.hpp"
 

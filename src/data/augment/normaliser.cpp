@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/normaliser.hpp"
+#include "data/augment/normaliser.hpp"
 
 #include "convmixer/core/error.hpp"
 

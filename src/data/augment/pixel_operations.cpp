@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/pixel_operations.hpp"
+#include "data/augment/pixel_operations.hpp"
 
 #include "kernels/image/image_blend.hpp"
 

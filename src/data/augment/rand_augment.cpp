@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/rand_augment.hpp"
+#include "data/augment/rand_augment.hpp"
 
 #include <fmt/format.h>
 

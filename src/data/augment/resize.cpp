@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/resize.hpp"
+#include "data/augment/resize.hpp"
 
 #include "kernels/image/image_resample.hpp"
 

@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/timm_augment.hpp"
+#include "data/augment/timm_augment.hpp"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 #include "data/sources/fit_image.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/augment/crop.hpp"
-#include "convmixer/data/augment/resize.hpp"
+#include "data/augment/crop.hpp"
+#include "data/augment/resize.hpp"
 
 #include <algorithm>
 #include <cmath>

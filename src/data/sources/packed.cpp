@@ -1,8 +1,8 @@
 #include "convmixer/data/sources/packed.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/colour_statistics.hpp"
 #include "convmixer/io/safetensors.hpp"
+#include "data/colour_statistics.hpp"
 #include "data/sources/scratch_file.hpp"
 
 #include <fmt/ranges.h>

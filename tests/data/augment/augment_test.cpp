@@ -1,5 +1,4 @@
-#include "convmixer/data/augment/augment.hpp"
-
+#include "data/augment/image_pipeline.hpp"
 #include "support/error_of.hpp"
 #include "support/random_bytes.hpp"
 

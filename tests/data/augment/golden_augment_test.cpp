@@ -1,12 +1,12 @@
 // The image operations beside what torchvision 0.21 and PIL 11.1 made of the same images: not one byte may differ.
 #include "support/golden_augment.hpp"
 
-#include "convmixer/data/augment/crop.hpp"
-#include "convmixer/data/augment/image_operation.hpp"
-#include "convmixer/data/augment/pixel_operations.hpp"
-#include "convmixer/data/augment/rand_augment.hpp"
-#include "convmixer/data/augment/resize.hpp"
-#include "convmixer/data/augment/timm_augment.hpp"
+#include "data/augment/crop.hpp"
+#include "data/augment/image_operation.hpp"
+#include "data/augment/pixel_operations.hpp"
+#include "data/augment/rand_augment.hpp"
+#include "data/augment/resize.hpp"
+#include "data/augment/timm_augment.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,9 +1,9 @@
 // What augmentation draws at random: how often, how strong, where.
-#include "convmixer/data/augment/crop.hpp"
-#include "convmixer/data/augment/erasing.hpp"
-#include "convmixer/data/augment/jitter.hpp"
-#include "convmixer/data/augment/rand_augment.hpp"
-#include "convmixer/data/augment/timm_augment.hpp"
+#include "data/augment/crop.hpp"
+#include "data/augment/erasing.hpp"
+#include "data/augment/jitter.hpp"
+#include "data/augment/rand_augment.hpp"
+#include "data/augment/timm_augment.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

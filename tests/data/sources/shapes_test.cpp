@@ -1,8 +1,8 @@
 #include "convmixer/data/sources/shapes.hpp"
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/augment/normaliser.hpp"
 #include "convmixer/data/dataset_names.hpp"
+#include "data/augment/normaliser.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #include "kernels/image/image_resample.hpp"
 
-#include "convmixer/data/augment/resize.hpp"
+#include "data/augment/resize.hpp"
 #include "support/random_bytes.hpp"
 
 #include <gtest/gtest.h>

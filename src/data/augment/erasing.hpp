@@ -3,27 +3,14 @@
 #pragma once
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/augment/image.hpp"
-#include "convmixer/data/augment/resize.hpp"
+#include "convmixer/data/augment/augmentation.hpp"
+#include "data/augment/image.hpp"
+#include "data/augment/resize.hpp"
 
 #include <optional>
 #include <span>
 
 namespace convmixer {
-
-struct ErasingOptions {
-  enum class Fill {
-    constant,  ///< 0: the data set's mean colour
-    noise,     ///< a standard normal value for each pixel and channel: timm's mode "pixel"
-  };
-
-  float probability = 0.0F;  ///< 0 = off
-  float scale_low = 0.02F;   ///< of the image's area
-  float scale_high = 0.33F;
-  float ratio_low = 0.3F;  ///< height : width
-  float ratio_high = 3.3F;
-  Fill fill = Fill::constant;
-};
 
 /// A part of the image, or none: with the probability, then area uniform, aspect ratio log-uniform, place uniform. It
 /// is lower and narrower than the image; after ten that aren't, none.

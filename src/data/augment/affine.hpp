@@ -1,7 +1,7 @@
 /// Affine transformations of images, bit for bit as PIL's Image.transform and Image.rotate (Pillow 11).
 #pragma once
 
-#include "convmixer/data/augment/image.hpp"
+#include "data/augment/image.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "convmixer/data/augment/augment.hpp"
+#include "data/augment/image_pipeline.hpp"
 
 #include "convmixer/core/error.hpp"
 

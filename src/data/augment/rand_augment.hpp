@@ -3,28 +3,12 @@
 #pragma once
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/augment/image_operation.hpp"
+#include "convmixer/data/augment/augmentation.hpp"
+#include "data/augment/image_operation.hpp"
 
 #include <array>
-#include <optional>
-#include <string>
 
 namespace convmixer {
-
-/// How many operations are drawn for an image, and how strong they are.
-struct RandAugmentOptions {
-  static constexpr int kBins = 31;  ///< strengths 0 ... 30
-  static constexpr int kMostOperations = 16;
-
-  int operations = 0;  ///< 0: off
-  int magnitude = 9;
-
-  bool operator==(const RandAugmentOptions&) const = default;
-};
-
-/// "2,12" as operations and magnitude, "off" as none; nothing for what is neither.
-[[nodiscard]] std::optional<RandAugmentOptions> parse_rand_augment(const std::string& text);
-[[nodiscard]] std::string to_string(const RandAugmentOptions& options);
 
 /// The 14 operations at one strength, for images of one size. Each is equally likely; those with a direction get it
 /// with probability 1/2.

@@ -1,7 +1,7 @@
 /// Resizing and resized crops, bit for bit as PIL's Image.resize with its antialiased filters (Pillow 11).
 #pragma once
 
-#include "convmixer/data/augment/image.hpp"
+#include "data/augment/image.hpp"
 
 #include <cstdint>
 #include <span>

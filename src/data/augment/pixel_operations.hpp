@@ -3,7 +3,7 @@
 /// Images have 1 channel (PIL's mode "L") or 3 (RGB); `out` has the shape of `image` and doesn't overlap it.
 #pragma once
 
-#include "convmixer/data/augment/image.hpp"
+#include "data/augment/image.hpp"
 
 namespace convmixer {
 

@@ -1,8 +1,8 @@
 /// The operations that augmentation policies draw from, each with its strength.
 #pragma once
 
-#include "convmixer/data/augment/affine.hpp"
-#include "convmixer/data/augment/image.hpp"
+#include "data/augment/affine.hpp"
+#include "data/augment/image.hpp"
 
 #include <cstdint>
 #include <span>

@@ -2,14 +2,16 @@
 #pragma once
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/augment/affine.hpp"
-#include "convmixer/data/augment/crop.hpp"
-#include "convmixer/data/augment/erasing.hpp"
-#include "convmixer/data/augment/image.hpp"
-#include "convmixer/data/augment/jitter.hpp"
-#include "convmixer/data/augment/normaliser.hpp"
-#include "convmixer/data/augment/rand_augment.hpp"
-#include "convmixer/data/augment/timm_augment.hpp"
+#include "convmixer/data/augment/augmentation.hpp"
+#include "convmixer/data/normalisation.hpp"
+#include "data/augment/affine.hpp"
+#include "data/augment/crop.hpp"
+#include "data/augment/erasing.hpp"
+#include "data/augment/image.hpp"
+#include "data/augment/jitter.hpp"
+#include "data/augment/normaliser.hpp"
+#include "data/augment/rand_augment.hpp"
+#include "data/augment/timm_augment.hpp"
 
 #include <array>
 #include <cstddef>
@@ -19,26 +21,6 @@
 #include <vector>
 
 namespace convmixer {
-
-/// Everything that may be done to a training image, in this order; by default nothing. `pad_crop` and `resized_crop`
-/// exclude each other, so do `rand_augment` and `timm_augment`.
-struct Augmentation {
-  int pad_crop = 0;                  ///< border on each side, then a crop of the image's own size at random; 0 = off
-  bool horizontal_flip = false;      ///< with probability 1/2
-  Padding padding = Padding::zeros;  ///< of pad_crop
-  ResizedCropOptions resized_crop{};
-  /// With horizontal_flip: drawn for an image's first epoch only, then every other epoch has it the other way round
-  /// (Jordan, arXiv 2404.00498).
-  bool alternating_flip = false;
-  RandAugmentOptions rand_augment{};
-  TimmAugmentOptions timm_augment{};
-  JitterOptions jitter{};
-  ErasingOptions erasing{};  ///< after normalisation
-  int cutout = 0;            ///< side of the square, after normalisation; 0 = off
-};
-
-/// Throws Error (usage) saying what doesn't fit: values out of range, or with each other, or with such images.
-void check_augmentation(const Augmentation& augmentation, const ImageShape& shape);
 
 /// Which image of which epoch: with the seed it decides all that is drawn.
 struct ImageKey {

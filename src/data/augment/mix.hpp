@@ -3,39 +3,18 @@
 /// mixup, https://arxiv.org/abs/1710.09412: share * own + (1 - share) * partner, with share ~ Beta(alpha, alpha).
 /// cutmix, https://arxiv.org/abs/1905.04899: a box of the partner in the own image. Its sides are sqrt(1 - share) of
 /// the image's, its centre is uniform, what sticks out is cut off, and share becomes the part of the image that is
-/// left. One draw is for a whole batch. Label smoothing is the loss's (model/loss.hpp), before or behind the mixing
-/// alike.
+/// left. One draw is for a whole batch. Label smoothing is the loss's (model/loss.hpp), before or after the
+/// mixing alike.
 #pragma once
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/augment/resize.hpp"
+#include "convmixer/data/augment/mix_options.hpp"
+#include "data/augment/resize.hpp"
 
 #include <cstdint>
 #include <span>
 
 namespace convmixer {
-
-/// Whose arithmetic: they differ in who is whose partner and in what mixup adds up.
-enum class MixVariant {
-  /// transforms.v2.MixUp and CutMix of torchvision 0.21: partner is the image before (the last one's for the first);
-  /// normalised values are mixed, whatever was erased in them.
-  torchvision,
-  /// timm's FastCollateMixup, mode "batch": partner is the image at the mirrored place of the batch; bytes are mixed,
-  /// rounded to the nearest (ties to even), then normalised, then erased.
-  timm,
-};
-
-inline constexpr float kMostMixAlpha = 1000.0F;
-
-struct MixOptions {
-  float mixup = 0.0F;               ///< alpha of the Beta distribution; 0 = off
-  float cutmix = 0.0F;              ///< likewise
-  float probability = 1.0F;         ///< of a batch to be mixed at all
-  float switch_probability = 0.5F;  ///< of cutmix for a batch that is mixed, when both are on
-  MixVariant variant = MixVariant::torchvision;
-
-  [[nodiscard]] bool is_on() const noexcept { return mixup > 0.0F || cutmix > 0.0F; }
-};
 
 /// What is done to the images of a batch.
 struct MixDraw {

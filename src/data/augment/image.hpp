@@ -1,22 +1,14 @@
 /// Pixels of one image: bytes as (C, H, W) planes, as data sets store them. Borrowed, never owned.
 #pragma once
 
+#include "convmixer/data/augment/image_shape.hpp"
+
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace convmixer {
-
-struct ImageShape {
-  int channels = 3;
-  int height = 0;
-  int width = 0;
-
-  [[nodiscard]] std::size_t plane() const { return static_cast<std::size_t>(height) * static_cast<std::size_t>(width); }
-  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(channels) * plane(); }
-  bool operator==(const ImageShape&) const = default;
-};
 
 /// An image to write to.
 struct Image {

@@ -2,32 +2,10 @@
 #pragma once
 
 #include "convmixer/core/rng.hpp"
-#include "convmixer/data/augment/image_operation.hpp"
-
-#include <optional>
-#include <string>
+#include "convmixer/data/augment/augmentation.hpp"
+#include "data/augment/image_operation.hpp"
 
 namespace convmixer {
-
-/// What the description says: "rand", then, each after a dash and each if wanted, m: magnitude 0 to 10; n: operations
-/// for an image; mstd: standard deviation of the magnitude, over 100 standing for a uniform magnitude from 0 to m;
-/// p: probability of each operation; inc: 1 for operations whose strength grows with the magnitude, 0 for timm's first
-/// ones, some of which get weaker.
-struct TimmAugmentOptions {
-  static constexpr int kMostOperations = 16;
-
-  int operations = 0;  ///< 0: off
-  float magnitude = 10.0F;
-  float deviation = 0.0F;
-  float probability = 0.5F;
-  bool increasing = false;
-
-  bool operator==(const TimmAugmentOptions&) const = default;
-};
-
-/// "off" as none; nothing for a text that isn't such a description.
-[[nodiscard]] std::optional<TimmAugmentOptions> parse_timm_augment(const std::string& text);
-[[nodiscard]] std::string to_string(const TimmAugmentOptions& options);
 
 /// The 15 operations for images of one size.
 class TimmAugment {

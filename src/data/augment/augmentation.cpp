@@ -1,5 +1,6 @@
+#include "convmixer/data/augment/augmentation.hpp"
+
 #include "convmixer/core/error.hpp"
-#include "convmixer/data/augment/augment.hpp"
 
 #include <algorithm>
 #include <cmath>
