@@ -4,7 +4,6 @@
 #include "core/trace_itt.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <chrono>
 #include <limits>
 #include <map>
@@ -175,8 +174,11 @@ struct TraceRecording::Impl {
 };
 
 TraceRecording::TraceRecording(int threads, std::int64_t spans_per_thread) : impl_(std::make_unique<Impl>()) {
-  assert(threads >= 1 && spans_per_thread >= 1);
+  if (threads < 1 || spans_per_thread < 1)
+    fail_usage("recording of a trace: found room for {} threads and {} spans on each, expected at least 1 of both",
+               threads, spans_per_thread);
   std::vector<std::shared_ptr<Track>> tracks;
+  tracks.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) tracks.push_back(std::make_shared<Track>(spans_per_thread));
   Session& all = session();
   const std::lock_guard lock(all.mutex);
@@ -195,7 +197,7 @@ TraceRecording::~TraceRecording() {
 }
 
 Trace TraceRecording::finish() {
-  assert(impl_->on);
+  if (!impl_->on) fail("a recording of a trace can't end twice");
   const std::int64_t end = impl_->stop();
   std::vector<std::shared_ptr<Track>> tracks;
   Trace trace;

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cassert>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -211,16 +210,22 @@ void widen(std::span<const std::byte> bytes, std::span<float> out, Convert conve
   }
 }
 
-const ElementType& element_type(DType dtype) {
-  assert(dtype != DType::other);
-  return *std::ranges::find(kElementTypes, dtype, &ElementType::dtype);
+/// Throws Error unless the tensor can be written: of a type that this project reads, as many bytes as its shape says.
+const ElementType& checked_type(const std::string& where, const TensorView& tensor) {
+  if (tensor.dtype == DType::other) fail("{}: can't be written: expected elements of a type that is read, too", where);
+  const ElementType& type = *std::ranges::find(kElementTypes, tensor.dtype, &ElementType::dtype);
+  const std::int64_t expected = tensor.shape.count() * type.bytes;
+  if (static_cast<std::int64_t>(tensor.bytes.size()) != expected)
+    fail("{}: can't be written: found {} bytes, expected {} for shape {} of {}", where, tensor.bytes.size(), expected,
+         tensor.shape.to_string(), type.name);
+  return type;
 }
 
-ordered_json header_entry(const TensorView& tensor, std::size_t begin) {
+ordered_json header_entry(const TensorView& tensor, const ElementType& type, std::size_t begin) {
   ordered_json shape = ordered_json::array();
   for (int axis = 0; axis < tensor.shape.rank(); ++axis) shape.push_back(tensor.shape[axis]);
   ordered_json entry;
-  entry["dtype"] = element_type(tensor.dtype).name;
+  entry["dtype"] = type.name;
   entry["shape"] = std::move(shape);
   entry["data_offsets"] = ordered_json::array({begin, begin + tensor.bytes.size()});
   return entry;
@@ -234,9 +239,10 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   std::size_t end = 0;
   for (const TensorView& tensor : tensors) {
-    assert(static_cast<std::int64_t>(tensor.bytes.size()) == tensor.shape.count() * element_type(tensor.dtype).bytes);
-    assert(tensor.name != kMetadataKey && !header.contains(tensor.name));
-    header[tensor.name] = header_entry(tensor, end);
+    const std::string where = place(path, tensor.name);
+    if (tensor.name == kMetadataKey) fail("{}: can't be written: the name is that of the metadata", where);
+    if (header.contains(tensor.name)) fail("{}: can't be written: there are two tensors of this name", where);
+    header[tensor.name] = header_entry(tensor, checked_type(where, tensor), end);
     end += tensor.bytes.size();
   }
 
@@ -299,7 +305,9 @@ void SafetensorsFile::require_floats(const std::string& name, const Shape& shape
 
 void SafetensorsFile::read(const std::string& name, const Shape& shape, std::span<float> out) const {
   require_floats(name, shape);
-  assert(static_cast<std::int64_t>(out.size()) == shape.count());
+  if (static_cast<std::int64_t>(out.size()) != shape.count())
+    fail("{}: {} values to read it into, expected {} for shape {}", place(path_, name), out.size(), shape.count(),
+         shape.to_string());
   const Entry& entry = tensor(name);
   if (entry.dtype == DType::f16) {
     widen(entry.bytes, out, from_f16);

@@ -171,6 +171,17 @@ TEST(TraceRecording, IsRefusedWithinAnother) {
   EXPECT_EQ(first.finish().tracks.size(), 1U);
 }
 
+TEST(TraceRecording, NeedsRoomAndEndsOnce) {
+  EXPECT_THAT(testing_support::error_of([] { const TraceRecording recording(0, 10); }).what(),
+              StartsWith("recording of a trace"));
+  EXPECT_THAT(testing_support::error_of([] { const TraceRecording recording(1, 0); }).what(),
+              StartsWith("recording of a trace"));
+  TraceRecording recording(1, 10);
+  (void)recording.finish();
+  EXPECT_THAT(testing_support::error_of([&] { (void)recording.finish(); }).what(),
+              StartsWith("a recording of a trace"));
+}
+
 TEST(TraceRecording, EndsWhenItIsDestroyed) {
   { const TraceRecording abandoned(1, 3); }
   TraceRecording next(1, 3);

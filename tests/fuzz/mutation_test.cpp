@@ -53,7 +53,7 @@ TEST_P(Mutations, AreReadOrRefusedInOneLine) {
   const std::vector<std::string> good = seeds(reader.name);
   ASSERT_FALSE(good.empty());
   for (std::size_t i = 0; i < good.size(); ++i) {
-    reader.read(as_bytes(good[i]));
+    EXPECT_TRUE(reader.read(as_bytes(good[i]))) << "seed " << i << " is refused";
     Rng rng(1, RandomStream::synthetic_data, static_cast<std::uint32_t>(i));
     for (int round = 0; round < kMutations; ++round) {
       std::string file = good[i];

@@ -46,14 +46,16 @@ class MemoryFile {
   int descriptor_;
 };
 
-/// Runs a reader; what it refuses must be said in one line.
+/// Runs a reader; what it refuses must be said in one line. True if it refused nothing.
 template <typename Body>
-void expect_read_or_refused(Body&& body) {
+bool is_read(Body&& body) {
   try {
     body();
+    return true;
   } catch (const Error& error) {
     const std::string message = error.what();
     if (message.empty() || message.find('\n') != std::string::npos) give_up("a refusal is not one line");
+    return false;
   }
 }
 
@@ -76,13 +78,15 @@ void look_at(const CifarBatch& batch) {
   (void)sink;
 }
 
-void read_batch(Bytes bytes, CifarVersion version) {
+bool read_batch(Bytes bytes, CifarVersion version) {
+  bool any = false;
   for (const CifarFormat* format : {&cifar10_format(), &cifar100_format()})
-    expect_read_or_refused([&] { look_at(read_cifar_batch(bytes, nullptr, version, *format, "fuzz")); });
+    any |= is_read([&] { look_at(read_cifar_batch(bytes, nullptr, version, *format, "fuzz")); });
+  return any;
 }
 
-void decode(Bytes bytes) {
-  expect_read_or_refused([&] {
+bool decode(Bytes bytes) {
+  return is_read([&] {
     const DecodedImage image = decode_image(std::as_bytes(bytes));
     if (image.pixels.size() != 3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height))
       give_up("an image of another size than it says");
@@ -91,39 +95,42 @@ void decode(Bytes bytes) {
 
 }  // namespace
 
-void cifar_records(Bytes bytes) { read_batch(bytes, CifarVersion::binary); }
+bool cifar_records(Bytes bytes) { return read_batch(bytes, CifarVersion::binary); }
 
-void cifar_pickle(Bytes bytes) { read_batch(bytes, CifarVersion::python); }
+bool cifar_pickle(Bytes bytes) { return read_batch(bytes, CifarVersion::python); }
 
-void archive(Bytes bytes) {
+bool archive(Bytes bytes) {
   const MemoryFile file(bytes);
-  expect_read_or_refused([&] { (void)recognise_dataset(file.path()); });
+  bool any = is_read([&] { (void)recognise_dataset(file.path()); });
   for (const Split split : {Split::train, Split::test}) {
-    expect_read_or_refused([&] { look_at(*open_cifar10(file.path(), split)); });
-    expect_read_or_refused([&] { look_at(*open_cifar100(file.path(), split)); });
+    any |= is_read([&] { look_at(*open_cifar10(file.path(), split)); });
+    any |= is_read([&] { look_at(*open_cifar100(file.path(), split)); });
   }
+  return any;
 }
 
-void png(Bytes bytes) { decode(bytes); }
+bool png(Bytes bytes) { return decode(bytes); }
 
-void jpeg(Bytes bytes) { decode(bytes); }
+bool jpeg(Bytes bytes) { return decode(bytes); }
 
-void packed(Bytes bytes) {
+bool packed(Bytes bytes) {
   const MemoryFile file(bytes);
-  expect_read_or_refused([&] { (void)read_packed_info(file.path()); });
+  const bool has_info = is_read([&] { (void)read_packed_info(file.path()); });
+  bool any = false;
   for (const Split split : {Split::train, Split::test})
-    expect_read_or_refused([&] { look_at(*open_packed(file.path(), split)); });
+    any |= is_read([&] { look_at(*open_packed(file.path(), split)); });
+  return has_info && any;
 }
 
-void safetensors(Bytes bytes) {
+bool safetensors(Bytes bytes) {
   const MemoryFile file(bytes);
-  expect_read_or_refused([&] { (void)SafetensorsFile(file.path()); });
-  expect_read_or_refused([&] { (void)read_checkpoint_info(file.path()); });
+  const bool any = is_read([&] { (void)SafetensorsFile(file.path()); });
+  return is_read([&] { (void)read_checkpoint_info(file.path()); }) || any;
 }
 
-void options(Bytes bytes) {
+bool options(Bytes bytes) {
   const MemoryFile file(bytes);
-  expect_read_or_refused([&] {
+  const bool is_configuration = is_read([&] {
     // What was read must read the same again once written down.
     const std::string text = to_ini(read_config(file.path()));
     const MemoryFile again({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
@@ -137,11 +144,12 @@ void options(Bytes bytes) {
       words.back().push_back(static_cast<char>(byte));
     }
   }
-  expect_read_or_refused([&] {
+  const bool is_command_line = is_read([&] {
     TrainConfig config;
     const std::vector<OptionGroup> groups = config_options(config);
     assign(groups, parse_command_line(groups, words).settings);
   });
+  return is_configuration || is_command_line;
 }
 
 const std::vector<Reader>& readers() {

@@ -11,18 +11,19 @@ namespace convmixer::fuzz {
 using Bytes = std::span<const std::uint8_t>;
 
 // Each reads the bytes as its format. They may be refused by an Error, which is caught here; nothing else may happen.
-void cifar_records(Bytes bytes);
-void cifar_pickle(Bytes bytes);
-void archive(Bytes bytes);
-void png(Bytes bytes);
-void jpeg(Bytes bytes);
-void packed(Bytes bytes);
-void safetensors(Bytes bytes);
-void options(Bytes bytes);
+// True if they were read: by one of the ways that there are to read them.
+bool cifar_records(Bytes bytes);
+bool cifar_pickle(Bytes bytes);
+bool archive(Bytes bytes);
+bool png(Bytes bytes);
+bool jpeg(Bytes bytes);
+bool packed(Bytes bytes);
+bool safetensors(Bytes bytes);
+bool options(Bytes bytes);
 
 struct Reader {
   std::string name;
-  void (*read)(Bytes);
+  bool (*read)(Bytes);
 };
 [[nodiscard]] const std::vector<Reader>& readers();
 

@@ -65,6 +65,35 @@ TEST(Safetensors, ReadsBackWhatItWrote) {
   EXPECT_EQ(file.metadata().size(), 2U);
 }
 
+TEST(Safetensors, RefusesToWriteWhatItCouldNotReadAgain) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "a.safetensors";
+  const std::array<float, 6> values{};
+  const auto refusal = [&](const std::vector<TensorView>& tensors) {
+    return std::string(error_of([&] { write_safetensors(path, tensors, {}); }).what());
+  };
+  const TensorView good{"w", DType::f32, {2, 3}, bytes_of(values)};
+  EXPECT_THAT(refusal({{"w", DType::f32, {2, 4}, bytes_of(values)}}),
+              AllOf(HasSubstr("\"w\""), HasSubstr("found 24 bytes, expected 32 for shape (2, 4) of F32")));
+  EXPECT_THAT(refusal({{"w", DType::other, {2, 3}, bytes_of(values)}}), HasSubstr("a type that is read"));
+  EXPECT_THAT(refusal({good, good}), HasSubstr("two tensors of this name"));
+  EXPECT_THAT(refusal({{"__metadata__", DType::f32, {2, 3}, bytes_of(values)}}), HasSubstr("that of the metadata"));
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(Safetensors, RefusesToReadIntoMemoryOfAnotherSize) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "a.safetensors";
+  const std::array<float, 6> values{};
+  write_safetensors(path, std::vector<TensorView>{{"w", DType::f32, {2, 3}, bytes_of(values)}}, {});
+  const SafetensorsFile file(path);
+  std::array<float, 5> small{};
+  EXPECT_THAT(error_of([&] {
+                file.read("w", {2, 3}, small);
+              }).what(),
+              HasSubstr("5 values to read it into, expected 6 for shape (2, 3)"));
+}
+
 TEST(Safetensors, WritesTheBytesOfTheFormat) {
   const TemporaryFolder folder;
   const std::array<float, 2> values{1.0F, -2.0F};

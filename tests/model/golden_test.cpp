@@ -3,9 +3,11 @@
 #include "convmixer/model/network.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "support/golden_case.hpp"
+#include "support/golden_files.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +18,9 @@
 namespace convmixer {
 namespace {
 
-using testing_support::golden_convmixer_files;
+using testing_support::golden_files;
+using testing_support::golden_folder_is_given;
+using testing_support::golden_names;
 using testing_support::GoldenCase;
 using testing_support::relative_error;
 using testing_support::test_engine;
@@ -26,8 +30,9 @@ constexpr LayoutPolicy kPolicies[] = {LayoutPolicy::automatic, LayoutPolicy::cha
 class Golden : public testing::Test {
  protected:
   void SetUp() override {
-    files_ = golden_convmixer_files();
-    if (files_.empty()) GTEST_SKIP() << "no convmixer_*.safetensors in the golden folder";
+    files_ = golden_files("convmixer_");
+    if (files_.empty() && golden_folder_is_given()) GTEST_SKIP() << "no convmixer_*.safetensors in the folder given";
+    ASSERT_FALSE(files_.empty());
   }
 
   static Network network(const GoldenCase& golden, Precision precision, LayoutPolicy policy = LayoutPolicy::automatic) {
@@ -40,6 +45,12 @@ class Golden : public testing::Test {
 
   std::vector<std::filesystem::path> files_;
 };
+
+TEST(GoldenFiles, AreAllThere) {
+  if (golden_folder_is_given()) GTEST_SKIP() << "about the files of tests/golden";
+  EXPECT_THAT(golden_names("convmixer_"),
+              testing::ElementsAre("convmixer_d16x3_k4_p1", "convmixer_d32x2_k5_p2", "convmixer_d40x1_k7_p4"));
+}
 
 std::span<const float> view(const std::vector<float>& values) { return values; }
 

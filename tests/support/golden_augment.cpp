@@ -3,7 +3,6 @@
 #include "convmixer/core/error.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <sstream>
 
 namespace convmixer::testing_support {
@@ -54,18 +53,6 @@ int differences(const std::vector<std::uint8_t>& found, const std::vector<std::u
   int count = std::abs(static_cast<int>(found.size()) - static_cast<int>(expected.size()));
   for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) count += found[i] != expected[i] ? 1 : 0;
   return count;
-}
-
-std::vector<std::filesystem::path> golden_augment_files() {
-  const char* folder = std::getenv("CONVMIXER_GOLDEN_DIR");
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(folder != nullptr ? folder : CONVMIXER_SOURCE_DIR "/tests/golden")) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("augment") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  std::ranges::sort(files);
-  return files;
 }
 
 }  // namespace convmixer::testing_support

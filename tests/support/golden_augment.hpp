@@ -39,7 +39,4 @@ class GoldenAugment {
 /// Number of bytes that differ.
 [[nodiscard]] int differences(const std::vector<std::uint8_t>& found, const std::vector<std::uint8_t>& expected);
 
-/// The files of the folder in CONVMIXER_GOLDEN_DIR, and of tests/golden without that.
-[[nodiscard]] std::vector<std::filesystem::path> golden_augment_files();
-
 }  // namespace convmixer::testing_support

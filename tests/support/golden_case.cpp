@@ -77,16 +77,4 @@ void GoldenCase::load(const std::string& prefix, Parameters& parameters) const {
   }
 }
 
-std::vector<std::filesystem::path> golden_convmixer_files() {
-  const char* folder = std::getenv("CONVMIXER_GOLDEN_DIR");
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(folder != nullptr ? folder : CONVMIXER_SOURCE_DIR "/tests/golden")) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("convmixer_") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  std::ranges::sort(files);
-  return files;
-}
-
 }  // namespace convmixer::testing_support

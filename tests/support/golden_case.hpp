@@ -31,7 +31,4 @@ struct GoldenCase {
   float learning_rate;
 };
 
-/// The cases in $CONVMIXER_GOLDEN_DIR (default: tests/golden of the source tree), by name.
-[[nodiscard]] std::vector<std::filesystem::path> golden_convmixer_files();
-
 }  // namespace convmixer::testing_support

@@ -179,11 +179,17 @@ TEST_F(ProgressTest, ClearsTheLiveLineAtTheEnd) {
 }
 
 TEST_F(ProgressTest, PrintsNothingWithoutAFile) {
-  Progress progress(nullptr, {}, clock_);
-  now_ += 60.0;
-  progress.update(example());
-  progress.print("a line");
-  progress.print_epoch(example_epoch(), 4, true, 10.0);
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  {
+    Progress progress(nullptr, {.live = true, .colour = false, .columns = 200}, clock_);
+    now_ += 60.0;
+    progress.update(example());
+    progress.print("a line");
+    progress.print_epoch(example_epoch(), 4, true, 10.0);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(DetectTerminal, FindsNoneInAFile) {

@@ -28,7 +28,8 @@ struct TensorView {
 
 /// Writes whole or not at all (core/file.hpp), tensors in the order given. The data begins at a multiple of 8 bytes and
 /// the format allows no gaps in it: put wide elements first, as readers that map the file expect each tensor aligned.
-/// Names and metadata are UTF-8, or Error.
+/// Throws Error naming file and tensor for names or metadata that aren't UTF-8, for two tensors of one name, for bytes
+/// that don't fit the shape, for DType::other, and if the file can't be written.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata);
 
@@ -54,7 +55,8 @@ class SafetensorsFile {
   [[nodiscard]] const Entry& tensor(const std::string& name) const;
   /// Throws Error naming file and tensor when it is missing, has another shape, or is not F32, F16 or BF16.
   void require_floats(const std::string& name, const Shape& shape) const;
-  /// Copies a floating-point tensor to `out`, widened to f32; throws as require_floats.
+  /// Copies a floating-point tensor to `out`, widened to f32; throws as require_floats, and
+  /// for an `out` of another size.
   void read(const std::string& name, const Shape& shape, std::span<float> out) const;
   /// An I64 tensor of any shape. Throws Error naming file and tensor when it is missing or of another type.
   [[nodiscard]] std::vector<std::int64_t> read_int64(const std::string& name) const;

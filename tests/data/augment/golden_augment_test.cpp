@@ -7,6 +7,7 @@
 #include "data/augment/rand_augment.hpp"
 #include "data/augment/resize.hpp"
 #include "data/augment/timm_augment.hpp"
+#include "support/golden_files.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,9 +21,12 @@
 namespace convmixer {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing_support::differences;
-using testing_support::golden_augment_files;
+using testing_support::golden_files;
+using testing_support::golden_folder_is_given;
+using testing_support::golden_names;
 using testing_support::GoldenAugment;
 using testing_support::ImageStack;
 
@@ -152,13 +156,14 @@ TEST_P(GoldenAugmentFile, EveryOperationGivesEveryByteThatTorchvisionGives) {
   EXPECT_GT(compared, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenAugmentFile, testing::ValuesIn(golden_augment_files()),
+INSTANTIATE_TEST_SUITE_P(Files, GoldenAugmentFile, testing::ValuesIn(golden_files("augment")),
                          [](const auto& file) { return file.param.stem().string(); });
 
 TEST(GoldenAugmentFiles, HoldEveryOperationOfBothPolicies) {
-  if (std::getenv("CONVMIXER_GOLDEN_DIR") != nullptr) GTEST_SKIP() << "about the files of tests/golden";
+  if (golden_folder_is_given()) GTEST_SKIP() << "about the files of tests/golden";
+  EXPECT_THAT(golden_names("augment"), ElementsAre("augment", "augment_13x9x3", "augment_5x7x1"));
   std::set<std::string> seen;
-  for (const std::filesystem::path& path : golden_augment_files()) {
+  for (const std::filesystem::path& path : golden_files("augment")) {
     for (const std::string& name : GoldenAugment(path).names("")) {
       const std::vector<std::string> parts = parts_of(name, '.');
       seen.insert(parts.at(0) == "timm" ? parts.at(0) + "." + parts.at(1) : parts.at(0));
