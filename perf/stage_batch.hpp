@@ -113,7 +113,7 @@ class StageBatch {
   }
 };
 
-/// Sums of every chunk, (chunk, channel): moments of values behind a GELU, or of gradients before a norm.
+/// Sums of every chunk, (chunk, channel): moments of what a GELU gives, or of gradients before a norm.
 struct StageSums {
   explicit StageSums(const StageBatch& batch)
       : stride(batch.padded),

@@ -55,7 +55,7 @@ class Trial {
   // Steps, in the order in which they run.
 
   void run(const kernels::Primitive& primitive, const std::vector<std::pair<kernels::Role, const Tensor*>>& arguments);
-  /// An own kernel; `name` says which implementation it is.
+  /// A hand-written kernel; `name` says which implementation it is.
   void run(const std::string& name, std::function<void()> kernel);
   /// `from` in another layout: itself, or the working memory that a step of this trial converts it to.
   const Tensor& converted(const Tensor& from, const kernels::Layout& to);

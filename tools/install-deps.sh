@@ -24,7 +24,7 @@ packages=(
   libdnnl-dev                   # oneDNN: convolutions and the other primitives
   ocl-icd-opencl-dev            # Debian 12's libdnnl-dev looks for OpenCL in its CMake files (no GPU is used)
   libtbb-dev                    # oneTBB: the thread pool
-  libhwy-dev                    # Highway: own kernels for every instruction set
+  libhwy-dev                    # Highway: hand-written kernels for every instruction set
   libfmt-dev                    # messages
   libboost-program-options-dev  # command line and INI configuration
   nlohmann-json3-dev            # metrics.jsonl and the headers of safetensors

@@ -4,9 +4,10 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: tools/test.sh [--preset release|debug|asan|tsan] [ctest options]
+usage: tools/test.sh [--preset release|debug|asan|tsan] [--quick] [ctest options]
 
-Installs the missing packages, builds the preset (release) in build/PRESET, and runs every test.
+Installs the missing packages, builds the preset (release) in build/PRESET, and runs every test. With --quick,
+builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them).
 Further arguments go to ctest:  tools/test.sh -R Golden    tools/test.sh --preset asan -R Safetensors
 EOF
 }
@@ -17,6 +18,7 @@ die() {
 }
 
 preset=release
+build_options=()
 ctest_options=()
 while (($# > 0)); do
   case "$1" in
@@ -28,6 +30,10 @@ while (($# > 0)); do
       (($# > 1)) || die "--preset needs a value: release, debug, asan or tsan"
       preset=$2
       shift
+      ;;
+    --quick)
+      build_options=(--target quick-tests)
+      ctest_options+=(--label-regex quick)
       ;;
     --preset=*) preset=${1#*=} ;;
     *) ctest_options+=("$1") ;;
@@ -42,5 +48,5 @@ esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools/install-deps.sh
 cmake --preset "$preset" || die "configuring failed: see the lines above"
-cmake --build --preset "$preset" || die "the build failed: see the lines above"
+cmake --build --preset "$preset" "${build_options[@]}" || die "the build failed: see the lines above"
 exec ctest --preset "$preset" --parallel "$(nproc)" "${ctest_options[@]}"

@@ -1,5 +1,5 @@
-// Batch norm: the own kernels beside oneDNN's. A bf16 plan's norms read f32 and write bf16 (backward: read bf16
-// gradients, write f32); oneDNN's have one type and get the conversion that they would need.
+// Batch norm: the hand-written kernels beside oneDNN's. A bf16 plan's norms read f32 and write bf16 (backward: read
+// bf16 gradients, write f32); oneDNN's have one type and get the conversion that they would need.
 #include "kernels/plain/batch_norm.hpp"
 
 #include "operation.hpp"

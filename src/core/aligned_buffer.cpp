@@ -37,7 +37,7 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;
   if (bytes > std::numeric_limits<std::size_t>::max() / 2) fail_for_memory();
   const std::size_t pages = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-  const std::size_t reserved = pages + kPageBytes + (alignment - kPageBytes);  // a page behind, and to align it
+  const std::size_t reserved = pages + kPageBytes + (alignment - kPageBytes);  // a page after it, and to align it
   // The kernel's pages, not the allocator's: those may have been touched by another thread before, and lie far from
   // whoever will use them.
   void* const mapped = ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
