@@ -1,5 +1,10 @@
 #include "kernels/fused/chunk_sums.hpp"
 
+#include "core/summation_tree.hpp"
+
+#include <algorithm>
+#include <array>
+
 // Compiled once for each instruction set: see batch_norm.cpp. The order of these lines matters.
 // clang-format off
 #undef HWY_TARGET_INCLUDE
@@ -12,50 +17,141 @@ HWY_BEFORE_NAMESPACE();
 namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using Doubles = hn::CappedTag<double, 8>;
-using OneDouble = hn::CappedTag<double, 1>;
 
-/// Calls part(tag, c) for vectors of channels, and with a tag of one lane for the channels that are left over.
-template <class Part>
-HWY_INLINE void for_channels(std::size_t channels, const Part& part) {
-  std::size_t c = 0;
-  for (; c + hn::Lanes(Doubles()) <= channels; c += hn::Lanes(Doubles())) part(Doubles(), c);
-  for (; c < channels; ++c) part(OneDouble(), c);
+/// Calls part(tag, i) for vectors of values, and with a tag of one lane for those that are left over.
+template <typename T, class Part>
+HWY_INLINE void for_vectors(std::size_t count, const Part& part) {
+  const hn::CappedTag<T, 64 / sizeof(T)> d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) part(d, i);
+  for (; i < count; ++i) part(hn::CappedTag<T, 1>(), i);
+}
+
+// ---- totals ----
+
+/// Bytes of a chunk that are added up at a time: the stack of partial sums stays in the first-level cache.
+constexpr std::size_t kPieceBytes = 2048;
+
+template <typename T>
+HWY_INLINE void copy(const T* from, std::size_t count, T* to) {
+  for_vectors<T>(count, [&](auto d, std::size_t i) HWY_ATTR { hn::StoreU(hn::LoadU(d, from + i), d, to + i); });
+}
+template <typename T>
+HWY_INLINE void add(const T* from, std::size_t count, T* to) {
+  for_vectors<T>(count, [&](auto d, std::size_t i)
+                            HWY_ATTR { hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i); });
+}
+
+/// `values` of kPieceBytes at most. Rows of the result are `total_stride` apart.
+template <typename T>
+void piece_total(const ChunkValues<T>& values, T* total, std::size_t total_stride) {
+  constexpr std::size_t kPiece = kPieceBytes / sizeof(T);
+  alignas(64) std::array<std::array<T, kPiece>, kMostPartialSums> stack;
+  std::size_t slots = 0;
+  for (std::size_t chunk = 0; chunk < values.chunks; ++chunk) {
+    const T* const first = values.first + chunk * values.stride;
+    std::size_t merges = merges_after(chunk, values.chunks);
+    if (merges == 0) {
+      T* const to = stack[slots++].data();
+      for (std::size_t row = 0; row < values.rows; ++row) {
+        copy(first + row * values.row_stride, values.columns, to + row * values.columns);
+      }
+      continue;
+    }
+    // A right-hand leaf goes straight into its merge.
+    T* const to = stack[slots - 1].data();
+    for (std::size_t row = 0; row < values.rows; ++row) {
+      add(first + row * values.row_stride, values.columns, to + row * values.columns);
+    }
+    for (--merges; merges > 0; --merges) {
+      --slots;
+      add(stack[slots].data(), values.rows * values.columns, stack[slots - 1].data());
+    }
+  }
+  for (std::size_t row = 0; row < values.rows; ++row) {
+    copy(stack[0].data() + row * values.columns, values.columns, total + row * total_stride);
+  }
+}
+
+template <typename T>
+HWY_INLINE void total(const ChunkValues<T>& values, T* result) {
+  constexpr std::size_t kPiece = kPieceBytes / sizeof(T);
+  const std::size_t columns = std::min(values.columns, kPiece);
+  const std::size_t rows = kPiece / std::max<std::size_t>(columns, 1);
+  for (std::size_t row = 0; row < values.rows; row += rows) {
+    for (std::size_t column = 0; column < values.columns; column += columns) {
+      ChunkValues<T> piece = values;
+      piece.first += row * values.row_stride + column;
+      piece.rows = std::min(rows, values.rows - row);
+      piece.columns = std::min(columns, values.columns - column);
+      piece_total(piece, result + row * values.columns + column, values.columns);
+    }
+  }
+}
+
+void total_f32(const ChunkValues<float>& values, float* result) { total(values, result); }
+void total_f64(const ChunkValues<double>& values, double* result) { total(values, result); }
+
+// ---- moments ----
+
+/// Channels that are added up at a time.
+constexpr std::size_t kMomentChannels = 32;
+
+/// Of some chunks that lie together.
+struct PartMoments {
+  double values;
+  alignas(64) std::array<double, kMomentChannels> mean;
+  alignas(64) std::array<double, kMomentChannels> square;
+};
+
+HWY_INLINE void set_moments(const ChunkMomentSums& sums, std::size_t chunk, std::size_t channels, PartMoments& part) {
+  part.values = static_cast<double>(sums.values[chunk]);
+  const std::size_t offset = chunk * sums.stride;
+  for_vectors<double>(channels, [&](auto d, std::size_t c) HWY_ATTR {
+    const auto origin = hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, decltype(d)>(), sums.origin + offset + c));
+    const auto sum = hn::LoadU(d, sums.sum + offset + c);
+    const auto shift = hn::Div(sum, hn::Set(d, part.values));
+    hn::StoreU(hn::Add(origin, shift), d, part.mean.data() + c);
+    hn::StoreU(hn::NegMulAdd(sum, shift, hn::LoadU(d, sums.square + offset + c)), d, part.square.data() + c);
+  });
+}
+
+HWY_INLINE void merge_moments(const PartMoments& b, std::size_t channels, PartMoments& a) {
+  const double values = a.values + b.values;
+  const double mean_weight = b.values / values;
+  const double square_weight = a.values * mean_weight;
+  for_vectors<double>(channels, [&](auto d, std::size_t c) HWY_ATTR {
+    const auto mean = hn::LoadU(d, a.mean.data() + c);
+    const auto distance = hn::Sub(hn::LoadU(d, b.mean.data() + c), mean);
+    const auto squares = hn::Add(hn::LoadU(d, a.square.data() + c), hn::LoadU(d, b.square.data() + c));
+    hn::StoreU(hn::MulAdd(distance, hn::Set(d, mean_weight), mean), d, a.mean.data() + c);
+    hn::StoreU(hn::MulAdd(hn::Mul(distance, distance), hn::Set(d, square_weight), squares), d, a.square.data() + c);
+  });
+  a.values = values;
+}
+
+void piece_moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square) {
+  std::array<PartMoments, kMostPartialSums> stack;
+  std::size_t slots = 0;
+  for (std::size_t chunk = 0; chunk < sums.chunks; ++chunk) {
+    set_moments(sums, chunk, channels, stack[slots++]);
+    for (std::size_t merges = merges_after(chunk, sums.chunks); merges > 0; --merges) {
+      --slots;
+      merge_moments(stack[slots], channels, stack[slots - 1]);
+    }
+  }
+  copy(stack[0].mean.data(), channels, mean);
+  copy(stack[0].square.data(), channels, square);
 }
 
 void moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square) {
-  std::size_t all = 0;
-  for (std::size_t chunk = 0; chunk < sums.chunks; ++chunk) all += sums.values[chunk];
-  for_channels(channels, [&](auto d, std::size_t c) HWY_ATTR {
-    const hn::Rebind<float, decltype(d)> floats;
-    const auto origin_of = [&](std::size_t chunk) HWY_ATTR {
-      return hn::PromoteTo(d, hn::LoadU(floats, sums.origin + chunk * sums.stride + c));
-    };
-    auto total = hn::Zero(d);
-    for (std::size_t chunk = 0; chunk < sums.chunks; ++chunk) {
-      const auto n = hn::Set(d, static_cast<double>(sums.values[chunk]));
-      total = hn::Add(total, hn::MulAdd(n, origin_of(chunk), hn::LoadU(d, sums.sum + chunk * sums.stride + c)));
-    }
-    const auto centre = hn::Div(total, hn::Set(d, static_cast<double>(all)));
-    auto squares = hn::Zero(d);
-    for (std::size_t chunk = 0; chunk < sums.chunks; ++chunk) {
-      const auto n = hn::Set(d, static_cast<double>(sums.values[chunk]));
-      const auto sum = hn::LoadU(d, sums.sum + chunk * sums.stride + c);
-      const auto distance = hn::Sub(centre, origin_of(chunk));
-      const auto change = hn::NegMulAdd(hn::Set(d, 2.0), sum, hn::Mul(n, distance));
-      squares = hn::Add(squares, hn::MulAdd(distance, change, hn::LoadU(d, sums.square + chunk * sums.stride + c)));
-    }
-    hn::StoreU(centre, d, mean + c);
-    hn::StoreU(squares, d, square + c);
-  });
-}
-
-void total(const double* rows, std::size_t chunks, std::size_t stride, std::size_t channels, double* result) {
-  for_channels(channels, [&](auto d, std::size_t c) HWY_ATTR {
-    auto sum = hn::Zero(d);
-    for (std::size_t chunk = 0; chunk < chunks; ++chunk) sum = hn::Add(sum, hn::LoadU(d, rows + chunk * stride + c));
-    hn::StoreU(sum, d, result + c);
-  });
+  for (std::size_t first = 0; first < channels; first += kMomentChannels) {
+    ChunkMomentSums piece = sums;
+    piece.origin += first;
+    piece.sum += first;
+    piece.square += first;
+    piece_moments(piece, std::min(kMomentChannels, channels - first), mean + first, square + first);
+  }
 }
 
 }  // namespace convmixer::kernels::HWY_NAMESPACE
@@ -65,14 +161,14 @@ HWY_AFTER_NAMESPACE();
 namespace convmixer::kernels {
 
 HWY_EXPORT(moments);
-HWY_EXPORT(total);
+HWY_EXPORT(total_f32);
+HWY_EXPORT(total_f64);
 
 void chunk_moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square) {
   HWY_DYNAMIC_DISPATCH(moments)(sums, channels, mean, square);
 }
-void chunk_total(const double* rows, std::size_t chunks, std::size_t stride, std::size_t channels, double* result) {
-  HWY_DYNAMIC_DISPATCH(total)(rows, chunks, stride, channels, result);
-}
+void chunk_total(const ChunkValues<float>& values, float* total) { HWY_DYNAMIC_DISPATCH(total_f32)(values, total); }
+void chunk_total(const ChunkValues<double>& values, double* total) { HWY_DYNAMIC_DISPATCH(total_f64)(values, total); }
 
 }  // namespace convmixer::kernels
 #endif

@@ -30,31 +30,30 @@ void DenseGradient::reduce_weights(std::size_t channel_block, std::size_t input_
   const std::size_t rows = std::min(kChannelBlock, context_.geometry.channels - first_row);
   const std::size_t first_input = input_block * kChannelBlock;
   const std::size_t inputs = std::min(kChannelBlock, inputs_ - first_input);
-  // A block of a chunk's sums lies in one piece; rows of all chunks one by one would be read in short pieces.
-  alignas(64) std::array<std::array<float, kChannelBlock>, kChannelBlock> total;
-  for (std::size_t chunk = 0; chunk < sums.count(); ++chunk) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      const float* const from = sums.chunk(chunk).dense + product_.at(first_row + r, first_input);
-      if (chunk == 0) {
-        std::copy_n(from, inputs, total[r].data());
-      } else {
-        for (std::size_t i = 0; i < inputs; ++i) total[r][i] += from[i];
-      }
-    }
-  }
+  // A block of a chunk's sums lies in one piece, or its rows do; all rows one by one would be read in short pieces.
+  alignas(64) std::array<float, kChannelBlock * kChannelBlock> total;
+  const std::size_t begin = product_.at(first_row, first_input);
+  const std::size_t row_stride = product_.at(first_row + 1, first_input) - begin;
+  kernels::chunk_total({.first = sums.chunk(0).dense + begin,
+                        .chunks = sums.count(),
+                        .stride = sums.dense_stride(),
+                        .columns = inputs,
+                        .rows = rows,
+                        .row_stride = row_stride},
+                       total.data());
   const std::span<float> weight = context_.parameters.gradient(convolution_.weight);
   for (std::size_t r = 0; r < rows; ++r) {
-    std::copy_n(total[r].data(), inputs, &weight[(first_row + r) * inputs_ + first_input]);
+    std::copy_n(total.data() + r * inputs, inputs, &weight[(first_row + r) * inputs_ + first_input]);
   }
 }
 
 void DenseGradient::reduce_biases(std::size_t channel_block, const ChunkSums& sums) const {
   const std::size_t first = channel_block * kChannelBlock;
   const std::span<float> bias = context_.parameters.gradient(convolution_.bias);
+  std::array<double, kChannelBlock> total;
+  kernels::chunk_total({sums.chunk(0).bias + first, sums.count(), sums.channel_stride(), kChannelBlock}, total.data());
   for (std::size_t c = first; c < std::min(first + kChannelBlock, context_.geometry.channels); ++c) {
-    double sum = sums.chunk(0).bias[c];
-    for (std::size_t chunk = 1; chunk < sums.count(); ++chunk) sum += sums.chunk(chunk).bias[c];
-    bias[c] = static_cast<float>(sum);
+    bias[c] = static_cast<float>(total[c - first]);
   }
 }
 

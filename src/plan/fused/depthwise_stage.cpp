@@ -137,18 +137,26 @@ void DepthwiseStage<Storage>::reduce_forward(std::size_t channel_block, const Ch
 }
 
 template <class Storage>
-void DepthwiseStage<Storage>::reduce_backward(std::size_t channel_block, const ChunkSums& sums) {
-  const std::size_t channel = channel_block * kChannelBlock;
-  const std::size_t channels = std::min(kChannelBlock, context_.geometry.channels - channel);
+void DepthwiseStage<Storage>::reduce_backward(std::size_t task, const ChunkSums& sums) {
+  reduce_gradients(task, sums);
+  if (task % 2 == 0) state_.input.norm.finish_backward(task / 2, sums.gradient_sums());
+}
+
+/// Chunks' sums lie in halves of a channel block.
+template <class Storage>
+void DepthwiseStage<Storage>::reduce_gradients(std::size_t half_block, const ChunkSums& sums) const {
+  constexpr std::size_t kHalf = kChannelBlock / 2;
+  const std::size_t first = half_block * kHalf;
+  if (first >= context_.geometry.channels) return;
+  const std::size_t channels = std::min(kHalf, context_.geometry.channels - first);
   const std::size_t taps = geometry_.kernel * geometry_.kernel;
-  const std::size_t size = kernels::depthwise_sums_size(geometry_.kernel);
-  double* const total = sums.chunk(0).depthwise + channel_block * size;  // in the place of the first chunk's
-  kernels::chunk_total(total, sums.count(), sums.depthwise_stride(), size, total);
+  const std::size_t size = kernels::depthwise_sums_size(geometry_.kernel) / 2;
+  double* const total = sums.chunk(0).depthwise + half_block * size;  // in the place of the first chunk's
+  kernels::chunk_total({total, sums.count(), sums.depthwise_stride(), size}, total);
   kernels::unpack_depthwise_gradient(
       {total, size}, 1, channels, geometry_.kernel,
-      context_.parameters.gradient(convolution_.weight).subspan(channel * taps, channels * taps),
-      context_.parameters.gradient(convolution_.bias).subspan(channel, channels));
-  state_.input.norm.finish_backward(channel_block, sums.gradient_sums());
+      context_.parameters.gradient(convolution_.weight).subspan(first * taps, channels * taps),
+      context_.parameters.gradient(convolution_.bias).subspan(first, channels));
 }
 
 template <class Storage>

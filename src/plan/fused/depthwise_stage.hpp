@@ -43,14 +43,15 @@ class DepthwiseStage {
 
   /// Once the chunks have met: the norm of h, by channel block.
   void reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics);
-  /// The gradients of filters and biases, and the norm of g, in tasks.
-  [[nodiscard]] std::size_t reduce_tasks() const { return context_.geometry.channel_blocks; }
-  void reduce_backward(std::size_t channel_block, const ChunkSums& sums);
+  /// The gradients of filters and biases, in tasks of half a channel block, and the norm of g.
+  [[nodiscard]] std::size_t reduce_tasks() const { return 2 * context_.geometry.channel_blocks; }
+  void reduce_backward(std::size_t task, const ChunkSums& sums);
   /// What then is final.
   [[nodiscard]] std::vector<ParameterId> gradients() const;
 
  private:
   void refresh() const;
+  void reduce_gradients(std::size_t half_block, const ChunkSums& sums) const;
   /// Words of a channel block's filters.
   [[nodiscard]] std::size_t filter_words() const { return kernels::packed_depthwise_size<Storage>(geometry_.kernel); }
 

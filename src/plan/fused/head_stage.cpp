@@ -1,9 +1,11 @@
 #include "plan/fused/head_stage.hpp"
 
+#include "core/summation_tree.hpp"
 #include "kernels/fused/panel_product.hpp"
 #include "kernels/fused/stage_storage.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -34,10 +36,9 @@ void HeadStage::add_memory(PlacedMemory& memory) {
     memory.add(panels_, batch * padded_classes_);
     return;
   }
-  memory.add(panels_, std::max(batch * std::max(padded, padded_classes_), padded * padded_classes_));
+  memory.add(panels_, batch * std::max(padded, padded_classes_));
   memory.add(diff_logits_, batch * padded_classes_);
   memory.add(diff_pooled_, batch * padded);
-  memory.add(sums_, 2 * padded);
 }
 
 void HeadStage::set_image_mean(std::size_t image, const float* origin, const double* sum) {
@@ -80,9 +81,13 @@ void HeadStage::forward(const Norm& last) {
 
 void HeadStage::backward(const float* diff_logits, Norm& last) {
   bias_gradient(diff_logits);
-  weight_gradient();
-  data_gradient();
-  norm_gradient(last);
+  const auto blocks = static_cast<std::int64_t>(context_.geometry.channel_blocks);
+  context_.pool.for_each_task(blocks, [&](std::int64_t task, int /*worker*/) {
+    const auto channel_block = static_cast<std::size_t>(task);
+    weight_gradient(channel_block);
+    data_gradient(channel_block);
+    norm_gradient(channel_block, last);
+  });
 }
 
 void HeadStage::pool_images(const Norm& last) {
@@ -100,90 +105,107 @@ void HeadStage::pool_images(const Norm& last) {
 /// Also puts the logits' gradient into blocks of classes.
 void HeadStage::bias_gradient(const float* diff_logits) {
   const std::size_t batch = context_.geometry.batch;
+  const BatchChunks& chunks = context_.chunks;
   const std::span<float> diff_bias = context_.parameters.gradient(linear_.bias);
   std::fill_n(diff_logits_, batch * padded_classes_, 0.0F);
   for (std::size_t k = 0; k < classes_; ++k) {
-    double sum = 0.0;
-    for (std::size_t image = 0; image < batch; ++image) {
-      const float gradient = diff_logits[image * classes_ + k];
-      sum += static_cast<double>(gradient);
-      diff_logits_[(k / kChannelBlock * batch + image) * kChannelBlock + k % kChannelBlock] = gradient;
-    }
-    diff_bias[k] = static_cast<float>(sum);
+    std::array<double, kMostPartialSums> sums{};
+    const auto sum_of_chunk = [&](std::size_t chunk, std::size_t slot) {
+      sums[slot] = 0.0;
+      for (std::size_t image = chunks.begin(chunk); image < chunks.end(chunk); ++image) {
+        const float gradient = diff_logits[image * classes_ + k];
+        sums[slot] += static_cast<double>(gradient);
+        diff_logits_[(k / kChannelBlock * batch + image) * kChannelBlock + k % kChannelBlock] = gradient;
+      }
+    };
+    add_up_tree(chunks.count(), sum_of_chunk, [&](std::size_t slot) { sums[slot] += sums[slot + 1]; });
+    diff_bias[k] = static_cast<float>(sums[0]);
   }
 }
 
 /// dW (classes x C) = dlogits' (classes x N) pooled (N x C).
-void HeadStage::weight_gradient() const {
+void HeadStage::weight_gradient(std::size_t channel_block) const {
+  using Panel = std::array<float, kChannelBlock * kChannelBlock>;
   const std::size_t batch = context_.geometry.batch;
   const std::size_t channels = context_.geometry.channels;
+  const BatchChunks& chunks = context_.chunks;
   const std::span<float> diff_weight = context_.parameters.gradient(linear_.weight);
-  const auto blocks = static_cast<std::int64_t>(context_.geometry.channel_blocks);
-  context_.pool.for_each_task(blocks, [&](std::int64_t task, int /*worker*/) {
-    const std::size_t first = static_cast<std::size_t>(task) * kChannelBlock;
-    const std::size_t count = std::min(kChannelBlock, channels - first);
-    for (std::size_t k = 0; k < classes_; k += kChannelBlock) {
-      float* const dst = panels_ + first * padded_classes_ + k * kChannelBlock;
-      kernels::multiply_columns<F32Storage>({.a = diff_logits_ + k * batch,
-                                             .b = pooled_ + first * batch,
-                                             .words = batch,
+  const std::size_t first = channel_block * kChannelBlock;
+  const std::size_t count = std::min(kChannelBlock, channels - first);
+  alignas(64) std::array<Panel, kMostPartialSums> sums;
+  for (std::size_t k = 0; k < classes_; k += kChannelBlock) {
+    const auto product_of_chunk = [&](std::size_t chunk, std::size_t slot) {
+      kernels::multiply_columns<F32Storage>({.a = diff_logits_ + k * batch + chunks.begin(chunk) * kChannelBlock,
+                                             .b = pooled_ + first * batch + chunks.begin(chunk) * kChannelBlock,
+                                             .words = chunks.size(chunk),
                                              .accumulate = false,
-                                             .dst = dst});
-      for (std::size_t row = k; row < std::min(k + kChannelBlock, classes_); ++row) {
-        std::copy_n(dst + (row - k) * kChannelBlock, count, diff_weight.data() + row * channels + first);
-      }
+                                             .dst = sums[slot].data()});
+    };
+    const auto merge = [&](std::size_t slot) {
+      for (std::size_t i = 0; i < sums[slot].size(); ++i) sums[slot][i] += sums[slot + 1][i];
+    };
+    add_up_tree(chunks.count(), product_of_chunk, merge);
+    for (std::size_t row = k; row < std::min(k + kChannelBlock, classes_); ++row) {
+      std::copy_n(sums[0].data() + (row - k) * kChannelBlock, count, diff_weight.data() + row * channels + first);
     }
-  });
+  }
 }
 
 /// dpooled (N x C) = dlogits (N x classes) W (classes x C).
-void HeadStage::data_gradient() {
+void HeadStage::data_gradient(std::size_t channel_block) {
   const std::size_t batch = context_.geometry.batch;
   const std::size_t channels = context_.geometry.channels;
   const std::size_t padded = context_.geometry.padded_channels;
   const std::span<const float> weight = context_.parameters.value(linear_.weight);
-  const std::size_t panel_size = packed_panels_size<F32Storage>(classes_, kChannelBlock);
-  const auto blocks = static_cast<std::int64_t>(context_.geometry.channel_blocks);
-  context_.pool.for_each_task(blocks, [&](std::int64_t task, int /*worker*/) {
-    const auto panel = static_cast<std::size_t>(task);
-    const std::size_t first = panel * kChannelBlock;
-    float* const packed = packed_ + panel * panel_size;
-    kernels::pack_panels<F32Storage>(weight.data() + first, channels, 1, classes_,
-                                     std::min(kChannelBlock, channels - first), packed);
-    float* const dst = panels_ + panel * batch * kChannelBlock;
-    kernels::multiply_rows<F32Storage>({.a = diff_logits_,
-                                        .a_block = batch * kChannelBlock,
-                                        .b = packed,
-                                        .rows = batch,
-                                        .inner = classes_,
-                                        .bias = nullptr,
-                                        .dst = dst});
-    for (std::size_t image = 0; image < batch; ++image) {
-      std::copy_n(dst + image * kChannelBlock, kChannelBlock, diff_pooled_ + image * padded + first);
-    }
-  });
+  const std::size_t first = channel_block * kChannelBlock;
+  float* const packed = packed_ + channel_block * packed_panels_size<F32Storage>(classes_, kChannelBlock);
+  kernels::pack_panels<F32Storage>(weight.data() + first, channels, 1, classes_,
+                                   std::min(kChannelBlock, channels - first), packed);
+  float* const dst = panels_ + first * batch;
+  kernels::multiply_rows<F32Storage>({.a = diff_logits_,
+                                      .a_block = batch * kChannelBlock,
+                                      .b = packed,
+                                      .rows = batch,
+                                      .inner = classes_,
+                                      .bias = nullptr,
+                                      .dst = dst});
+  for (std::size_t image = 0; image < batch; ++image) {
+    std::copy_n(dst + image * kChannelBlock, kChannelBlock, diff_pooled_ + image * padded + first);
+  }
 }
 
 /// Over an image's P pixels the gradient is dpooled / P: the norm's sums need the image's mean alone.
-void HeadStage::norm_gradient(Norm& last) {
+void HeadStage::norm_gradient(std::size_t channel_block, Norm& last) {
+  struct Sums {
+    std::array<double, kChannelBlock> gradient;
+    std::array<double, kChannelBlock> weighted;
+  };
   const StageGeometry& geometry = context_.geometry;
-  const std::size_t padded = geometry.padded_channels;
-  std::fill_n(sums_, 2 * padded, 0.0);
-  for (std::size_t image = 0; image < geometry.batch; ++image) {
-    for (std::size_t c = 0; c < padded; ++c) {
-      const auto gradient = static_cast<double>(diff_pooled_[image * padded + c]);
-      sums_[c] += gradient;
-      sums_[padded + c] += gradient * (image_means_[image * padded + c] - static_cast<double>(last.mean()[c]));
+  const BatchChunks& chunks = context_.chunks;
+  const std::size_t first = channel_block * kChannelBlock;
+  std::array<Sums, kMostPartialSums> sums;
+  const auto sums_of_chunk = [&](std::size_t chunk, std::size_t slot) {
+    sums[slot] = {};
+    for (std::size_t image = chunks.begin(chunk); image < chunks.end(chunk); ++image) {
+      float* const gradients = diff_pooled_ + image * geometry.padded_channels + first;
+      const double* const means = image_means_ + image * geometry.padded_channels + first;
+      for (std::size_t c = 0; c < kChannelBlock; ++c) {
+        const auto gradient = static_cast<double>(gradients[c]);
+        sums[slot].gradient[c] += gradient;
+        sums[slot].weighted[c] += gradient * (means[c] - static_cast<double>(last.mean()[first + c]));
+        gradients[c] /= static_cast<float>(geometry.pixels);
+      }
     }
-  }
-  for (std::size_t i = 0; i < geometry.batch * padded; ++i) diff_pooled_[i] /= static_cast<float>(geometry.pixels);
-  for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
-    last.finish_backward(channel_block, {.gradient_sum = sums_,
-                                         .weighted_sum = sums_ + padded,
-                                         .chunks = 1,
-                                         .stride = padded,
-                                         .values = geometry.batch * geometry.pixels});
-  }
+  };
+  const auto merge = [&](std::size_t slot) {
+    for (std::size_t c = 0; c < kChannelBlock; ++c) {
+      sums[slot].gradient[c] += sums[slot + 1].gradient[c];
+      sums[slot].weighted[c] += sums[slot + 1].weighted[c];
+    }
+  };
+  add_up_tree(chunks.count(), sums_of_chunk, merge);
+  last.finish_backward(channel_block, sums[0].gradient.data(), sums[0].weighted.data(),
+                       geometry.batch * geometry.pixels);
 }
 
 std::vector<ParameterId> HeadStage::gradients(const Norm& last) const {

@@ -14,6 +14,7 @@ namespace convmixer::fused {
 /// With g, the last GELU's values, N images and P pixels:
 ///     forward    pooled = norm(mean of g over the pixels); logits = pooled W' + bias
 ///     backward   dW = dlogits' pooled; dbias = sum of dlogits over the images; dpooled = dlogits W
+/// Sums over the images are added up as in the other stages: by chunk, then in a tree.
 /// The last norm is linear, and the gradient that the mean hands back, dpooled / P, is the same for all pixels of an
 /// image, so that neither direction reads a pixel: images' means do.
 ///
@@ -43,9 +44,9 @@ class HeadStage {
  private:
   void pool_images(const Norm& last);
   void bias_gradient(const float* diff_logits);
-  void weight_gradient() const;
-  void data_gradient();
-  void norm_gradient(Norm& last);
+  void weight_gradient(std::size_t channel_block) const;
+  void data_gradient(std::size_t channel_block);
+  void norm_gradient(std::size_t channel_block, Norm& last);
 
   const StageContext& context_;
   const Linear& linear_;
@@ -58,8 +59,7 @@ class HeadStage {
   float* bias_ = nullptr;         // with zeros up to a whole panel
   float* panels_ = nullptr;       // a product: (panel of 32 columns, row, column)
   float* diff_logits_ = nullptr;  // (block of 32 classes, image, class)
-  float* diff_pooled_ = nullptr;
-  double* sums_ = nullptr;
+  float* diff_pooled_ = nullptr;  // (image, padded channel)
 };
 
 }  // namespace convmixer::fused

@@ -71,23 +71,29 @@ void Norm::use_running_statistics() {
 
 void Norm::finish_backward(std::size_t channel_block, const ChunkGradientSums& sums) {
   const std::size_t first = channel_block * kChannelBlock;
-  const auto n = static_cast<double>(sums.values);
-  const std::span<float> diff_scale = parameters_.gradient(norm_.scale);
-  const std::span<float> diff_shift = parameters_.gradient(norm_.shift);
   std::array<double, kChannelBlock> gradient;
   std::array<double, kChannelBlock> weighted;
-  kernels::chunk_total(sums.gradient_sum + first, sums.chunks, sums.stride, kChannelBlock, gradient.data());
-  kernels::chunk_total(sums.weighted_sum + first, sums.chunks, sums.stride, kChannelBlock, weighted.data());
+  kernels::chunk_total({sums.gradient_sum + first, sums.chunks, sums.stride, kChannelBlock}, gradient.data());
+  kernels::chunk_total({sums.weighted_sum + first, sums.chunks, sums.stride, kChannelBlock}, weighted.data());
+  finish_backward(channel_block, gradient.data(), weighted.data(), sums.values);
+}
+
+void Norm::finish_backward(std::size_t channel_block, const double* gradient_sum, const double* weighted_sum,
+                           std::size_t values) {
+  const std::size_t first = channel_block * kChannelBlock;
+  const auto n = static_cast<double>(values);
+  const std::span<float> diff_scale = parameters_.gradient(norm_.scale);
+  const std::span<float> diff_shift = parameters_.gradient(norm_.shift);
   for (std::size_t i = 0; i < kChannelBlock; ++i) {
     const std::size_t channel = first + i;
     const double inverse = inverse_deviation_[channel];
     const auto scale = static_cast<double>(scale_[channel]);
-    const double b = -scale * inverse * inverse * weighted[i] / n;
+    const double b = -scale * inverse * inverse * weighted_sum[i] / n;
     b_[channel] = static_cast<float>(b);
-    c_[channel] = static_cast<float>(-scale * gradient[i] / n - b * static_cast<double>(mean_[channel]));
+    c_[channel] = static_cast<float>(-scale * gradient_sum[i] / n - b * static_cast<double>(mean_[channel]));
     if (channel >= channels_) continue;
-    diff_scale[channel] = static_cast<float>(weighted[i] * inverse);
-    diff_shift[channel] = static_cast<float>(gradient[i]);
+    diff_scale[channel] = static_cast<float>(weighted_sum[i] * inverse);
+    diff_shift[channel] = static_cast<float>(gradient_sum[i]);
   }
 }
 

@@ -1,4 +1,4 @@
-// Sums over chunks against plain loops.
+// Sums over chunks against plain loops and plain recursion.
 #include "kernels/fused/chunk_sums.hpp"
 
 #include "convmixer/core/rng.hpp"
@@ -6,7 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <vector>
 
 namespace convmixer::kernels {
@@ -85,22 +86,108 @@ TEST_P(ChunkSums, MomentsAreThoseOfAllValues) {
   }
 }
 
-TEST_P(ChunkSums, TotalsAreInTheOrderOfTheChunks) {
-  constexpr std::size_t kChunks = 9;
-  std::vector<double> rows(kChunks * kStride);
+/// The sum of rows [begin, end) in a column, in the tree's order.
+template <typename T>
+T tree_sum(const std::vector<T>& rows, std::size_t stride, std::size_t column, std::size_t begin, std::size_t end) {
+  if (end - begin == 1) return rows[begin * stride + column];
+  const std::size_t middle = (begin + end) / 2;
+  return tree_sum(rows, stride, column, begin, middle) + tree_sum(rows, stride, column, middle, end);
+}
+
+template <typename T>
+std::vector<T> random_values(std::size_t count) {
   Rng rng(4, RandomStream::synthetic_data);
-  for (double& value : rows) value = static_cast<double>(rng.normal());
-  for (const std::size_t channels : {std::size_t{1}, std::size_t{9}, std::size_t{16}, kStride}) {
-    std::vector<double> result(kStride, kUntouched);
-    chunk_total(rows.data(), kChunks, kStride, channels, result.data());
-    std::vector<double> in_place = rows;
-    chunk_total(in_place.data(), kChunks, kStride, channels, in_place.data());
-    EXPECT_TRUE(std::equal(in_place.begin(), in_place.begin() + static_cast<std::ptrdiff_t>(channels), result.begin()));
-    for (std::size_t c = 0; c < kStride; ++c) {
-      double expected = 0.0;
-      for (std::size_t chunk = 0; chunk < kChunks; ++chunk) expected += rows[chunk * kStride + c];
-      EXPECT_EQ(result[c], c < channels ? expected : kUntouched) << c;
+  std::vector<T> values(count);
+  for (T& value : values) value = static_cast<T>(rng.normal());
+  return values;
+}
+
+template <typename T>
+void expect_sums_of_the_tree() {
+  constexpr T kNotWritten = T{-7};
+  for (const std::size_t chunks : {1U, 2U, 3U, 9U, 16U, 31U, 64U, 256U}) {
+    constexpr std::size_t kMost = 1100;  // more than are added up at a time
+    const std::vector<T> rows = random_values<T>(chunks * kMost);
+    for (const std::size_t columns : {1U, 9U, 16U, 40U, 1100U}) {
+      if (chunks > 64 && columns > 40) continue;  // long enough
+      std::vector<T> total(kMost, kNotWritten);
+      chunk_total({rows.data(), chunks, kMost, columns}, total.data());
+      std::vector<T> in_place = rows;
+      chunk_total({in_place.data(), chunks, kMost, columns}, in_place.data());
+      for (std::size_t c = 0; c < kMost; ++c) {
+        const T expected = c < columns ? tree_sum(rows, kMost, c, 0, chunks) : kNotWritten;
+        ASSERT_EQ(total[c], expected) << chunks << " chunks, column " << c << " of " << columns;
+        ASSERT_EQ(in_place[c], c < columns ? expected : rows[c]) << chunks << " chunks, column " << c;
+      }
     }
+  }
+}
+
+TEST_P(ChunkSums, TotalsHaveTheBitsOfAPlainRecursion) {
+  expect_sums_of_the_tree<float>();
+  expect_sums_of_the_tree<double>();
+}
+
+TEST_P(ChunkSums, TotalsOfARectangleAreThoseOfItsRows) {
+  constexpr std::size_t kChunks = 24;
+  constexpr std::size_t kChunkStride = 4000;
+  constexpr std::size_t kRowStride = 90;
+  const std::vector<float> values = random_values<float>(kChunks * kChunkStride);
+  for (const std::size_t rows : {1U, 3U, 32U}) {
+    for (const std::size_t columns : {5U, 32U}) {
+      std::vector<float> total(rows * columns);
+      chunk_total(ChunkValues<float>{.first = values.data(),
+                                     .chunks = kChunks,
+                                     .stride = kChunkStride,
+                                     .columns = columns,
+                                     .rows = rows,
+                                     .row_stride = kRowStride},
+                  total.data());
+      for (std::size_t row = 0; row < rows; ++row) {
+        for (std::size_t c = 0; c < columns; ++c) {
+          ASSERT_EQ(total[row * columns + c], tree_sum(values, kChunkStride, row * kRowStride + c, 0, kChunks));
+        }
+      }
+    }
+  }
+}
+
+// A process that holds half of the chunks has an operand of the whole sum.
+TEST_P(ChunkSums, HalvesOfTheChunksAreTheOperandsOfTheWhole) {
+  constexpr std::size_t kChunks = 64;
+  const std::vector<float> rows = random_values<float>(kChunks * kStride);
+  const auto total = [&](std::size_t first, std::size_t chunks) {
+    std::vector<float> sums(kStride);
+    chunk_total({rows.data() + first * kStride, chunks, kStride, kStride}, sums.data());
+    return sums;
+  };
+  const std::vector<float> whole = total(0, kChunks);
+  const std::vector<float> left = total(0, kChunks / 2);
+  const std::vector<float> right = total(kChunks / 2, kChunks / 2);
+  for (std::size_t c = 0; c < kStride; ++c) EXPECT_EQ(whole[c], left[c] + right[c]) << c;
+}
+
+TEST_P(ChunkSums, MomentsOfHalvesMergeToThoseOfTheWhole) {
+  const Batch batch({5, 1, 8, 3, 2, 2, 7, 4});
+  std::vector<double> mean(kStride);
+  std::vector<double> square(kStride);
+  chunk_moments(batch.sums(), kStride, mean.data(), square.data());
+  std::array<std::vector<double>, 2> means{std::vector<double>(kStride), std::vector<double>(kStride)};
+  std::array<std::vector<double>, 2> squares = means;
+  for (std::size_t half = 0; half < 2; ++half) {
+    ChunkMomentSums sums = batch.sums();
+    sums.chunks = 4;
+    sums.origin += half * 4 * kStride;
+    sums.sum += half * 4 * kStride;
+    sums.square += half * 4 * kStride;
+    sums.values += half * 4;
+    chunk_moments(sums, kStride, means[half].data(), squares[half].data());
+  }
+  const double n[] = {17.0, 15.0};
+  for (std::size_t c = 0; c < kStride; ++c) {
+    const double distance = means[1][c] - means[0][c];
+    EXPECT_DOUBLE_EQ(mean[c], means[0][c] + distance * n[1] / 32.0) << c;
+    EXPECT_DOUBLE_EQ(square[c], squares[0][c] + squares[1][c] + distance * distance * n[0] * n[1] / 32.0) << c;
   }
 }
 
