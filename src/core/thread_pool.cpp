@@ -31,7 +31,7 @@ class OrderedCall {
   OrderedCall(const OrderedCall&) = delete;
   OrderedCall& operator=(const OrderedCall&) = delete;
 
-  /// A task of it, until the scope's end, left by an exception or not.
+  /// One of its tasks, until the end of the scope, also when an exception leaves it.
   class Task {
    public:
     explicit Task(OrderedCall& call) : call_(call) { thread_sanitizer_acquire(&call_.start_); }

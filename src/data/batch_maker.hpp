@@ -1,10 +1,10 @@
 /// What a batch holds: which images, what becomes of them, and their targets, as a function of (seed, epoch, batch).
 ///
-/// A batch is made in three steps, so that many tasks can share the work:
+/// A batch is made in three parts, so that many tasks can share the work:
 ///   1. begin(), once: which images it needs, and how they are mixed.
 ///   2. augment(), for each of them, in any order: its bytes, augmented.
 ///   3. finish(), for each of the batch's own, in any order: mixed with its partner, normalised, and its target. With
-///      mixing every image must be augmented before; without, the image itself.
+///      mixing, every image must have been augmented before; without, only the image itself.
 #pragma once
 
 #include "convmixer/core/aligned_buffer.hpp"
@@ -21,8 +21,8 @@
 
 namespace convmixer {
 
-/// A batch in the making, and its memory. The images that it needs are the rank's own in front, then those of other
-/// ranks that only serve as partners.
+/// A batch in the making, and its memory. The images that it needs are first the rank's own, then those of other ranks
+/// that only serve as partners.
 struct BatchWork {
   std::int64_t epoch = 0;
   std::vector<std::uint32_t> images;    // their places in the data set
@@ -45,9 +45,9 @@ class BatchMaker {
   [[nodiscard]] int classes() const { return dataset_.classes(); }
   [[nodiscard]] std::int64_t batches_per_epoch() const noexcept { return batches_per_epoch_; }
   [[nodiscard]] bool mixes() const noexcept { return options_.mix.is_on(); }
-  /// Bytes that augment() and finish() need beside, one thread each.
+  /// Bytes of scratch memory that augment() and finish() need; each thread has its own.
   [[nodiscard]] std::size_t scratch_bytes() const noexcept;
-  /// With memory for the largest batch. Nothing is allocated afterwards.
+  /// A batch in the making with memory for the largest one: nothing is allocated afterwards.
   [[nodiscard]] BatchWork make_work() const;
 
   /// `order` is that of the epoch, over all ranks.

@@ -47,13 +47,13 @@ std::vector<std::uint32_t> epoch_order(std::int64_t size, std::uint64_t seed, st
 }
 
 /// Batches are numbered through all epochs: position = epoch * batches_per_epoch + batch, kept in slot
-/// position mod slots. A batch is made by tasks in one stage, or with mixing in two: the last task of the first
+/// position mod slots. A batch is made by tasks in one pass, or with mixing in two: the last task of the first
 /// enqueues the second.
 struct Loader::Impl {
-  enum class Stage { augment, finish, both };
+  enum class Pass { augment, finish, both };
 
   struct Slot;
-  /// Some images of a slot's batch in its present stage. It is what is enqueued: a pointer to it fits into a
+  /// Some images of a slot's batch in its present pass. It is what is enqueued: a pointer to it fits into a
   /// std::function without an allocation.
   struct Task {
     Impl* loader = nullptr;
@@ -67,7 +67,7 @@ struct Loader::Impl {
   struct Slot {
     std::int64_t position = 0;
     BatchWork work;
-    Stage stage = Stage::both;
+    Pass pass = Pass::both;
     std::vector<Task> tasks;
     bool ready = false;
     std::size_t tasks_left = 0;
@@ -111,25 +111,25 @@ struct Loader::Impl {
       slot.ready = slot.work.images.empty();
       slot.error = nullptr;
     }
-    enqueue(slot, maker.mixes() ? Stage::augment : Stage::both);
+    enqueue(slot, maker.mixes() ? Pass::augment : Pass::both);
   }
 
-  static TraceName trace_name(Stage stage) {
+  static TraceName trace_name(Pass pass) {
     static const TraceName kAugment("prepare batch: augment", "prepare batch");
     static const TraceName kFinish("prepare batch: mix and finish", "prepare batch");
     static const TraceName kBoth("prepare batch");
-    return stage == Stage::augment ? kAugment : stage == Stage::finish ? kFinish : kBoth;
+    return pass == Pass::augment ? kAugment : pass == Pass::finish ? kFinish : kBoth;
   }
 
-  static std::size_t images_in_stage(const Slot& slot, Stage stage) {
-    return stage == Stage::augment ? slot.work.images.size() : static_cast<std::size_t>(slot.work.batch.size);
+  static std::size_t images_in_pass(const Slot& slot, Pass pass) {
+    return pass == Pass::augment ? slot.work.images.size() : static_cast<std::size_t>(slot.work.batch.size);
   }
 
-  void enqueue(Slot& slot, Stage stage) {
-    const std::size_t count = task_count(images_in_stage(slot, stage));
+  void enqueue(Slot& slot, Pass pass) {
+    const std::size_t count = task_count(images_in_pass(slot, pass));
     {
       const std::lock_guard lock(mutex);
-      slot.stage = stage;
+      slot.pass = pass;
       slot.tasks_left = count;
       in_flight += count;
     }
@@ -151,9 +151,9 @@ struct Loader::Impl {
     statistics.cpu_seconds += cpu_seconds;
     if (error && !slot.error) slot.error = std::move(error);
     if (--slot.tasks_left == 0) {
-      if (slot.stage == Stage::augment && !slot.error && !dropping) {
+      if (slot.pass == Pass::augment && !slot.error && !dropping) {
         lock.unlock();
-        enqueue(slot, Stage::finish);
+        enqueue(slot, Pass::finish);
         lock.lock();
       } else {
         slot.ready = true;
@@ -167,12 +167,12 @@ struct Loader::Impl {
 
   void compute(Task& task) {
     BatchWork& work = task.slot->work;
-    const Stage stage = task.slot->stage;
-    const TraceScope scope(trace_name(stage), task.slot->position + 1);  // as the trainer counts steps
-    const std::size_t last = std::min(task.first + kImagesPerTask, images_in_stage(*task.slot, stage));
+    const Pass pass = task.slot->pass;
+    const TraceScope scope(trace_name(pass), task.slot->position + 1);  // as the trainer counts steps
+    const std::size_t last = std::min(task.first + kImagesPerTask, images_in_pass(*task.slot, pass));
     for (std::size_t image = task.first; image < last; ++image) {
-      if (stage != Stage::finish) maker.augment(work, image, task.scratch);
-      if (stage != Stage::augment) maker.finish(work, image, task.scratch);
+      if (pass != Pass::finish) maker.augment(work, image, task.scratch);
+      if (pass != Pass::augment) maker.finish(work, image, task.scratch);
     }
   }
 

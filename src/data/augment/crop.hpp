@@ -16,8 +16,8 @@ void crop(const ConstImage& image, int top, int left, Padding padding, bool flip
 /// Mirrors an image left to right, in place.
 void flip_horizontally(const Image& image);
 
-/// Area uniform, aspect ratio log-uniform, place uniform; after ten boxes that don't fit, the largest one in the middle
-/// that has an aspect ratio in range.
+/// Draws the area and the place uniformly, the aspect ratio log-uniformly; after ten boxes that don't fit, takes the
+/// largest one in the middle that has an aspect ratio in range.
 [[nodiscard]] Rectangle draw_resized_crop(const ResizedCropOptions& options, const ImageShape& shape, Rng& rng);
 
 }  // namespace convmixer

@@ -12,8 +12,8 @@
 
 namespace convmixer {
 
-/// A part of the image, or none: with the probability, then area uniform, aspect ratio log-uniform, place uniform. It
-/// is lower and narrower than the image; after ten that aren't, none.
+/// Draws, with the probability that the options give, a part of the image that is lower and narrower than the whole:
+/// its area and place uniformly, its aspect ratio log-uniformly. None after ten that are too large.
 [[nodiscard]] std::optional<Rectangle> draw_erasing(const ErasingOptions& options, const ImageShape& shape, Rng& rng);
 
 /// A square of `size` pixels about a uniformly drawn pixel, what sticks out cut off.

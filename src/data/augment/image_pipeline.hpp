@@ -41,13 +41,13 @@ class ImagePipeline {
   /// Bytes of working memory that augment() needs.
   [[nodiscard]] std::size_t working_bytes() const noexcept { return shape_.bytes() + resize_bytes_; }
 
-  /// First stage, bytes to bytes: crop, flip, the policy's operations, jitter. `image` and `out` are (C, H, W) and
+  /// The first part, bytes to bytes: crop, flip, the policy's operations, jitter. `image` and `out` are (C, H, W) and
   /// don't overlap.
   void augment(std::span<const std::uint8_t> image, const ImageKey& key, std::span<std::uint8_t> working,
                std::span<std::uint8_t> out) const;
 
-  /// Last stage, bytes to f32, both (C, H, W): normalised, then partly erased. What mixes the bytes of a batch's images
-  /// comes in between.
+  /// The last part, bytes to f32, both (C, H, W): normalised, then partly erased. The bytes of a batch's images are
+  /// mixed in between.
   void normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const;
 
  private:

@@ -1,10 +1,9 @@
 /// Mixup and cutmix: every image of a batch is mixed with another of the same batch, its target in the same proportion.
 ///
 /// mixup, https://arxiv.org/abs/1710.09412: share * own + (1 - share) * partner, with share ~ Beta(alpha, alpha).
-/// cutmix, https://arxiv.org/abs/1905.04899: a box of the partner in the own image. Its sides are sqrt(1 - share) of
-/// the image's, its centre is uniform, what sticks out is cut off, and share becomes the part of the image that is
-/// left. One draw is for a whole batch. Label smoothing is the loss's (model/loss.hpp), before or after the
-/// mixing alike.
+/// cutmix, https://arxiv.org/abs/1905.04899: a box of the image shows the partner instead. Its sides are sqrt(1 -
+/// share) of the image's, its centre is uniform, what sticks out is cut off, and share becomes the part of the image
+/// that is left. A whole batch has one draw. Label smoothing is the loss's (model/loss.hpp); it commutes with mixing.
 #pragma once
 
 #include "convmixer/core/rng.hpp"

@@ -1,4 +1,4 @@
-/// Bytes to normalised values, the last stage that every image goes through.
+/// Bytes to normalised values, which every image becomes in the end.
 #pragma once
 
 #include "convmixer/data/normalisation.hpp"

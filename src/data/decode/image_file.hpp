@@ -9,9 +9,9 @@
 namespace convmixer {
 
 /// Decodes a PNG or JPEG file, told apart by its first bytes, to what PIL's Image.open(...).convert("RGB") gives: grey
-/// as three equal colours, palettes looked up, transparency dropped, of 16 bits the upper 8, CMYK by PIL's formula; and
-/// turned upright as its EXIF orientation says. Damaged and truncated files are refused, also where PIL would fill in
-/// grey. Throws Error with the reason alone: the caller knows the file's name.
+/// as three equal colours, palettes looked up, transparency dropped, the upper 8 of 16 bits kept, CMYK by PIL's
+/// formula; and turned upright as its EXIF orientation says. Damaged and truncated files are refused, also where PIL
+/// would fill in grey. Throws Error with the reason alone: the caller knows the file's name.
 [[nodiscard]] DecodedImage decode_image(std::span<const std::byte> file);
 
 }  // namespace convmixer

@@ -67,8 +67,8 @@ void on_progress(j_common_ptr info) {
   if (decompress->input_scan_number > kMostScans) give_up(info, "too many scans");
 }
 
-/// Each 8 x 8 block takes a bit at least, but for arithmetic coding, which nobody uses: a smaller file lacks its data,
-/// which is better said before the memory for the pixels is asked for.
+/// Each 8 x 8 block takes at least a bit, except in arithmetic coding, which nobody uses: a smaller file lacks its
+/// data, which is better said before the memory for the pixels is asked for.
 void check_size(j_decompress_ptr info, std::size_t file_size) {
   const auto common = reinterpret_cast<j_common_ptr>(info);
   const std::int64_t pixels = std::int64_t{info->image_width} * info->image_height;
