@@ -38,6 +38,12 @@ TEST(OpenDataset, RefusesANegativeLimit) {
   EXPECT_THAT(error.what(), HasSubstr("-3"));
 }
 
+TEST(OpenDataset, RefusesANegativeImageSize) {
+  const Error error = error_of([] { (void)open_dataset({.name = "shapes", .image_size = -1}, Split::train); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr("image size: found -1"));
+}
+
 TEST(OpenDataset, OpensEachDataSetByItsName) {
   const TemporaryFolder folder;
   testing_support::write_cifar10(folder, ".");

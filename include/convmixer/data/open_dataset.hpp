@@ -18,7 +18,7 @@ namespace convmixer {
 
 /// Opens a split. Every record and image is checked; a folder of images is decoded once and kept as a packed file.
 /// Throws Error naming the file, what was found and what was expected; Error (usage) for an unknown name, a missing
-/// path or a negative limit.
+/// path, and a negative limit or image size.
 [[nodiscard]] std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split);
 
 }  // namespace convmixer

@@ -144,11 +144,28 @@ std::string as_json(const std::vector<std::string>& strings) {
   return nlohmann::json(strings).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+/// Throws Error unless the split's labels and images can be read again.
+void check_split(const std::filesystem::path& path, const PackedImages& images, Split split) {
+  const PackedSplit& part = images.splits[static_cast<std::size_t>(split)];
+  const auto side = static_cast<std::size_t>(images.image_size);
+  if (part.images.size() != part.labels.size() * kColours * side * side)
+    fail("{}: {}: found {} bytes of images, expected {} x {} x {} for each of {} labels", path.string(), name_of(split),
+         part.images.size(), kColours, side, side, part.labels.size());
+  for (const std::int32_t label : part.labels) {
+    if (label < 0 || label >= std::ssize(images.class_names))
+      fail("{}: {}: found label {}, expected 0 to {}", path.string(), name_of(split), label,
+           std::ssize(images.class_names) - 1);
+  }
+}
+
 }  // namespace
 
 void write_packed(const std::filesystem::path& path, const PackedImages& images) {
   const PackedSplit& train = images.splits[static_cast<std::size_t>(Split::train)];
   if (train.labels.empty()) fail("{}: there are no training images to pack", path.string());
+  if (images.image_size < 1 || images.image_size > kLargestImageSize)
+    fail("{}: image size: found {}, expected 1 to {}", path.string(), images.image_size, kLargestImageSize);
+  for (const Split split : {Split::train, Split::test}) check_split(path, images, split);
   ColourStatistics statistics(kColours);
   statistics.add(train.images, images.image_size);
   const Normalisation normalisation = statistics.normalisation();
@@ -192,7 +209,10 @@ void pack(const std::filesystem::path& path, const Dataset& train, const Dataset
     PackedSplit& split = images.splits[dataset == &train ? 0 : 1];
     split.images = rest.first(image_bytes * static_cast<std::size_t>(dataset->size()));
     for (std::int64_t i = 0; i < dataset->size(); ++i) {
-      std::ranges::copy(dataset->image(i), rest.begin());
+      const std::span<const std::uint8_t> image = dataset->image(i);
+      if (image.size() != image_bytes)
+        fail("{}: image {} of the data set: found {} bytes, expected {}", path.string(), i, image.size(), image_bytes);
+      std::ranges::copy(image, rest.begin());
       rest = rest.subspan(image_bytes);
       split.labels.push_back(dataset->label(i));
     }

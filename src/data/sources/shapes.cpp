@@ -1,5 +1,6 @@
 #include "convmixer/data/sources/shapes.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "data/sources/outlines.hpp"
@@ -233,6 +234,7 @@ class Shapes : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> make_shapes(Split split, std::int64_t limit) {
+  if (limit < 0) fail_usage("limit on images: found {}, expected 0 (none) or more", limit);
   const std::int64_t all = split == Split::train ? kTrainImages : kTestImages;
   return std::make_unique<Shapes>(split, limit > 0 ? std::min(limit, all) : all);
 }

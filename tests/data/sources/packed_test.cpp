@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -136,6 +137,22 @@ TEST_F(PackedFile, CutOffAnywhereIsRefused) {
     folder_.write(path_.filename(), whole.substr(0, size));
     EXPECT_THAT(error_of([&] { (void)open_packed(path_, Split::train); }).what(), HasSubstr(path_.string())) << size;
   }
+}
+
+TEST_F(PackedFile, IsNotWrittenFromImagesAndLabelsThatDontFit) {
+  const auto refusal = [&](const std::function<void(PackedImages&)>& change) {
+    PackedImages changed = images_;
+    change(changed);
+    return std::string(error_of([&] { write_packed(folder_.path() / "other", changed); }).what());
+  };
+  EXPECT_THAT(refusal([](PackedImages& images) { images.image_size = 3; }),
+              HasSubstr("train: found 24 bytes of images"));
+  EXPECT_THAT(refusal([](PackedImages& images) { images.image_size = 0; }), HasSubstr("image size: found 0"));
+  EXPECT_THAT(refusal([](PackedImages& images) { images.splits[1].labels.push_back(0); }),
+              HasSubstr("test: found 12 bytes of images, expected 3 x 2 x 2 for each of 2 labels"));
+  EXPECT_THAT(refusal([](PackedImages& images) { images.splits[0].labels[1] = 2; }),
+              HasSubstr("train: found label 2, expected 0 to 1"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "other"));
 }
 
 TEST_F(PackedFile, OfAnotherFormatIsRefused) {

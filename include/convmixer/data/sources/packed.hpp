@@ -37,10 +37,12 @@ struct PackedImages {
   std::vector<std::string> left_out;
 };
 
-/// Writes the file whole or not at all. Throws Error, also for no training images.
+/// Writes the file whole or not at all. Throws Error naming it for no training images, for images and labels that don't
+/// fit each other, the image size or the classes, and if it can't be written.
 void write_packed(const std::filesystem::path& path, const PackedImages& images);
 
-/// Packs the two splits of any data set of three colours.
+/// Packs the two splits of any data set of three colours. Throws Error as write_packed does, and for splits of other
+/// channels, classes or image sizes than each other's.
 void pack(const std::filesystem::path& path, const Dataset& train, const Dataset& test);
 
 /// What a packed file says about itself.
