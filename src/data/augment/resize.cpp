@@ -63,9 +63,10 @@ ResizeWeights::ResizeWeights(int in, int out, ResizeFilter filter) {
     // All windows have the same length: where one would reach beyond the last pixel it begins earlier, with zeros.
     const int start = std::min(begin, in - taps);
     first[static_cast<std::size_t>(i)] = start;
+    const auto row = static_cast<std::size_t>(i) * static_cast<std::size_t>(taps);
     for (int k = 0; k < count; ++k) {
       const double value = exact[static_cast<std::size_t>(k)];
-      weight[static_cast<std::size_t>(i * taps + begin - start + k)] = to_fixed(sum != 0.0 ? value / sum : value);
+      weight[row + static_cast<std::size_t>(begin - start + k)] = to_fixed(sum != 0.0 ? value / sum : value);
     }
   }
   trim(in);

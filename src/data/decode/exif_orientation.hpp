@@ -11,7 +11,7 @@ namespace convmixer {
 
 /// The orientation in EXIF data (a TIFF structure: byte order, then directories of tags), 1..8; 1, upright, where it
 /// has none or can't be read. Exif 2.32, section 4.6.4, tag 0x0112.
-[[nodiscard]] int exif_orientation(std::span<const std::byte> tiff);
+[[nodiscard]] int exif_orientation(std::span<const std::byte> bytes);
 
 /// The image turned and mirrored as its orientation says, as planes.
 [[nodiscard]] DecodedImage upright_planes(const RawImage& image);
