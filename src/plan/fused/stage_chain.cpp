@@ -100,6 +100,10 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
     const auto pointwise = reader.take_stage(branch);
     if (!pointwise) return reader.missing("pointwise convolution, GELU and batch norm");
     if (!is_pointwise(*pointwise)) return fmt::format("'{}' is no pointwise convolution", pointwise->name);
+    if (pointwise->in_channels != pointwise->out_channels) {
+      return fmt::format("'{}' makes {} channels of {}; fused stages need the same number in all blocks",
+                         pointwise->name, pointwise->out_channels, pointwise->in_channels);
+    }
     tensor = branch;
     chain.blocks.push_back({*depthwise, *pointwise});
   }

@@ -19,7 +19,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -349,41 +348,6 @@ TEST(FusedPlans, AreMadeForConvMixersAndNothingElse) {
   Plan plain(no_residual, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::plain});
   EXPECT_EQ(plain.why_plain(), "");
   EXPECT_EQ(automatic.forward(random_values(std::int64_t{2} * 3 * 64, 1)).size(), 8U);
-}
-
-/// What a network lacks whose stem, block and head are added by `build`, to run in fused stages.
-std::string why_not(const std::function<void(Graph&, TensorId)>& build) {
-  Graph graph(3, 8, 8);
-  build(graph, graph.input());
-  std::string reason;
-  EXPECT_FALSE(find_stage_chain(graph, &reason));
-  return reason;
-}
-
-TEST(StageChains, SayWhatANetworkLacks) {
-  const auto stage = [](Graph& graph, const std::string& name, TensorId x, int channels, int kernel, int groups) {
-    x = graph.convolution_same(name, x, channels, kernel, groups);
-    return graph.batch_norm(name + ".norm", graph.gelu(name + ".gelu", x));
-  };
-  const auto head = [](Graph& graph, TensorId x) { graph.linear("head", graph.global_average_pool("pool", x), 4); };
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { g.batch_norm("norm", g.convolution_same("stem", x, 16, 3, 1)); }),
-            "at node 'norm' fused stages need convolution, GELU and batch norm");
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, stage(g, "stem", x, 3, 3, 3)); }),
-            "the first convolution, 'stem', has groups");
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, stage(g, "stem", x, 16, 3, 1)); }),
-            "fused stages need at least one block");
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, stage(g, "wide", stage(g, "stem", x, 16, 3, 1), 16, 3, 2)); }),
-            "'wide' is no depthwise convolution that keeps the image's size");
-  const auto block = [&](Graph& g, TensorId x, int kernel) {
-    x = stage(g, "stem", x, 16, 3, 1);
-    return stage(g, "mixer", g.add("sum", x, stage(g, "depthwise", x, 16, 3, 16)), 16, kernel, 1);
-  };
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { head(g, block(g, x, 3)); }), "'mixer' is no pointwise convolution");
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { block(g, x, 1); }),
-            "the network ends where fused stages need depthwise convolution, GELU and batch norm, or the average "
-            "pooling");
-  EXPECT_EQ(why_not([&](Graph& g, TensorId x) { g.global_average_pool("pool", block(g, x, 1)); }),
-            "the network ends where fused stages need a linear layer");
 }
 
 TEST(FusedPlans, GiveWayToALayoutThatIsAskedFor) {
