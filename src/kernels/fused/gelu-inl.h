@@ -34,7 +34,7 @@ class ExactGelu {
 
   HWY_INLINE GeluResult<V> operator()(V x) const {
     const V magnitude = hn::Abs(x);
-    // exp(-x^2 / 2) = 2^n 2^f; below 2^-126 it is 0 as good as.
+    // exp(-x^2 / 2) = 2^n 2^f with a whole number n and |f| <= 1/2; anything below 2^-126 counts as 2^-126.
     const V exponent = hn::Max(hn::Mul(hn::Mul(x, x), set(-0.72134752044448170F)), set(-126.0F));
     const V whole = hn::Round(exponent);
     const V f = hn::Sub(exponent, whole);
@@ -69,7 +69,8 @@ class ExactGelu {
 };
 
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-/// In pieces, see FineGeluTable: without the derivative 20 operations, where the exact one takes 31; with it 28 and 34.
+/// Piece by piece from FineGeluTable: 20 operations without the derivative, where ExactGelu takes 31; 28 and 34 with
+/// it.
 template <class D>
 class FineGelu {
   using V = hn::Vec<D>;
@@ -111,7 +112,8 @@ class FineGelu {
   V coefficients_[kDegree + 1];
 };
 
-/// In pieces, see gelu_table.hpp: 15 operations, where the exact one takes 34.
+/// Piece by piece from GeluTable, value and derivative: 15 operations, where ExactGelu takes 34. Returns the
+/// derivative's distance from 1/2, as DerivativeCode keeps it.
 template <class D>
 class RoundedGelu {
   using V = hn::Vec<D>;
@@ -148,6 +150,7 @@ class RoundedGelu {
   V gelu_derivative_[3];
 };
 #else
+/// The same results from ExactGelu, for instruction sets that don't look tables up.
 template <class D>
 class RoundedGelu {
   using V = hn::Vec<D>;
@@ -171,6 +174,7 @@ template <class D>
 using FineGelu = ExactGelu<D>;
 #endif
 
+/// The GELU whose error is below the rounding of what `Storage` keeps.
 template <class Storage, class D>
 struct GeluFor;
 template <class D>

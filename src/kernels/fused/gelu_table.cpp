@@ -10,7 +10,8 @@ namespace {
 double half_distribution(double x) { return 0.5 * std::erf(x / std::numbers::sqrt2); }  // Phi(x) - 1/2
 double density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2.0 * std::numbers::pi); }
 
-/// Coefficients of the parabola through a function's values at the three Chebyshev points of an interval.
+/// Coefficients, lowest first, of the parabola through a function's values at the three Chebyshev points of an
+/// interval.
 template <typename Function>
 std::array<double, 3> parabola(double begin, double end, const Function& function) {
   const double centre = 0.5 * (begin + end);
@@ -19,8 +20,8 @@ std::array<double, 3> parabola(double begin, double end, const Function& functio
   const double middle = function(centre);
   const double right = function(centre + reach);
   const double curve = (left - 2.0 * middle + right) / (2.0 * reach * reach);
-  const double gelu_derivative = (right - left) / (2.0 * reach);
-  return {middle - gelu_derivative * centre + curve * centre * centre, gelu_derivative - 2.0 * curve * centre, curve};
+  const double slope = (right - left) / (2.0 * reach);
+  return {middle - slope * centre + curve * centre * centre, slope - 2.0 * curve * centre, curve};
 }
 
 GeluTable make_table() {

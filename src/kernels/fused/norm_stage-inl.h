@@ -8,6 +8,7 @@
 
 #include "kernels/fused/gelu-inl.h"
 #include "kernels/fused/norm_stage.hpp"
+#include "kernels/fused/row_vectors-inl.h"
 #include "kernels/fused/stage_element-inl.h"
 #include "kernels/fused/stage_word-inl.h"
 #include "kernels/plain/channel_group.hpp"
@@ -20,65 +21,10 @@ HWY_BEFORE_NAMESPACE();
 namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using StageFloats = hn::CappedTag<float, kGroup>;
-using StageVector = hn::Vec<StageFloats>;
-
 // The loops take their arguments by value: what they store might otherwise change them, for all the compiler knows.
+// They add up kStageRowsInF32 rows in f32 before those sums go to double.
 
-/// Rows added up in f32 before the sums go to double.
-constexpr std::size_t kStageRowsInF32 = 32;
-
-HWY_INLINE void add_to_doubles(StageVector values, double* sums) {
-  const StageFloats d;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  if constexpr (sizeof(values.raw) == 64) {
-    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(values.raw));
-    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(values.raw, 1));
-    _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), low));
-    _mm512_storeu_pd(sums + 8, _mm512_add_pd(_mm512_loadu_pd(sums + 8), high));
-    return;
-  }
-#endif
-  alignas(64) std::array<float, kGroup> lanes;
-  hn::StoreU(values, d, lanes.data());
-  for (std::size_t i = 0; i < hn::Lanes(d); ++i) sums[i] += static_cast<double>(lanes[i]);
-}
-
-/// Vectors side by side in a row of `kGroups` groups.
-template <std::size_t kGroups>
-constexpr std::size_t kRowVectors = kGroups* kGroup / hn::MaxLanes(StageFloats());
-
-/// Asks for what a stream will read some rows later: tensors of a stage lie in one piece, block after block and image
-/// after image, but the hardware's prefetchers stop at each page.
-constexpr std::size_t kPrefetchBytes = 2048;
-template <typename T>
-HWY_INLINE void prefetch_ahead(const T* at) {
-  hwy::Prefetch(reinterpret_cast<const std::byte*>(at) + kPrefetchBytes);
-}
-
-/// A row of coefficients, of which the loops keep every vector in a register.
-template <std::size_t kVectors>
-struct RowCoefficients {
-  explicit RowCoefficients(const float* from) {
-    const StageFloats d;
-    HWY_UNROLL(4)
-    for (std::size_t i = 0; i < kVectors; ++i) vectors[i] = hn::LoadU(d, from + i * hn::Lanes(d));
-  }
-  StageVector vectors[kVectors];
-};
-
-template <std::size_t kVectors>
-HWY_INLINE void set_zero(StageVector (&sums)[kVectors]) {
-  HWY_UNROLL(4)
-  for (StageVector& sum : sums) sum = hn::Zero(StageFloats());
-}
-
-template <std::size_t kVectors>
-HWY_INLINE void add_to_doubles(const StageVector (&values)[kVectors], double* sums) {
-  HWY_UNROLL(4)
-  for (std::size_t i = 0; i < kVectors; ++i) add_to_doubles(values[i], sums + i * hn::Lanes(StageFloats()));
-}
-
+/// GeluForward; `kTraining` with the derivatives and the sums.
 template <class Storage, std::size_t kGroups, bool kTraining>
 void gelu_forward_rows(GeluForward<Storage> a) {
   const StageFloats d;
@@ -127,6 +73,7 @@ void gelu_forward_any(const GeluForward<Storage>& a) {
   }
 }
 
+/// NormForward; `kResidual` with value1, `kWords` in words of two rows.
 template <class Storage, bool kResidual, bool kWords>
 void norm_forward_rows(NormForward<Storage> a) {
   const StageFloats d;
@@ -151,14 +98,14 @@ void norm_forward_rows(NormForward<Storage> a) {
       prefetch(row + 1);
       HWY_UNROLL(4)
       for (std::size_t i = 0; i < kVectors; ++i) {
-        const HalfWord first = half_word(normalised(row, i));
-        hn::StoreU(word_of(first, half_word(normalised(row + 1, i))), d,
+        const UpperBf16 first = upper_bf16(normalised(row, i));
+        hn::StoreU(word_of(first, upper_bf16(normalised(row + 1, i))), d,
                    a.words + row / 2 * kChannelBlock + i * hn::Lanes(d));
       }
     }
     if (row == a.rows) return;
     for (std::size_t i = 0; i < kVectors; ++i) {
-      hn::StoreU(word_of(half_word(normalised(row, i)), no_value()), d,
+      hn::StoreU(word_of(upper_bf16(normalised(row, i)), no_bf16()), d,
                  a.words + row / 2 * kChannelBlock + i * hn::Lanes(d));
     }
   } else {
@@ -185,7 +132,7 @@ void norm_forward_any(const NormForward<Storage>& a) {
   a.value1 != nullptr ? norm_forward_to<Storage, true>(a) : norm_forward_to<Storage, false>(a);
 }
 
-/// (a diff_dst + b value + c) derivative of the vector at `at`, an offset in the block.
+/// (a diff_dst + b value + c) gelu_derivative of the vector at the offset `at`; without `kDiffDst`, diff_dst is 0.
 template <class Storage, bool kDiffDst>
 HWY_INLINE StageVector norm_gradient(const typename Storage::Operand* diff_dst, const typename Storage::Value* value,
                                      const typename Storage::GeluDerivative* gelu_derivative, std::size_t at,
@@ -197,6 +144,7 @@ HWY_INLINE StageVector norm_gradient(const typename Storage::Operand* diff_dst, 
   return hn::Mul(sum, load_derivative(d, gelu_derivative + at, activation));
 }
 
+/// NormBackward; `kWords` in words of two rows too.
 template <class Storage, bool kDiffDst, bool kWords>
 void norm_backward_rows(NormBackward<Storage> arguments) {
   const StageFloats d;
@@ -230,8 +178,8 @@ void norm_backward_rows(NormBackward<Storage> arguments) {
         prefetch(row + 1);
         HWY_UNROLL(4)
         for (std::size_t i = 0; i < kVectors; ++i) {
-          const HalfWord first = half_word(gradient(row, i));
-          const HalfWord second = row + 1 < end ? half_word(gradient(row + 1, i)) : no_value();
+          const UpperBf16 first = upper_bf16(gradient(row, i));
+          const UpperBf16 second = row + 1 < end ? upper_bf16(gradient(row + 1, i)) : no_bf16();
           hn::StoreU(word_of(first, second), d, arguments.words + row / 2 * kChannelBlock + i * hn::Lanes(d));
         }
       }
@@ -259,6 +207,7 @@ void norm_backward_any(const NormBackward<Storage>& a) {
   a.diff_dst != nullptr ? norm_backward_to<Storage, true>(a) : norm_backward_to<Storage, false>(a);
 }
 
+/// GradientSums.
 template <class Storage, std::size_t kGroups, bool kResidual>
 void gradient_sums_rows(GradientSums<Storage> a) {
   const StageFloats d;

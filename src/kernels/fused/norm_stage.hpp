@@ -15,7 +15,8 @@
 
 namespace convmixer::kernels {
 
-/// Sums over values of one channel each: of (value - origin) and its square; sums of few in f32, the rest in double.
+/// For each channel, the sums of (value - origin) and of its square: of a few rows in f32, of those sums in double.
+/// An origin close to the mean keeps the sums small, so that the variance does not cancel.
 struct MomentSums {
   float* origin;   ///< set to the first row's values if `begins`
   double* sum;     ///< added to
@@ -23,13 +24,13 @@ struct MomentSums {
   bool begins;
 };
 
-/// value = gelu(src), derivative = gelu'(src).
+/// value = gelu(src), gelu_derivative = gelu'(src).
 template <class Storage>
 struct GeluForward {
   const float* src;    ///< rows of 16 * groups channels
   std::size_t stride;  ///< between rows, in floats
   std::size_t rows;
-  std::size_t groups;                                 ///< of 16 channels: 1 or 2
+  std::size_t groups;                                 ///< of 16 channels: 2, or 1 for half a block
   typename Storage::Value* value;                     ///< rows of kChannelBlock
   typename Storage::GeluDerivative* gelu_derivative;  ///< likewise; null for inference, which needs no sums either
   MomentSums moments;                                 ///< of `value`
@@ -49,12 +50,12 @@ struct NormForward {
   std::size_t rows;
   typename Storage::Operand* dst;  ///< rows of 32
   std::size_t stride;              ///< between them
-  float* words = nullptr;  ///< not null: instead of dst, words of two rows, an odd last one's neighbour 0 (bf16 alone)
+  float* words = nullptr;  ///< not null (bf16 alone): instead of dst, words of two rows, (word, 32), see pair_rows()
 };
 void norm_forward(const NormForward<F32Storage>& arguments);
 void norm_forward(const NormForward<Bf16Storage>& arguments);
 
-/// dst = (a diff_dst + b value + c) derivative; sum += dst.
+/// dst = (a diff_dst + b value + c) gelu_derivative; sum += dst.
 template <class Storage>
 struct NormBackward {
   const typename Storage::Operand* diff_dst;  ///< null: 0 (what is the same for all pixels is then in c)
@@ -66,7 +67,7 @@ struct NormBackward {
   std::size_t rows;
   typename Storage::Operand* dst;  ///< rows of 32
   std::size_t stride;              ///< between them
-  float* words = nullptr;          ///< not null: besides dst, words of two rows, as in NormForward
+  float* words = nullptr;          ///< not null (bf16 alone): besides dst, words of two rows, as in NormForward
   double* sum;                     ///< of each channel: the gradient of the bias before the GELU
 };
 void norm_backward(const NormBackward<F32Storage>& arguments);

@@ -21,7 +21,15 @@ namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Rows computed at once: with two vectors each, two of b and one of a they stay within the registers.
+// A register tile is the part of dst whose sums stay in registers while a loop runs along the inner dimension:
+//
+//                      b: two vectors of a panel's row
+//     a: a word       +-------------+-------------+
+//     of each row     | sums[0][0]  | sums[0][1]  |  += (a's word in all lanes) * (a vector of b)
+//                     | sums[1][0]  | sums[1][1]  |
+//                     |     ...     |     ...     |
+
+/// Rows of a register tile: with two vectors each, two of b and one of a they fit into the registers.
 constexpr std::size_t kMostRows = HWY_TARGET <= HWY_AVX3 ? 12 : 6;
 
 /// sums += a, a word for all lanes, times two vectors of b. In assembly where the compiler would load many rows' words
@@ -48,9 +56,10 @@ HWY_INLINE void multiply_add_row(const float& a, WordVector b0, WordVector b1, W
   sum1 = multiply_add_words<Storage>(word, b1, sum1);
 }
 
-/// What one tile begins with.
+/// What the sums begin with.
 enum class Begin { bias, zero, dst };
 
+/// What a register tile is computed of.
 struct Tile {
   const float* a;     // words
   std::size_t block;  // words between blocks of a; 0: it lies in one piece
@@ -111,7 +120,7 @@ HWY_INLINE void multiply_tile(const Tile& tile) {
   }
 }
 
-/// One call for every number of rows that there may be.
+/// multiply_tile() with the number of rows, 1 to kMostRows, known when the code is compiled.
 template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock, std::size_t kRows = kMostRows>
 HWY_INLINE void multiply_rows_of(std::size_t rows, const Tile& tile) {
   if constexpr (kRows > 0) {
@@ -120,7 +129,7 @@ HWY_INLINE void multiply_rows_of(std::size_t rows, const Tile& tile) {
   }
 }
 
-/// All rows in tiles of about the same height, and all columns, as many at once as two vectors have.
+/// All rows in register tiles of about the same height, and a panel's columns, as many at once as two vectors have.
 template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock>
 void multiply_tiles(std::size_t rows, const Tile& all) {
   const std::size_t lanes = hn::Lanes(WordFloats());
@@ -172,7 +181,7 @@ void pair_rows_of_bf16(const Bf16* from, std::size_t rows, float* words) {
   for (std::size_t row = 0; row < rows; row += 2) {
     for (std::size_t lane = 0; lane < kChannelBlock; lane += hn::Lanes(d)) {
       const auto half = [&](std::size_t of) HWY_ATTR {
-        return of < rows ? hn::BitCast(WordBits(), load_stage(d, from + of * kChannelBlock + lane)) : no_value();
+        return of < rows ? hn::BitCast(WordBits(), load_stage(d, from + of * kChannelBlock + lane)) : no_bf16();
       };
       hn::StoreU(word_of(half(row), half(row + 1)), d, words + row / 2 * kChannelBlock + lane);
     }
@@ -212,29 +221,37 @@ void pair_rows(const Bf16* from, std::size_t rows, float* words) {
   HWY_DYNAMIC_DISPATCH(pair_rows_of_bf16)(from, rows, words);
 }
 
+namespace {
+
+/// A row of words of a panel: `width` columns, `column_stride` apart from `first` on, and of bf16 those of the row that
+/// `second` points to (null: 0).
+template <class Storage>
+void pack_words(const float* first, const float* second, std::size_t column_stride, std::size_t width, float* to) {
+  if constexpr (Storage::kValuesPerWord == 1) {
+    for (std::size_t j = 0; j < width; ++j) to[j] = first[j * column_stride];
+  } else {
+    std::uint32_t pairs[kChannelBlock];
+    for (std::size_t j = 0; j < width; ++j) {
+      const std::uint32_t low = to_bf16(first[j * column_stride]);
+      const std::uint32_t high = second != nullptr ? to_bf16(second[j * column_stride]) : 0U;
+      pairs[j] = low | high << 16;
+    }
+    std::memcpy(to, pairs, width * sizeof(float));
+  }
+  std::fill(to + width, to + kChannelBlock, 0.0F);
+}
+
+}  // namespace
+
 template <class Storage>
 void pack_panels(const float* from, std::size_t row_stride, std::size_t column_stride, std::size_t inner,
                  std::size_t columns, float* to) {
-  const std::size_t words = words_of<Storage>(inner);
-  for (std::size_t panel = 0; panel < columns; panel += kChannelBlock, to += words * kChannelBlock) {
-    const std::size_t width = std::min(kChannelBlock, columns - panel);
-    for (std::size_t word = 0; word < words; ++word) {
-      float* const row = to + word * kChannelBlock;
-      const float* const first = from + word * Storage::kValuesPerWord * row_stride + panel * column_stride;
-      if constexpr (Storage::kValuesPerWord == 1) {
-        for (std::size_t j = 0; j < width; ++j) row[j] = first[j * column_stride];
-      } else {
-        const bool has_second = 2 * word + 1 < inner;
-        const float* const second = has_second ? first + row_stride : first;
-        std::uint32_t pairs[kChannelBlock];
-        for (std::size_t j = 0; j < width; ++j) {
-          const std::uint32_t low = to_bf16(first[j * column_stride]);
-          const std::uint32_t high = has_second ? to_bf16(second[j * column_stride]) : 0U;
-          pairs[j] = low | high << 16;
-        }
-        std::memcpy(row, pairs, width * sizeof(float));
-      }
-      std::fill(row + width, row + kChannelBlock, 0.0F);
+  for (std::size_t column = 0; column < columns; column += kChannelBlock) {
+    const std::size_t width = std::min(kChannelBlock, columns - column);
+    for (std::size_t row = 0; row < inner; row += Storage::kValuesPerWord) {
+      const float* const first = from + row * row_stride + column * column_stride;
+      pack_words<Storage>(first, row + 1 < inner ? first + row_stride : nullptr, column_stride, width, to);
+      to += kChannelBlock;
     }
   }
 }

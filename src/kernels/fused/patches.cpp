@@ -11,7 +11,7 @@ void assign(float value, Bf16& out) { out.bits = to_bf16(value); }
 
 template <typename Operand>
 void extract(const PatchGeometry& g, const float* image, RowLayout layout, Operand* patches) {
-  // Rows as long as a patch have no room behind it.
+  // Rows as long as a patch have no room for zeros after it.
   const std::size_t end = layout.row == g.columns() ? g.columns() : padded_channels(g.columns());
   for (std::size_t out_y = 0; out_y < g.out_height; ++out_y) {
     for (std::size_t out_x = 0; out_x < g.out_width; ++out_x) {
@@ -23,7 +23,7 @@ void extract(const PatchGeometry& g, const float* image, RowLayout layout, Opera
       };
       for (std::size_t c = 0; c < g.channels; ++c) {
         for (std::size_t y = 0; y < g.kernel; ++y) {
-          // Unsigned: what lies before the image wraps round to far behind it.
+          // Unsigned: what lies before the image wraps round to far beyond it.
           const std::size_t from_y = out_y * g.stride + y - g.padding_begin;
           const float* const row = image + (c * g.height + from_y) * g.width;
           for (std::size_t x = 0; x < g.kernel; ++x) {

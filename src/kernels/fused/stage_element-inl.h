@@ -1,5 +1,4 @@
-// Loading and storing what stages keep in memory as f32 vectors of 16 lanes or fewer; included once for each
-// instruction set.
+// Loading and storing what stages keep in memory as vectors of f32; included once for each instruction set.
 #if defined(CONVMIXER_KERNELS_STAGE_ELEMENT_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_STAGE_ELEMENT_INL_H
 #undef CONVMIXER_KERNELS_STAGE_ELEMENT_INL_H
@@ -8,6 +7,7 @@
 #endif
 
 #include "kernels/fused/stage_storage.hpp"
+#include "kernels/plain/channel_group.hpp"
 #include "kernels/plain/element-inl.h"
 
 #include <hwy/cache_control.h>
@@ -19,6 +19,10 @@ HWY_BEFORE_NAMESPACE();
 namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+/// The largest vectors that don't reach beyond a group of 16 channels.
+using StageFloats = hn::CappedTag<float, kGroup>;
+using StageVector = hn::Vec<StageFloats>;
 
 // Highway up to 1.0.3 doesn't know the bf16 instructions. Plans in bf16 are made for CPUs that have them alone
 // (Engine::supports), so that with AVX-512 they can be taken for granted.

@@ -1,6 +1,15 @@
-/// How the fused stages keep values in memory, in each precision.
+/// How the fused stages keep values in memory, in each precision, and the words for it.
 ///
-/// Tensors of the stages lie image by image, and in an image block by block: 32 channels of all pixels, side by side.
+///   block   32 channels. Tensors of the stages lie image by image, and in an image block by block: the 32 channels of
+///           each pixel side by side. The last block of an image may have channels that only pad it.
+///   group   16 channels: what an AVX-512 vector holds, half a block. See channel_group.hpp.
+///   lane    the place of one channel in a vector; with vectors of 8 lanes, a group takes two.
+///   word    32 bits of values that are multiplied and added up at once: one f32, or two bf16 that lie side by side in
+///           the dimension that is summed up, the first in the lower half (vdpbf16ps adds both products to an f32 sum).
+///           Behind the last of an odd number of bf16 is a 0. Words are passed as `float`, whatever is in them.
+///
+///     values   v0 v1 v2 v3 v4     words   f32  v0 | v1 | v2 | v3 | v4     bf16  v0 v1 | v2 v3 | v4 0
+///
 /// What a matrix product reads has rows of pixels too, see RowLayout.
 #pragma once
 
@@ -9,7 +18,7 @@
 
 namespace convmixer::kernels {
 
-/// Channels that lie side by side in a stage's tensors: a cache line of 16-bit values.
+/// Channels that lie side by side in a stage's tensors, a block: a cache line of 16-bit values.
 inline constexpr std::size_t kChannelBlock = 32;
 
 /// Channels padded to whole blocks; the padding holds zeros.
@@ -45,7 +54,6 @@ struct F32Storage {
   using Operand = float;         ///< read by matrix products; gradients between stages
   using Value = float;           ///< activations kept for backward
   using GeluDerivative = float;  ///< GELU's derivative
-  /// Values in a 32-bit word, which products and depthwise convolutions multiply and add up at once.
   static constexpr std::size_t kValuesPerWord = 1;
 };
 
@@ -53,11 +61,11 @@ struct Bf16Storage {
   using Operand = Bf16;
   using Value = Half;
   using GeluDerivative = DerivativeCode;
-  static constexpr std::size_t kValuesPerWord = 2;  // two bf16
+  static constexpr std::size_t kValuesPerWord = 2;
 };
 
-/// For the stem in bf16 plans. Norms make the sum of the gradients behind a GELU 0, so that a bias's gradient is what
-/// the derivatives' differences leave of it: little where the pre-activations are small, as they are behind the stem.
+/// For the stem in bf16 plans. Norms make the sum of the gradients after a GELU 0, so that a bias's gradient is what
+/// the derivatives' differences leave of it: little where the pre-activations are small, as they are in the stem.
 /// Rounded to 1/400, derivatives were 4% of that; in a binary16 they cost one tensor 2 bytes per value instead of 1.
 struct Bf16StemStorage {
   using Operand = Bf16;
@@ -65,5 +73,11 @@ struct Bf16StemStorage {
   using GeluDerivative = Half;
   static constexpr std::size_t kValuesPerWord = 2;
 };
+
+/// Words of `count` values.
+template <class Storage>
+[[nodiscard]] constexpr std::size_t words_of(std::size_t count) {
+  return (count + Storage::kValuesPerWord - 1) / Storage::kValuesPerWord;
+}
 
 }  // namespace convmixer::kernels

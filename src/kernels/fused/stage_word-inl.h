@@ -1,5 +1,5 @@
-// 32-bit words of stages' values: an f32 or two bf16, the first in the lower half. Included once for each instruction
-// set.
+// Vectors of words (see stage_storage.hpp): multiplied, and put together of two bf16; included once for each
+// instruction set.
 #if defined(CONVMIXER_KERNELS_STAGE_WORD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_STAGE_WORD_INL_H
 #undef CONVMIXER_KERNELS_STAGE_WORD_INL_H
@@ -8,15 +8,15 @@
 #endif
 
 #include "kernels/fused/stage_element-inl.h"
-#include "kernels/plain/channel_group.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using WordFloats = hn::CappedTag<float, kGroup>;  // words are held as floats, whatever is in them
+/// Words are held as floats, whatever is in them.
+using WordFloats = StageFloats;
+using WordVector = StageVector;
 using WordBits = hn::RebindToUnsigned<WordFloats>;
-using WordVector = hn::Vec<WordFloats>;
 
 /// sum + first * second, word by word: in bf16 both products.
 template <class Storage>
@@ -41,14 +41,17 @@ HWY_INLINE WordVector multiply_add_words(WordVector first, WordVector second, Wo
   }
 }
 
-/// Half of a bf16 word in the making: rounded to nearest (ties away from zero) once the lower bits are cut off.
-using HalfWord = hn::Vec<WordBits>;
-HWY_INLINE HalfWord half_word(WordVector value) {
+/// A bf16 in the upper half of each lane's 32 bits; what is left of an f32 in the lower half is yet to be cut off.
+using UpperBf16 = hn::Vec<WordBits>;
+/// Rounded to nearest, ties away from zero.
+HWY_INLINE UpperBf16 upper_bf16(WordVector value) {
   const WordBits bits;
   return hn::Add(hn::BitCast(bits, value), hn::Set(bits, 0x8000U));
 }
-HWY_INLINE HalfWord no_value() { return hn::Zero(WordBits()); }
-HWY_INLINE WordVector word_of(HalfWord first, HalfWord second) {
+/// The 0 beside the last of an odd number.
+HWY_INLINE UpperBf16 no_bf16() { return hn::Zero(WordBits()); }
+/// Words of two bf16.
+HWY_INLINE WordVector word_of(UpperBf16 first, UpperBf16 second) {
   const WordBits bits;
   return hn::BitCast(WordFloats(), hn::OrAnd(hn::ShiftRight<16>(first), second, hn::Set(bits, 0xffff0000U)));
 }

@@ -14,6 +14,7 @@
 #define HWY_TARGET_INCLUDE "kernels/plain/depthwise_weight_gradient.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+#include "kernels/plain/kernel_columns-inl.h"
 #include "kernels/plain/element-inl.h"
 // clang-format on
 
@@ -109,39 +110,8 @@ void add_columns(const StagedImage& image, std::size_t kernel, std::size_t colum
 }
 
 void add_image(const StagedImage& image, std::size_t kernel, double* sums) {
-  std::size_t column = 0;
-  while (column < kernel) {
-    const std::size_t left = kernel - column;
-    switch (left) {
-      case 1:
-        add_columns<1>(image, kernel, column, sums);
-        return;
-      case 2:
-        add_columns<2>(image, kernel, column, sums);
-        return;
-      case 3:
-        add_columns<3>(image, kernel, column, sums);
-        return;
-      case 4:
-        add_columns<4>(image, kernel, column, sums);
-        return;
-      case 5:
-        add_columns<5>(image, kernel, column, sums);
-        return;
-      case 6:
-        add_columns<6>(image, kernel, column, sums);
-        return;
-      case 7:
-        add_columns<7>(image, kernel, column, sums);
-        return;
-      case 9:
-        add_columns<9>(image, kernel, column, sums);
-        return;
-      default:
-        add_columns<8>(image, kernel, column, sums);
-        column += 8;
-    }
-  }
+  for_kernel_columns(kernel, [&](auto columns, std::size_t column)
+                                 HWY_ATTR { add_columns<decltype(columns)::value>(image, kernel, column, sums); });
 }
 
 }  // namespace convmixer::kernels::HWY_NAMESPACE

@@ -434,7 +434,7 @@ void check_packing() {
   for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {
     for (const std::size_t kernel : std::initializer_list<std::size_t>{1, 2, 5, 11}) {
       const std::size_t taps = kernel * kernel;
-      const std::size_t words = depthwise_row_words<Storage>(kernel);
+      const std::size_t words = words_of<Storage>(kernel);
       const auto weights = random_values<float>(channels * taps, 1);
       for (const bool flipped : {false, true}) {
         auto result =
@@ -458,8 +458,8 @@ void check_packing() {
   }
 }
 
-TEST(DepthwiseFilters, ArePackedByBlockHalfTapAndChannelInF32) { check_packing<F32Storage>(); }
-TEST(DepthwiseFilters, ArePackedByBlockHalfPairOfTapsAndChannelInBf16) { check_packing<Bf16Storage>(); }
+TEST(DepthwiseFilters, ArePackedByBlockGroupTapAndChannelInF32) { check_packing<F32Storage>(); }
+TEST(DepthwiseFilters, ArePackedByBlockGroupWordOfTapsAndChannelInBf16) { check_packing<Bf16Storage>(); }
 
 TEST(DepthwiseFilters, HaveTheSumOfAllTasksGradients) {
   for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {

@@ -135,9 +135,8 @@ struct Runner {
           to = tile.values[r * tile.stride + c];
         }
       }
-      for (std::size_t i = tile.rows * tile.stride; i < memory.size(); ++i) {
-        EXPECT_TRUE(is_untouched(memory[i])) << i << " is beyond the tile";
-      }
+      const auto beyond = memory.begin() + static_cast<std::ptrdiff_t>(tile.rows * tile.stride);
+      EXPECT_TRUE(std::all_of(beyond, memory.end(), is_untouched<float>)) << "beyond the tile's last row";
       memory.assign(memory.size(), untouched<float>(1).front());
       tiles.push_back(tile);
     });
