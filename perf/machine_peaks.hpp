@@ -11,12 +11,12 @@
 namespace convmixer::perf {
 
 struct MachinePeaks {
-  kernels::Bandwidth memory;
-  kernels::Peak fma;
-  kernels::Peak matrix_f32;
-  std::optional<kernels::Peak> matrix_bf16;  ///< where it is wanted
+  Bandwidth memory;
+  Peak fma;
+  Peak matrix_f32;
+  std::optional<Peak> matrix_bf16;  ///< where it is wanted
 
-  [[nodiscard]] const kernels::Peak& matrix(kernels::ElementType type) const {
+  [[nodiscard]] const Peak& matrix(kernels::ElementType type) const {
     return type == kernels::ElementType::f32 ? matrix_f32 : matrix_bf16.value();
   }
   [[nodiscard]] Roofs roofs(kernels::ElementType type) const { return {matrix(type).flops, fma.flops, memory.bytes}; }
@@ -25,9 +25,9 @@ struct MachinePeaks {
 /// Takes `time` for each of them.
 [[nodiscard]] inline MachinePeaks measure_machine_peaks(kernels::Runtime& runtime, std::chrono::duration<double> time,
                                                         bool with_bf16) {
-  MachinePeaks peaks{kernels::memory_peak(runtime, time), kernels::fma_peak(runtime, time),
-                     kernels::matrix_peak(runtime, kernels::ElementType::f32, time), std::nullopt};
-  if (with_bf16) peaks.matrix_bf16 = kernels::matrix_peak(runtime, kernels::ElementType::bf16, time);
+  MachinePeaks peaks{memory_peak(runtime, time), fma_peak(runtime, time),
+                     matrix_peak(runtime, kernels::ElementType::f32, time), std::nullopt};
+  if (with_bf16) peaks.matrix_bf16 = matrix_peak(runtime, kernels::ElementType::bf16, time);
   return peaks;
 }
 

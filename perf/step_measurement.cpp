@@ -99,8 +99,8 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
 
 MeasuredPeaks measure_peaks(Precision precision, std::chrono::duration<double> time_for_each, Engine& engine) {
   const auto type = precision == Precision::f32 ? kernels::ElementType::f32 : kernels::ElementType::bf16;
-  const kernels::Peak matrix = kernels::matrix_peak(engine.runtime(), type, time_for_each);
-  const kernels::Peak fma = kernels::fma_peak(engine.runtime(), time_for_each);
+  const Peak matrix = matrix_peak(engine.runtime(), type, time_for_each);
+  const Peak fma = fma_peak(engine.runtime(), time_for_each);
   return {{matrix.flops, fma.flops}, matrix.implementation, fma.implementation};
 }
 

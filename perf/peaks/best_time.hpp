@@ -5,7 +5,7 @@
 #include <chrono>
 #include <limits>
 
-namespace convmixer::kernels {
+namespace convmixer::perf {
 
 /// Seconds of the fastest call of `body` among those that fit into `time`; at least two are made, as the first finds
 /// cold caches and sleeping threads.
@@ -22,4 +22,4 @@ template <typename Body>
   return best;
 }
 
-}  // namespace convmixer::kernels
+}  // namespace convmixer::perf

@@ -16,7 +16,7 @@
 
 #ifndef CONVMIXER_FMA_PEAK_TYPES
 #define CONVMIXER_FMA_PEAK_TYPES
-namespace convmixer::kernels {
+namespace convmixer::perf {
 
 struct FmaWork {
   double flops;
@@ -24,11 +24,11 @@ struct FmaWork {
   const char* instructions;
 };
 
-}  // namespace convmixer::kernels
+}  // namespace convmixer::perf
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace convmixer::kernels::HWY_NAMESPACE {
+namespace convmixer::perf::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -71,15 +71,15 @@ FmaWork multiply_add(std::int64_t rounds, float factor, float summand) {
           hn::GetLane(hn::SumOfLanes(d, hn::Add(low, high))), hwy::TargetName(HWY_TARGET)};
 }
 
-}  // namespace convmixer::kernels::HWY_NAMESPACE
+}  // namespace convmixer::perf::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace convmixer::kernels {
+namespace convmixer::perf {
 
 HWY_EXPORT(multiply_add);
 
-Peak fma_peak(Runtime& runtime, std::chrono::duration<double> time) {
+Peak fma_peak(kernels::Runtime& runtime, std::chrono::duration<double> time) {
   constexpr std::int64_t kRounds = 100'000;     // about half a millisecond
   constexpr std::int64_t kPartsPerThread = 16;  // so that a thread that begins late costs little
   std::vector<FmaWork> parts(static_cast<std::size_t>(runtime.threads() * kPartsPerThread));
@@ -95,5 +95,5 @@ Peak fma_peak(Runtime& runtime, std::chrono::duration<double> time) {
   return {flops / seconds, parts.front().instructions};
 }
 
-}  // namespace convmixer::kernels
+}  // namespace convmixer::perf
 #endif

@@ -9,9 +9,15 @@
 #include <optional>
 #include <vector>
 
-namespace convmixer::kernels {
+namespace convmixer::perf {
 
 namespace {
+
+using kernels::ElementType;
+using kernels::Format;
+using kernels::Layout;
+using kernels::Role;
+using kernels::Runtime;
 
 /// Numbers in [-1, 1), all different: multiplying zeros takes less power and lets the clock rise.
 AlignedBuffer numbers(const Layout& layout) {
@@ -35,15 +41,15 @@ struct Operand {
 };
 
 /// The best speed of a primitive that takes `flops`.
-Peak measure(Runtime& runtime, const Primitive& primitive, const std::vector<Operand>& operands, double flops,
+Peak measure(Runtime& runtime, const kernels::Primitive& primitive, const std::vector<Operand>& operands, double flops,
              std::chrono::duration<double> time) {
   std::deque<AlignedBuffer> buffers;
-  std::vector<Argument> arguments;
+  std::vector<kernels::Argument> arguments;
   for (const Operand& operand : operands) {
     arguments.push_back({operand.role, operand.layout, buffers.emplace_back(numbers(operand.layout)).data()});
   }
   AlignedBuffer scratchpad(primitive.scratchpad_bytes());
-  Call call(runtime, primitive, arguments, scratchpad.data());
+  kernels::Call call(runtime, primitive, arguments, scratchpad.data());
   double seconds = 0.0;
   runtime.execute([&] { seconds = best_time(time, [&] { call.run(); }); });
   return {flops / seconds, primitive.implementation()};
@@ -53,7 +59,7 @@ Peak matrix_product_peak(Runtime& runtime, ElementType type, std::int64_t rows, 
                          std::chrono::duration<double> time) {
   const Layout src({rows, size}, type, Format::plain);
   const Layout dst({rows, size}, ElementType::f32, Format::plain);
-  const PlannedMatrixProduct product = matrix_product(runtime, src, dst);
+  const kernels::PlannedMatrixProduct product = kernels::matrix_product(runtime, src, dst);
   return measure(runtime, product.primitive, {{Role::src, src}, {Role::weights, product.weights}, {Role::dst, dst}},
                  2.0 * static_cast<double>(rows * size * size), time);
 }
@@ -63,9 +69,9 @@ std::optional<Peak> pointwise_peak(Runtime& runtime, ElementType type, std::int6
                                    std::chrono::duration<double> time) {
   constexpr std::int64_t kWidth = 16;
   const Shape shape{rows / (kWidth * kWidth), size, kWidth, kWidth};
-  const ConvolutionProblem problem{shape, shape, 1, 1, 1, 0, 0, true};
-  const auto planned = convolution_forward(runtime, problem, Layout(shape, type, Format::any),
-                                           Layout(shape, ElementType::f32, Format::any));
+  const kernels::ConvolutionProblem problem{shape, shape, 1, 1, 1, 0, 0, true};
+  const auto planned = kernels::convolution_forward(runtime, problem, Layout(shape, type, Format::any),
+                                                    Layout(shape, ElementType::f32, Format::any));
   if (!planned) return std::nullopt;
   return measure(runtime, planned->primitive,
                  {{Role::src, planned->src},
@@ -91,4 +97,4 @@ Peak matrix_peak(Runtime& runtime, ElementType type, std::chrono::duration<doubl
   return best;
 }
 
-}  // namespace convmixer::kernels
+}  // namespace convmixer::perf

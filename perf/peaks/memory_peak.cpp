@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// Compiled once for each instruction set: see batch_norm.cpp. The order of these lines matters.
+// Compiled once for each instruction set: see fma_peak.cpp. The order of these lines matters.
 // clang-format off
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "peaks/memory_peak.cpp"
@@ -19,7 +19,7 @@
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
-namespace convmixer::kernels::HWY_NAMESPACE {
+namespace convmixer::perf::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -39,11 +39,11 @@ void triad(float* HWY_RESTRICT a, const float* HWY_RESTRICT b, const float* HWY_
 
 const char* instructions() { return hwy::TargetName(HWY_TARGET); }
 
-}  // namespace convmixer::kernels::HWY_NAMESPACE
+}  // namespace convmixer::perf::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace convmixer::kernels {
+namespace convmixer::perf {
 
 HWY_EXPORT(triad);
 HWY_EXPORT(instructions);
@@ -64,8 +64,8 @@ std::size_t array_floats() {
 
 }  // namespace
 
-void stream_triad(Runtime& runtime, std::span<float> a, std::span<const float> b, std::span<const float> c, float s,
-                  bool past_caches) {
+void stream_triad(kernels::Runtime& runtime, std::span<float> a, std::span<const float> b, std::span<const float> c,
+                  float s, bool past_caches) {
   constexpr std::size_t kVector = 16;
   const std::size_t parts = (a.size() + kPartFloats - 1) / kPartFloats;
   runtime.parallel_for(static_cast<std::int64_t>(parts), [&](std::int64_t part) {
@@ -78,7 +78,7 @@ void stream_triad(Runtime& runtime, std::span<float> a, std::span<const float> b
   });
 }
 
-Bandwidth memory_peak(Runtime& runtime, std::chrono::duration<double> time) {
+Bandwidth memory_peak(kernels::Runtime& runtime, std::chrono::duration<double> time) {
   const std::size_t count = array_floats();
   AlignedBuffer a(count * sizeof(float));
   AlignedBuffer b(count * sizeof(float));
@@ -97,5 +97,5 @@ Bandwidth memory_peak(Runtime& runtime, std::chrono::duration<double> time) {
   return best;
 }
 
-}  // namespace convmixer::kernels
+}  // namespace convmixer::perf
 #endif
