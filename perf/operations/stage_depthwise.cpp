@@ -108,8 +108,7 @@ class DepthwiseForwardStage : public DepthwiseStage<Storage> {
           kernels::depthwise_forward(
               kernels::DepthwiseForward<Storage>{.geometry = this->geometry_,
                                                  .src = this->src_.data() + offset,
-                                                 .scale = this->scale_.data() + channel,
-                                                 .shift = this->shift_.data() + channel,
+                                                 .norm = {this->scale_.data() + channel, this->shift_.data() + channel},
                                                  .filters = this->filters(block),
                                                  .bias = bias_.data() + channel,
                                                  .value = value_.data() + offset,
@@ -172,21 +171,19 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
           const std::size_t channel = block * kChannelBlock;
           const std::size_t offset = batch.at(image, block);
           kernels::depthwise_backward(
-              kernels::DepthwiseBackward<Storage>{.geometry = this->geometry_,
-                                                  .gradient = gradient_.data() + offset,
-                                                  .value = value_.data() + offset,
-                                                  .gelu_derivative = gelu_derivative_.data() + offset,
-                                                  .a = a_.data() + channel,
-                                                  .b = b_.data() + channel,
-                                                  .c = c_.data() + channel,
-                                                  .filters = this->filters(block),
-                                                  .src = this->src_.data() + offset,
-                                                  .src_scale = this->scale_.data() + channel,
-                                                  .src_shift = this->shift_.data() + channel,
-                                                  .src_mean = mean_.data() + channel,
-                                                  .sums = sums + block * sums_size,
-                                                  .first = sums_.first.data() + chunk * sums_.stride + channel,
-                                                  .second = sums_.second.data() + chunk * sums_.stride + channel},
+              kernels::DepthwiseBackward<Storage>{
+                  .geometry = this->geometry_,
+                  .gradient = gradient_.data() + offset,
+                  .value = value_.data() + offset,
+                  .gelu_derivative = gelu_derivative_.data() + offset,
+                  .coefficients = {a_.data() + channel, b_.data() + channel, c_.data() + channel},
+                  .filters = this->filters(block),
+                  .src = this->src_.data() + offset,
+                  .src_norm = {this->scale_.data() + channel, this->shift_.data() + channel},
+                  .src_mean = mean_.data() + channel,
+                  .filter_sums = sums + block * sums_size,
+                  .norm_sums = {sums_.first.data() + chunk * sums_.stride + channel,
+                                sums_.second.data() + chunk * sums_.stride + channel}},
               this->scratch_[worker]);
         }
       });

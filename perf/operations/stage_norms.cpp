@@ -207,16 +207,15 @@ class NormBackwardStage : public StageOperation<Storage> {
     for (std::size_t block = 0; block < batch.blocks; ++block) {
       const std::size_t channel = block * kChannelBlock;
       const std::size_t offset = batch.at(image, block);
-      kernels::norm_backward(kernels::NormBackward<Storage>{.diff_dst = diff_dst_.data() + offset,
-                                                            .value = value_.data() + offset,
-                                                            .gelu_derivative = gelu_derivative_.data() + offset,
-                                                            .a = a_.data() + channel,
-                                                            .b = b_.data() + channel,
-                                                            .c = c_.data() + channel,
-                                                            .rows = batch.pixels,
-                                                            .dst = rows + channel,
-                                                            .stride = batch.padded,
-                                                            .sum = sums + channel});
+      kernels::norm_backward(kernels::NormBackward<Storage>{
+          .diff_dst = diff_dst_.data() + offset,
+          .value = value_.data() + offset,
+          .gelu_derivative = gelu_derivative_.data() + offset,
+          .coefficients = {a_.data() + channel, b_.data() + channel, c_.data() + channel},
+          .rows = batch.pixels,
+          .dst = rows + channel,
+          .stride = batch.padded,
+          .sum = sums + channel});
     }
   }
 
@@ -260,8 +259,8 @@ class GradientSumsStage : public StageOperation<Storage> {
                                              .value = value_.data() + offset,
                                              .mean = mean_.data() + channel,
                                              .dst = gradient_.data() + offset,
-                                             .first = sums_.first.data() + chunk * sums_.stride + channel,
-                                             .second = sums_.second.data() + chunk * sums_.stride + channel});
+                                             .sums = {sums_.first.data() + chunk * sums_.stride + channel,
+                                                      sums_.second.data() + chunk * sums_.stride + channel}});
         });
       });
     });

@@ -167,8 +167,8 @@ class ProductWithGradientSums : public ProductStage<Storage> {
                                              .value = value_.data() + offset,
                                              .mean = mean_.data() + channel,
                                              .dst = gradient_.data() + offset,
-                                             .first = sums_.first.data() + chunk * sums_.stride + channel,
-                                             .second = sums_.second.data() + chunk * sums_.stride + channel});
+                                             .sums = {sums_.first.data() + chunk * sums_.stride + channel,
+                                                      sums_.second.data() + chunk * sums_.stride + channel}});
         };
         this->run_image(image, worker, nullptr, sums);
       });

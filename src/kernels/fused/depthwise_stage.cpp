@@ -33,15 +33,15 @@ const float* filters_of_group(const float* block, const DepthwiseGeometry& geome
 
 // ---- forward ----
 
-/// areas.padded = scale src + shift, the normalised input of one group. `Forward` is DepthwiseForward or
+/// areas.padded = norm(src), the convolution's input, of one group. `Forward` is DepthwiseForward or
 /// DepthwiseInference.
 template <class Storage, class Forward>
 HWY_INLINE void put_normalised(const Forward& a, const DepthwiseScratch::Areas& areas, std::size_t channel) {
   const StageFloats d;
   const DepthwiseGeometry& g = a.geometry;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
-    const StageVector scale = hn::LoadU(d, a.scale + channel + lane);
-    const StageVector shift = hn::LoadU(d, a.shift + channel + lane);
+    const StageVector scale = hn::LoadU(d, a.norm.scale + channel + lane);
+    const StageVector shift = hn::LoadU(d, a.norm.shift + channel + lane);
     for (std::size_t y = 0; y < g.height; ++y) {
       const auto* const src = a.src + y * g.width * kChannelBlock + channel + lane;
       float* const to = areas.padded + ((y + g.padding_begin) * areas.padded_width + g.padding_begin) * kGroup + lane;
@@ -52,7 +52,7 @@ HWY_INLINE void put_normalised(const Forward& a, const DepthwiseScratch::Areas& 
   }
 }
 
-/// areas.convolved = depthwise(scale src + shift) + bias of one group.
+/// areas.convolved = depthwise(norm(src)) + bias of one group.
 template <class Storage, class Forward>
 void convolve_group(const Forward& a, const DepthwiseScratch::Areas& areas, std::size_t channel, NextBlock<1>& next) {
   put_normalised<Storage>(a, areas, channel);
@@ -82,7 +82,7 @@ void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseSc
 
 // ---- inference ----
 
-/// dst = branch_scale gelu(convolved) + scale src + out_shift.
+/// dst = branch_scale gelu(convolved) + norm.scale src + out_shift.
 template <class Storage>
 void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas areas, std::size_t channel,
                         NextBlock<1>& next) {
@@ -93,7 +93,7 @@ void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas a
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
     const std::size_t first = channel + lane;
     const StageVector branch_scale = hn::LoadU(d, a.branch_scale + first);
-    const StageVector scale = hn::LoadU(d, a.scale + first);
+    const StageVector scale = hn::LoadU(d, a.norm.scale + first);
     const StageVector shift = hn::LoadU(d, a.out_shift + first);
     for (std::size_t row = 0; row < rows; ++row) {
       const StageVector branch = gelu(hn::LoadU(d, areas.convolved + row * kGroup + lane)).value;
@@ -112,7 +112,7 @@ void depthwise_inference_any(const DepthwiseInference<Storage>& a, const Depthwi
 // ---- backward ----
 
 /// Writes what backward multiplies, of one group: areas.padded = du, the gradient before the GELU, and areas.plain =
-/// src_scale src + src_shift, the convolution's input. Adds du to the bias's gradient.
+/// src_norm(src), the convolution's input. Adds du to the bias's gradient.
 template <class Storage>
 void put_backward_operands(DepthwiseBackward<Storage> arguments, DepthwiseScratch::Areas areas, std::size_t channel,
                            double* bias_sums) {
@@ -121,11 +121,11 @@ void put_backward_operands(DepthwiseBackward<Storage> arguments, DepthwiseScratc
   const std::size_t padding = g.kernel - 1 - g.padding_begin;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
     const std::size_t first = channel + lane;
-    const StageVector a = hn::LoadU(d, arguments.a + first);
-    const StageVector b = hn::LoadU(d, arguments.b + first);
-    const StageVector c = hn::LoadU(d, arguments.c + first);
-    const StageVector scale = hn::LoadU(d, arguments.src_scale + first);
-    const StageVector shift = hn::LoadU(d, arguments.src_shift + first);
+    const StageVector a = hn::LoadU(d, arguments.coefficients.a + first);
+    const StageVector b = hn::LoadU(d, arguments.coefficients.b + first);
+    const StageVector c = hn::LoadU(d, arguments.coefficients.c + first);
+    const StageVector scale = hn::LoadU(d, arguments.src_norm.scale + first);
+    const StageVector shift = hn::LoadU(d, arguments.src_norm.shift + first);
     for (std::size_t y = 0; y < g.height; ++y) {
       const std::size_t row = y * g.width * kChannelBlock + first;
       float* const padded = areas.padded + ((y + padding) * areas.padded_width + padding) * kGroup + lane;
@@ -152,7 +152,7 @@ void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScrat
                        NextBlock<4>& next) {
   const DepthwiseGeometry& g = a.geometry;
   const std::size_t taps = g.kernel * g.kernel;
-  double* const sums = a.sums + channel * (taps + 1);
+  double* const sums = a.filter_sums + channel * (taps + 1);
   put_backward_operands(a, areas, channel, sums + taps * kGroup);
   add_all_taps<Storage>(g, areas, sums);
   // The data gradient: du convolved with the flipped filters.
@@ -165,8 +165,7 @@ void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScrat
                               .value = a.src + channel,
                               .mean = a.src_mean + channel,
                               .dst = a.gradient + channel,
-                              .first = a.first + channel,
-                              .second = a.second + channel});
+                              .sums = {a.norm_sums.gradient + channel, a.norm_sums.weighted + channel}});
 }
 
 template <class Storage>

@@ -16,14 +16,13 @@
 
 namespace convmixer::kernels {
 
-/// u = depthwise(scale src + shift) + bias; value = gelu(u), derivative = gelu'(u).
+/// u = depthwise(norm(src)) + bias; value = gelu(u), gelu_derivative = gelu'(u).
 template <class Storage>
 struct DepthwiseForward {
   DepthwiseGeometry geometry;
   const typename Storage::Value* src;
-  const float* scale;
-  const float* shift;
-  const float* filters;  ///< packed, of the block
+  NormCoefficients norm;  ///< of src
+  const float* filters;   ///< packed, of the block
   const float* bias;
   typename Storage::Value* value;
   typename Storage::GeluDerivative* gelu_derivative;
@@ -33,14 +32,13 @@ void depthwise_forward(const DepthwiseForward<F32Storage>& arguments, DepthwiseS
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
 
 /// The whole branch at inference, with the residual and without a tensor in between: with u as in DepthwiseForward,
-/// dst = branch_scale gelu(u) + scale src + out_shift.
+/// dst = branch_scale gelu(u) + norm.scale src + out_shift.
 template <class Storage>
 struct DepthwiseInference {
   DepthwiseGeometry geometry;
   const typename Storage::Value* src;
-  const float* scale;
-  const float* shift;
-  const float* filters;  ///< packed, of the block
+  NormCoefficients norm;  ///< of src
+  const float* filters;   ///< packed, of the block
   const float* bias;
   const float* branch_scale;
   const float* out_shift;
@@ -50,8 +48,8 @@ struct DepthwiseInference {
 void depthwise_inference(const DepthwiseInference<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_inference(const DepthwiseInference<Bf16Storage>& arguments, DepthwiseScratch& scratch);
 
-/// With du = (a gradient + b value + c) derivative, the gradient before the GELU: adds the filters' and the bias's
-/// gradients to `sums`, and puts gradient + depthwise'(du), the sum of the branch's and the residual's, over
+/// With du = (a gradient + b value + c) gelu_derivative, the gradient before the GELU: adds the filters' and the bias's
+/// gradients to `filter_sums`, and puts gradient + depthwise'(du), the sum of the branch's and the residual's, over
 /// `gradient`, with the sums that the norm before the convolution needs: see GradientSums.
 template <class Storage>
 struct DepthwiseBackward {
@@ -59,17 +57,13 @@ struct DepthwiseBackward {
   typename Storage::Operand* gradient;
   const typename Storage::Value* value;
   const typename Storage::GeluDerivative* gelu_derivative;
-  const float* a;
-  const float* b;
-  const float* c;
+  NormGradientCoefficients coefficients;
   const float* filters;  ///< packed and flipped, of the block
   const typename Storage::Value* src;
-  const float* src_scale;
-  const float* src_shift;
+  NormCoefficients src_norm;
   const float* src_mean;
-  double* sums;  ///< of the block, see depthwise_filters.hpp
-  double* first;
-  double* second;
+  double* filter_sums;         ///< of the block, see depthwise_filters.hpp
+  NormGradientSums norm_sums;  ///< of the norm of src
 };
 void depthwise_backward(const DepthwiseBackward<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_backward(const DepthwiseBackward<Bf16Storage>& arguments, DepthwiseScratch& scratch);

@@ -149,9 +149,9 @@ template <class Storage, bool kDiffDst, bool kWords>
 void norm_backward_rows(NormBackward<Storage> arguments) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<2>;
-  const RowCoefficients<kVectors> a(arguments.a);
-  const RowCoefficients<kVectors> b(arguments.b);
-  const RowCoefficients<kVectors> c(arguments.c);
+  const RowCoefficients<kVectors> a(arguments.coefficients.a);
+  const RowCoefficients<kVectors> b(arguments.coefficients.b);
+  const RowCoefficients<kVectors> c(arguments.coefficients.c);
   StageVector sum[kVectors];
   // The gradient of a vector: stored and added up.
   const auto gradient = [&](std::size_t row, std::size_t i) HWY_ATTR {
@@ -215,10 +215,10 @@ void gradient_sums_rows(GradientSums<Storage> a) {
   const RowCoefficients<kVectors> mean(a.mean);
   for (std::size_t begin = 0; begin < a.rows; begin += kStageRowsInF32) {
     const std::size_t end = std::min(a.rows, begin + kStageRowsInF32);
-    StageVector first[kVectors];
-    StageVector second[kVectors];
-    set_zero(first);
-    set_zero(second);
+    StageVector sum[kVectors];
+    StageVector weighted[kVectors];
+    set_zero(sum);
+    set_zero(weighted);
     for (std::size_t row = begin; row < end; ++row) {
       if constexpr (kGroups == 2) prefetch_ahead(a.value + row * kChannelBlock);
       HWY_UNROLL(4)
@@ -228,12 +228,12 @@ void gradient_sums_rows(GradientSums<Storage> a) {
         StageVector gradient = hn::LoadU(d, a.src + row * a.stride + lane);
         if constexpr (kResidual) gradient = hn::Add(gradient, load_stage(d, a.residual + at));
         store_stage(gradient, d, a.dst + at);
-        first[i] = hn::Add(first[i], gradient);
-        second[i] = hn::MulAdd(gradient, hn::Sub(load_stage(d, a.value + at), mean.vectors[i]), second[i]);
+        sum[i] = hn::Add(sum[i], gradient);
+        weighted[i] = hn::MulAdd(gradient, hn::Sub(load_stage(d, a.value + at), mean.vectors[i]), weighted[i]);
       }
     }
-    add_to_doubles(first, a.first);
-    add_to_doubles(second, a.second);
+    add_to_doubles(sum, a.sums.gradient);
+    add_to_doubles(weighted, a.sums.weighted);
   }
 }
 

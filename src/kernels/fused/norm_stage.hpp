@@ -15,6 +15,25 @@
 
 namespace convmixer::kernels {
 
+/// A norm's s and t, of each channel of a block.
+struct NormCoefficients {
+  const float* scale;  ///< s
+  const float* shift;  ///< t
+};
+
+/// The coefficients of its gradient.
+struct NormGradientCoefficients {
+  const float* a;
+  const float* b;
+  const float* c;
+};
+
+/// The sums that its gradient needs, added to.
+struct NormGradientSums {
+  double* gradient;  ///< S1
+  double* weighted;  ///< S2
+};
+
 /// For each channel, the sums of (value - origin) and of its square: of a few rows in f32, of those sums in double.
 /// An origin close to the mean keeps the sums small, so that the variance does not cancel.
 struct MomentSums {
@@ -61,9 +80,7 @@ struct NormBackward {
   const typename Storage::Operand* diff_dst;  ///< null: 0 (what is the same for all pixels is then in c)
   const typename Storage::Value* value;
   const typename Storage::GeluDerivative* gelu_derivative;
-  const float* a;
-  const float* b;
-  const float* c;
+  NormGradientCoefficients coefficients;
   std::size_t rows;
   typename Storage::Operand* dst;  ///< rows of 32
   std::size_t stride;              ///< between them
@@ -74,7 +91,7 @@ void norm_backward(const NormBackward<F32Storage>& arguments);
 void norm_backward(const NormBackward<Bf16Storage>& arguments);
 void norm_backward(const NormBackward<Bf16StemStorage>& arguments);
 
-/// dst = src + residual; first += dst; second += dst (value - mean).
+/// dst = src + residual, the gradient of a norm's output, and its sums: S1 += dst, S2 += dst (value - mean).
 template <class Storage>
 struct GradientSums {
   const float* src;  ///< rows of 16 * groups channels
@@ -85,8 +102,7 @@ struct GradientSums {
   const typename Storage::Value* value;
   const float* mean;
   typename Storage::Operand* dst;  ///< rows of kChannelBlock
-  double* first;
-  double* second;
+  NormGradientSums sums;
 };
 void gradient_sums(const GradientSums<F32Storage>& arguments);
 void gradient_sums(const GradientSums<Bf16Storage>& arguments);

@@ -62,16 +62,16 @@ void DepthwiseStage<Storage>::infer(const Value* src, kernels::RowLayout dst, Wo
   for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
     const std::size_t channel = channel_block * kChannelBlock;
     kernels::depthwise_inference(
-        kernels::DepthwiseInference<Storage>{.geometry = geometry_,
-                                             .src = src + geometry.offset(0, channel_block),
-                                             .scale = state_.input.norm.scale() + channel,
-                                             .shift = state_.input.norm.shift() + channel,
-                                             .filters = filters_ + channel_block * filter_words(),
-                                             .bias = bias_ + channel,
-                                             .branch_scale = state_.depthwise.norm.scale() + channel,
-                                             .out_shift = state_.residual_shift + channel,
-                                             .dst = worker.src + channel_block * dst.block,
-                                             .stride = dst.row},
+        kernels::DepthwiseInference<Storage>{
+            .geometry = geometry_,
+            .src = src + geometry.offset(0, channel_block),
+            .norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
+            .filters = filters_ + channel_block * filter_words(),
+            .bias = bias_ + channel,
+            .branch_scale = state_.depthwise.norm.scale() + channel,
+            .out_shift = state_.residual_shift + channel,
+            .dst = worker.src + channel_block * dst.block,
+            .stride = dst.row},
         *worker.depthwise);
   }
 }
@@ -85,15 +85,15 @@ void DepthwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worke
       const std::size_t channel = channel_block * kChannelBlock;
       const std::size_t offset = geometry.offset(image, channel_block);
       kernels::depthwise_forward(
-          kernels::DepthwiseForward<Storage>{.geometry = geometry_,
-                                             .src = state_.input.value + offset,
-                                             .scale = state_.input.norm.scale() + channel,
-                                             .shift = state_.input.norm.shift() + channel,
-                                             .filters = filters_ + channel_block * filter_words(),
-                                             .bias = bias_ + channel,
-                                             .value = state_.depthwise.value + offset,
-                                             .gelu_derivative = gelu_derivative_ + offset,
-                                             .moments = chunk.moments(image, channel)},
+          kernels::DepthwiseForward<Storage>{
+              .geometry = geometry_,
+              .src = state_.input.value + offset,
+              .norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
+              .filters = filters_ + channel_block * filter_words(),
+              .bias = bias_ + channel,
+              .value = state_.depthwise.value + offset,
+              .gelu_derivative = gelu_derivative_ + offset,
+              .moments = chunk.moments(image, channel)},
           *worker.depthwise);
     }
   }
@@ -110,21 +110,19 @@ void DepthwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
       const std::size_t channel = channel_block * kChannelBlock;
       const std::size_t offset = geometry.offset(image, channel_block);
       kernels::depthwise_backward(
-          kernels::DepthwiseBackward<Storage>{.geometry = geometry_,
-                                              .gradient = gradient + offset,
-                                              .value = state_.depthwise.value + offset,
-                                              .gelu_derivative = gelu_derivative_ + offset,
-                                              .a = state_.depthwise.norm.a() + channel,
-                                              .b = state_.depthwise.norm.b() + channel,
-                                              .c = state_.depthwise.norm.c() + channel,
-                                              .filters = flipped_ + channel_block * filter_words(),
-                                              .src = state_.input.value + offset,
-                                              .src_scale = state_.input.norm.scale() + channel,
-                                              .src_shift = state_.input.norm.shift() + channel,
-                                              .src_mean = state_.input.norm.mean() + channel,
-                                              .sums = chunk.depthwise + channel_block * sums,
-                                              .first = chunk.gradient_sum + channel,
-                                              .second = chunk.weighted_sum + channel},
+          kernels::DepthwiseBackward<Storage>{
+              .geometry = geometry_,
+              .gradient = gradient + offset,
+              .value = state_.depthwise.value + offset,
+              .gelu_derivative = gelu_derivative_ + offset,
+              .coefficients = {state_.depthwise.norm.a() + channel, state_.depthwise.norm.b() + channel,
+                               state_.depthwise.norm.c() + channel},
+              .filters = flipped_ + channel_block * filter_words(),
+              .src = state_.input.value + offset,
+              .src_norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
+              .src_mean = state_.input.norm.mean() + channel,
+              .filter_sums = chunk.depthwise + channel_block * sums,
+              .norm_sums = {chunk.gradient_sum + channel, chunk.weighted_sum + channel}},
           *worker.depthwise);
     }
   }

@@ -157,16 +157,16 @@ void PointwiseStage<Storage>::store_gradient(const ProductTile& tile, const Slab
   for (std::size_t column = 0; column < tile.columns; column += kChannelBlock) {
     const std::size_t channel = tile.first_column + column;
     const std::size_t offset = context_.geometry.offset(slab, channel / kChannelBlock) + tile.first_row * kChannelBlock;
-    kernels::gradient_sums(kernels::GradientSums<Storage>{.src = tile.values + column,
-                                                          .stride = tile.stride,
-                                                          .rows = tile.rows,
-                                                          .groups = 2,
-                                                          .residual = nullptr,
-                                                          .value = state_.depthwise.value + offset,
-                                                          .mean = state_.depthwise.norm.mean() + channel,
-                                                          .dst = gradient + offset,
-                                                          .first = chunk.gradient_sum + channel,
-                                                          .second = chunk.weighted_sum + channel});
+    kernels::gradient_sums(
+        kernels::GradientSums<Storage>{.src = tile.values + column,
+                                       .stride = tile.stride,
+                                       .rows = tile.rows,
+                                       .groups = 2,
+                                       .residual = nullptr,
+                                       .value = state_.depthwise.value + offset,
+                                       .mean = state_.depthwise.norm.mean() + channel,
+                                       .dst = gradient + offset,
+                                       .sums = {chunk.gradient_sum + channel, chunk.weighted_sum + channel}});
   }
 }
 

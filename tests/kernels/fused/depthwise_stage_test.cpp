@@ -113,8 +113,7 @@ struct Forward {
     const MomentSums moments{origin.data(), sum.data(), square.data(), true};
     depthwise_forward(DepthwiseForward<Storage>{.geometry = g,
                                                 .src = src.data(),
-                                                .scale = scale.data(),
-                                                .shift = shift.data(),
+                                                .norm = {scale.data(), shift.data()},
                                                 .filters = taps.data(),
                                                 .bias = bias.data(),
                                                 .value = value.data(),
@@ -205,8 +204,7 @@ void check_inference() {
     auto dst = untouched<Operand>(with.pixels * kStride);
     depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
                                                     .src = with.src.data(),
-                                                    .scale = with.scale.data(),
-                                                    .shift = with.shift.data(),
+                                                    .norm = {with.scale.data(), with.shift.data()},
                                                     .filters = taps.data(),
                                                     .bias = with.bias.data(),
                                                     .branch_scale = branch_scale.data(),
@@ -275,17 +273,13 @@ struct Backward {
                                                   .gradient = gradient.data(),
                                                   .value = kept.value.data(),
                                                   .gelu_derivative = kept.gelu_derivative.data(),
-                                                  .a = a.data(),
-                                                  .b = b.data(),
-                                                  .c = c.data(),
+                                                  .coefficients = {a.data(), b.data(), c.data()},
                                                   .filters = flipped.data(),
                                                   .src = src.data(),
-                                                  .src_scale = src_scale.data(),
-                                                  .src_shift = src_shift.data(),
+                                                  .src_norm = {src_scale.data(), src_shift.data()},
                                                   .src_mean = src_mean.data(),
-                                                  .sums = sums.data(),
-                                                  .first = first.data(),
-                                                  .second = second.data()},
+                                                  .filter_sums = sums.data(),
+                                                  .norm_sums = {first.data(), second.data()}},
                        scratch);
   }
 

@@ -266,9 +266,7 @@ void check_norm_backward() {
       norm_backward(NormBackward<Storage>{.diff_dst = has_gradient ? diff_dst.data() : nullptr,
                                           .value = kept.value.data(),
                                           .gelu_derivative = kept.gelu_derivative.data(),
-                                          .a = a.data(),
-                                          .b = b.data(),
-                                          .c = c.data(),
+                                          .coefficients = {a.data(), b.data(), c.data()},
                                           .rows = rows,
                                           .dst = dst.data(),
                                           .stride = kStride,
@@ -339,8 +337,7 @@ void check_gradient_sums(std::size_t rows, std::size_t groups, Residual residual
                                       .value = value.data(),
                                       .mean = mean.data(),
                                       .dst = dst.data(),
-                                      .first = first.data(),
-                                      .second = second.data()});
+                                      .sums = {first.data(), second.data()}});
   Errors gradients;
   Errors sums;
   for (std::size_t c = 0; c < channels; ++c) {
