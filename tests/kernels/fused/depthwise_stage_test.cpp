@@ -1,6 +1,7 @@
 // The depthwise convolution of fused stages against plain loops in double precision.
 #include "kernels/fused/depthwise_stage.hpp"
 
+#include "kernels/fused/depthwise_case.hpp"
 #include "kernels/fused/stage_values.hpp"
 #include "kernels/instruction_sets.hpp"
 
@@ -13,75 +14,6 @@ using namespace testing_support;
 
 /// Sums that are added to hold this before.
 constexpr double kBefore = -2.5;
-
-std::vector<DepthwiseGeometry> geometries() {
-  std::vector<DepthwiseGeometry> all;
-  for (const auto& [height, width] : {std::pair{1, 1}, std::pair{3, 5}, std::pair{16, 16}, std::pair{7, 33}}) {
-    for (const int kernel : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11}) {
-      // An even kernel has a row more on one side or on the other.
-      for (int padding = (kernel - 1) / 2; padding <= kernel / 2; ++padding) {
-        all.push_back({static_cast<std::size_t>(height), static_cast<std::size_t>(width),
-                       static_cast<std::size_t>(kernel), static_cast<std::size_t>(padding)});
-      }
-    }
-  }
-  return all;
-}
-
-std::string name_of(const DepthwiseGeometry& g) {
-  return fmt::format("{} x {} pixels, kernel {}, {} before", g.height, g.width, g.kernel, g.padding_begin);
-}
-
-/// Working memory that holds no number yet.
-class Scratch {
- public:
-  explicit Scratch(const DepthwiseGeometry& geometry) : memory_(untouched<float>(DepthwiseScratch::floats(geometry))) {
-    std::ranges::fill(memory_, std::numeric_limits<float>::quiet_NaN());
-  }
-  [[nodiscard]] DepthwiseScratch& scratch() { return scratch_; }
-
- private:
-  Values<float> memory_;
-  DepthwiseScratch scratch_{memory_};
-};
-
-/// Filters (C, 1, k, k) of a block.
-Values<float> random_filters(std::size_t kernel) {
-  return random_values<float>(kChannelBlock * kernel * kernel, 11, 1.0 / static_cast<double>(kernel));
-}
-template <class Storage>
-Values<float> packed(const Values<float>& filters, std::size_t kernel, bool flipped) {
-  auto result = untouched<float>(packed_depthwise_size<Storage>(kernel));
-  pack_depthwise<Storage>(filters, kChannelBlock, kernel, flipped, result);
-  return result;
-}
-
-/// How far off the product of two numbers is, relative to it, because of the rounding of what is multiplied.
-template <class Storage>
-constexpr double kFactorsRounded = Storage::kValuesPerWord == 1 ? 0.0 : 2.0 * kBf16 + kBf16* kBf16;
-
-/// Calls visit(tap, pixel read by it) for the taps of output pixel (y, x) that lie in the image.
-template <typename Visit>
-void for_taps(const DepthwiseGeometry& g, std::size_t y, std::size_t x, const Visit& visit) {
-  for (std::size_t i = 0; i < g.kernel; ++i) {
-    for (std::size_t j = 0; j < g.kernel; ++j) {
-      const std::size_t from_y = y + i - g.padding_begin;  // unsigned: before the image it wraps round
-      const std::size_t from_x = x + j - g.padding_begin;
-      if (from_y < g.height && from_x < g.width) visit(i * g.kernel + j, from_y * g.width + from_x);
-    }
-  }
-}
-
-/// A number and how far off it may be.
-struct Approximate {
-  double value = 0.0;
-  double error = 0.0;
-
-  void add(const Approximate& other) {
-    value += other.value;
-    error += other.error;
-  }
-};
 
 class DepthwiseStage : public OnEveryInstructionSet {};
 INSTANTIATE_TEST_SUITE_P(All, DepthwiseStage, every_instruction_set(), name_of_instruction_set);
@@ -405,78 +337,6 @@ TEST_P(DepthwiseStage, FindsItsBordersEmptyWhateverRanBefore) {
       Backward<F32Storage> backward(g);
       backward.run(memory.scratch());
       expect_backward(backward);
-    }
-  }
-}
-
-// ---- filters and their gradients ----
-
-/// Tap `column` of a packed row, which begins at `row`.
-template <class Storage>
-float packed_tap(const float* row, std::size_t column) {
-  if constexpr (Storage::kValuesPerWord == 1) {
-    return row[column * 16];
-  } else {
-    std::uint32_t pair = 0;
-    std::memcpy(&pair, row + column / 2 * 16, sizeof pair);
-    return from_bf16(static_cast<std::uint16_t>(column % 2 == 0 ? pair & 0xffffU : pair >> 16));
-  }
-}
-
-template <class Storage>
-void check_packing() {
-  for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {
-    for (const std::size_t kernel : std::initializer_list<std::size_t>{1, 2, 5, 11}) {
-      const std::size_t taps = kernel * kernel;
-      const std::size_t words = words_of<Storage>(kernel);
-      const auto weights = random_values<float>(channels * taps, 1);
-      for (const bool flipped : {false, true}) {
-        auto result =
-            untouched<float>(padded_channels(channels) / kChannelBlock * packed_depthwise_size<Storage>(kernel));
-        pack_depthwise<Storage>(weights, channels, kernel, flipped, result);
-        for (std::size_t c = 0; c < padded_channels(channels); ++c) {
-          for (std::size_t y = 0; y < kernel; ++y) {
-            for (std::size_t x = 0; x < words * Storage::kValuesPerWord; ++x) {
-              const std::size_t from_y = flipped ? kernel - 1 - y : y;
-              const std::size_t from_x = flipped ? kernel - 1 - x : x;
-              const float tap = c < channels && x < kernel ? weights[c * taps + from_y * kernel + from_x] : 0.0F;
-              const float expected = Storage::kValuesPerWord == 1 ? tap : from_bf16(to_bf16(tap));
-              const float* const row = result.data() + (c / 16 * kernel + y) * words * 16 + c % 16;
-              ASSERT_EQ(packed_tap<Storage>(row, x), expected)
-                  << channels << " channels, kernel " << kernel << ", channel " << c << ", tap " << y << ", " << x;
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST(DepthwiseFilters, ArePackedByBlockGroupTapAndChannelInF32) { check_packing<F32Storage>(); }
-TEST(DepthwiseFilters, ArePackedByBlockGroupWordOfTapsAndChannelInBf16) { check_packing<Bf16Storage>(); }
-
-TEST(DepthwiseFilters, HaveTheSumOfAllTasksGradients) {
-  for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16, 20, 32, 33, 80}) {
-    for (const std::size_t kernel : std::initializer_list<std::size_t>{1, 2, 5}) {
-      for (const std::size_t tasks : std::initializer_list<std::size_t>{1, 3}) {
-        const std::size_t taps = kernel * kernel;
-        const std::size_t task_size = padded_channels(channels) / kChannelBlock * depthwise_sums_size(kernel);
-        const auto sums = random_values<float>(tasks * task_size, 1);
-        const Values<double> in_double(sums.begin(), sums.end());
-        auto diff_weights = untouched<float>(channels * taps);
-        auto diff_bias = untouched<float>(channels);
-        unpack_depthwise_gradient(in_double, tasks, channels, kernel, diff_weights, diff_bias);
-        for (std::size_t c = 0; c < channels; ++c) {
-          for (std::size_t tap = 0; tap <= taps; ++tap) {
-            double expected = 0.0;
-            for (std::size_t task = 0; task < tasks; ++task) {
-              expected += in_double[task * task_size + (c / 16 * (taps + 1) + tap) * 16 + c % 16];
-            }
-            ASSERT_EQ(tap < taps ? diff_weights[c * taps + tap] : diff_bias[c], static_cast<float>(expected))
-                << channels << " channels, kernel " << kernel << ", channel " << c << ", tap " << tap;
-          }
-        }
-      }
     }
   }
 }
