@@ -1,5 +1,5 @@
-/// Tests that run own kernels on every instruction set that they were compiled for and this CPU has, so that a machine
-/// with AVX-512 tests what one with AVX2 runs.
+/// Tests that run hand-written kernels on every instruction set that they were compiled for and this CPU has, so that a
+/// machine with AVX-512 tests what one with AVX2 runs.
 #pragma once
 
 #include "convmixer/core/cpu.hpp"

@@ -8,7 +8,7 @@
 
 #include "kernels/fused/depthwise_filters.hpp"
 #include "kernels/fused/depthwise_scratch.hpp"
-#include "kernels/fused/next_block-inl.h"
+#include "kernels/fused/next_channel_block-inl.h"
 #include "kernels/fused/stage_word-inl.h"
 #include "kernels/plain/channel_group.hpp"
 #include "kernels/plain/kernel_columns-inl.h"

@@ -1,11 +1,11 @@
 /// A depthwise convolution's filters as its kernels read them, and the sums for their gradients as they write them.
 ///
-/// Both are ordered by block of 32 channels, then by group of 16 channels, whose values lie side by side:
+/// Both are ordered by channel block, then by group of 16 channels, whose values lie side by side:
 ///
-///     packed filters   (block, group, row, word of the row, channel)   a row of 5 taps in bf16: t0 t1 | t2 t3 | t4 0
-///     gradient sums    (block, group, tap, channel)                    the last "tap" is the bias
+///     packed filters   (channel block, group, row, word of the row, channel)   a row of 5 in bf16: t0 t1 | t2 t3 | t4
+///     0 gradient sums    (channel block, group, tap, channel)                    the last "tap" is the bias
 ///
-/// Channels that pad the last block have filters of 0.
+/// Channels that pad the last channel block have filters of 0.
 #pragma once
 
 #include "kernels/fused/stage_storage.hpp"
@@ -15,12 +15,12 @@
 
 namespace convmixer::kernels {
 
-/// Words of one block's packed filters.
+/// Words of one channel block's packed filters.
 template <class Storage>
 [[nodiscard]] constexpr std::size_t packed_depthwise_size(std::size_t kernel) {
   return kChannelBlock * kernel * words_of<Storage>(kernel);
 }
-/// Doubles of one block's gradient sums.
+/// Doubles of one channel block's gradient sums.
 [[nodiscard]] constexpr std::size_t depthwise_sums_size(std::size_t kernel) {
   return kChannelBlock * (kernel * kernel + 1);
 }

@@ -15,7 +15,7 @@
 ///
 ///                  f32                  bf16
 ///     padded       p0 | p1 | p2 ...     p0 p1 | p1 p2 | p2 p3 ...   each pixel with the one to its right
-///     plain        p0 | p1 | p2 ...     p0 p1 | p2 p3 | p4 p5 ...   each pixel once; behind an odd last one is 0
+///     plain        p0 | p1 | p2 ...     p0 p1 | p2 p3 | p4 p5 ...   each pixel once; beside an odd last one is 0
 ///
 /// so that padded has the word at which any pair of taps begins, and plain pairs that cover a row.
 #pragma once

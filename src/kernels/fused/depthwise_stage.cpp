@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 #include "kernels/fused/depthwise_convolution-inl.h"
-#include "kernels/fused/next_block-inl.h"
+#include "kernels/fused/next_channel_block-inl.h"
 #include "kernels/fused/norm_stage-inl.h"
 #include "kernels/fused/tap_sums-inl.h"
 #include "kernels/fused/word_rows-inl.h"
@@ -20,15 +20,17 @@ namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A block's two groups of 16 channels are run one after the other: `channel`, 0 or 16, is a group's first one.
+// A channel block's two groups of 16 channels are run one after the other: `channel`, 0 or 16, is a group's first one.
 
-/// Values of a block.
-std::size_t block_size(const DepthwiseGeometry& geometry) { return geometry.height * geometry.width * kChannelBlock; }
+/// Values of a channel block.
+std::size_t channel_block_size(const DepthwiseGeometry& geometry) {
+  return geometry.height * geometry.width * kChannelBlock;
+}
 
-/// A group's packed filters.
+/// A group's packed filters within those of the channel block.
 template <class Storage>
-const float* filters_of_group(const float* block, const DepthwiseGeometry& geometry, std::size_t channel) {
-  return block + channel * geometry.kernel * words_of<Storage>(geometry.kernel);
+const float* filters_of_group(const float* filters, const DepthwiseGeometry& geometry, std::size_t channel) {
+  return filters + channel * geometry.kernel * words_of<Storage>(geometry.kernel);
 }
 
 // ---- forward ----
@@ -54,7 +56,8 @@ HWY_INLINE void put_normalised(const Forward& a, const DepthwiseScratch::Areas& 
 
 /// areas.convolved = depthwise(norm(src)) + bias of one group.
 template <class Storage, class Forward>
-void convolve_group(const Forward& a, const DepthwiseScratch::Areas& areas, std::size_t channel, NextBlock<1>& next) {
+void convolve_group(const Forward& a, const DepthwiseScratch::Areas& areas, std::size_t channel,
+                    NextChannelBlock<1>& next) {
   put_normalised<Storage>(a, areas, channel);
   convolve<Storage>(a.geometry, areas, filters_of_group<Storage>(a.filters, a.geometry, channel), a.bias + channel,
                     next);
@@ -62,7 +65,7 @@ void convolve_group(const Forward& a, const DepthwiseScratch::Areas& areas, std:
 
 template <class Storage>
 void forward_of_group(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t channel,
-                      NextBlock<1>& next) {
+                      NextChannelBlock<1>& next) {
   convolve_group<Storage>(a, areas, channel, next);
   gelu_forward_rows<Storage, 1, true>(
       {.src = areas.convolved,
@@ -76,7 +79,7 @@ void forward_of_group(const DepthwiseForward<Storage>& a, const DepthwiseScratch
 
 template <class Storage>
 void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas) {
-  NextBlock<1> next({a.src}, {block_size(a.geometry) * sizeof *a.src}, 2 * a.geometry.height);
+  NextChannelBlock<1> next({a.src}, {channel_block_size(a.geometry) * sizeof *a.src}, 2 * a.geometry.height);
   for (std::size_t channel = 0; channel < kChannelBlock; channel += kGroup) forward_of_group(a, areas, channel, next);
 }
 
@@ -85,7 +88,7 @@ void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseSc
 /// dst = branch_scale gelu(convolved) + norm.scale src + out_shift.
 template <class Storage>
 void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas areas, std::size_t channel,
-                        NextBlock<1>& next) {
+                        NextChannelBlock<1>& next) {
   const StageFloats d;
   convolve_group<Storage>(a, areas, channel, next);
   const typename GeluFor<Storage, StageFloats>::Type gelu(d);
@@ -105,7 +108,7 @@ void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas a
 
 template <class Storage>
 void depthwise_inference_any(const DepthwiseInference<Storage>& a, const DepthwiseScratch::Areas& areas) {
-  NextBlock<1> next({a.src}, {block_size(a.geometry) * sizeof *a.src}, 2 * a.geometry.height);
+  NextChannelBlock<1> next({a.src}, {channel_block_size(a.geometry) * sizeof *a.src}, 2 * a.geometry.height);
   for (std::size_t channel = 0; channel < kChannelBlock; channel += kGroup) inference_of_group(a, areas, channel, next);
 }
 
@@ -149,7 +152,7 @@ void put_backward_operands(DepthwiseBackward<Storage> arguments, DepthwiseScratc
 
 template <class Storage>
 void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t channel,
-                       NextBlock<4>& next) {
+                       NextChannelBlock<4>& next) {
   const DepthwiseGeometry& g = a.geometry;
   const std::size_t taps = g.kernel * g.kernel;
   double* const sums = a.filter_sums + channel * (taps + 1);
@@ -170,10 +173,10 @@ void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScrat
 
 template <class Storage>
 void depthwise_backward_any(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas) {
-  const std::size_t block = block_size(a.geometry);
-  NextBlock<4> next(
+  const std::size_t size = channel_block_size(a.geometry);
+  NextChannelBlock<4> next(
       {a.gradient, a.value, a.gelu_derivative, a.src},
-      {block * sizeof *a.gradient, block * sizeof *a.value, block * sizeof *a.gelu_derivative, block * sizeof *a.src},
+      {size * sizeof *a.gradient, size * sizeof *a.value, size * sizeof *a.gelu_derivative, size * sizeof *a.src},
       2 * a.geometry.height);
   for (std::size_t channel = 0; channel < kChannelBlock; channel += kGroup) backward_of_group(a, areas, channel, next);
 }

@@ -1,4 +1,4 @@
-/// The depthwise convolution of a fused stage with what surrounds it, for one image and one block of channels, in the
+/// The depthwise convolution of a fused stage with what surrounds it, for one image and one channel block, in the
 /// first- and second-level cache: normalise - convolve - GELU forward, and all of its gradients backward.
 ///
 /// oneDNN's depthwise weight gradient knows no kernel wider than 3; its other depthwise primitives read and write whole
@@ -22,7 +22,7 @@ struct DepthwiseForward {
   DepthwiseGeometry geometry;
   const typename Storage::Value* src;
   NormCoefficients norm;  ///< of src
-  const float* filters;   ///< packed, of the block
+  const float* filters;   ///< packed, of the channel block
   const float* bias;
   typename Storage::Value* value;
   typename Storage::GeluDerivative* gelu_derivative;
@@ -38,7 +38,7 @@ struct DepthwiseInference {
   DepthwiseGeometry geometry;
   const typename Storage::Value* src;
   NormCoefficients norm;  ///< of src
-  const float* filters;   ///< packed, of the block
+  const float* filters;   ///< packed, of the channel block
   const float* bias;
   const float* branch_scale;
   const float* out_shift;
@@ -58,11 +58,11 @@ struct DepthwiseBackward {
   const typename Storage::Value* value;
   const typename Storage::GeluDerivative* gelu_derivative;
   NormGradientCoefficients coefficients;
-  const float* filters;  ///< packed and flipped, of the block
+  const float* filters;  ///< packed and flipped, of the channel block
   const typename Storage::Value* src;
   NormCoefficients src_norm;
   const float* src_mean;
-  double* filter_sums;         ///< of the block, see depthwise_filters.hpp
+  double* filter_sums;         ///< of the channel block, see depthwise_filters.hpp
   NormGradientSums norm_sums;  ///< of the norm of src
 };
 void depthwise_backward(const DepthwiseBackward<F32Storage>& arguments, DepthwiseScratch& scratch);

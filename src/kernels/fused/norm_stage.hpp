@@ -1,4 +1,4 @@
-/// What lies between the products of a fused stage, for one image and one block of channels: GELU, batch norm's sums,
+/// What lies between the products of a fused stage, for one image and one channel block: GELU, batch norm's sums,
 /// its application and its gradient, residual sums. See stage_storage.hpp for the layouts.
 ///
 /// With g = gelu(u), normalised as y = scale (g - mean) / sqrt(variance + epsilon) + shift, and M values per channel:
@@ -15,7 +15,7 @@
 
 namespace convmixer::kernels {
 
-/// A norm's s and t, of each channel of a block.
+/// A norm's s and t, of each channel of a channel block.
 struct NormCoefficients {
   const float* scale;  ///< s
   const float* shift;  ///< t
@@ -49,7 +49,7 @@ struct GeluForward {
   const float* src;    ///< rows of 16 * groups channels
   std::size_t stride;  ///< between rows, in floats
   std::size_t rows;
-  std::size_t groups;                                 ///< of 16 channels: 2, or 1 for half a block
+  std::size_t groups;                                 ///< of 16 channels: 2, or 1 for half a channel block
   typename Storage::Value* value;                     ///< rows of kChannelBlock
   typename Storage::GeluDerivative* gelu_derivative;  ///< likewise; null for inference, which needs no sums either
   MomentSums moments;                                 ///< of `value`
@@ -58,7 +58,8 @@ void gelu_forward(const GeluForward<F32Storage>& arguments);
 void gelu_forward(const GeluForward<Bf16Storage>& arguments);
 void gelu_forward(const GeluForward<Bf16StemStorage>& arguments);
 
-/// dst = scale0 value0 + scale1 value1 + shift: the normalised value plus the residual, for all channels of the block.
+/// dst = scale0 value0 + scale1 value1 + shift: the normalised value plus the residual, for all channels of the channel
+/// block.
 template <class Storage>
 struct NormForward {
   const typename Storage::Value* value0;

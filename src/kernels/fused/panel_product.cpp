@@ -62,7 +62,7 @@ enum class Begin { bias, zero, dst };
 /// What a register tile is computed of.
 struct Tile {
   const float* a;     // words
-  std::size_t block;  // words between blocks of a; 0: it lies in one piece
+  std::size_t block;  // words between channel blocks of a; 0: it lies in one piece
   std::size_t words;  // inner words in all
   const float* b;     // 32 words apart
   Begin begin;

@@ -1,7 +1,7 @@
 /// Products of matrices by hand-written kernels, on the calling thread: what the tasks of fused stages are made of
 /// where there is no matrix unit (AMX).
 ///
-/// A panel is 32 columns of a matrix, a block of channels, with all of its rows. In memory its rows lie one after the
+/// A panel is 32 columns of a matrix, a channel block, with all of its rows. In memory its rows lie one after the
 /// other, so that a product reads it from its beginning to its end:
 ///
 ///     b, inner x columns:    panel 0 | panel 1 | ...      a panel:   word 0 of columns 0 to 31
@@ -22,7 +22,7 @@ namespace convmixer::kernels {
 
 /// dst (rows x 32 floats) = bias + a (rows x inner) b (inner x 32).
 struct RowsProduct {
-  const void* a;        ///< rows of 32 values, block after block of 32 inner ones: RowLayout with row 32
+  const void* a;        ///< rows of 32 values, one channel block after the other: RowLayout with row 32
   std::size_t a_block;  ///< values between those blocks
   const float* b;       ///< a panel, see pack_panels()
   std::size_t rows;
@@ -33,7 +33,7 @@ struct RowsProduct {
 template <class Storage>
 void multiply_rows(const RowsProduct& product);
 
-/// dst (32 x 32 floats) (+)= a' (32 x pixels) b (pixels x 32): a block of a weight gradient.
+/// dst (32 x 32 floats) (+)= a' (32 x pixels) b (pixels x 32): a weight gradient's part of 32 x 32.
 struct ColumnsProduct {
   const float* a;     ///< words of pixels, (word, 32 channels)
   const float* b;     ///< likewise

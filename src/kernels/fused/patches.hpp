@@ -24,8 +24,8 @@ struct PatchGeometry {
   [[nodiscard]] std::size_t columns() const { return channels * kernel * kernel; }
 };
 
-/// Writes rows() x columns() values, rounded to the operand type, and zeros up to whole blocks of 32 if the layout has
-/// room for them. `image` is (C, H, W).
+/// Writes rows() x columns() values, rounded to the operand type, and zeros up to whole channel blocks if the layout
+/// has room for them. `image` is (C, H, W).
 void extract_patches(const PatchGeometry& geometry, const float* image, RowLayout layout, float* patches);
 void extract_patches(const PatchGeometry& geometry, const float* image, RowLayout layout, Bf16* patches);
 

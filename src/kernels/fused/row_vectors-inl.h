@@ -44,8 +44,8 @@ HWY_INLINE void add_to_doubles(StageVector values, double* sums) {
 template <std::size_t kGroups>
 constexpr std::size_t kRowVectors = kGroups* kGroup / hn::MaxLanes(StageFloats());
 
-/// Asks for what a stream will read some rows later: tensors of a stage lie in one piece, block after block and image
-/// after image, but the hardware's prefetchers stop at each page.
+/// Asks for what a stream will read some rows later: tensors of a stage lie in one piece, channel block after channel
+/// block and image after image, but the hardware's prefetchers stop at each page.
 constexpr std::size_t kPrefetchBytes = 2048;
 template <typename T>
 HWY_INLINE void prefetch_ahead(const T* at) {

@@ -1,12 +1,14 @@
-/// How the fused stages keep values in memory, in each precision, and the words for it.
+/// How the fused stages keep values in memory, in each precision, and the words for it; more are in HACKING.md.
 ///
-///   block   32 channels. Tensors of the stages lie image by image, and in an image block by block: the 32 channels of
-///           each pixel side by side. The last block of an image may have channels that only pad it.
-///   group   16 channels: what an AVX-512 vector holds, half a block. See channel_group.hpp.
-///   lane    the place of one channel in a vector; with vectors of 8 lanes, a group takes two.
-///   word    32 bits of values that are multiplied and added up at once: one f32, or two bf16 that lie side by side in
-///           the dimension that is summed up, the first in the lower half (vdpbf16ps adds both products to an f32 sum).
-///           Behind the last of an odd number of bf16 is a 0. Words are passed as `float`, whatever is in them.
+///   channel block   32 channels. Tensors of the stages lie image by image, and in an image channel block by channel
+///                   block: the 32 channels of each pixel side by side. The last one may have channels that only pad
+///                   it.
+///   group           16 channels: what an AVX-512 vector holds, half a channel block. See channel_group.hpp.
+///   lane            the place of one channel in a vector; with vectors of 8 lanes, a group takes two.
+///   word            32 bits of values that are multiplied and added up at once: one f32, or two bf16 that lie side by
+///                   side in the dimension that is summed up, the first in the lower half (vdpbf16ps adds both products
+///                   to an f32 sum). Beside the last of an odd number of bf16 is a 0. Words are passed as `float`,
+///                   whatever is in them.
 ///
 ///     values   v0 v1 v2 v3 v4     words   f32  v0 | v1 | v2 | v3 | v4     bf16  v0 v1 | v2 v3 | v4 0
 ///
@@ -18,10 +20,10 @@
 
 namespace convmixer::kernels {
 
-/// Channels that lie side by side in a stage's tensors, a block: a cache line of 16-bit values.
+/// Channels that lie side by side in a stage's tensors, a channel block: a cache line of 16-bit values.
 inline constexpr std::size_t kChannelBlock = 32;
 
-/// Channels padded to whole blocks; the padding holds zeros.
+/// Channels padded to whole channel blocks; the padding holds zeros.
 [[nodiscard]] constexpr std::size_t padded_channels(std::size_t channels) {
   return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
 }

@@ -200,8 +200,9 @@ struct PlannedConvolution {
 [[nodiscard]] Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training);
 [[nodiscard]] Primitive gelu_backward(Runtime& runtime, const Layout& layout);
 
-/// oneDNN's batch norm, all tensors of one layout, scale to variance f32 (C). Plans have an own one (batch_norm.hpp);
-/// this is what it is measured against. Training writes mean and (biased) variance, inference reads them.
+/// oneDNN's batch norm, all tensors of one layout, scale to variance f32 (C). Plans have one of their own
+/// (batch_norm.hpp); this is what it is measured against. Training writes mean and (biased) variance, inference reads
+/// them.
 [[nodiscard]] Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training);
 /// Reads src, mean, variance, scale, diff_dst, and wants some shift; writes diff_src, diff_scale, diff_shift.
 [[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon);

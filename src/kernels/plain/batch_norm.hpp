@@ -1,4 +1,4 @@
-/// Batch normalisation, forward and gradient, as own kernels.
+/// Batch normalisation, forward and gradient, as hand-written kernels.
 ///
 /// Why not oneDNN's: it adds up all n = N * H * W values of a channel in one f32. In a ConvMixer the gradient that
 /// arrives at a norm is nearly constant over an image, what is left after subtracting its mean is small, and the

@@ -1,4 +1,4 @@
-/// Sixteen channels of one image: what own kernels work on at a time.
+/// A group: sixteen channels of one image, what hand-written kernels work on at a time.
 #pragma once
 
 #include "convmixer/core/precision.hpp"
@@ -10,7 +10,7 @@
 
 namespace convmixer::kernels {
 
-/// Channels handled side by side: one AVX-512 vector.
+/// Channels of a group, handled side by side: the lanes of one AVX-512 vector, or of two or four smaller ones.
 inline constexpr std::size_t kGroup = 16;
 
 /// Up to 16 channels of one image: where they are, and whether vector kernels can read them.

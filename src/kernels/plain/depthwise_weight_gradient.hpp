@@ -1,4 +1,4 @@
-/// Weight gradient of depthwise convolutions, as an own kernel.
+/// Weight gradient of depthwise convolutions, as a hand-written kernel.
 ///
 /// oneDNN compiles one for kernels up to 3 wide only; ConvMixer's 5 to 9 fall to generic code at 2% of the machine's
 /// peak, half of a training step in every framework built on it.

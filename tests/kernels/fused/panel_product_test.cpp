@@ -1,4 +1,4 @@
-// Products by own kernels against plain loops in double precision.
+// Products by hand-written kernels against plain loops in double precision.
 #include "kernels/fused/panel_product.hpp"
 
 #include "kernels/fused/stage_values.hpp"
@@ -14,7 +14,7 @@ using namespace testing_support;
 class PanelProduct : public OnEveryInstructionSet {};
 INSTANTIATE_TEST_SUITE_P(All, PanelProduct, every_instruction_set(), name_of_instruction_set);
 
-/// A matrix in rows of 32, blocks one behind the other, zeros behind its last column.
+/// A matrix in rows of 32, block after block, zeros after its last column.
 template <class Storage>
 struct Blocked {
   using Operand = typename Storage::Operand;

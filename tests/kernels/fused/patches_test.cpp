@@ -11,7 +11,7 @@ namespace {
 using namespace testing_support;
 
 std::vector<PatchGeometry> geometries() {
-  std::vector<PatchGeometry> all{{.channels = 3,  // overlapping, more padding before than behind
+  std::vector<PatchGeometry> all{{.channels = 3,  // overlapping, more padding before than after
                                   .height = 7,
                                   .width = 9,
                                   .kernel = 5,

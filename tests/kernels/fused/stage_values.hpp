@@ -149,7 +149,7 @@ template <typename T>
   for (T& value : values) assign(scale * static_cast<double>(rng.normal()), value);
   return values;
 }
-/// What GELU leaves behind, its values and derivatives.
+/// What a GELU keeps for backward: its values and derivatives.
 template <class Storage>
 struct Activations {
   Values<typename Storage::Value> value;

@@ -1,9 +1,9 @@
 // Asking for memory ahead of time; included once for each instruction set.
-#if defined(CONVMIXER_KERNELS_NEXT_BLOCK_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef CONVMIXER_KERNELS_NEXT_BLOCK_INL_H
-#undef CONVMIXER_KERNELS_NEXT_BLOCK_INL_H
+#if defined(CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H
+#undef CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H
 #else
-#define CONVMIXER_KERNELS_NEXT_BLOCK_INL_H
+#define CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H
 #endif
 
 #include <hwy/highway.h>
@@ -16,15 +16,15 @@ HWY_BEFORE_NAMESPACE();
 namespace convmixer::kernels::HWY_NAMESPACE {
 
 /// Asks for a stage's next operands while the multiply-adds run, into the second-level cache. A tensor lies in one
-/// piece, block of channels after block and image after image, so that the next operand follows the one at hand:
+/// piece, channel block after channel block and image after image, so that the next operand follows the one at hand:
 ///
-///     ... | block at hand | next block | ...
-///           `bytes` long    fetched a part with each row of the convolution
+///     ... | at hand | next | ...
+///           `bytes`   fetched, a part with each row of the convolution
 template <std::size_t kStreams>
-class NextBlock {
+class NextChannelBlock {
  public:
-  /// The blocks at hand of `kStreams` tensors, and how often row() will be called.
-  NextBlock(std::array<const void*, kStreams> at, std::array<std::size_t, kStreams> bytes, std::size_t rows) {
+  /// The channel blocks at hand of `kStreams` tensors, and how often row() will be called.
+  NextChannelBlock(std::array<const void*, kStreams> at, std::array<std::size_t, kStreams> bytes, std::size_t rows) {
     for (std::size_t i = 0; i < kStreams; ++i) {
       at_[i] = static_cast<const std::byte*>(at[i]) + bytes[i];
       end_[i] = at_[i] + bytes[i];
