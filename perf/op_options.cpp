@@ -25,9 +25,10 @@ struct Words {
 };
 
 /// Options that describe a network, instead of --network.
-const std::vector<std::string>& model_options() {
-  static const std::vector<std::string> kNames{"dim", "depth", "kernel-size", "patch-size", "image-size", "dataset"};
-  return kNames;
+std::vector<std::string> network_options() {
+  std::vector<std::string> names = model_option_names();
+  names.emplace_back("dataset");
+  return names;
 }
 
 std::vector<OptionGroup> groups_of(OpOptions& options, Words& words) {
@@ -45,7 +46,7 @@ std::vector<OptionGroup> groups_of(OpOptions& options, Words& words) {
           {"Another network than those", [&] {
              std::vector<Option> another{
                  path_option("config", words.config_file, "FILE", "configuration; options given here win over it")};
-             const OptionGroup model = select_options(config, "", model_options());
+             const OptionGroup model = select_options(config, "", network_options());
              another.insert(another.end(), model.options.begin(), model.options.end());
              return another;
            }()}};
@@ -53,14 +54,14 @@ std::vector<OptionGroup> groups_of(OpOptions& options, Words& words) {
 
 std::vector<Setting> networks_of(const Words& words, const CommandLine& line) {
   const auto given = [&line](const std::string& name) { return line.find(name) != nullptr; };
-  if (given("config") || std::ranges::any_of(model_options(), given)) {
+  if (given("config") || std::ranges::any_of(network_options(), given)) {
     if (given("network")) fail_usage("--network: expected either this or options of another network, found both");
     constexpr int kImageSize = 32;  // of every data set there is
     TrainConfig config = words.config;
     if (config.image_size == 0) config.image_size = kImageSize;
     Setting setting;
     setting.model = model_config(config, 3, known_classes(config.dataset).value_or(10));
-    setting.network = fmt::format("{}x{}", setting.model.dim, setting.model.depth);
+    setting.network = network_name(setting.model);
     return {setting};
   }
   std::vector<Setting> settings = standard_settings();
@@ -87,14 +88,10 @@ OpOptions read_op_options(std::span<const std::string> words) {
   const std::vector<OptionGroup> groups = groups_of(options, read);
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
+  if (const std::string* const file = line.find("config")) read.config = read_config(*file);
   assign(groups, line.settings);
-  if (!read.config_file.empty()) {
-    read.config = read_config(read.config_file);
-    assign(groups, line.settings);
-  }
   options.threads = read.config.threads;
   for (Setting& setting : networks_of(read, line)) {
-    static_cast<void>(make_convmixer(setting.model));  // refuses what can't be
     for (const ElementType type : types_of(read.precision)) {
       setting.batch = read.config.batch_size;
       setting.layout = read.config.layout;

@@ -1,5 +1,7 @@
 #include "op_roofline.hpp"
 
+#include "convmixer/model/registry.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,10 +14,10 @@ constexpr double kMilli = 1e3;
 constexpr double kPerGiga = 1e-9;
 
 std::string panel_title(const Setting& setting) {
-  const ConvMixerConfig& model = setting.model;
-  return fmt::format("ConvMixer-{}/{} in {}: kernel {}, patch {}, images {} x {}, batch {}", model.dim, model.depth,
-                     setting.precision(), model.kernel_size, model.patch_size, model.image_size, model.image_size,
-                     setting.batch);
+  const ModelDescription model = entry_of(setting.model).describe(setting.model);
+  const int size = task_of(setting.model).image_size;
+  return fmt::format("{} in {}: {}, images {} x {}, batch {}", model.name, setting.precision(), model.details, size,
+                     size, setting.batch);
 }
 
 std::vector<RooflineRoof> roofs_of(const Setting& setting, const MachinePeaks& peaks) {

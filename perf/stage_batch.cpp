@@ -23,7 +23,7 @@ StageBatch::StageBatch(const Trial& trial)
       height(static_cast<std::size_t>(trial.setting().activations()[2])),
       width(static_cast<std::size_t>(trial.setting().activations()[3])),
       pixels(height * width),
-      channels(static_cast<std::size_t>(trial.setting().model.dim)),
+      channels(static_cast<std::size_t>(trial.setting().shapes().dim)),
       padded(kernels::padded_channels(channels)),
       blocks(padded / kernels::kChannelBlock),
       chunks(images) {}

@@ -24,12 +24,12 @@ struct Batch {
   std::vector<std::int32_t> labels;
 };
 
-Batch make_batch(const ConvMixerConfig& model, std::int64_t size) {
+Batch make_batch(const ClassificationTask& task, std::int64_t size) {
   Batch batch;
   Rng rng(1, RandomStream::synthetic_data);
-  batch.images.resize(static_cast<std::size_t>(size * model.channels * model.image_size * model.image_size));
+  batch.images.resize(static_cast<std::size_t>(size * task.channels * task.image_size * task.image_size));
   for (float& value : batch.images) value = rng.normal();
-  for (std::int64_t i = 0; i < size; ++i) batch.labels.push_back(static_cast<std::int32_t>(i % model.classes));
+  for (std::int64_t i = 0; i < size; ++i) batch.labels.push_back(static_cast<std::int32_t>(i % task.classes));
   return batch;
 }
 
@@ -66,13 +66,13 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   StepMeasurement result;
   result.model = model_config(config, kColours, known_classes(config.dataset).value_or(10));
   result.precision = choose_precision(config.precision);
-  Network network(make_convmixer(result.model), result.precision, engine, config.layout, config.plan);
+  Network network(make_graph(result.model), result.precision, engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
       options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer, engine.pool());
-  const Batch batch = make_batch(result.model, config.batch_size);
+  const Batch batch = make_batch(task_of(result.model), config.batch_size);
   Plan& plan = network.plan(config.batch_size, options.inference ? PlanMode::inference : PlanMode::training);
   StepProfile profile(plan.steps(), seconds_now);
   plan.set_observer(&profile);

@@ -14,7 +14,7 @@
 namespace convmixer::perf {
 
 struct StepMeasurement {
-  ConvMixerConfig model;
+  ModelConfig model;
   Precision precision = Precision::f32;
   PlanKind plan = PlanKind::plain;  ///< fused or plain: what was run
   std::int64_t parameters = 0;      ///< numbers that are trained

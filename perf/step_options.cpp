@@ -23,10 +23,12 @@ OptionGroup own_group(StepOptions& options, fs::path& config) {
 }
 
 OptionGroup configuration_group(TrainConfig& config) {
-  static const std::vector<std::string> kNames{"dim",     "depth",      "kernel-size", "patch-size", "image-size",
-                                               "dataset", "batch-size", "optimizer",   "precision",  "plan",
-                                               "layout",  "threads",    "pin-threads"};
-  return select_options(config_options(config), "Configuration", kNames);
+  std::vector<std::string> names = model_option_names();
+  for (const char* name :
+       {"dataset", "batch-size", "optimizer", "precision", "plan", "layout", "threads", "pin-threads"}) {
+    names.emplace_back(name);
+  }
+  return select_options(config_options(config), "Configuration", names);
 }
 
 }  // namespace
@@ -34,14 +36,13 @@ OptionGroup configuration_group(TrainConfig& config) {
 StepOptions read_step_options(std::span<const std::string> words) {
   StepOptions options;
   fs::path file;
-  const std::vector<OptionGroup> groups{own_group(options, file), configuration_group(options.config)};
+  const std::vector<OptionGroup> own{own_group(options, file)};
+  const std::vector<OptionGroup> groups{own.front(), configuration_group(options.config)};
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
+  assign(own, line.settings);
+  if (!file.empty()) options.config = read_config(file);
   assign(groups, line.settings);
-  if (!file.empty()) {
-    options.config = read_config(file);
-    assign(groups, line.settings);
-  }
   constexpr int kImageSize = 32;  // of every data set there is
   if (options.config.image_size == 0) options.config.image_size = kImageSize;
   return options;

@@ -1,6 +1,7 @@
 #include "step_report.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/model/model_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -62,14 +63,15 @@ nlohmann::ordered_json split_json(const StepReport& report) {
   return rows;
 }
 
-nlohmann::ordered_json model_json(const ConvMixerConfig& model) {
-  return {{"dim", model.dim},
-          {"depth", model.depth},
-          {"kernel_size", model.kernel_size},
-          {"patch_size", model.patch_size},
-          {"image_size", model.image_size},
-          {"channels", model.channels},
-          {"classes", model.classes}};
+/// Its settings under their names in a weights file's metadata, and its task.
+nlohmann::ordered_json model_json(ModelConfig model) {
+  nlohmann::ordered_json sizes;
+  for (const ModelSetting& setting : entry_of(model).settings) sizes[metadata_key(setting)] = setting.value(model);
+  const ClassificationTask task = task_of(model);
+  sizes["image_size"] = task.image_size;
+  sizes["channels"] = task.channels;
+  sizes["classes"] = task.classes;
+  return sizes;
 }
 
 }  // namespace
@@ -93,14 +95,13 @@ StepReport make_report(const StepOptions& options, const ThreadCount& threads, c
 
 std::string to_text(const StepReport& report) {
   const StepMeasurement& m = report.measurement;
-  const ConvMixerConfig& model = m.model;
+  const int image_size = task_of(m.model).image_size;
   const std::int64_t batch = report.options.config.batch_size;
   const double relative_spread = report.step_seconds.mad / report.step_seconds.median;
-  std::string text =
-      fmt::format("{} of ConvMixer-{}/{}, kernel {}, patch {}, images {} x {}, batch {}, {}, {} plan, {} threads{}\n",
-                  report.options.inference ? "inference" : "training step", model.dim, model.depth, model.kernel_size,
-                  model.patch_size, model.image_size, model.image_size, batch, to_string(m.precision),
-                  to_string(m.plan), report.threads.count, report.options.config.pin_threads ? ", pinned" : "");
+  std::string text = fmt::format("{} of {}, images {} x {}, batch {}, {}, {} plan, {} threads{}\n",
+                                 report.options.inference ? "inference" : "training step", describe(m.model),
+                                 image_size, image_size, batch, to_string(m.precision), to_string(m.plan),
+                                 report.threads.count, report.options.config.pin_threads ? ", pinned" : "");
   text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} steps and their median distance from it)\n",
                       report.images_per_second(report.step_seconds.median), 100.0 * relative_spread, m.steps.size());
   text += fmt::format("  step      {:.3f} ms\n", kMilli * report.step_seconds.median);

@@ -65,7 +65,7 @@ struct Forward {
 };
 
 Forward prepare_forward(Trial& trial, bool training) {
-  const std::int64_t channels = trial.setting().model.dim;
+  const std::int64_t channels = trial.setting().shapes().dim;
   const Tensor& src = trial.input(trial.activations(ElementType::f32));
   const Tensor& scale = trial.input_vector(channels, kPositive);
   const Tensor& shift = trial.input_vector(channels);
@@ -134,7 +134,7 @@ struct Backward {
 
 /// With any mean and variance: the formula in kernels/plain/batch_norm.hpp, term by term.
 Backward prepare_backward(Trial& trial) {
-  const std::int64_t channels = trial.setting().model.dim;
+  const std::int64_t channels = trial.setting().shapes().dim;
   const Tensor& src = trial.input(trial.activations(ElementType::f32));
   const Tensor& mean = trial.input_vector(channels);
   const Tensor& variance = trial.input_vector(channels, kPositive);

@@ -114,7 +114,7 @@ double bias_gradient_at(const Tensor& diff_dst, std::int64_t o) {
 
 /// What a plan would give the convolution: activations in the plan's order, images as the patch embedding wants them.
 Layout given_src(const Trial& trial, const ConvolutionProblem& problem) {
-  if (problem.src[1] == trial.setting().model.dim && problem.stride == 1) return trial.activations();
+  if (problem.src[1] == trial.setting().shapes().dim && problem.stride == 1) return trial.activations();
   return trial.choice().forward("convolution", problem, {problem.src, trial.setting().type, Format::plain}, false).src;
 }
 

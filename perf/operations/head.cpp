@@ -53,17 +53,17 @@ Layout rows(const Trial& trial, int columns, ElementType type) {
 
 /// 2 N D classes, for each of the three directions.
 void count_linear(Trial& trial) {
-  const ConvMixerConfig& model = trial.setting().model;
-  trial.count(2.0 * static_cast<double>(trial.setting().batch * model.dim * model.classes), Unit::matrix);
+  const NetworkShapes shapes = trial.setting().shapes();
+  trial.count(2.0 * static_cast<double>(trial.setting().batch * shapes.dim * shapes.classes), Unit::matrix);
 }
 
 void linear_forward(Trial& trial) {
-  const ConvMixerConfig& model = trial.setting().model;
-  const Tensor& src = trial.input(rows(trial, model.dim, trial.setting().type));
-  const Tensor& dst = trial.output(rows(trial, model.classes, ElementType::f32));
+  const NetworkShapes shapes = trial.setting().shapes();
+  const Tensor& src = trial.input(rows(trial, shapes.dim, trial.setting().type));
+  const Tensor& dst = trial.output(rows(trial, shapes.classes, ElementType::f32));
   const auto planned = kernels::linear_forward(trial.runtime(), src.layout(), dst.layout(), true);
   const Tensor& weights = trial.input(planned.weights);
-  const Tensor& bias = trial.input_vector(model.classes);
+  const Tensor& bias = trial.input_vector(shapes.classes);
   trial.run(planned.primitive, {{Role::src, &src}, {Role::weights, &weights}, {Role::bias, &bias}, {Role::dst, &dst}});
   count_linear(trial);
   trial.expect(dst, [&src, &weights, &bias](const Index& at) {
@@ -74,9 +74,9 @@ void linear_forward(Trial& trial) {
 }
 
 void linear_backward_data(Trial& trial) {
-  const ConvMixerConfig& model = trial.setting().model;
-  const Tensor& diff_dst = trial.input(rows(trial, model.classes, trial.setting().type));
-  const Tensor& diff_src = trial.output(rows(trial, model.dim, trial.setting().type));
+  const NetworkShapes shapes = trial.setting().shapes();
+  const Tensor& diff_dst = trial.input(rows(trial, shapes.classes, trial.setting().type));
+  const Tensor& diff_src = trial.output(rows(trial, shapes.dim, trial.setting().type));
   const auto planned = kernels::linear_backward_data(trial.runtime(), diff_src.layout(), diff_dst.layout());
   const Tensor& weights = trial.input(planned.weights);
   trial.run(planned.primitive, {{Role::diff_src, &diff_src}, {Role::weights, &weights}, {Role::diff_dst, &diff_dst}});
@@ -89,12 +89,12 @@ void linear_backward_data(Trial& trial) {
 }
 
 void linear_backward_weights(Trial& trial) {
-  const ConvMixerConfig& model = trial.setting().model;
-  const Tensor& src = trial.input(rows(trial, model.dim, trial.setting().type));
-  const Tensor& diff_dst = trial.input(rows(trial, model.classes, trial.setting().type));
+  const NetworkShapes shapes = trial.setting().shapes();
+  const Tensor& src = trial.input(rows(trial, shapes.dim, trial.setting().type));
+  const Tensor& diff_dst = trial.input(rows(trial, shapes.classes, trial.setting().type));
   const auto planned = kernels::linear_backward_weights(trial.runtime(), src.layout(), diff_dst.layout());
   const Tensor& diff_weights = trial.output(planned.weights);
-  const Tensor& diff_bias = trial.output_vector(model.classes);
+  const Tensor& diff_bias = trial.output_vector(shapes.classes);
   trial.run(planned.primitive, {{Role::src, &src},
                                 {Role::diff_weights, &diff_weights},
                                 {Role::diff_bias, &diff_bias},

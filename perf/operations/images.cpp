@@ -16,11 +16,13 @@ namespace convmixer::perf {
 
 namespace {
 
+ImageShape image_shape(const ClassificationTask& task) { return {task.channels, task.image_size, task.image_size}; }
+
 /// Images of a setting's batch, and a pipeline for them.
 class ImageBatch {
  public:
   ImageBatch(const Setting& setting, const Augmentation& augmentation)
-      : shape_{setting.model.channels, setting.model.image_size, setting.model.image_size},
+      : shape_(image_shape(task_of(setting.model))),
         pipeline_(augmentation, default_normalisation(kCifar10Dataset), shape_),
         bytes_(static_cast<std::size_t>(setting.batch) * shape_.bytes()),
         working_(pipeline_.working_bytes()),

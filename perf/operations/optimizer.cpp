@@ -1,5 +1,6 @@
 // The optimiser's update of all parameters of the network, in its tasks on all threads.
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "operation.hpp"
 #include "stage_batch.hpp"
@@ -24,7 +25,7 @@ constexpr float kDecay = 0.05F;
 
 class AdamW {
  public:
-  explicit AdamW(Trial& trial) : graph_(make_convmixer(trial.setting().model)), parameters_(graph_) {
+  explicit AdamW(Trial& trial) : graph_(make_graph(trial.setting().model)), parameters_(graph_) {
     const OptimizerOptions options{.kind = OptimizerKind::adamw, .weight_decay = kDecay};
     optimizer_ = make_optimizer(parameters_, options, trial.pool());
     for (ParameterId id = 0; id < count(); ++id) {

@@ -40,7 +40,7 @@ void visit_fields(Position& position, Visit visit) {
   visit("position.last_test_accuracy", position.last_test_accuracy);
 }
 
-std::string to_text(std::int64_t value) { return std::to_string(value); }
+std::string to_text(std::int64_t value) { return fmt::format("{}", value); }
 std::string to_text(double value) { return metadata_from(value); }
 
 void parse_field(const SafetensorsFile& file, const char* key, std::int64_t& field) {
@@ -91,9 +91,8 @@ void check_fingerprint(const SafetensorsFile& file, const Metadata& present) {
 
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
                          const TrainingPosition& position, const Metadata& fingerprint) {
-  Metadata metadata{{"generator", generator()},
-                    {kVersionKey, std::to_string(kVersion)},
-                    {kOptimizerStepsKey, std::to_string(optimizer.steps())}};
+  Metadata metadata{
+      {"generator", generator()}, {kVersionKey, to_text(kVersion)}, {kOptimizerStepsKey, to_text(optimizer.steps())}};
   visit_fields(position, [&](const char* key, const auto& field) { metadata[key] = to_text(field); });
   for (const auto& [key, value] : fingerprint) metadata[fmt::format("{}{}", kFingerprintPrefix, key)] = value;
 

@@ -1,6 +1,7 @@
 #include "checkpoint/network_tensors.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/model_file.hpp"
 #include "io/metadata.hpp"
 #include "io/named_tensors.hpp"
 #include "io/quoted.hpp"
@@ -8,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <string_view>
 #include <variant>
@@ -17,7 +17,6 @@ namespace convmixer {
 
 namespace {
 
-constexpr std::int64_t kMostInt = std::numeric_limits<int>::max();
 constexpr std::int64_t kMostInt64 = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kBatchesTracked = ".num_batches_tracked";
 
@@ -33,74 +32,21 @@ std::vector<std::string> batches_tracked_names(const Graph& graph) {
 }
 
 std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
-  return {
-      {"format", "pt"},  // PyTorch's layout of the tensors: loaders of the transformers family ask for it
-      {"generator", generator()},
-      {"model", "convmixer"},
-      {"dim", std::to_string(info.model.dim)},
-      {"depth", std::to_string(info.model.depth)},
-      {"kernel_size", std::to_string(info.model.kernel_size)},
-      {"patch_size", std::to_string(info.model.patch_size)},
-      {"image_size", std::to_string(info.model.image_size)},
-      {"channels", std::to_string(info.model.channels)},
-      {"classes", std::to_string(info.model.classes)},
-      {"dataset", info.dataset},
-      {"mean", metadata_from(info.mean)},
-      {"std", metadata_from(info.std)},
-      {"epoch", std::to_string(info.epoch)},
-      {"step", std::to_string(info.step)},
-      {"test_accuracy", metadata_from(info.test_accuracy)},
-  };
-}
-
-/// Shape of a tensor that every ConvMixer has, of positive extents that fit an int.
-Shape positive_shape(const SafetensorsFile& file, const std::string& name, int rank) {
-  const Shape shape = file.tensor(name).shape;
-  bool good = shape.rank() == rank;
-  for (int axis = 0; good && axis < rank; ++axis) good = shape[axis] >= 1 && shape[axis] <= kMostInt;
-  if (!good) {
-    fail("{}: tensor {}: shape {} is not that of a ConvMixer", file.path().string(), name, shape.to_string());
-  }
-  return shape;
-}
-
-ConvMixerConfig model_from_shapes(const SafetensorsFile& file) {
-  const Shape stem = positive_shape(file, "stem.0.weight", 4);                // (dim, channels, patch, patch)
-  const Shape depthwise = positive_shape(file, "blocks.0.0.fn.0.weight", 4);  // (dim, 1, kernel, kernel)
-  const Shape head = positive_shape(file, "head.weight", 2);                  // (classes, dim)
-  ConvMixerConfig model;
-  model.dim = static_cast<int>(stem[0]);
-  model.channels = static_cast<int>(stem[1]);
-  model.patch_size = static_cast<int>(stem[2]);
-  model.kernel_size = static_cast<int>(depthwise[2]);
-  model.classes = static_cast<int>(head[0]);
-  model.depth = 1;
-  while (file.contains(fmt::format("blocks.{}.0.fn.0.weight", model.depth))) ++model.depth;
-  return model;
-}
-
-/// The metadata says the same of the model as the tensors do.
-void check_model(const SafetensorsFile& file, const ConvMixerConfig& model) {
-  struct Size {
-    const char* key;
-    int found;
-  };
-  for (const Size& size : std::array<Size, 6>{{{"dim", model.dim},
-                                               {"depth", model.depth},
-                                               {"kernel_size", model.kernel_size},
-                                               {"patch_size", model.patch_size},
-                                               {"channels", model.channels},
-                                               {"classes", model.classes}}}) {
-    const std::int64_t stated = metadata_int64(file, size.key, 1, kMostInt);
-    if (stated != size.found) {
-      fail("{}: metadata {} = {}, but its tensors have {}", file.path().string(), size.key, stated, size.found);
-    }
-  }
+  std::map<std::string, std::string> metadata = model_metadata(info.model);
+  metadata["format"] = "pt";  // PyTorch's layout of the tensors: loaders of the transformers family ask for it
+  metadata["generator"] = generator();
+  metadata["dataset"] = info.dataset;
+  metadata["mean"] = metadata_from(info.mean);
+  metadata["std"] = metadata_from(info.std);
+  metadata["epoch"] = fmt::format("{}", info.epoch);
+  metadata["step"] = fmt::format("{}", info.step);
+  metadata["test_accuracy"] = metadata_from(info.test_accuracy);
+  return metadata;
 }
 
 /// Mean and standard deviation are given per channel, or not at all.
 void check_normalisation(const SafetensorsFile& file, const CheckpointInfo& info) {
-  const auto channels = static_cast<std::size_t>(info.model.channels);
+  const auto channels = static_cast<std::size_t>(task_of(info.model).channels);
   const bool absent = info.mean.empty() && info.std.empty();
   const bool positive = std::ranges::all_of(info.std, [](float value) { return value > 0.0F; });
   if (!absent && (info.mean.size() != channels || info.std.size() != channels || !positive)) {
@@ -126,12 +72,9 @@ void save_weights(const std::filesystem::path& path, const Parameters& parameter
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
   const SafetensorsFile file(path);
   CheckpointInfo info;
-  info.model = model_from_shapes(file);
-  const auto program = file.metadata().find("generator");
-  if (program == file.metadata().end() || !program->second.starts_with("convmixer ")) return info;
+  info.model = read_model(file);
+  if (!is_own(file)) return info;
 
-  check_model(file, info.model);
-  info.model.image_size = static_cast<int>(metadata_int64(file, "image_size", info.model.patch_size, kMostInt));
   info.dataset = file.metadata("dataset");
   info.mean = metadata_floats(file, "mean");
   info.std = metadata_floats(file, "std");

@@ -28,6 +28,11 @@ std::optional<Number> parse(std::string_view text) {
 
 std::string generator() { return "convmixer " CONVMIXER_VERSION; }
 
+bool is_own(const SafetensorsFile& file) {
+  const auto program = file.metadata().find("generator");
+  return program != file.metadata().end() && program->second.starts_with("convmixer ");
+}
+
 std::string metadata_from(double value) { return fmt::format("{}", value); }
 
 std::string metadata_from(std::span<const float> values) { return fmt::format("{}", fmt::join(values, " ")); }

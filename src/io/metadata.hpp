@@ -12,6 +12,8 @@ namespace convmixer {
 
 /// "convmixer 0.1.0": which program wrote a file.
 [[nodiscard]] std::string generator();
+/// Whether this program, of whichever version, wrote the file.
+[[nodiscard]] bool is_own(const SafetensorsFile& file);
 
 /// The shortest decimal number that reads back to the same value, finite or not.
 [[nodiscard]] std::string metadata_from(double value);

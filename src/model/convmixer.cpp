@@ -1,16 +1,21 @@
 #include "convmixer/model/convmixer.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/io/safetensors.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
+#include <string>
 #include <string_view>
 #include <utility>
 
 namespace convmixer {
 
-Graph make_convmixer(const ConvMixerConfig& config) {
+namespace {
+
+void check(const ConvMixerConfig& config) {
   // Generous limits that keep every size and offset far inside 64 bits.
   struct Limit {
     std::string_view name;
@@ -32,7 +37,52 @@ Graph make_convmixer(const ConvMixerConfig& config) {
     fail_usage("patch-size = {}: a patch does not fit into an image of {}x{}", config.patch_size, config.image_size,
                config.image_size);
   }
+}
 
+constexpr const char* kStemWeight = "stem.0.weight";
+constexpr const char* kHeadWeight = "head.weight";
+
+std::string depthwise_weight(int block) { return fmt::format("blocks.{}.0.fn.0.weight", block); }
+
+bool has_weights(const SafetensorsFile& file) {
+  return file.contains(kStemWeight) && file.contains(depthwise_weight(0)) && file.contains(kHeadWeight);
+}
+
+/// Shape of a tensor that every ConvMixer has, of positive extents that fit an int.
+Shape positive_shape(const SafetensorsFile& file, const std::string& name, int rank) {
+  const Shape shape = file.tensor(name).shape;
+  bool good = shape.rank() == rank;
+  for (int axis = 0; good && axis < rank; ++axis) {
+    good = shape[axis] >= 1 && shape[axis] <= std::numeric_limits<int>::max();
+  }
+  if (!good) {
+    fail("{}: tensor {}: shape {} is not that of a ConvMixer", file.path().string(), name, shape.to_string());
+  }
+  return shape;
+}
+
+void read_sizes(const SafetensorsFile& file, ConvMixerConfig& config) {
+  const Shape stem = positive_shape(file, kStemWeight, 4);               // (dim, channels, patch, patch)
+  const Shape depthwise = positive_shape(file, depthwise_weight(0), 4);  // (dim, 1, kernel, kernel)
+  const Shape head = positive_shape(file, kHeadWeight, 2);               // (classes, dim)
+  config.dim = static_cast<int>(stem[0]);
+  config.channels = static_cast<int>(stem[1]);
+  config.patch_size = static_cast<int>(stem[2]);
+  config.kernel_size = static_cast<int>(depthwise[2]);
+  config.classes = static_cast<int>(head[0]);
+  config.depth = 1;
+  while (file.contains(depthwise_weight(config.depth))) ++config.depth;
+}
+
+ModelDescription describe_config(const ConvMixerConfig& config) {
+  return {.name = fmt::format("ConvMixer-{}/{}", config.dim, config.depth),
+          .details = fmt::format("kernel {}, patch {}", config.kernel_size, config.patch_size)};
+}
+
+}  // namespace
+
+Graph make_convmixer(const ConvMixerConfig& config) {
+  check(config);
   Graph graph(config.channels, config.image_size, config.image_size);
   TensorId x = graph.convolution("stem.0", graph.input(), config.dim, config.patch_size, config.patch_size, 1, 0, 0);
   x = graph.gelu("stem.1", x);
@@ -50,6 +100,20 @@ Graph make_convmixer(const ConvMixerConfig& config) {
   x = graph.global_average_pool("pooling", x);
   graph.linear("head", x, config.classes);
   return graph;
+}
+
+ModelDefinition<ConvMixerConfig> convmixer_definition() {
+  using Config = ConvMixerConfig;
+  return {.name = "convmixer",
+          .sizes = {{"dim", &Config::dim, 1, 8192, "channels of every block"},
+                    {"depth", &Config::depth, 1, 1024, "number of blocks"},
+                    {"kernel-size", &Config::kernel_size, 1, 64, "of the depthwise convolutions, odd or even"},
+                    {"patch-size", &Config::patch_size, 1, 64, "pixels of a patch, in each direction"}},
+          .check = check,
+          .graph = make_convmixer,
+          .describe = describe_config,
+          .recognises = has_weights,
+          .read_sizes = read_sizes};
 }
 
 }  // namespace convmixer

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/io/safetensors.hpp"
+#include "convmixer/model/registry.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -14,19 +15,30 @@ namespace {
 // Saved with the fingerprint, but no reason to refuse.
 constexpr const char* kThreadsKey = "threads";
 constexpr const char* kPlanKey = "plan";
+// The option of config.cpp.
+constexpr const char* kModelKey = "model";
 constexpr const char* kWaysOut =
     "choose another --out, or --fresh to begin anew (the folder is kept under another name)";
 
-Circumstances saved_circumstances(const std::filesystem::path& state) {
-  const SafetensorsFile file(state);
-  const auto value_of = [&file](const char* key) {
-    const auto entry = file.metadata().find(std::string("fingerprint.") + key);
-    return entry == file.metadata().end() ? std::string() : entry->second;
-  };
-  Circumstances saved{.plan = value_of(kPlanKey)};
-  const std::string threads = value_of(kThreadsKey);
+/// The value that a saved state's fingerprint has for a key; nothing if it hasn't the key.
+std::optional<std::string> saved_value(const SafetensorsFile& state, const char* key) {
+  const auto entry = state.metadata().find(std::string("fingerprint.") + key);
+  if (entry == state.metadata().end()) return std::nullopt;
+  return entry->second;
+}
+
+Circumstances saved_circumstances(const SafetensorsFile& state) {
+  Circumstances saved{.plan = saved_value(state, kPlanKey).value_or("")};
+  const std::string threads = saved_value(state, kThreadsKey).value_or("");
   std::from_chars(threads.data(), threads.data() + threads.size(), saved.threads);
   return saved;
+}
+
+/// A run that a release with one model saved doesn't say which: it goes on with that one.
+void forget_the_only_model(const SafetensorsFile& state, std::map<std::string, std::string>& fingerprint) {
+  const auto model = fingerprint.find(kModelKey);
+  if (model == fingerprint.end() || saved_value(state, kModelKey)) return;
+  if (model->second == models().front().name) fingerprint.erase(model);
 }
 
 /// Adds the keys of the circumstances to a fingerprint. Earlier releases knew no plan: their states have no such key.
@@ -59,8 +71,12 @@ std::optional<TrainingPosition> Checkpointer::restore() {
     check_no_foreign_run();
     return std::nullopt;
   }
-  before_ = saved_circumstances(folder_.state());
   auto fingerprint = fingerprint_;
+  {
+    const SafetensorsFile state(folder_.state());
+    before_ = saved_circumstances(state);
+    forget_the_only_model(state, fingerprint);
+  }
   add(*before_, fingerprint);
   TrainingPosition position;
   try {

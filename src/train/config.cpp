@@ -6,6 +6,7 @@
 #include "convmixer/train/option_parser.hpp"
 #include "train/augmentation_options.hpp"
 #include "train/mixing_options.hpp"
+#include "train/model_options.hpp"
 
 #include <cmath>
 #include <limits>
@@ -18,12 +19,10 @@ constexpr float kAnyNumber = std::numeric_limits<float>::max();
 constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
 
 OptionGroup model_group(TrainConfig& c) {
-  return {"Model",
-          {integer_option("dim", c.dim, 1, 8192, "channels of every block"),
-           integer_option("depth", c.depth, 1, 1024, "number of blocks"),
-           integer_option("kernel-size", c.kernel_size, 1, 64, "of the depthwise convolutions, odd or even"),
-           integer_option("patch-size", c.patch_size, 1, 64, "pixels of a patch, in each direction"),
-           integer_option("image-size", c.image_size, 0, 1024, "pixels in each direction; 0: the data set's")}};
+  OptionGroup group{"Model", model_options(c.model)};
+  group.options.push_back(
+      integer_option("image-size", c.image_size, 0, 1024, "pixels in each direction; 0: the data set's"));
+  return group;
 }
 
 OptionGroup data_group(TrainConfig& c) {
@@ -138,6 +137,13 @@ std::vector<OptionGroup> config_options(TrainConfig& config) {
           run_group(config)};
 }
 
+std::vector<std::string> model_option_names() {
+  TrainConfig config;
+  std::vector<std::string> names;
+  for (const Option& option : model_group(config).options) names.push_back(option.name);
+  return names;
+}
+
 TrainConfig read_config(const std::filesystem::path& path) {
   TrainConfig config;
   const std::vector<OptionGroup> options = config_options(config);
@@ -155,7 +161,7 @@ std::map<std::string, std::string> fingerprint(const TrainConfig& config) {
   std::map<std::string, std::string> values;
   for (const OptionGroup& group : config_options(copy)) {
     for (const Option& option : group.options) {
-      if (!option.changeable) values[option.name] = option.write();
+      if (option.applies() && !option.changeable) values[option.name] = option.write();
     }
   }
   return values;
@@ -185,14 +191,8 @@ void resolve(TrainConfig& config, const Dataset& dataset) {
   config.precision = to_string(choose_precision(config.precision));
 }
 
-ConvMixerConfig model_config(const TrainConfig& config, int channels, int classes) {
-  return {.dim = config.dim,
-          .depth = config.depth,
-          .kernel_size = config.kernel_size,
-          .patch_size = config.patch_size,
-          .image_size = config.image_size,
-          .channels = channels,
-          .classes = classes};
+ModelConfig model_config(const TrainConfig& config, int channels, int classes) {
+  return with_task(config.model, {.image_size = config.image_size, .channels = channels, .classes = classes});
 }
 
 DatasetOptions dataset_options(const TrainConfig& config, Split split, std::function<void(const std::string&)> note) {

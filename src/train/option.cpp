@@ -205,6 +205,7 @@ std::string to_ini(std::span<const OptionGroup> groups) {
   for (const OptionGroup& group : groups) {
     text += fmt::format("{}# {}\n", text.empty() ? "" : "\n", group.title);
     for (const Option& option : group.options) {
+      if (!option.applies()) continue;
       const std::string value = option.write();
       text += fmt::format("{} ={}{}\n", option.name, value.empty() ? "" : " ", value);
     }

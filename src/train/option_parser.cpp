@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sstream>
 
 namespace convmixer {
@@ -18,11 +19,16 @@ namespace po = boost::program_options;
 constexpr unsigned kTerminalWidth = 110;
 constexpr unsigned kHelpColumn = 60;
 
-po::options_description declare(std::span<const OptionGroup> groups) {
+/// Two models may have options of one name: help lists both, but a parser must have every name once.
+enum class Repeated { listed, left_out };
+
+po::options_description declare(std::span<const OptionGroup> groups, Repeated repeated) {
   po::options_description all(kTerminalWidth, kHelpColumn);
+  std::set<std::string> names;
   for (const OptionGroup& group : groups) {
     po::options_description described(group.title, kTerminalWidth, kHelpColumn);
     for (const Option& option : group.options) {
+      if (!names.insert(option.name).second && repeated == Repeated::left_out) continue;
       auto* value = po::value<std::string>();
       if (const std::string present = option.write(); !present.empty()) value->default_value(present);
       if (option.is_switch()) {
@@ -37,13 +43,17 @@ po::options_description declare(std::span<const OptionGroup> groups) {
   return all;
 }
 
+/// The option of this name, of several the one that applies; nullptr if there is none.
 const Option* find_option(std::span<const OptionGroup> groups, const std::string& name) {
+  const Option* found = nullptr;
   for (const OptionGroup& group : groups) {
     for (const Option& option : group.options) {
-      if (option.name == name) return &option;
+      if (option.name != name) continue;
+      if (option.applies()) return &option;
+      if (found == nullptr) found = &option;
     }
   }
-  return nullptr;
+  return found;
 }
 
 std::vector<std::string> option_names(std::span<const OptionGroup> groups) {
@@ -89,6 +99,12 @@ std::vector<po::option> parse_ini_line(const std::string& line, const std::strin
   }
 }
 
+void read_value(const Option& option, const Assignment& assignment) {
+  if (!option.applies()) fail_usage("{}: has no effect without {}", assignment.where, option.condition);
+  if (option.read(assignment.value)) return;
+  fail_usage("{}: expected {}{}", assignment.where, option.expected, suggestion(assignment.value, option.known_values));
+}
+
 }  // namespace
 
 const std::string* CommandLine::find(const std::string& key) const {
@@ -98,7 +114,7 @@ const std::string* CommandLine::find(const std::string& key) const {
 }
 
 CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<const std::string> words) {
-  const po::options_description described = declare(groups);
+  const po::options_description described = declare(groups, Repeated::left_out);
   CommandLine result;
   try {
     namespace style = po::command_line_style;
@@ -156,17 +172,17 @@ std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups, cons
 }
 
 void assign(std::span<const OptionGroup> groups, std::span<const Assignment> assignments) {
-  for (const Assignment& assignment : assignments) {
-    const Option* const option = find_option(groups, assignment.key);
-    if (option != nullptr && !option->read(assignment.value)) {
-      fail_usage("{}: expected {}", assignment.where, option->expected);
+  for (const bool first : {true, false}) {
+    for (const Assignment& assignment : assignments) {
+      const Option* const option = find_option(groups, assignment.key);
+      if (option != nullptr && option->is_read_first == first) read_value(*option, assignment);
     }
   }
 }
 
 std::string describe_options(std::span<const OptionGroup> groups) {
   std::ostringstream text;
-  text << declare(groups);
+  text << declare(groups, Repeated::listed);
   return text.str();
 }
 

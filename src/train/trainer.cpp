@@ -7,6 +7,7 @@
 #include "train/checkpointer.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -34,7 +35,12 @@ std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, b
 }
 
 /// The double that is written as the float is: 0.01, not 0.009999999776482582.
-double as_written(float value) { return std::stod(fmt::format("{}", value)); }
+double as_written(float value) {
+  const std::string text = fmt::format("{}", value);
+  double number = 0.0;
+  std::from_chars(text.data(), text.data() + text.size(), number);  // whatever the locale
+  return number;
+}
 
 }  // namespace
 
@@ -53,8 +59,8 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       controls_(std::move(controls)),
       folder_{config.out},
       lock_(folder_),
-      network_(make_convmixer(model_config(config, train.channels(), train.classes())),
-               choose_precision(config.precision), engine, config.layout, config.plan),
+      network_(make_graph(model_config(config, train.channels(), train.classes())), choose_precision(config.precision),
+               engine, config.layout, config.plan),
       optimizer_(make_optimizer(network_.parameters(), config.optimizer, engine.pool())),
       train_loader_(train, loader_options(config, Split::train), engine.pool()),
       test_loader_(test, loader_options(config, Split::test), engine.pool()),

@@ -2,6 +2,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/precision.hpp"
 #include "convmixer/io/safetensors.hpp"
+#include "convmixer/model/registry.hpp"
 #include "support/error_of.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
@@ -156,9 +157,10 @@ TEST_F(Weights, HaveTheNamesAndShapesOfTheGoldenModel) {
   write_safetensors(path_, tensors, {});
 
   const CheckpointInfo info = read_checkpoint_info(path_);
-  EXPECT_EQ(info.model.dim, 32);
-  EXPECT_EQ(info.model.depth, 2);
-  const Graph graph = make_convmixer(info.model);
+  const auto& model = std::get<ConvMixerConfig>(info.model);
+  EXPECT_EQ(model.dim, 32);
+  EXPECT_EQ(model.depth, 2);
+  const Graph graph = make_graph(info.model);
   Parameters parameters(graph);
   load_weights(path_, parameters);
   std::vector<float> stem(32 * 3 * 2 * 2);
@@ -170,13 +172,14 @@ TEST_F(Weights, SayWhatTheyAre) {
   const CheckpointInfo saved = info_of(config_);
   save_weights(path_, parameters_, saved);
   const CheckpointInfo read = read_checkpoint_info(path_);
-  EXPECT_EQ(read.model.dim, 6);
-  EXPECT_EQ(read.model.depth, 2);
-  EXPECT_EQ(read.model.kernel_size, 4);
-  EXPECT_EQ(read.model.patch_size, 3);
-  EXPECT_EQ(read.model.image_size, 12);
-  EXPECT_EQ(read.model.channels, 2);
-  EXPECT_EQ(read.model.classes, 5);
+  const auto& model = std::get<ConvMixerConfig>(read.model);
+  EXPECT_EQ(model.dim, 6);
+  EXPECT_EQ(model.depth, 2);
+  EXPECT_EQ(model.kernel_size, 4);
+  EXPECT_EQ(model.patch_size, 3);
+  EXPECT_EQ(model.image_size, 12);
+  EXPECT_EQ(model.channels, 2);
+  EXPECT_EQ(model.classes, 5);
   EXPECT_EQ(read.dataset, "shapes");
   EXPECT_EQ(read.mean, saved.mean);
   EXPECT_EQ(read.std, saved.std);
@@ -200,13 +203,14 @@ TEST_F(Weights, OfAnotherProgramGiveTheModelByTheirShapes) {
        {std::map<std::string, std::string>{}, {{"format", "pt"}, {"dim", "999"}}}) {
     save_edited([&](auto&, auto& metadata) { metadata = foreign; });
     const CheckpointInfo read = read_checkpoint_info(path_);
-    EXPECT_EQ(read.model.dim, 6);
-    EXPECT_EQ(read.model.depth, 2);
-    EXPECT_EQ(read.model.kernel_size, 4);
-    EXPECT_EQ(read.model.patch_size, 3);
-    EXPECT_EQ(read.model.image_size, 32);
-    EXPECT_EQ(read.model.channels, 2);
-    EXPECT_EQ(read.model.classes, 5);
+    const auto& model = std::get<ConvMixerConfig>(read.model);
+    EXPECT_EQ(model.dim, 6);
+    EXPECT_EQ(model.depth, 2);
+    EXPECT_EQ(model.kernel_size, 4);
+    EXPECT_EQ(model.patch_size, 3);
+    EXPECT_EQ(model.image_size, 32);
+    EXPECT_EQ(model.channels, 2);
+    EXPECT_EQ(model.classes, 5);
     EXPECT_EQ(read.dataset, "");
     EXPECT_EQ(read.step, 0);
   }
@@ -221,7 +225,8 @@ TEST_F(Weights, AreRefusedWhenTheirMetadataIsWrong) {
   EXPECT_THAT(refused("depth", "3"), HasSubstr("depth = 3, but its tensors have 2"));
   EXPECT_THAT(refused("kernel_size", "5"), HasSubstr("kernel_size = 5, but its tensors have 4"));
   EXPECT_THAT(refused("dim", "six\n"), AllOf(HasSubstr(path_.string()), HasSubstr(R"(dim = "six\n")")));
-  EXPECT_THAT(refused("image_size", "2"), HasSubstr("expected a whole number from 3"));
+  EXPECT_THAT(refused("image_size", "2"),
+              AllOf(HasSubstr(path_.string()), HasSubstr("patch-size = 3: a patch does not")));
   EXPECT_THAT(refused("image_size", "99999999999"), HasSubstr("image_size"));
   EXPECT_THAT(refused("step", "-1"), HasSubstr("step"));
   EXPECT_THAT(refused("epoch", "1.5"), HasSubstr("epoch"));
@@ -230,6 +235,19 @@ TEST_F(Weights, AreRefusedWhenTheirMetadataIsWrong) {
   EXPECT_THAT(refused("mean", "0.5 x"), HasSubstr("mean = \"0.5 x\""));
   EXPECT_THAT(refused("std", "0.5 0"), HasSubstr("std above 0"));
   EXPECT_THAT(refused("std", "0.5 inf"), HasSubstr("std = \"0.5 inf\""));
+}
+
+TEST_F(Weights, OfAModelThatIsNotKnownAreRefused) {
+  save_edited([&](auto&, auto& metadata) { metadata["model"] = "vit\n"; });
+  EXPECT_EQ(std::string(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what()),
+            path_.string() + R"(: metadata model = "vit\n": expected one of convmixer)");
+}
+
+TEST_F(Weights, ThatDoNotNameTheirModelAreKnownByTheirTensors) {
+  save_edited([&](auto&, auto& metadata) { metadata.erase("model"); });
+  const CheckpointInfo info = read_checkpoint_info(path_);
+  EXPECT_EQ(std::get<ConvMixerConfig>(info.model).image_size, 12);
+  EXPECT_EQ(info.epoch, 7);
 }
 
 TEST_F(Weights, OfNoConvMixerAreRefused) {

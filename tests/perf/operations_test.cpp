@@ -25,7 +25,9 @@ using testing_support::test_engine;
 Setting small(ElementType type) {
   return {
       .network = "8x1",
-      .model = {.dim = 8, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 3},
+      .model =
+          ConvMixerConfig{
+              .dim = 8, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 3},
       .batch = 2,
       .type = type};
 }
@@ -156,7 +158,7 @@ TEST(Operations, OfThePaperTakeWhatItsWidthsGive) {
   EXPECT_EQ(setting.images(), (Shape{64, 3, 224, 224}));
   EXPECT_EQ(setting.depthwise().kernel, 7);
   EXPECT_EQ(setting.depthwise().padding_begin, 3);
-  setting.model.kernel_size = 8;  // padding="same" of an even kernel: one more at the end
+  std::get<ConvMixerConfig>(setting.model).kernel_size = 8;  // padding="same" of an even kernel: one more at the end
   EXPECT_EQ(setting.depthwise().padding_begin, 3);
   EXPECT_EQ(setting.depthwise().padding_end, 4);
 }
@@ -230,24 +232,24 @@ TEST(Operations, ComputeWhatPlainLoopsDoOverOddShapes) {
     for (const ElementType type : {ElementType::f32, ElementType::bf16}) {
       if (type == ElementType::bf16 && !Engine::supports(Precision::bf16)) continue;
       check_all({.network = "20x1",
-                 .model = {.dim = 20,
-                           .depth = 1,
-                           .kernel_size = 4,
-                           .patch_size = 3,
-                           .image_size = 20,
-                           .channels = 3,
-                           .classes = 7},
+                 .model = ConvMixerConfig{.dim = 20,
+                                          .depth = 1,
+                                          .kernel_size = 4,
+                                          .patch_size = 3,
+                                          .image_size = 20,
+                                          .channels = 3,
+                                          .classes = 7},
                  .batch = 18,  // chunks of one image and of two
                  .type = type,
                  .layout = layout});
       check_all({.network = "48x1",
-                 .model = {.dim = 48,
-                           .depth = 1,
-                           .kernel_size = 9,
-                           .patch_size = 1,
-                           .image_size = 7,
-                           .channels = 3,
-                           .classes = 10},
+                 .model = ConvMixerConfig{.dim = 48,
+                                          .depth = 1,
+                                          .kernel_size = 9,
+                                          .patch_size = 1,
+                                          .image_size = 7,
+                                          .channels = 3,
+                                          .classes = 10},
                  .batch = 2,
                  .type = type,
                  .layout = layout});

@@ -72,6 +72,13 @@ TEST_F(ToolEval, GivesThemForAWeightsFileAlone) {
   expect_logged(evaluated({file, "--test-images", "100", "--eval-batch-size", "50", "--precision", "f32"}), logged(3));
 }
 
+/// A run folder of version 0.1.0, whose configuration names no model.
+TEST_F(ToolEval, GivesTheAccuracyThatVersion010Recorded) {
+  const fs::path old = fs::path(CONVMIXER_SOURCE_DIR) / "tests" / "train" / "old_run";
+  EXPECT_EQ(evaluated({old})["accuracy"], 0.15);
+  EXPECT_EQ(evaluated({old / "last.safetensors", "--threads", "1"})["accuracy"], 0.15);
+}
+
 TEST_F(ToolEval, PrintsTheAccuracyOfEveryClass) {
   const ToolResult result = run_tool({"eval", run()});
   EXPECT_EQ(result.status, 0);

@@ -100,7 +100,8 @@ TEST(TrainConfig, HasEveryKeyOnce) {
 }
 
 TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
-  for (const auto& setting : std::vector<std::pair<std::string, std::string>>{{"dim", "0"},
+  for (const auto& setting : std::vector<std::pair<std::string, std::string>>{{"model", "resnet"},
+                                                                              {"dim", "0"},
                                                                               {"depth", "-1"},
                                                                               {"kernel-size", "0"},
                                                                               {"patch-size", "65"},
@@ -163,6 +164,22 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_THAT(error.what(), HasSubstr(setting.first + ": expected ")) << setting.second;
   }
+}
+
+TEST(TrainConfig, TellsTheNearestModelForAMisspeltOne) {
+  TrainConfig config;
+  EXPECT_STREQ(error_of([&] { set(config, "model", "convmixr"); }).what(),
+               "model: expected one of convmixer; did you mean 'convmixer'?");
+  EXPECT_EQ(fingerprint(config).at("model"), "convmixer");
+}
+
+TEST(TrainConfig, TakesAConfigurationThatDoesNotNameItsModelForAConvMixers) {
+  const testing_support::TemporaryFolder folder;
+  const TrainConfig config = read_config(folder.write("old.ini", "dim = 24\nkernel-size = 7\n"));
+  const auto& model = std::get<ConvMixerConfig>(config.model);
+  EXPECT_EQ(model.dim, 24);
+  EXPECT_EQ(model.kernel_size, 7);
+  EXPECT_EQ(model.depth, 8);
 }
 
 TEST(Fingerprint, ChangesWithWhatDecidesTheResult) {
@@ -332,7 +349,7 @@ class Configurations : public testing::TestWithParam<std::string> {};
 
 TEST_P(Configurations, AreReadWithoutComplaint) {
   TrainConfig config = read_config(std::filesystem::path(CONVMIXER_SOURCE_DIR) / "configs" / GetParam());
-  EXPECT_EQ(config.patch_size, 2);
+  EXPECT_EQ(std::get<ConvMixerConfig>(config.model).patch_size, 2);
   // The drawn shapes have CIFAR's size: what fits them fits it.
   EXPECT_NO_THROW(resolve(config, *open_dataset({.name = "shapes", .limit = 10}, Split::test)));
 }

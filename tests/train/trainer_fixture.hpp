@@ -29,10 +29,7 @@ class TrainerFixture : public testing::Test {
 
   [[nodiscard]] TrainConfig small_config(const std::string& folder, const std::string& precision = "f32") const {
     TrainConfig config;
-    config.dim = 16;
-    config.depth = 1;
-    config.kernel_size = 3;
-    config.patch_size = 4;
+    config.model = ConvMixerConfig{.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 4};
     config.dataset = "shapes";
     config.train_images = kTrainImages;
     config.test_images = kTestImages;

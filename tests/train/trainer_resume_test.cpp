@@ -179,21 +179,59 @@ TEST_F(ResumedTrainer, SaysThatThreadsAreOthersWhereAPlanDependsOnThem) {
   EXPECT_EQ(changes(config, *train_, *test_, 1), "so far this run was trained with 2 threads, now with 1");
 }
 
+/// Writes a file again without a key of its metadata.
+void remove_metadata(const fs::path& path, const std::string& key) {
+  const SafetensorsFile file(path);
+  std::map<std::string, std::string> metadata = file.metadata();
+  ASSERT_EQ(metadata.erase(key), 1U);
+  std::vector<TensorView> tensors;
+  for (const auto& [name, entry] : file.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
+  write_safetensors(path, tensors, metadata);
+}
+
 TEST_F(ResumedTrainer, GoesOnFromAStateThatKnowsNoPlan) {
   const TrainConfig config = small_config("run");
-  const fs::path path = RunFolder{config.out}.state();
-  {
-    const SafetensorsFile file(path);
-    std::map<std::string, std::string> metadata = file.metadata();
-    ASSERT_EQ(metadata.erase("fingerprint.plan"), 1U);
-    std::vector<TensorView> tensors;
-    for (const auto& [name, entry] : file.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
-    write_safetensors(path, tensors, metadata);
-  }
+  remove_metadata(RunFolder{config.out}.state(), "fingerprint.plan");
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");
   ASSERT_EQ(train(config), TrainEnd::finished);
   ASSERT_EQ(train(small_config("whole")), TrainEnd::finished);
   expect_equal_runs(config.out, small_config("whole").out);
+}
+
+TEST_F(ResumedTrainer, GoesOnFromAStateThatNamesNoModel) {
+  const TrainConfig config = small_config("run");
+  remove_metadata(RunFolder{config.out}.state(), "fingerprint.model");
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  ASSERT_EQ(train(small_config("whole")), TrainEnd::finished);
+  expect_equal_runs(config.out, small_config("whole").out);
+}
+
+TEST_F(ResumedTrainer, RefusesTheStateOfAnotherModel) {
+  const TrainConfig config = small_config("run");
+  const fs::path path = RunFolder{config.out}.state();
+  std::string bytes = read_text_file(path);
+  const std::string key = R"("fingerprint.model":")";
+  const std::size_t name = bytes.find(key + "convmixer");
+  ASSERT_NE(name, std::string::npos);
+  write_file_atomically(path, bytes.replace(name + key.size(), 9, "elsewhere"));
+  EXPECT_THAT(refusal(config), HasSubstr(R"("model" was "elsewhere" when it was saved and is "convmixer" now)"));
+}
+
+/// A folder that version 0.1.0 left in its third of four epochs, when there was one model that nothing named.
+TEST_F(TrainerFixture, FinishesARunOfVersion010) {
+  const fs::path folder = parent_.path() / "old_run";
+  fs::copy(fs::path(CONVMIXER_SOURCE_DIR) / "tests" / "train" / "old_run", folder);
+  ASSERT_FALSE(SafetensorsFile(RunFolder{folder}.state()).metadata().contains("fingerprint.model"));
+  TrainConfig config = read_config(RunFolder{folder}.config());
+  config.out = folder;
+  train_ = open_dataset(dataset_options(config, Split::train), Split::train);
+  test_ = open_dataset(dataset_options(config, Split::test), Split::test);
+  resolve(config, *train_);
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  EXPECT_EQ(position_.epoch, 4);
+  EXPECT_EQ(position_.step, 240);
+  EXPECT_EQ(timeless_metrics(folder).size(), 4U);
+  EXPECT_THAT(read_text_file(RunFolder{folder}.config()), HasSubstr("model = convmixer\n"));
 }
 
 TEST_F(ResumedTrainer, RefusesADamagedState) {

@@ -60,7 +60,7 @@ TEST_F(TrainerTest, SavesWeightsThatEvaluateToTheNumbersOfTheLog) {
   const RunFolder folder{config.out};
   for (const fs::path& file : {folder.last(), folder.best()}) {
     const CheckpointInfo info = read_checkpoint_info(file);
-    Network network(make_convmixer(info.model), Precision::f32, engine_);
+    Network network(make_graph(info.model), Precision::f32, engine_);
     load_weights(file, network.parameters());
     Loader loader(*test_, loader_options(config, Split::test), pool_);
     const Evaluation evaluation = evaluate(network, loader);
@@ -215,7 +215,7 @@ TEST_F(TrainerTest, TrainsOnMixedImagesByTheirMixedTargets) {
   ASSERT_EQ(train(config), TrainEnd::finished);
   const auto first_step = timeless_metrics(config.out).front();
 
-  Network network(make_convmixer(model_config(config, 3, 10)), Precision::f32, engine_);
+  Network network(make_graph(model_config(config, 3, 10)), Precision::f32, engine_);
   network.parameters().initialise(config.seed);
   Loader loader(*train_, loader_options(config, Split::train), pool_);
   loader.start(0);

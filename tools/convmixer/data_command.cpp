@@ -107,11 +107,9 @@ int data_command(std::span<const std::string> words) {
   if (!line.arguments.empty()) {
     fail_usage("unexpected '{}'; did you mean --data {}?", line.arguments.front(), line.arguments.front());
   }
+  assign(std::vector<OptionGroup>{command_group(options)}, line.settings);
+  if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
-  if (!options.config.empty()) {
-    config = read_config(options.config);
-    assign(groups, line.settings);
-  }
   recognise_dataset(config);
   const auto note = [](const std::string& text) { print(text + "\n"); };
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);

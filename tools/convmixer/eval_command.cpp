@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/open_dataset.hpp"
+#include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/run_folder.hpp"
@@ -64,12 +65,13 @@ Subject find_subject(const fs::path& argument, const CommandOptions& options, Tr
   subject.info = read_checkpoint_info(subject.weights);
   if (has_config) {
     config = read_config(folder.config());
+    require_model(subject.weights, subject.info.model, config.model);
   } else {
     config.dataset = subject.info.dataset;  // empty if it doesn't say
     config.mean = subject.info.mean;
     config.std = subject.info.std;
   }
-  config.image_size = subject.info.model.image_size;
+  config.image_size = task_of(subject.info.model).image_size;
   return subject;
 }
 
@@ -143,16 +145,16 @@ int eval_command(std::span<const std::string> words) {
   recognise_dataset(config);
   const auto test = open_dataset(
       dataset_options(config, Split::test, [](const std::string& note) { print(note + "\n"); }), Split::test);
-  if (test->classes() != subject.info.model.classes) {
-    fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), subject.info.model.classes,
-               config.dataset, test->classes());
+  if (const int classes = task_of(subject.info.model).classes; test->classes() != classes) {
+    fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), classes, config.dataset,
+               test->classes());
   }
   resolve(config, *test);
 
   const ThreadCount threads = choose_thread_count(config.threads);
   ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
-  Network network(make_convmixer(subject.info.model), choose_precision(config.precision), engine, config.layout,
+  Network network(make_graph(subject.info.model), choose_precision(config.precision), engine, config.layout,
                   config.plan);
   load_weights(subject.weights, network.parameters());
   Loader loader(*test, loader_options(config, Split::test), pool);

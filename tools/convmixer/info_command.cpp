@@ -23,10 +23,11 @@ OptionGroup command_group(CommandOptions& options) {
 
 /// The keys that decide what a step takes.
 OptionGroup configuration_group(TrainConfig& config) {
-  static const std::vector<std::string> names{
-      "dim",       "depth",     "kernel-size",  "patch-size", "image-size", "dataset",
-      "data",      "fit",       "broken-files", "data-cache", "batch-size", "eval-batch-size",
-      "optimizer", "precision", "plan",         "layout",     "threads"};
+  std::vector<std::string> names = model_option_names();
+  for (const char* name : {"dataset", "data", "fit", "broken-files", "data-cache", "batch-size", "eval-batch-size",
+                           "optimizer", "precision", "plan", "layout", "threads"}) {
+    names.emplace_back(name);
+  }
   return select_options(config_options(config), "Configuration", names);
 }
 
@@ -61,10 +62,10 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Thr
     config.image_size = train->image_size();
   }
   if (config.image_size == 0) config.image_size = kImageSize;
-  const ConvMixerConfig model = model_config(config, kColours, *classes);
+  const ModelConfig model = model_config(config, kColours, *classes);
   const Precision precision = choose_precision(config.precision);
   Engine engine(pool);
-  Network network(make_convmixer(model), precision, engine, config.layout, config.plan);
+  Network network(make_graph(model), precision, engine, config.layout, config.plan);
   const Graph& graph = network.graph();
   Rows rows = model_rows(model, graph);
   const Plan& training = network.plan(config.batch_size, PlanMode::training);
@@ -94,14 +95,13 @@ std::string info_help() {
 int info_command(std::span<const std::string> words) {
   TrainConfig config;
   CommandOptions options;
-  const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
+  const std::vector<OptionGroup> own{command_group(options)};
+  const std::vector<OptionGroup> groups{own.front(), configuration_group(config)};
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
+  assign(own, line.settings);
+  if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
-  if (!options.config.empty()) {
-    config = read_config(options.config);
-    assign(groups, line.settings);
-  }
   const ThreadCount threads = choose_thread_count(config.threads);
   Rows rows = machine_rows(threads);
   rows.emplace_back("precisions", supported_precisions());

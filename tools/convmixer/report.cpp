@@ -43,14 +43,8 @@ std::string describe_schedule(const TrainConfig& config) {
 
 }  // namespace
 
-std::string describe(const ConvMixerConfig& model) {
-  return fmt::format("ConvMixer-{}/{}, kernel {}, patch {}", model.dim, model.depth, model.kernel_size,
-                     model.patch_size);
-}
-
-Rows model_rows(const ConvMixerConfig& model, const Graph& graph) {
-  return {{"model", fmt::format("{}, images {} x {}, {} classes", describe(model), model.image_size, model.image_size,
-                                model.classes)},
+Rows model_rows(const ModelConfig& model, const Graph& graph) {
+  return {{"model", describe_with_task(model)},
           {"size", fmt::format("{} parameters; an image takes {:.1f} MFLOP forward, {:.1f} in training",
                                with_commas(parameter_count(graph)), megaflop(inference_work(graph).total()),
                                megaflop(training_work(graph).total()))}};

@@ -4,7 +4,7 @@
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/graph/graph.hpp"
-#include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/registry.hpp"
 #include "convmixer/plan/plan.hpp"
 #include "convmixer/train/config.hpp"
 #include "output.hpp"
@@ -14,11 +14,8 @@
 
 namespace convmixer::tool {
 
-/// "ConvMixer-256/8, kernel 5, patch 2".
-[[nodiscard]] std::string describe(const ConvMixerConfig& model);
-
 /// Sizes, parameters and FLOPs.
-[[nodiscard]] Rows model_rows(const ConvMixerConfig& model, const Graph& graph);
+[[nodiscard]] Rows model_rows(const ModelConfig& model, const Graph& graph);
 [[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
 [[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch);
 /// CPU, threads and the CPUs they are pinned to, oneDNN.

@@ -122,7 +122,7 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
   if (options.file.empty()) return nullptr;
   if (!is_in(config.out, options.file)) require_writable(options.file);  // that folder may be yet to come
   const OnednnInfo onednn = Engine::onednn_info();
-  const ConvMixerConfig model = model_config(config, train.channels(), train.classes());
+  const ModelConfig model = model_config(config, train.channels(), train.classes());
   auto profiler = std::make_unique<StepProfiler>(
       options, threads.count + kOtherThreads,
       std::map<std::string, std::string>{{"version", CONVMIXER_VERSION},

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "convmixer/graph/parameters.hpp"
-#include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/model_config.hpp"
 #include "convmixer/optim/optimizer.hpp"
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace convmixer {
 
 /// What a weights file says about itself, in the safetensors metadata: enough to evaluate it without its run folder.
 struct CheckpointInfo {
-  ConvMixerConfig model;
+  ModelConfig model;
   std::string dataset;      ///< data set it was trained on
   std::vector<float> mean;  ///< normalisation of its inputs
   std::vector<float> std;
@@ -28,9 +28,9 @@ struct CheckpointInfo {
 /// to info.step), and `info` as metadata. Whole or not at all.
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
 
-/// Reads what a weights file says about itself. The model's sizes come from its tensors' shapes, and metadata that says
-/// otherwise is an error. A file of another program (timm's own) leaves the rest at the defaults; image_size is then
-/// 32. Throws Error naming the file.
+/// Reads what a weights file says about itself. Its metadata says which model it holds and of what sizes, its tensors'
+/// shapes must say the same (read_model of model/model_file.hpp). A file of another program (timm's own) says it by its
+/// tensors alone, and leaves the rest at the defaults. Throws Error naming the file.
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
 /// Reads parameters and statistics; every tensor of the graph must be there with its shape, num_batches_tracked may be,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/graph/graph.hpp"
+#include "convmixer/model/model_definition.hpp"
 
 namespace convmixer {
 
@@ -21,5 +22,8 @@ struct ConvMixerConfig {
 /// Parameters carry timm's names (`stem.0.weight`, `blocks.3.0.fn.0.weight`, `blocks.3.1.weight`, `head.weight`).
 /// Throws Error (usage) naming the setting that is out of range.
 [[nodiscard]] Graph make_convmixer(const ConvMixerConfig& config);
+
+/// What the registry has to know of it.
+[[nodiscard]] ModelDefinition<ConvMixerConfig> convmixer_definition();
 
 }  // namespace convmixer

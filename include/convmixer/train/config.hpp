@@ -4,7 +4,7 @@
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/data/dataset_options.hpp"
 #include "convmixer/data/loader.hpp"
-#include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
 #include "convmixer/plan/plan.hpp"
@@ -21,11 +21,8 @@ namespace convmixer {
 
 /// The settings of `convmixer train`; those of the other commands are among them.
 struct TrainConfig {
-  // Model
-  int dim = 256;
-  int depth = 8;
-  int kernel_size = 5;
-  int patch_size = 2;
+  // Model. Its task (image size, channels, classes) comes with the data set: model_config puts the two together.
+  ModelConfig model = models().front().defaults;
   int image_size = 0;  ///< 0: the data set's
 
   // Data
@@ -76,10 +73,13 @@ struct TrainConfig {
 /// `config` must outlive them. select_options takes the part that a tool has use for.
 [[nodiscard]] std::vector<OptionGroup> config_options(TrainConfig& config);
 
+/// The names of the options that describe a network, whichever model: the first group's.
+[[nodiscard]] std::vector<std::string> model_option_names();
+
 /// The settings of an INI file; those it doesn't mention are at their defaults. Throws Error naming file, line and key.
 [[nodiscard]] TrainConfig read_config(const std::filesystem::path& path);
 
-/// INI text that sets every key, and runs again as it is.
+/// INI text that sets every key that applies, and runs again as it is.
 [[nodiscard]] std::string to_ini(const TrainConfig& config);
 
 /// Key and value of every setting that has a say in what a run computes: a run can only go on while they stay. The
@@ -94,7 +94,8 @@ void recognise_dataset(TrainConfig& config);
 void resolve(TrainConfig& config, const Dataset& dataset);
 
 /// The parts of a configuration, in the terms of the modules that they are for.
-[[nodiscard]] ConvMixerConfig model_config(const TrainConfig& config, int channels, int classes);
+/// The model for images of config.image_size.
+[[nodiscard]] ModelConfig model_config(const TrainConfig& config, int channels, int classes);
 [[nodiscard]] DatasetOptions dataset_options(const TrainConfig& config, Split split,
                                              std::function<void(const std::string&)> note = {});
 /// Augmented and shuffled for training; in order and plain for the test set.

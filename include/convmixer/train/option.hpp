@@ -21,6 +21,12 @@ struct Option {
   std::function<std::string()> write;            ///< the variable as text that `read` gives back exactly
   bool changeable = false;  ///< a run that goes on may have it changed: it has no say in what is computed
 
+  bool is_read_first = false;               ///< it decides which of the others apply
+  std::vector<std::string> known_values{};  ///< a misspelt value is told the nearest of them
+  std::string condition{};                  ///< "model = convmixer": the setting without which it has no effect
+  std::function<bool()> applies_now{};      ///< whether `condition` holds; always if not set
+
+  [[nodiscard]] bool applies() const { return !applies_now || applies_now(); }
   /// Yes-or-no settings may stand without a value, meaning yes.
   [[nodiscard]] bool is_switch() const noexcept { return value_name.empty(); }
 };
@@ -79,7 +85,7 @@ template <typename Enum>
 [[nodiscard]] OptionGroup select_options(std::span<const OptionGroup> groups, const std::string& title,
                                          std::span<const std::string> names);
 
-/// The groups as INI text that sets every option as it is now.
+/// The groups as INI text that sets every option that applies as it is now.
 [[nodiscard]] std::string to_ini(std::span<const OptionGroup> groups);
 
 }  // namespace convmixer

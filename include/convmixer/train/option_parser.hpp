@@ -34,8 +34,9 @@ struct CommandLine {
 [[nodiscard]] std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups,
                                                      const std::filesystem::path& path);
 
-/// Sets the variables. Throws Error (usage) saying where, what was found and what was expected; keys that no group
-/// has are left out.
+/// Sets the variables: first those that decide which others apply, then the rest, each in the order given. Throws Error
+/// (usage) saying where, what was found and what was expected, and for a key that has no effect beside the others. Keys
+/// that no group has are left out.
 void assign(std::span<const OptionGroup> groups, std::span<const Assignment> assignments);
 
 /// The groups' options with their present values as defaults, for help.

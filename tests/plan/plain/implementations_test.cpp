@@ -105,10 +105,9 @@ bool may_be_gemm(const Made& one, std::int64_t classes) {
 }
 
 Graph graph_of(const TrainConfig& config) {
-  ConvMixerConfig model{
-      .dim = config.dim, .depth = config.depth, .kernel_size = config.kernel_size, .patch_size = config.patch_size};
-  if (config.image_size > 0) model.image_size = config.image_size;
-  return make_convmixer(model);
+  ClassificationTask task;
+  if (config.image_size > 0) task.image_size = config.image_size;
+  return make_graph(with_task(config.model, task));
 }
 
 class Implementations : public testing::TestWithParam<Parameter> {

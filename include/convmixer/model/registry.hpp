@@ -1,0 +1,61 @@
+/// The models there are, by name: the one place that knows them all. Options, INI files, help, run folders, weights
+/// files, reports and measurements follow from what a model's entry says.
+///
+/// To add a model: a file pair like convmixer.{hpp,cpp} with its configuration, its graph and its definition; the
+/// configuration among ModelConfig's alternatives; the definition in registry.cpp.
+#pragma once
+
+#include "convmixer/graph/graph.hpp"
+#include "convmixer/model/model_config.hpp"
+#include "convmixer/model/model_definition.hpp"
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace convmixer {
+
+/// A SizeOf (model_definition.hpp) of whichever model.
+struct ModelSetting {
+  std::string name;
+  int least;
+  int most;
+  std::string help;
+  std::function<int&(ModelConfig&)> value;  ///< where a configuration of this model has it
+};
+
+/// A ModelDefinition of whichever model. All functions but `holds` and `recognises` take its configurations only.
+struct ModelEntry {
+  std::string name;
+  ModelConfig defaults;
+  std::vector<ModelSetting> settings;
+  std::function<bool(const ModelConfig&)> holds;  ///< whether a configuration is one of this model's
+  std::function<void(const ModelConfig&)> check;
+  std::function<Graph(const ModelConfig&)> graph;
+  std::function<ModelDescription(const ModelConfig&)> describe;
+  std::function<bool(const SafetensorsFile&)> recognises;
+  std::function<void(const SafetensorsFile&, ModelConfig&)> read_sizes;
+};
+
+/// All models. The first is the default; it was the only one when run folders and weights didn't say which they hold.
+[[nodiscard]] std::span<const ModelEntry> models();
+
+/// The names of models, for messages.
+[[nodiscard]] std::vector<std::string> model_names(std::span<const ModelEntry> among = models());
+/// The model of this name; nullptr if there is none.
+[[nodiscard]] const ModelEntry* find_model(std::string_view name, std::span<const ModelEntry> among = models());
+/// The model that a configuration is one of.
+[[nodiscard]] const ModelEntry& entry_of(const ModelConfig& model, std::span<const ModelEntry> among = models());
+
+/// The network of a configuration: input (N, channels, image_size, image_size), output (N, classes). Throws Error
+/// (usage) naming the size that is out of range.
+[[nodiscard]] Graph make_graph(const ModelConfig& model);
+
+/// "ConvMixer-64/4, kernel 5, patch 2".
+[[nodiscard]] std::string describe(const ModelConfig& model);
+/// "ConvMixer-64/4, kernel 5, patch 2, images 32 x 32, 10 classes".
+[[nodiscard]] std::string describe_with_task(const ModelConfig& model);
+
+}  // namespace convmixer

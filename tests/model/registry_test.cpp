@@ -1,0 +1,74 @@
+#include "convmixer/model/registry.hpp"
+
+#include "support/error_of.hpp"
+#include "support/two_models.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace convmixer {
+namespace {
+
+using testing_support::error_of;
+using testing_support::two_models;
+
+TEST(Registry, FindsModelsByName) {
+  EXPECT_EQ(find_model("convmixer"), &models().front());
+  EXPECT_EQ(find_model("ConvMixer"), nullptr);
+  EXPECT_EQ(find_model("twin", two_models()), &two_models().back());
+}
+
+TEST(Registry, KnowsWhichModelAConfigurationIsOf) {
+  for (const ModelEntry& entry : models()) EXPECT_EQ(&entry_of(entry.defaults), &entry);
+  for (const ModelEntry& entry : two_models()) EXPECT_EQ(&entry_of(entry.defaults, two_models()), &entry);
+}
+
+TEST(Registry, HasModelsThatAreBuiltWithTheirDefaults) {
+  for (const ModelEntry& entry : models()) {
+    const ClassificationTask task{.image_size = 24, .channels = 2, .classes = 7};
+    const Graph graph = make_graph(with_task(entry.defaults, task));
+    EXPECT_EQ(graph.tensors().front(), Shape({2, 24, 24})) << entry.name;
+    EXPECT_EQ(graph.tensors().back(), Shape({7})) << entry.name;
+  }
+}
+
+TEST(Registry, HasSettingsOfDifferentNamesWithinTheirLimits) {
+  for (const ModelEntry& entry : models()) {
+    std::set<std::string> names;
+    std::set<const int*> places;
+    ModelConfig model = entry.defaults;
+    for (const ModelSetting& setting : entry.settings) {
+      int& value = setting.value(model);
+      EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
+      EXPECT_TRUE(places.insert(&value).second) << setting.name;
+      EXPECT_GE(value, setting.least) << setting.name;
+      EXPECT_LE(value, setting.most) << setting.name;
+      value = -1;
+      EXPECT_EQ(error_of([&] { entry.check(model); }).kind(), ErrorKind::usage) << setting.name;
+      model = entry.defaults;
+    }
+  }
+}
+
+TEST(Registry, DescribesAModelInOneLine) {
+  const ModelConfig model = ConvMixerConfig{.dim = 64, .depth = 4, .kernel_size = 7, .patch_size = 3, .image_size = 30};
+  EXPECT_EQ(describe(model), "ConvMixer-64/4, kernel 7, patch 3");
+  EXPECT_EQ(describe_with_task(model), "ConvMixer-64/4, kernel 7, patch 3, images 30 x 30, 10 classes");
+}
+
+TEST(ClassificationTask, IsWhatAModelIsConfiguredFor) {
+  const ModelConfig model = ConvMixerConfig{.dim = 8, .image_size = 5, .channels = 4, .classes = 3};
+  EXPECT_EQ(task_of(model).image_size, 5);
+  EXPECT_EQ(task_of(model).channels, 4);
+  EXPECT_EQ(task_of(model).classes, 3);
+  const auto other = std::get<ConvMixerConfig>(with_task(model, {.image_size = 9, .channels = 1, .classes = 2}));
+  EXPECT_EQ(other.image_size, 9);
+  EXPECT_EQ(other.channels, 1);
+  EXPECT_EQ(other.classes, 2);
+  EXPECT_EQ(other.dim, 8);
+}
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,88 @@
+#include "train/model_options.hpp"
+
+#include "convmixer/train/option_parser.hpp"
+#include "support/error_of.hpp"
+#include "support/two_models.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+using testing_support::two_models;
+
+/// Options of a ConvMixer and of a model of tests: both have a depth, one a dim, the other heads.
+class ModelOptions : public testing::Test {
+ protected:
+  void read(const std::vector<std::string>& words) { assign(groups_, parse_command_line(groups_, words).settings); }
+  std::string refusal(const std::vector<std::string>& words) {
+    const Error error = error_of([&] { read(words); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return error.what();
+  }
+  [[nodiscard]] const ConvMixerConfig& config() const { return std::get<ConvMixerConfig>(model_); }
+  [[nodiscard]] std::string chosen() const { return entry_of(model_, two_models()).name; }
+
+  ModelConfig model_ = two_models().front().defaults;
+  std::vector<OptionGroup> groups_{{"Model", model_options(model_, two_models())}};
+};
+
+TEST_F(ModelOptions, SetTheChosenModelsSizes) {
+  read({"--dim", "24", "--depth", "6"});
+  EXPECT_EQ(chosen(), "convmixer");
+  EXPECT_EQ(config().dim, 24);
+  EXPECT_EQ(config().depth, 6);
+}
+
+TEST_F(ModelOptions, ChooseTheModelWhereverItStands) {
+  read({"--depth", "4", "--heads", "5", "--model", "twin"});
+  EXPECT_EQ(chosen(), "twin");
+  EXPECT_EQ(config().depth, 4);
+  EXPECT_EQ(config().kernel_size, 5);
+}
+
+TEST_F(ModelOptions, BeginAnotherModelWithItsDefaultsAndLeaveTheSameAsItIs) {
+  read({"--depth", "6"});
+  read({"--model", "convmixer"});
+  EXPECT_EQ(config().depth, 6);
+  read({"--model", "twin"});
+  EXPECT_EQ(config().depth, 3);
+  read({"--model", "convmixer"});
+  EXPECT_EQ(config().depth, 8);
+}
+
+TEST_F(ModelOptions, OfAnotherModelThanTheChosenAreRefused) {
+  EXPECT_EQ(refusal({"--heads", "4"}), "--heads 4: has no effect without model = twin");
+  EXPECT_EQ(refusal({"--dim", "16", "--model", "twin"}), "--dim 16: has no effect without model = convmixer");
+}
+
+TEST_F(ModelOptions, HaveTheLimitsOfTheChosenModel) {
+  EXPECT_EQ(refusal({"--model", "twin", "--depth", "6"}), "--depth 6: expected a whole number from 1 to 5");
+  EXPECT_EQ(refusal({"--model", "convmixer", "--depth", "0"}), "--depth 0: expected a whole number from 1 to 1024");
+}
+
+TEST_F(ModelOptions, TellTheNearestModel) {
+  EXPECT_EQ(refusal({"--model", "twim"}), "--model twim: expected one of convmixer, twin; did you mean 'twin'?");
+}
+
+TEST_F(ModelOptions, AreWrittenForTheChosenModelAlone) {
+  EXPECT_EQ(to_ini(groups_), "# Model\nmodel = convmixer\ndim = 256\ndepth = 8\nkernel-size = 5\npatch-size = 2\n");
+  read({"--model", "twin", "--heads", "9"});
+  EXPECT_EQ(to_ini(groups_), "# Model\nmodel = twin\ndepth = 3\nheads = 9\n");
+}
+
+TEST_F(ModelOptions, AreAllInTheHelp) {
+  const std::string help = describe_options(groups_);
+  for (const char* part :
+       {"--model NAME (=convmixer)", "--dim N (=256)", "--depth N (=8)", "--depth N (=3)", "--heads N (=2)"}) {
+    EXPECT_THAT(help, HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace convmixer
