@@ -32,11 +32,11 @@ void visit_fields(Position& position, Visit visit) {
   visit("position.best_epoch", position.best_epoch);
   visit("position.epochs_without_improvement", position.epochs_without_improvement);
   visit("position.seconds", position.seconds);
-  visit("position.epoch_images", position.epoch_images);
-  visit("position.epoch_loss_sum", position.epoch_loss_sum);
-  visit("position.epoch_correct", position.epoch_correct);
-  visit("position.epoch_seconds", position.epoch_seconds);
-  visit("position.epoch_wait_seconds", position.epoch_wait_seconds);
+  visit("position.epoch_images", position.sums.images);
+  visit("position.epoch_loss_sum", position.sums.loss_sum);
+  visit("position.epoch_correct", position.sums.correct);
+  visit("position.epoch_seconds", position.sums.seconds);
+  visit("position.epoch_wait_seconds", position.sums.wait_seconds);
   visit("position.last_test_accuracy", position.last_test_accuracy);
 }
 
@@ -88,6 +88,23 @@ void check_fingerprint(const SafetensorsFile& file, const Metadata& present) {
 }
 
 }  // namespace
+
+bool TrainingPosition::finish_epoch(double test_accuracy) noexcept {
+  ++epoch;
+  const bool best = test_accuracy > best_accuracy;
+  if (best) {
+    best_accuracy = test_accuracy;
+    best_epoch = epoch;
+  }
+  epochs_without_improvement = best ? 0 : epochs_without_improvement + 1;
+  last_test_accuracy = test_accuracy;
+  return best;
+}
+
+void TrainingPosition::begin_epoch() noexcept {
+  step_in_epoch = 0;
+  sums = {};
+}
 
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
                          const TrainingPosition& position, const Metadata& fingerprint) {

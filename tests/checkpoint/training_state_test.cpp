@@ -170,11 +170,11 @@ TEST_F(TrainingState, BringsThePositionBackExactly) {
   saved.best_epoch = 2;
   saved.epochs_without_improvement = 1;
   saved.seconds = 0.1 + 0.2;
-  saved.epoch_images = 1088;
-  saved.epoch_loss_sum = 1e300 / 7.0;
-  saved.epoch_correct = 512;
-  saved.epoch_seconds = std::numeric_limits<double>::denorm_min();
-  saved.epoch_wait_seconds = -0.0;
+  saved.sums.images = 1088;
+  saved.sums.loss_sum = 1e300 / 7.0;
+  saved.sums.correct = 512;
+  saved.sums.seconds = std::numeric_limits<double>::denorm_min();
+  saved.sums.wait_seconds = -0.0;
   saved.last_test_accuracy = std::numeric_limits<double>::infinity();
   Training training(graph_, options_of(OptimizerKind::adamw));
   save(training, saved);
@@ -187,12 +187,41 @@ TEST_F(TrainingState, BringsThePositionBackExactly) {
   EXPECT_EQ(read.best_epoch, saved.best_epoch);
   EXPECT_EQ(read.epochs_without_improvement, saved.epochs_without_improvement);
   EXPECT_EQ(read.seconds, saved.seconds);
-  EXPECT_EQ(read.epoch_images, saved.epoch_images);
-  EXPECT_EQ(read.epoch_loss_sum, saved.epoch_loss_sum);
-  EXPECT_EQ(read.epoch_correct, saved.epoch_correct);
-  EXPECT_EQ(read.epoch_seconds, saved.epoch_seconds);
-  EXPECT_EQ(std::bit_cast<std::uint64_t>(read.epoch_wait_seconds), std::bit_cast<std::uint64_t>(-0.0));
+  EXPECT_EQ(read.sums.images, saved.sums.images);
+  EXPECT_EQ(read.sums.loss_sum, saved.sums.loss_sum);
+  EXPECT_EQ(read.sums.correct, saved.sums.correct);
+  EXPECT_EQ(read.sums.seconds, saved.sums.seconds);
+  EXPECT_EQ(std::bit_cast<std::uint64_t>(read.sums.wait_seconds), std::bit_cast<std::uint64_t>(-0.0));
   EXPECT_EQ(read.last_test_accuracy, saved.last_test_accuracy);
+}
+
+TEST(TrainingPosition, KeepsTheBestOfTheEpochsThatItCounts) {
+  TrainingPosition position{.step_in_epoch = 3, .step = 3, .sums = {.images = 5, .seconds = 2.0}};
+  EXPECT_TRUE(position.finish_epoch(0.25));
+  EXPECT_EQ(position.sums.images, 5) << "the epoch's record is still to be written";
+  EXPECT_EQ(position.step_in_epoch, 3);
+  EXPECT_FALSE(position.finish_epoch(0.25)) << "as good is not better";
+  EXPECT_TRUE(position.finish_epoch(0.5));
+  EXPECT_FALSE(position.finish_epoch(0.125));
+  EXPECT_FALSE(position.finish_epoch(0.375));
+  EXPECT_EQ(position.epoch, 5);
+  EXPECT_EQ(position.best_epoch, 3);
+  EXPECT_EQ(position.best_accuracy, 0.5);
+  EXPECT_EQ(position.last_test_accuracy, 0.375);
+  EXPECT_EQ(position.epochs_without_improvement, 2);
+  position.begin_epoch();
+  EXPECT_EQ(position.step, 3);
+  EXPECT_EQ(position.step_in_epoch, 0);
+  EXPECT_EQ(position.sums.images, 0);
+  EXPECT_EQ(position.sums.seconds, 0.0);
+}
+
+TEST(EpochSums, AreMeansOverTheirImages) {
+  EXPECT_EQ(EpochSums{}.loss(), 0.0);
+  EXPECT_EQ(EpochSums{}.accuracy(), 0.0);
+  const EpochSums sums{.images = 8, .loss_sum = 4.0, .correct = 2};
+  EXPECT_EQ(sums.loss(), 0.5);
+  EXPECT_EQ(sums.accuracy(), 0.25);
 }
 
 TEST_F(TrainingState, RefusesOtherSettingsWithKeyAndBothValues) {

@@ -37,6 +37,21 @@ void save_weights(const std::filesystem::path& path, const Parameters& parameter
 /// anything else is refused by name. The parameters are unchanged when it throws.
 void load_weights(const std::filesystem::path& path, Parameters& parameters);
 
+/// Sums over the steps of an epoch so far, saved so that the epoch's record is the same after a resume.
+struct EpochSums {
+  std::int64_t images = 0;
+  double loss_sum = 0.0;  ///< of the images
+  std::int64_t correct = 0;
+  double seconds = 0.0;       ///< that the steps took, waiting included
+  double wait_seconds = 0.0;  ///< for data
+
+  /// Means over the images; 0 before the first.
+  [[nodiscard]] double loss() const noexcept { return images == 0 ? 0.0 : loss_sum / static_cast<double>(images); }
+  [[nodiscard]] double accuracy() const noexcept {
+    return images == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(images);
+  }
+};
+
 /// Where a training stands between two steps, beyond weights and optimiser state.
 struct TrainingPosition {
   std::int64_t epoch = 0;          ///< epochs finished
@@ -45,13 +60,14 @@ struct TrainingPosition {
   double best_accuracy = -1.0;
   std::int64_t best_epoch = 0;
   std::int64_t epochs_without_improvement = 0;
-  double seconds = 0.0;           ///< trained so far, for time limits
-  std::int64_t epoch_images = 0;  ///< sums over the current epoch so far, so that its line is the same after a resume
-  double epoch_loss_sum = 0.0;
-  std::int64_t epoch_correct = 0;
-  double epoch_seconds = 0.0;
-  double epoch_wait_seconds = 0.0;
+  double seconds = 0.0;  ///< trained so far, for time limits
+  EpochSums sums;        ///< of the current epoch
   double last_test_accuracy = -1.0;
+
+  /// Counts an epoch that was evaluated; true if it is the best so far. The sums remain until begin_epoch.
+  bool finish_epoch(double test_accuracy) noexcept;
+  /// Nothing is summed up yet.
+  void begin_epoch() noexcept;
 };
 
 /// Writes everything a training needs to go on bit for bit: weights, statistics, optimiser state and steps, position.

@@ -5,15 +5,12 @@
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/network.hpp"
-#include "convmixer/optim/optimizer.hpp"
-#include "convmixer/optim/schedule.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_folder.hpp"
 #include "convmixer/train/step_profiler.hpp"
-#include "convmixer/train/time_estimate.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -22,7 +19,8 @@
 
 namespace convmixer {
 
-class Checkpointer;
+class RunOutlook;
+struct RunParts;
 
 /// Why a training came to its end.
 enum class TrainEnd {
@@ -60,11 +58,11 @@ class Trainer {
   TrainEnd run();
 
   [[nodiscard]] const TrainingPosition& position() const noexcept { return position_; }
-  [[nodiscard]] std::int64_t steps_per_epoch() const noexcept { return steps_per_epoch_; }
+  [[nodiscard]] std::int64_t steps_per_epoch() const noexcept;
   /// Steps to the end of the last epoch; patience, a time limit or a signal may end the run before.
-  [[nodiscard]] std::int64_t steps_left() const noexcept { return config_.epochs * steps_per_epoch_ - position_.step; }
-  [[nodiscard]] Network& network() noexcept { return network_; }
-  [[nodiscard]] const RunFolder& folder() const noexcept { return folder_; }
+  [[nodiscard]] std::int64_t steps_left() const noexcept;
+  [[nodiscard]] Network& network() noexcept;
+  [[nodiscard]] const RunFolder& folder() const noexcept;
   /// What costs a run that goes on its last bits, if anything: "so far this run was trained with 4 threads, now with
   /// 2".
   [[nodiscard]] std::string changed_circumstances();
@@ -80,14 +78,18 @@ class Trainer {
   [[nodiscard]] std::optional<TrainEnd> end_within_epoch() const;
 
   std::optional<TrainEnd> train_epoch();
-  /// Waits for the next batch of the epoch and trains on it; false behind the last one.
+  /// Waits for the next batch of the epoch and trains on it; false after the last one.
   bool train_next_batch();
   void train_step(const Batch& batch);
+  /// Adds a step to the position; returns its seconds.
+  double count_step(const BatchResult& result);
+
   std::optional<TrainEnd> finish_epoch();
   [[nodiscard]] Evaluation evaluate_test_set();
   void end_by_time_limit();
 
-  void log_step(const BatchResult& result, double learning_rate, double gradient_norm);
+  void record_step(const BatchResult& result, double learning_rate, double gradient_norm);
+  [[nodiscard]] EpochRecord epoch_record(const BatchResult& test, double test_seconds) const;
   void save_state();
   /// `update` is the number, from 0, of the update in which the value was met.
   [[noreturn]] void fail_not_finite(const char* what, double value, std::int64_t update) const;
@@ -95,33 +97,19 @@ class Trainer {
 
   /// Seconds since the last call, which are counted as the run's.
   double lap();
-  void show_training();
-  void show_evaluation(std::int64_t images);
-  [[nodiscard]] double run_seconds_left(std::int64_t training_images, std::int64_t evaluation_images) const;
-  [[nodiscard]] std::int64_t images_per_epoch() const;
 
   TrainConfig config_;
-  const Dataset& test_;
-  std::int64_t train_size_;
+  std::int64_t train_images_;
   int threads_;
   Progress& progress_;
   TrainControls controls_;
-  RunFolder folder_;
-  RunFolderLock lock_;
-  Network network_;
-  std::unique_ptr<Optimizer> optimizer_;
-  Loader train_loader_;
-  Loader test_loader_;
-  std::int64_t steps_per_epoch_;
-  Schedule schedule_;
-  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<RunParts> parts_;
   TrainingPosition position_;
-  std::unique_ptr<MetricsFile> metrics_;
-  TimeEstimate estimate_;
+  std::unique_ptr<RunOutlook> outlook_;
 
   double lap_start_ = 0.0;
   double last_save_ = 0.0;
-  double wait_before_ = 0.0;  // of this epoch, before train_loader_ was started in it
+  double wait_before_ = 0.0;  // for data, in this epoch, before the loader was started in it
   struct {
     std::int64_t images = 0;
     double seconds = 0.0;
