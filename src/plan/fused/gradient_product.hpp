@@ -21,7 +21,7 @@ struct GradientProductProblem {
 
 class GradientProduct {
  public:
-  /// `products` is own or onednn.
+  /// `products` is hand_written or onednn.
   GradientProduct(kernels::Runtime& runtime, const GradientProductProblem& problem, ProductKernels products);
 
   [[nodiscard]] std::string implementation() const;
@@ -44,8 +44,8 @@ class GradientProduct {
   class Worker {
    public:
     Worker(kernels::Runtime& runtime, const GradientProduct& product, void* scratchpad);
-    /// Under kernels::OneThread. Adds to the sums, unless it is the `first`. Own kernels take fewer `pixels` than the
-    /// problem has, too.
+    /// Under kernels::OneThread. Adds to the sums, unless it is the `first`. Hand-written kernels take fewer `pixels`
+    /// than the problem has, too.
     void run(const void* diff_dst, const void* src, std::size_t pixels, float* sums, bool first);
 
    private:
@@ -61,7 +61,7 @@ class GradientProduct {
   [[nodiscard]] bool is_hand_written() const { return !first_; }
 
   GradientProductProblem problem_;
-  std::optional<kernels::PlannedProduct> first_;  // oneDNN's; none if own kernels run
+  std::optional<kernels::PlannedProduct> first_;  // oneDNN's; none if hand-written ones run
   std::optional<kernels::PlannedProduct> next_;
 };
 

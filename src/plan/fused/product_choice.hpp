@@ -6,7 +6,7 @@
 
 namespace convmixer {
 
-/// `wanted`, or for `automatic`: oneDNN's if it has a matrix unit for the type (AMX), else own ones.
+/// `wanted`, or for `automatic`: oneDNN's if it has a matrix unit for the type (AMX), else hand-written ones.
 [[nodiscard]] ProductKernels choose_products(kernels::Runtime& runtime, kernels::ElementType type,
                                              ProductKernels wanted);
 

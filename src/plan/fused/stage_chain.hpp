@@ -26,7 +26,7 @@ struct MixerBlock {
   ConvolutionStage pointwise;
 };
 
-/// Stem, blocks, mean over the pixels, linear classifier. All tensors behind the stem have the same height and width.
+/// Stem, blocks, mean over the pixels, linear classifier. All tensors after the stem have the same height and width.
 struct StageChain {
   Shape image;  ///< (C, H, W)
   ConvolutionStage stem;

@@ -16,6 +16,12 @@ struct TileGelu {
   kernels::MomentSums moments;                        ///< `begins`: with this image
   std::size_t pixels;                                 ///< of an image
 
+  [[nodiscard]] kernels::MomentSums moments_at(std::size_t channel, std::size_t first_row) const {
+    if (gelu_derivative == nullptr) return {};
+    return {moments.origin + channel, moments.sum + channel, moments.square + channel,
+            moments.begins && first_row == 0};
+  }
+
   void operator()(const ProductTile& tile) const {
     for (std::size_t column = 0; column < tile.columns; column += kernels::kChannelBlock) {
       const std::size_t channel = tile.first_column + column;
@@ -27,8 +33,7 @@ struct TileGelu {
           .groups = 2,
           .value = value + offset,
           .gelu_derivative = gelu_derivative == nullptr ? nullptr : gelu_derivative + offset,
-          .moments = {moments.origin + channel, moments.sum + channel, moments.square + channel,
-                      moments.begins && tile.first_row == 0}});
+          .moments = moments_at(channel, tile.first_row)});
     }
   }
 };

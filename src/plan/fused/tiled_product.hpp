@@ -41,7 +41,7 @@ class TiledProduct {
   static constexpr std::size_t kOnednnColumns = 64;
   static constexpr std::size_t kOnednnRows = 128;
 
-  /// `products` is own or onednn.
+  /// `products` is hand_written or onednn.
   TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products);
 
   static_assert(kHandWrittenRows * kHandWrittenColumns == kOnednnRows * kOnednnColumns);
@@ -65,8 +65,8 @@ class TiledProduct {
    public:
     Worker(kernels::Runtime& runtime, const TiledProduct& product, void* scratchpad);
 
-    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats(). Own kernels take fewer `rows` than the
-    /// problem has, too.
+    /// Calls use(ProductTile) for every tile in turn. `tile` has tile_floats(). Hand-written kernels take fewer `rows`
+    /// than the problem has, too.
     template <typename Use>
     void run(const void* a, std::size_t rows, const std::byte* packed, const float* bias, float* tile, const Use& use) {
       if (!products_.empty()) {
@@ -117,7 +117,7 @@ class TiledProduct {
     }
 
     const TiledProduct* product_;
-    std::vector<kernels::Product> products_;  // oneDNN's, by index(); none if it runs own kernels
+    std::vector<kernels::Product> products_;  // oneDNN's, by index(); none if it runs hand-written ones
   };
 
  private:
