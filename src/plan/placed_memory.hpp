@@ -1,4 +1,4 @@
-/// Arrays of known sizes, placed one behind the other in a block that is allocated later.
+/// Arrays of known sizes, placed one after the other in a block that is allocated later.
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/file.hpp"
 #include "convmixer/model/registry.hpp"
+#include "convmixer/train/evaluate.hpp"
 
 #include <utility>
 #include <vector>
@@ -44,7 +45,10 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       train_loader(train, loader_options(config, Split::train), engine.pool()),
       test_loader(test, loader_options(config, Split::test), engine.pool()),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
-      checkpointer(folder, fingerprint(config), weights_info(config, train), network.parameters(), *optimizer) {}
+      checkpointer(folder, fingerprint(config), weights_info(config, train), network.parameters(), *optimizer) {
+  check_fits(network, train_loader);
+  check_fits(network, test_loader);
+}
 
 OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine) {
   auto parts = std::make_unique<RunParts>(config, train, test, engine);

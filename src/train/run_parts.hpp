@@ -17,7 +17,8 @@ namespace convmixer {
 
 /// Each is made of those above it.
 struct RunParts {
-  /// Locks the folder before anything in it is read.
+  /// Locks the folder before anything in it is read. Throws Error, also for test images that aren't of the training
+  /// images' shape and classes.
   RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine);
 
   RunFolder folder;

@@ -15,12 +15,12 @@ namespace {
 
 /// Lengths around those of vectors, and one of many.
 constexpr std::size_t kCounts[] = {0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 257, 1003};
-constexpr std::size_t kBehind = 20;  // values behind the last, which must stay as they are
+constexpr std::size_t kAfter = 20;   // values after the last, which must stay as they are
 constexpr double kTolerance = 4e-7;  // some roundings of f32, of values up to 1
 
 std::vector<float> numbers(std::size_t count, std::uint32_t stream, float lowest) {
   Rng rng(5, RandomStream::synthetic_data, stream);
-  std::vector<float> values(count + kBehind);
+  std::vector<float> values(count + kAfter);
   std::ranges::generate(values, [&] { return rng.uniform(lowest, 1.0F); });
   return values;
 }
@@ -30,7 +30,7 @@ void expect_values(const std::vector<float>& found, const std::vector<double>& e
   for (std::size_t i = 0; i < count; ++i) {
     ASSERT_NEAR(static_cast<double>(found[i]), expected[i], kTolerance) << i << " of " << count;
   }
-  for (std::size_t i = count; i < found.size(); ++i) ASSERT_EQ(found[i], before[i]) << i << " behind " << count;
+  for (std::size_t i = count; i < found.size(); ++i) ASSERT_EQ(found[i], before[i]) << i << " after " << count;
 }
 
 double plain_sum_of_squares(const std::vector<float>& gradients, std::size_t count) {

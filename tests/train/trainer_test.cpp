@@ -201,6 +201,33 @@ TEST_F(TrainerTest, KeepsASecondTrainingOutOfItsFolder) {
   EXPECT_THAT(error_of([&] { train(config); }).what(), HasSubstr("another process is training into this folder"));
 }
 
+/// Another data set with one more class.
+class WithAnotherClass : public Dataset {
+ public:
+  explicit WithAnotherClass(const Dataset& images) : images_(images), class_names_(images.class_names()) {
+    class_names_.emplace_back("another");
+  }
+  [[nodiscard]] std::int64_t size() const override { return images_.size(); }
+  [[nodiscard]] int channels() const override { return images_.channels(); }
+  [[nodiscard]] int image_size() const override { return images_.image_size(); }
+  [[nodiscard]] const std::vector<std::string>& class_names() const override { return class_names_; }
+  [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override { return images_.image(index); }
+  [[nodiscard]] std::int32_t label(std::int64_t index) const override { return images_.label(index); }
+
+ private:
+  const Dataset& images_;
+  std::vector<std::string> class_names_;
+};
+
+TEST_F(TrainerTest, RefusesTestImagesOfMoreClassesBeforeItTrains) {
+  const WithAnotherClass test(*test_);
+  const TrainConfig config = small_config("run");
+  Progress progress(nullptr, {}, undisturbed().clock);
+  const Error error = error_of([&] { const Trainer trainer(config, *train_, test, engine_, progress); });
+  EXPECT_STREQ(error.what(), "data of 11 classes: the network tells 10 apart");
+  EXPECT_FALSE(RunFolder{config.out}.holds_state());
+}
+
 TEST_F(TrainerTest, LeavesOutAShortLastBatchOnRequest) {
   TrainConfig config = small_config("run");
   config.drop_last = true;

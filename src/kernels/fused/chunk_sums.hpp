@@ -1,5 +1,6 @@
 /// Sums over the chunks of a batch: what tasks have left, added up in the fixed tree of core/summation_tree.hpp, the
 /// same whatever part of the values a call is for. Up to kMostLeaves chunks.
+/// Sizes (chunk): see "Words" in HACKING.md.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
 // The convolution of a padded image of 16 channels with their filters; included once for each instruction set.
+// Sizes (channel block, group, word): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_DEPTHWISE_CONVOLUTION_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_DEPTHWISE_CONVOLUTION_INL_H
 #undef CONVMIXER_KERNELS_DEPTHWISE_CONVOLUTION_INL_H

@@ -6,6 +6,7 @@
 ///     0 gradient sums    (channel block, group, tap, channel)                    the last "tap" is the bias
 ///
 /// Channels that pad the last channel block have filters of 0.
+/// Sizes (channel block, group, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/stage_storage.hpp"

@@ -18,6 +18,7 @@
 ///     plain        p0 | p1 | p2 ...     p0 p1 | p2 p3 | p4 p5 ...   each pixel once; beside an odd last one is 0
 ///
 /// so that padded has the word at which any pair of taps begins, and plain pairs that cover a row.
+/// Sizes (group, word): see "Words" in HACKING.md.
 #pragma once
 
 #include <cstddef>

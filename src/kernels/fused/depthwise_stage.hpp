@@ -5,6 +5,7 @@
 /// tensors where these touch what is in cache anyway. In bf16, where oneDNN's convert to f32, these round the input,
 /// the filters and the gradient of the convolution's output to bf16 and multiply words of two pixels that lie side by
 /// side in a row (vdpbf16ps, sums in f32): 3 instructions for a row of 5 taps, 4 for 7, 5 for 9.
+/// Sizes (channel block, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/depthwise_filters.hpp"

@@ -1,4 +1,5 @@
 // Asking for memory ahead of time; included once for each instruction set.
+// Sizes (channel block): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H
 #undef CONVMIXER_KERNELS_NEXT_CHANNEL_BLOCK_INL_H

@@ -1,4 +1,5 @@
 // The loops of norm_stage.hpp; included once for each instruction set.
+// Sizes (channel block, group, word): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_NORM_STAGE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_NORM_STAGE_INL_H
 #undef CONVMIXER_KERNELS_NORM_STAGE_INL_H

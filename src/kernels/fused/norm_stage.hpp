@@ -7,6 +7,7 @@
 ///             r = 1 / sqrt(variance + epsilon), S1 = sum dy, S2 = sum dy (g - mean)
 /// which is batch norm's gradient (Ioffe & Szegedy, arXiv 1502.03167, section 3) with everything that is the same for
 /// all values of a channel put into three numbers.
+/// Sizes (channel block, group, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/stage_storage.hpp"

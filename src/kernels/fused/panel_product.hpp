@@ -12,6 +12,7 @@
 /// but gemm.
 ///
 /// Both operands are read in words (see stage_storage.hpp) along the inner dimension.
+/// Sizes (panel, channel block, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/stage_storage.hpp"

@@ -1,4 +1,5 @@
 /// The patches that a convolution sees, as rows of a matrix, so that it becomes a product (im2col).
+/// Sizes (channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/stage_storage.hpp"

@@ -1,4 +1,5 @@
 // A row's channels as vectors, and their sums; included once for each instruction set.
+// Sizes (channel block, group): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_ROW_VECTORS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_ROW_VECTORS_INL_H
 #undef CONVMIXER_KERNELS_ROW_VECTORS_INL_H

@@ -1,4 +1,5 @@
 // Loading and storing what stages keep in memory as vectors of f32; included once for each instruction set.
+// Sizes (group): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_STAGE_ELEMENT_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_STAGE_ELEMENT_INL_H
 #undef CONVMIXER_KERNELS_STAGE_ELEMENT_INL_H

@@ -1,5 +1,6 @@
 // Vectors of words (see stage_storage.hpp): multiplied, and put together of two bf16; included once for each
 // instruction set.
+// Sizes (word): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_STAGE_WORD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_STAGE_WORD_INL_H
 #undef CONVMIXER_KERNELS_STAGE_WORD_INL_H

@@ -1,4 +1,5 @@
 // The gradient of depthwise filters, for an image of 16 channels; included once for each instruction set.
+// Sizes (group, word): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_TAP_SUMS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_TAP_SUMS_INL_H
 #undef CONVMIXER_KERNELS_TAP_SUMS_INL_H

@@ -1,4 +1,5 @@
 // Rows of pixels written as words, see depthwise_scratch.hpp; included once for each instruction set.
+// Sizes (group, word): see "Words" in HACKING.md.
 #if defined(CONVMIXER_KERNELS_WORD_ROWS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONVMIXER_KERNELS_WORD_ROWS_INL_H
 #undef CONVMIXER_KERNELS_WORD_ROWS_INL_H

@@ -1,4 +1,5 @@
 /// A group: sixteen channels of one image, what hand-written kernels work on at a time.
+/// Sizes (group): see "Words" in HACKING.md.
 #pragma once
 
 #include "convmixer/core/precision.hpp"

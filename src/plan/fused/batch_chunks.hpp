@@ -1,4 +1,5 @@
 /// How a batch is cut into tasks.
+/// Sizes (chunk): see "Words" in HACKING.md.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 /// The sums that the chunks of a batch leave, to be added up once all tasks have met.
+/// Sizes (chunk, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/chunk_sums.hpp"

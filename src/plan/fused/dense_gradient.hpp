@@ -1,4 +1,5 @@
 /// The gradient of a dense convolution's weights and biases, the stem's or a pointwise one's.
+/// Sizes (chunk, channel block, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "plan/fused/chunk_sums.hpp"

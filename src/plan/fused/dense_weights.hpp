@@ -1,4 +1,5 @@
 /// The weights of a dense convolution, the stem's or a pointwise one, and the products with them.
+/// Sizes (tile): see "Words" in HACKING.md.
 #pragma once
 
 #include "plan/fused/refresh_tasks.hpp"

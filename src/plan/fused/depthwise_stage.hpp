@@ -1,4 +1,5 @@
 /// The first stage of a mixer block: depthwise convolution and GELU.
+/// Sizes (chunk, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/depthwise_stage.hpp"

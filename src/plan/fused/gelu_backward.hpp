@@ -1,4 +1,5 @@
 /// From the gradient that comes into a dense stage to the one before its GELU, the operand of the products in backward.
+/// Sizes (slab, channel block, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/norm_stage.hpp"

@@ -1,4 +1,5 @@
 /// A weight gradient from one image's pixels: diff_weights (O x I) = diff_dst' (O x pixels) src (pixels x I).
+/// Sizes (channel block, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "convmixer/plan/plan.hpp"

@@ -1,4 +1,5 @@
 /// The last stage of a chain: mean over the pixels and the linear classifier.
+/// Sizes (chunk, panel, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "plan/fused/norm.hpp"

@@ -1,4 +1,5 @@
 /// What the stages of a mixer block share.
+/// Sizes (chunk, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "plan/fused/norm.hpp"

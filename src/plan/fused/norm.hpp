@@ -1,4 +1,5 @@
 /// A batch norm within fused stages: from sums over the chunks of a batch to the coefficients of its channels.
+/// Sizes (chunk, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "convmixer/graph/parameters.hpp"

@@ -1,4 +1,5 @@
 /// The second stage of a mixer block: residual sum, pointwise convolution and GELU.
+/// Sizes (chunk, slab, tile, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "plan/fused/chunk_sums.hpp"

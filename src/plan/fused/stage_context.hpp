@@ -1,4 +1,5 @@
 /// What all stages of a fused plan share.
+/// Sizes (chunk): see "Words" in HACKING.md.
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"

@@ -1,4 +1,5 @@
 /// Where the values of a batch lie in the tensors of fused stages: (image, channel block, pixel, 32 channels).
+/// Sizes (slab, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/stage_storage.hpp"

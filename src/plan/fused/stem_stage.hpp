@@ -1,4 +1,5 @@
 /// The first stage of a chain: patch embedding and GELU.
+/// Sizes (chunk, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/patches.hpp"

@@ -1,4 +1,5 @@
 /// The GELU after a product, tile by tile while these are in the cache.
+/// Sizes (tile, channel block, group): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/norm_stage.hpp"

@@ -1,5 +1,6 @@
 /// The product of one image's pixels with a stage's weights, in tiles that stay in the cache until the stage's next
 /// operation has read them.
+/// Sizes (tile, panel, slice, channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "convmixer/plan/plan.hpp"

@@ -17,6 +17,7 @@
 ///
 /// Kept for backward are the values after each GELU and its derivative there; what the norms make of them is computed
 /// again, which takes less time than reading it.
+/// Sizes (chunk): see "Words" in HACKING.md.
 #pragma once
 
 #include "plan/execution.hpp"

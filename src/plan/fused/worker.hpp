@@ -1,4 +1,5 @@
 /// What one thread of a fused plan works with.
+/// Sizes (tile, word): see "Words" in HACKING.md.
 #pragma once
 
 #include "kernels/fused/depthwise_stage.hpp"

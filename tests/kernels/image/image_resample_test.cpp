@@ -42,7 +42,7 @@ void for_all_sizes(const Test& test) {
 TEST(ImageResample, RowsMatchThePlainTwin) {
   for_all_sizes([](std::size_t in, std::size_t out, const ResizeWeights& weights) {
     const std::size_t stride = in + 3;
-    const auto image = random_bytes(4 * stride + in, 1);  // nothing behind the last row
+    const auto image = random_bytes(4 * stride + in, 1);  // nothing after the last row
     std::vector<std::uint8_t> expected;
     for (std::size_t row = 0; row < 5; ++row) {
       for (std::size_t x = 0; x < out; ++x) expected.push_back(plain_sum(image.data() + row * stride, 1, weights, x));
