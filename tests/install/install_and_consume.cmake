@@ -12,6 +12,7 @@ run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${
     CMAKE_CXX_COMPILER=${CXX_COMPILER} -D CMAKE_PREFIX_PATH=${prefix} -D EXPECTED_VERSION=${VERSION})
 run(${CMAKE_COMMAND} --build ${build})
 run(${build}/consumer)
+run(${build}/train_minimal WORKING_DIRECTORY ${build})
 run(${prefix}/bin/convmixer --help)
 foreach(file IN ITEMS bin/convmixer share/convmixer/configs/quickstart.ini)
   if(NOT EXISTS ${prefix}/${file})
