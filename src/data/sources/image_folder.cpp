@@ -71,7 +71,7 @@ std::string first_present(const fs::path& folder, auto names) {
 }
 
 Layout layout_of(const fs::path& folder) {
-  const Layout split{first_present(folder, kTrainFolders), first_present(folder, kTestFolders)};
+  Layout split{first_present(folder, kTrainFolders), first_present(folder, kTestFolders)};
   if (!split.train.empty() && !split.test.empty()) return split;
   // Without a test folder, "train" is a class like others unless it stands alone.
   return {split.train.empty() || class_folders(folder).size() > 1 ? "" : split.train, ""};

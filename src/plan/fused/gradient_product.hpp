@@ -14,7 +14,7 @@
 namespace convmixer {
 
 struct GradientProductProblem {
-  std::size_t outputs;  ///< whole blocks of 32
+  std::size_t outputs;  ///< whole channel blocks
   std::size_t inputs;
   std::size_t pixels;
   kernels::ElementType type;
@@ -28,10 +28,10 @@ class GradientProduct {
   [[nodiscard]] std::string implementation() const;
   [[nodiscard]] std::size_t scratchpad_bytes() const;
 
-  /// True: both operands are words of pixels, (block of 32 channels, word, channel), in f32 the same as rows of 32.
+  /// True: both operands are words of pixels, (channel block, word, channel), in f32 the same as rows of 32.
   /// False: rows of `outputs` and of `inputs` elements.
   [[nodiscard]] bool reads_words() const { return is_hand_written(); }
-  [[nodiscard]] std::size_t words() const;  ///< of a block
+  [[nodiscard]] std::size_t words() const;  ///< of a channel block
 
   /// Floats of a sum over images, and where in them weight (o, i) is; 32 inputs from a multiple of 32 on lie together.
   [[nodiscard]] std::size_t sums_floats() const;

@@ -23,7 +23,8 @@ struct Activation {
   Norm norm;
 };
 
-/// input -> depthwise stage -> depthwise; input and depthwise -> pointwise stage -> pointwise, the next block's input.
+/// input -> depthwise stage -> depthwise; input and depthwise -> pointwise stage -> pointwise, the next mixer block's
+/// input.
 template <class Storage>
 struct MixerBlockState {
   MixerBlockState(const StageContext& context, const MixerBlock& block, Activation<Storage>& block_input)

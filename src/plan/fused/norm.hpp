@@ -27,7 +27,7 @@ class Norm {
   void use_running_statistics();
   /// Gradients of scale and shift of a channel block, and the coefficients of its input's gradient.
   void finish_backward(std::size_t channel_block, const ChunkGradientSums& sums);
-  /// The same from the sums of the whole batch: S1 and S2 of the block's channels, of `values` values each.
+  /// The same from the sums of the whole batch: S1 and S2 of the channel block's channels, of `values` values each.
   void finish_backward(std::size_t channel_block, const double* gradient_sum, const double* weighted_sum,
                        std::size_t values);
 

@@ -12,9 +12,9 @@ using kernels::kChannelBlock;
 
 namespace {
 
-/// Pixels of a slab, such that backward's operands, the weights and their gradient, and what streams by stay in the
-/// second-level cache together. Even: pairs of pixels are whole. (More and smaller ones read and write the weight
-/// gradient's sums more often.)
+/// Pixels of a slab: so many that backward's operands, the weights and their gradient, and what streams by stay in the
+/// second-level cache together. An even number, so that pairs of pixels are whole. (More and smaller ones read and
+/// write the weight gradient's sums more often.)
 std::size_t slab_pixels(const StageContext& context, std::size_t operand_bytes) {
   constexpr std::size_t kOperandBytes = 128 * 1024;
   const std::size_t pixels = context.geometry.pixels;

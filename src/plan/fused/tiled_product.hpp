@@ -18,7 +18,7 @@ namespace convmixer {
 
 struct TiledProductProblem {
   std::size_t rows;     ///< pixels of an image
-  std::size_t columns;  ///< channels of the result, whole blocks of 32
+  std::size_t columns;  ///< channels of the result, whole channel blocks
   std::size_t inner;    ///< channels of the operand, or values of a patch
   kernels::ElementType type;
   bool bias;
