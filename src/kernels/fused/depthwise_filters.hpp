@@ -3,7 +3,7 @@
 /// Both are ordered by channel block, then by group of 16 channels, whose values lie side by side:
 ///
 ///     packed filters   (channel block, group, row, word of the row, channel)   a row of 5 in bf16: t0 t1 | t2 t3 | t4
-///     0 gradient sums    (channel block, group, tap, channel)                    the last "tap" is the bias
+///     gradient sums    (channel block, group, tap, channel)                    the last "tap" is the bias
 ///
 /// Channels that pad the last channel block have filters of 0.
 /// Sizes (channel block, group, word): see "Words" in HACKING.md.
