@@ -8,6 +8,7 @@
 #include "op_options.hpp"
 #include "op_reporter.hpp"
 #include "op_roofline.hpp"
+#include "plan/engine_runtime.hpp"
 
 #include <fmt/format.h>
 
@@ -103,7 +104,7 @@ int run(const std::vector<std::string>& words) {
   const bool with_bf16 = std::ranges::any_of(
       options.settings, [](const Setting& setting) { return setting.type == kernels::ElementType::bf16; });
   suite.set_peaks(
-      measure_machine_peaks(engine.runtime(), std::chrono::duration<double>(options.peak_seconds), with_bf16));
+      measure_machine_peaks(runtime_of(engine), std::chrono::duration<double>(options.peak_seconds), with_bf16));
   add_context(options, threads, suite.peaks());
   OpReporter reporter(suite, heading(options, threads, suite.peaks()));
   benchmark::RunSpecifiedBenchmarks(&reporter);

@@ -1,6 +1,7 @@
 #include "op_suite.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "plan/engine_runtime.hpp"
 
 #include <fmt/format.h>
 
@@ -83,7 +84,7 @@ void OpSuite::measure(benchmark::State& state, Case& measured) {
     result.cost = prepared.trials.front()->cost();
     result.implementation = prepared.trials.front()->implementation();
     std::size_t turn = 0;
-    engine_.runtime().execute([&] {
+    runtime_of(engine_).execute([&] {
       for ([[maybe_unused]] auto _ : state) {
         prepared.trials[turn]->execute();
         turn = (turn + 1) % prepared.trials.size();

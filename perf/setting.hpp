@@ -2,7 +2,7 @@
 #pragma once
 
 #include "convmixer/model/model_config.hpp"
-#include "convmixer/plan/plan.hpp"
+#include "convmixer/plan/plan_options.hpp"
 #include "kernels/onednn/onednn.hpp"
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
 #include "peaks/peak.hpp"
+#include "plan/engine_runtime.hpp"
 
 #include <chrono>
 #include <fstream>
@@ -99,8 +100,8 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
 
 MeasuredPeaks measure_peaks(Precision precision, std::chrono::duration<double> time_for_each, Engine& engine) {
   const auto type = precision == Precision::f32 ? kernels::ElementType::f32 : kernels::ElementType::bf16;
-  const Peak matrix = matrix_peak(engine.runtime(), type, time_for_each);
-  const Peak fma = fma_peak(engine.runtime(), time_for_each);
+  const Peak matrix = matrix_peak(runtime_of(engine), type, time_for_each);
+  const Peak fma = fma_peak(runtime_of(engine), time_for_each);
   return {{matrix.flops, fma.flops}, matrix.implementation, fma.implementation};
 }
 

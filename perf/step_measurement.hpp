@@ -2,6 +2,8 @@
 #pragma once
 
 #include "convmixer/plan/engine.hpp"
+#include "convmixer/plan/plan_options.hpp"
+#include "convmixer/plan/plan_report.hpp"
 #include "limit.hpp"
 #include "step_options.hpp"
 #include "step_profile.hpp"

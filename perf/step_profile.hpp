@@ -1,7 +1,7 @@
 /// Where the time of a step goes, by kind of operation and direction.
 #pragma once
 
-#include "convmixer/plan/plan.hpp"
+#include "convmixer/plan/plan_report.hpp"
 
 #include <cstddef>
 #include <functional>

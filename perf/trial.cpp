@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
+#include "plan/engine_runtime.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -76,7 +77,7 @@ void compare(const Tensor& result, const std::function<double(const Index&)>& va
 }  // namespace
 
 PlannedSetting::PlannedSetting(Engine& engine, const Setting& setting_in)
-    : runtime(engine.runtime()),
+    : runtime(runtime_of(engine)),
       pool(engine.pool()),
       setting(setting_in),
       choice(choice_for(runtime, setting)),

@@ -2,6 +2,7 @@
 /// must be. An operation (operation.hpp) is a function that fills one of these.
 #pragma once
 
+#include "convmixer/plan/engine.hpp"
 #include "cost.hpp"
 #include "plan/plain/convolution_choice.hpp"
 #include "setting.hpp"

@@ -1,87 +1,86 @@
-/// What is behind a Plan: one way to run a graph.
+/// One way to run a graph: what a Plan hands its calls on to.
 #pragma once
 
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/trace.hpp"
-#include "convmixer/plan/plan.hpp"
-
-#include <fmt/format.h>
+#include "convmixer/plan/plan_report.hpp"
+#include "plan/execution_options.hpp"
 
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
 namespace convmixer {
 
-/// See Plan for what the functions do. Memory is one arena and one scratchpad, its own or those of another execution
-/// that takes turns with it.
+/// Plain or fused. A derived class says in its constructor which steps it has (add_report, in the order of execution),
+/// what memory they need (`memory`, take_memory) and where the results will be (`output`, `input_gradient`); its
+/// forward() and backward() then run the steps (begin_steps, next_step).
 class Execution {
  public:
-  explicit Execution(const PlanOptions& plan_options) : options(plan_options) {}
-  virtual ~Execution() = default;
+  explicit Execution(const ExecutionOptions& chosen) : options(chosen) {}
+  virtual ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
 
+  /// As Plan's, which checks what it is given.
   virtual std::span<const float> forward(std::span<const float> images, bool update_statistics) = 0;
   virtual void backward(std::span<const float> output_gradient) = 0;
 
-  PlanOptions options;
-  PlannedMemory memory;
-  bool owns_memory = true;
-  std::vector<PlannedStep> reports;    ///< by step
-  std::vector<TraceName> trace_names;  ///< by step
+  /// What forward keeps for backward is in memory that other executions may use in their turn. Plan calls drop_forward
+  /// before and keep_forward after each forward; keeps_forward says whether nobody has used the memory since.
+  void drop_forward() noexcept { block_->kept_by = nullptr; }
+  void keep_forward() noexcept { block_->kept_by = this; }
+  [[nodiscard]] bool keeps_forward() const noexcept { return block_->kept_by == this; }
+
+  const ExecutionOptions options;
+  PlannedMemory memory;              ///< what it needs, whether it is its own or lent
+  bool owns_memory = true;           ///< false: it runs in the lender's
+  std::vector<PlannedStep> reports;  ///< by step
   /// By step, of fused plans: the parameters whose gradients are final once it has ended.
   std::vector<std::vector<ParameterId>> final_gradients;
-  PlanObserver* observer = nullptr;
+  PlanObserver* observer = nullptr;  ///< told of each step, unless it is null
   std::span<float> output;
   std::span<float> input_gradient;  ///< empty unless asked for
 
  protected:
-  /// Adds a step to the reports; `gradients`: what it makes final.
-  void add_report(PlannedStep step, std::vector<ParameterId> gradients = {}) {
-    final_gradients.push_back(std::move(gradients));
-    // "blocks.3.0.fn.0 depthwise convolution backward weights", of operation "depthwise convolution backward weights".
-    const std::string operation =
-        fmt::format("{} {}", step.operation, options.mode == PlanMode::inference ? "inference" : step.direction);
-    trace_names.emplace_back(fmt::format("{} {}", step.node, operation), operation);
-    reports.push_back(std::move(step));
-  }
+  /// Says what the next step is called in reports and traces, and which gradients it makes final. Forward's steps come
+  /// first, then backward's.
+  void add_report(PlannedStep step, std::vector<ParameterId> gradients = {});
 
-  /// Runs body(), which is step `index`, under the eyes of the observer and the tracer.
+  /// The next next_step() runs step `first`: 0 in forward, the number of forward's steps in backward.
+  void begin_steps(std::size_t first) noexcept { next_ = first; }
+  /// Runs body() as the step after the last one, and tells the observer and the tracer of it.
   template <typename Body>
-  void run_step(std::size_t index, const Body& body) {
+  void next_step(const Body& body) {
+    const std::size_t index = next_;
     if (observer != nullptr) observer->begin(index);
     {
-      const TraceScope scope(trace_names[index]);
+      const TraceScope scope(trace_names_[index]);
       body();
     }
     if (observer != nullptr) observer->end(index);
+    ++next_;
   }
+  /// Within a step's body, on any thread: the step's name, for the spans of its tasks.
+  [[nodiscard]] TraceName step_name() const noexcept { return trace_names_[next_]; }
 
-  /// run_step() of the step that is next: first of the one that begin_steps() said.
-  void begin_steps(std::size_t first) { current_step = first; }
-  template <typename Body>
-  void next_step(const Body& body) {
-    run_step(current_step, body);
-    ++current_step;
-  }
+  /// Gets `memory.arena` and `memory.scratchpad` bytes: the lender's if it has as many, else fresh ones, zero.
+  void take_memory(const Execution* lender);
+  [[nodiscard]] std::byte* arena() const noexcept { return block_->arena.data(); }
+  [[nodiscard]] std::byte* scratchpad() const noexcept { return block_->scratchpad.data(); }
 
-  /// Gets `memory.arena` and `memory.scratchpad` bytes: the lender's if it has as many.
-  void take_memory(const Execution* lender) {
-    const auto arena_bytes = static_cast<std::size_t>(memory.arena);
-    const auto scratchpad_bytes = static_cast<std::size_t>(memory.scratchpad);
-    owns_memory =
-        lender == nullptr || lender->arena->size() < arena_bytes || lender->scratchpad->size() < scratchpad_bytes;
-    arena = owns_memory ? std::make_shared<AlignedBuffer>(arena_bytes) : lender->arena;
-    scratchpad = owns_memory ? std::make_shared<AlignedBuffer>(scratchpad_bytes) : lender->scratchpad;
-  }
+ private:
+  /// Of executions that take turns.
+  struct Block {
+    AlignedBuffer arena;
+    AlignedBuffer scratchpad;
+    const Execution* kept_by = nullptr;  ///< whose forward was the last, and has its values here
+  };
 
-  std::size_t current_step = 0;
-  std::shared_ptr<AlignedBuffer> arena;
-  std::shared_ptr<AlignedBuffer> scratchpad;
+  std::vector<TraceName> trace_names_;  // by step
+  std::size_t next_ = 0;                // step; in a step's body, that one
+  std::shared_ptr<Block> block_;
 };
 
 }  // namespace convmixer

@@ -6,21 +6,45 @@
 #include "plan/fused/execution_factory.hpp"
 #include "plan/plain/plain_execution.hpp"
 
-#include <cassert>
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace convmixer {
 
+namespace {
+
+/// "stem.0.weight (256, 3, 2, 2)", or that there is no parameter of this number.
+std::string describe_parameter(const Graph& graph, std::size_t id) {
+  if (id >= graph.parameters().size()) return "nothing";
+  const Parameter& parameter = graph.parameters()[id];
+  return fmt::format("{} {}", parameter.name, parameter.shape.to_string());
+}
+
+void check_parameters(const Graph& graph, const Graph& of_parameters) {
+  if (&graph == &of_parameters) return;
+  for (std::size_t id = 0; id < std::max(graph.parameters().size(), of_parameters.parameters().size()); ++id) {
+    const std::string found = describe_parameter(of_parameters, id);
+    const std::string expected = describe_parameter(graph, id);
+    if (found != expected) fail("parameters of another graph: found {}, expected {}", found, expected);
+  }
+}
+
+}  // namespace
+
 struct Plan::Impl {
   std::unique_ptr<Execution> execution;
-  std::size_t image_count = 0;
+  Shape images;  // of a batch
   PlanKind kind = PlanKind::plain;
   std::string why_plain;
 
-  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Execution* lender)
-      : image_count(static_cast<std::size_t>(options.batch_size * graph.tensors()[0].count())) {
-    if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
-    check_kind_and_layout(options.kind, options.layout);
+  Impl(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
+       const Execution* lender) {
+    check(options);
+    if (graph.nodes().empty()) fail("a plan of a graph without operations: expected at least one");
+    check_parameters(graph, parameters.graph());
+    images = {options.batch_size, graph.tensors()[0][0], graph.tensors()[0][1], graph.tensors()[0][2]};
     if (options.kind != PlanKind::plain) {
       execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);
     }
@@ -33,31 +57,38 @@ struct Plan::Impl {
     }
     execution = make_plain_execution(graph, parameters, engine, options, lender);
   }
+
+  void check_images(std::size_t found) const {
+    if (found == static_cast<std::size_t>(images.count())) return;
+    fail("forward: found {} values of images, expected {}: {}", found, images.count(), images.to_string());
+  }
+
+  void check_backward(std::size_t found) const {
+    if (execution->options.mode != PlanMode::training) {
+      fail("backward of a plan for inference: expected one for training");
+    }
+    if (found != execution->output.size()) {
+      fail("backward: found {} values of the output's gradient, expected {}, {} for each of {} images", found,
+           execution->output.size(), execution->output.size() / static_cast<std::size_t>(images[0]), images[0]);
+    }
+    if (!execution->keeps_forward()) {
+      fail(
+          "backward: found nothing that forward keeps for it; expected a forward of this plan before each backward, "
+          "and "
+          "no other plan that runs in the same memory between the two");
+    }
+  }
 };
 
-std::string to_string(PlanKind kind) {
-  switch (kind) {
-    case PlanKind::plain:
-      return "plain";
-    case PlanKind::fused:
-      return "fused";
-    case PlanKind::automatic:
-      break;
-  }
-  return "automatic";
-}
-
-void check_kind_and_layout(PlanKind kind, LayoutPolicy layout) {
-  if (kind != PlanKind::fused || layout == LayoutPolicy::automatic) return;
-  fail_usage(
-      "plan = fused: fused stages have a layout of their own, found another one asked for; expected layout = "
-      "automatic, "
-      "or plan = automatic or plain");
-}
-
 Plan::Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options, const Plan* lender)
-    : impl_(std::make_unique<Impl>(graph, parameters, engine, options,
-                                   lender == nullptr ? nullptr : lender->impl_->execution.get())) {}
+    : Plan(std::make_unique<Impl>(graph, parameters, engine, ExecutionOptions{options},
+                                  lender == nullptr ? nullptr : lender->impl_->execution.get())) {}
+
+Plan::Plan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Plan make_plan(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options) {
+  return Plan(std::make_unique<Plan::Impl>(graph, parameters, engine, options, nullptr));
+}
 
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
@@ -66,17 +97,22 @@ Plan& Plan::operator=(Plan&&) noexcept = default;
 const PlanOptions& Plan::options() const noexcept { return impl_->execution->options; }
 
 std::span<const float> Plan::forward(std::span<const float> images, bool update_statistics) {
-  assert(images.size() == impl_->image_count);
+  impl_->check_images(images.size());
   static const TraceName kForward("forward");
   static const TraceName kInference("inference");
+  Execution& execution = *impl_->execution;
   const TraceScope scope(options().mode == PlanMode::training ? kForward : kInference);
-  return impl_->execution->forward(images, update_statistics);
+  execution.drop_forward();
+  const std::span<const float> output = execution.forward(images, update_statistics);
+  execution.keep_forward();
+  return output;
 }
 
 void Plan::backward(std::span<const float> output_gradient) {
-  assert(options().mode == PlanMode::training && output_gradient.size() == impl_->execution->output.size());
+  impl_->check_backward(output_gradient.size());
   static const TraceName kBackward("backward");
   const TraceScope scope(kBackward);
+  impl_->execution->drop_forward();  // backward's values take its memory
   impl_->execution->backward(output_gradient);
 }
 

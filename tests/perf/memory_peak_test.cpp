@@ -1,5 +1,6 @@
 #include "convmixer/core/aligned_buffer.hpp"
 #include "peaks/peak.hpp"
+#include "plan/engine_runtime.hpp"
 #include "support/test_engine.hpp"
 
 #include <gtest/gtest.h>
@@ -19,14 +20,14 @@ TEST(MemoryPeak, RunsTheTriadOverEveryElement) {
         b[i] = static_cast<float>(i);
         c[i] = static_cast<float>(2 * i + 1);
       }
-      stream_triad(test_engine().runtime(), a.as<float>(), b, c, 0.5F, past_caches);
+      stream_triad(runtime_of(test_engine()), a.as<float>(), b, c, 0.5F, past_caches);
       for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(a.as<float>()[i], b[i] + 0.5F * c[i]) << i << " of " << count;
     }
   }
 }
 
 TEST(MemoryPeak, IsPositiveAndSaysHow) {
-  const Bandwidth peak = memory_peak(test_engine().runtime(), std::chrono::duration<double>(0.0));
+  const Bandwidth peak = memory_peak(runtime_of(test_engine()), std::chrono::duration<double>(0.0));
   EXPECT_GT(peak.bytes, 1e6);
   EXPECT_NE(peak.implementation.find("caches"), std::string::npos);
 }

@@ -2,6 +2,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "operation.hpp"
+#include "plan/engine_runtime.hpp"
 #include "support/test_engine.hpp"
 
 #include <fmt/format.h>
@@ -299,7 +300,7 @@ TEST_F(WrongTrial, IsFoundByAnotherCheck) {
 TEST(Tensor, KnowsTheValuesThatItHolds) {
   for (const auto format : {kernels::Format::plain, kernels::Format::channels_last, kernels::Format::blocked16}) {
     const Shape shape{2, 20, 3, 5};
-    const Tensor tensor(test_engine().runtime(), {shape, ElementType::bf16, format}, 7, {2.0F, 3.0F});
+    const Tensor tensor(runtime_of(test_engine()), {shape, ElementType::bf16, format}, 7, {2.0F, 3.0F});
     const AlignedBuffer read = tensor.read();
     EXPECT_EQ(tensor.bytes(), 2.0 * 600);
     for (std::int64_t i = 0; i < shape.count(); ++i) {

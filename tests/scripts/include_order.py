@@ -1,8 +1,9 @@
 """Reads every include of the project and says which ones go against the order of its rooms.
 
 A room is a folder of include/convmixer and src (both are one), of tools, perf or tests; `folder/{a,b}` are these files of
-a folder apart from its others, with or without their extension. A room includes what is in it and in the rows above its
-own; rooms of one row don't know each other. HACKING.md's first table has the same rooms in the same order.
+a folder apart from its others, with or without their extension; a `*` in them stands for anything. A room includes what
+is in it and in the rows above its own; rooms of one row don't know each other. HACKING.md's first table has the same
+rooms in the same order.
 """
 
 import argparse
@@ -19,7 +20,7 @@ ORDER = (
     ("kernels/fused",),
     ("kernels",),
     ("graph",),
-    ("plan/{plan.hpp,engine,execution,memory_plan,placed_memory}",),
+    ("plan/{plan.hpp,plan_*,engine*,execution*,product_kernels,*memory*}",),
     ("plan/plain", "plan/fused"),
     ("plan",),
     ("model",),
@@ -77,7 +78,9 @@ def belongs(path, room):
     if not brace:
         return len(folder)
     rest = path[len(folder) + 1 :]
-    return 1000 if any(rest == name or rest.rpartition(".")[0] == name for name in names.rstrip("}").split(",")) else 0
+    parts = names.rstrip("}").split(",")
+    fits = any(fnmatch.fnmatch(rest, name) or fnmatch.fnmatch(rest.rpartition(".")[0], name) for name in parts)
+    return 1000 if fits and "/" not in rest else 0
 
 
 def rooms_of(order):

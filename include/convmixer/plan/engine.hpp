@@ -1,11 +1,10 @@
-/// The oneDNN engine and the threads its primitives run on.
+/// What plans are executed by, and what this CPU and its oneDNN can do.
 #pragma once
 
 #include "convmixer/core/precision.hpp"
 #include "convmixer/core/thread_pool.hpp"
 
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace convmixer {
@@ -14,15 +13,19 @@ namespace kernels {
 class Runtime;
 }
 
+/// The oneDNN that the program runs with.
 struct OnednnInfo {
   std::string version;       ///< "2.6.3"
   std::string runtime;       ///< threading of its build: "OpenMP", "TBB", "sequential", "thread pool"
   std::string instructions;  ///< the best instruction set it will use
 };
 
-/// Executes plans. One per process: it sets oneDNN's thread count and flushes denormals on its workers.
+/// Executes plans: on the threads of `pool`, which it borrows, and through oneDNN, whose engine and stream it owns.
+/// Make one per process: it sets the number of oneDNN's own threads (OpenMP's), which belong to the process, and
+/// flushes denormals to zero on all of them and on the calling thread. One thread at a time runs plans of an engine.
 class Engine {
  public:
+  /// `pool` must outlive the engine.
   explicit Engine(ThreadPool& pool);
   ~Engine();
   Engine(const Engine&) = delete;
@@ -33,9 +36,10 @@ class Engine {
   [[nodiscard]] static bool supports(Precision precision);
 
   [[nodiscard]] ThreadPool& pool() noexcept { return pool_; }
-  [[nodiscard]] kernels::Runtime& runtime() noexcept { return *runtime_; }
 
  private:
+  friend kernels::Runtime& runtime_of(Engine& engine) noexcept;
+
   ThreadPool& pool_;
   std::unique_ptr<kernels::Runtime> runtime_;
 };

@@ -7,7 +7,7 @@
 #include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
-#include "convmixer/plan/plan.hpp"
+#include "convmixer/plan/plan_options.hpp"
 #include "convmixer/train/option.hpp"
 
 #include <cstdint>

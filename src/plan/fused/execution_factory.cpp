@@ -8,7 +8,7 @@
 namespace convmixer {
 
 std::unique_ptr<Execution> make_fused_execution(const Graph& graph, Parameters& parameters, Engine& engine,
-                                                const PlanOptions& options, const Execution* lender,
+                                                const ExecutionOptions& options, const Execution* lender,
                                                 std::string& why_not) {
   if (options.layout != LayoutPolicy::automatic) why_not = "fused stages have a layout of their own";
   if (options.input_gradient) why_not = "fused stages give no gradient of the images";

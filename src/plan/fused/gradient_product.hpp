@@ -2,10 +2,10 @@
 /// Sizes (channel block, word): see "Words" in HACKING.md.
 #pragma once
 
-#include "convmixer/plan/plan.hpp"
 #include "kernels/fused/panel_product.hpp"
 #include "kernels/fused/stage_storage.hpp"
 #include "kernels/onednn/matrix_product.hpp"
+#include "plan/product_kernels.hpp"
 
 #include <cstddef>
 #include <optional>

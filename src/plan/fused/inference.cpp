@@ -13,7 +13,7 @@ namespace {
 template <class Storage>
 class Inference : public Execution {
  public:
-  Inference(const StageChain& chain, Parameters& parameters, Engine& engine, const PlanOptions& plan_options,
+  Inference(const StageChain& chain, Parameters& parameters, Engine& engine, const ExecutionOptions& plan_options,
             const Execution* lender)
       : Execution(plan_options),
         chain_(chain),
@@ -45,7 +45,7 @@ class Inference : public Execution {
       const std::size_t image_size = images.size() / context_.geometry.batch;
       const auto batch = static_cast<std::int64_t>(context_.geometry.batch);
       context_.pool.for_each_task(batch, [&](std::int64_t image, int worker) {
-        const TraceScope scope(trace_names[current_step], image);
+        const TraceScope scope(step_name(), image);
         const kernels::OneThread one_thread(context_.runtime);
         const auto number = static_cast<std::size_t>(image);
         run_image(number, images.data() + number * image_size, static_cast<std::size_t>(worker));
@@ -80,8 +80,8 @@ class Inference : public Execution {
     memory.arena = static_cast<std::int64_t>(memory_.bytes());
     memory.unshared = memory.arena;
     take_memory(lender);
-    memory_.place(arena->data());
-    if (owns_memory) memory_.touch(arena->data(), context_.pool);
+    memory_.place(arena());
+    if (owns_memory) memory_.touch(arena(), context_.pool);
     stages_.prepare(workers_);
     output = {stages_.head.logits(), context_.geometry.batch * chain_.classes};
   }
@@ -117,7 +117,7 @@ class Inference : public Execution {
 }  // namespace
 
 std::unique_ptr<Execution> make_inference(const StageChain& chain, Parameters& parameters, Engine& engine,
-                                          const PlanOptions& options, const Execution* lender) {
+                                          const ExecutionOptions& options, const Execution* lender) {
   if (options.precision == Precision::bf16) {
     return std::make_unique<Inference<kernels::Bf16Storage>>(chain, parameters, engine, options, lender);
   }

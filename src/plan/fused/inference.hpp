@@ -10,6 +10,6 @@
 namespace convmixer::fused {
 
 [[nodiscard]] std::unique_ptr<Execution> make_inference(const StageChain& chain, Parameters& parameters, Engine& engine,
-                                                        const PlanOptions& options, const Execution* lender);
+                                                        const ExecutionOptions& options, const Execution* lender);
 
 }  // namespace convmixer::fused

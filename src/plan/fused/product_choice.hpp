@@ -1,8 +1,8 @@
 /// Which kernels multiply the matrices of fused stages: the one place that decides it.
 #pragma once
 
-#include "convmixer/plan/plan.hpp"
 #include "kernels/onednn/onednn.hpp"
+#include "plan/product_kernels.hpp"
 
 namespace convmixer {
 

@@ -4,9 +4,10 @@
 
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/graph/parameters.hpp"
-#include "convmixer/plan/plan.hpp"
 #include "kernels/fused/stage_storage.hpp"
 #include "kernels/onednn/onednn.hpp"
+#include "plan/engine_runtime.hpp"
+#include "plan/execution_options.hpp"
 #include "plan/fused/batch_chunks.hpp"
 #include "plan/fused/product_choice.hpp"
 #include "plan/fused/stage_geometry.hpp"
@@ -22,11 +23,11 @@ inline constexpr kernels::ElementType kElementType =
     std::is_same_v<Storage, kernels::F32Storage> ? kernels::ElementType::f32 : kernels::ElementType::bf16;
 
 struct StageContext {
-  StageContext(const StageChain& chain, Parameters& values, Engine& engine, const PlanOptions& options,
+  StageContext(const StageChain& chain, Parameters& values, Engine& engine, const ExecutionOptions& options,
                kernels::ElementType element_type)
       : parameters(values),
         pool(engine.pool()),
-        runtime(engine.runtime()),
+        runtime(runtime_of(engine)),
         geometry(chain, static_cast<std::size_t>(options.batch_size)),
         chunks(geometry.batch),
         type(element_type),

@@ -3,10 +3,10 @@
 /// Sizes (tile, panel, slice, channel block): see "Words" in HACKING.md.
 #pragma once
 
-#include "convmixer/plan/plan.hpp"
 #include "kernels/fused/panel_product.hpp"
 #include "kernels/fused/stage_storage.hpp"
 #include "kernels/onednn/matrix_product.hpp"
+#include "plan/product_kernels.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -21,7 +21,7 @@ class Training : public Execution {
   using Operand = typename Storage::Operand;
 
  public:
-  Training(const StageChain& chain, Parameters& parameters, Engine& engine, const PlanOptions& plan_options,
+  Training(const StageChain& chain, Parameters& parameters, Engine& engine, const ExecutionOptions& plan_options,
            const Execution* lender)
       : Execution(plan_options),
         chain_(chain),
@@ -95,8 +95,8 @@ class Training : public Execution {
     memory.arena = static_cast<std::int64_t>(memory_.bytes());
     memory.unshared = memory.arena;
     take_memory(lender);
-    memory_.place(arena->data());
-    if (owns_memory) memory_.touch(arena->data(), context_.pool);
+    memory_.place(arena());
+    if (owns_memory) memory_.touch(arena(), context_.pool);
     static_assert(sizeof(Operand) == sizeof(typename Storage::Value));
     gradient_ = reinterpret_cast<Operand*>(stages_.output().value);
     stages_.prepare(workers_);
@@ -140,7 +140,7 @@ class Training : public Execution {
     context_.pool.for_each_task(
         static_cast<std::int64_t>(sums_.count()),
         [&](std::int64_t chunk, int worker) {
-          const TraceScope scope(trace_names[current_step], chunk);
+          const TraceScope scope(step_name(), chunk);
           const kernels::OneThread one_thread(context_.runtime);
           body(sums_.chunk(static_cast<std::size_t>(chunk)), workers_[static_cast<std::size_t>(worker)]);
         },
@@ -169,7 +169,7 @@ class Training : public Execution {
       return;
     }
     context_.pool.for_each_task(static_cast<std::int64_t>(tasks), [&](std::int64_t task, int /*worker*/) {
-      const TraceScope scope(trace_names[current_step], task);
+      const TraceScope scope(step_name(), task);
       body(static_cast<std::size_t>(task));
     });
   }
@@ -192,7 +192,7 @@ class Training : public Execution {
 }  // namespace
 
 std::unique_ptr<Execution> make_training(const StageChain& chain, Parameters& parameters, Engine& engine,
-                                         const PlanOptions& options, const Execution* lender) {
+                                         const ExecutionOptions& options, const Execution* lender) {
   if (options.precision == Precision::bf16) {
     return std::make_unique<Training<kernels::Bf16Storage>>(chain, parameters, engine, options, lender);
   }

@@ -1,7 +1,7 @@
 /// Which implementation and which layouts each convolution gets: the one place where this is decided.
 #pragma once
 
-#include "convmixer/plan/plan.hpp"
+#include "convmixer/plan/plan_options.hpp"
 #include "kernels/onednn/onednn.hpp"
 
 #include <string>

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/error.hpp"
+#include "plan/engine_runtime.hpp"
 #include "plan/memory_plan.hpp"
 #include "plan/plain/plan_builder.hpp"
 
@@ -88,9 +89,9 @@ class Lifetimes {
 
 class PlainExecution : public Execution {
  public:
-  PlainExecution(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& plan_options,
+  PlainExecution(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& plan_options,
                  const Execution* lender)
-      : Execution(plan_options), runtime(engine.runtime()) {
+      : Execution(plan_options), runtime(runtime_of(engine)) {
     const StepList list = build_plain_plan(graph, parameters, runtime, options);
     place(list, lender);
     for (const Step& step : list.steps) add(step, list);
@@ -136,7 +137,7 @@ class PlainExecution : public Execution {
 
     addresses.assign(list.buffers.size(), nullptr);
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      addresses[static_cast<std::size_t>(ids[i])] = arena->data() + arena_buffers[i].offset;
+      addresses[static_cast<std::size_t>(ids[i])] = arena() + arena_buffers[i].offset;
     }
     for (std::size_t id = 0; id < list.buffers.size(); ++id) {
       if (list.buffers[id].home == Home::fixed) addresses[id] = list.buffers[id].fixed;
@@ -155,7 +156,7 @@ class PlainExecution : public Execution {
       for (const Lifetime& buffer : buffers) {
         const std::size_t begin = buffer.bytes * thread / threads;
         const std::size_t end = buffer.bytes * (thread + 1) / threads;
-        touch_pages({arena->data() + buffer.offset + begin, end - begin});
+        touch_pages({arena() + buffer.offset + begin, end - begin});
       }
     });
   }
@@ -177,7 +178,7 @@ class PlainExecution : public Execution {
     if (step.own) {
       steps.emplace_back(std::move(own));
     } else {
-      steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad->data()));
+      steps.emplace_back(Call(runtime, step.primitive, arguments, scratchpad()));
     }
   }
 
@@ -189,8 +190,9 @@ class PlainExecution : public Execution {
 
   void run(std::size_t begin, std::size_t end, bool update_statistics) {
     const auto body = [this, begin, end, update_statistics] {
+      begin_steps(begin);
       for (std::size_t i = begin; i < end; ++i) {
-        run_step(i, [&] {
+        next_step([&] {
           if (auto* call = std::get_if<Call>(&steps[i])) {
             call->run();
           } else {
@@ -238,7 +240,7 @@ class PlainExecution : public Execution {
 }  // namespace
 
 std::unique_ptr<Execution> make_plain_execution(const Graph& graph, Parameters& parameters, Engine& engine,
-                                                const PlanOptions& options, const Execution* lender) {
+                                                const ExecutionOptions& options, const Execution* lender) {
   return std::make_unique<PlainExecution>(graph, parameters, engine, options, lender);
 }
 

@@ -8,7 +8,7 @@ namespace convmixer {
 
 /// Throws Error naming the node that can't be planned.
 [[nodiscard]] std::unique_ptr<Execution> make_plain_execution(const Graph& graph, Parameters& parameters,
-                                                              Engine& engine, const PlanOptions& options,
+                                                              Engine& engine, const ExecutionOptions& options,
                                                               const Execution* lender);
 
 }  // namespace convmixer

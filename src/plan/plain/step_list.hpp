@@ -1,7 +1,7 @@
 /// A plan before it has memory: buffers without addresses and the steps that read and write them.
 #pragma once
 
-#include "convmixer/plan/plan.hpp"
+#include "convmixer/plan/plan_report.hpp"
 #include "kernels/onednn/onednn.hpp"
 
 #include <functional>

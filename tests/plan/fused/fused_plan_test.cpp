@@ -7,6 +7,7 @@
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/plan/plan.hpp"
+#include "plan/execution_options.hpp"
 #include "plan/fused/stage_chain.hpp"
 #include "support/error_of.hpp"
 #include "support/reference_gradients.hpp"
@@ -96,8 +97,8 @@ Outcome train(const Case& one, Precision precision, PlanKind kind, Engine& engin
   const Graph graph = make_convmixer(one.model);
   Parameters parameters(graph);
   randomise(parameters);
-  Plan plan(graph, parameters, engine,
-            {.batch_size = one.batch, .precision = precision, .kind = kind, .products = products});
+  Plan plan =
+      make_plan(graph, parameters, engine, {{.batch_size = one.batch, .precision = precision, .kind = kind}, products});
   const std::vector<float> images = random_values(one.batch * graph.tensors()[0].count(), 1);
   const std::vector<float> gradient = random_values(one.batch * one.model.classes, 2);
   Outcome outcome;

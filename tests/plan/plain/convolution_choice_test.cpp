@@ -1,5 +1,6 @@
 #include "plan/plain/convolution_choice.hpp"
 
+#include "convmixer/plan/plan.hpp"
 #include "support/test_engine.hpp"
 
 #include <gtest/gtest.h>

@@ -2,6 +2,7 @@
 // CTest for several instruction sets (ONEDNN_MAX_CPU_ISA).
 #include "convmixer/plan/plan.hpp"
 #include "convmixer/train/config.hpp"
+#include "plan/execution_options.hpp"
 #include "plan/plain/convolution_choice.hpp"
 #include "support/test_engine.hpp"
 
@@ -128,8 +129,8 @@ void expect_no_generic_code(const Parameter& parameter, ProductKernels products)
   const Graph graph = graph_of(read_config(kConfigurations / (configuration + ".ini")));
   Parameters parameters(graph);
   Printed printed;
-  const Plan plan(graph, parameters, test_engine(),
-                  {.batch_size = 16, .precision = precision, .kind = kind, .products = products});
+  const Plan plan =
+      make_plan(graph, parameters, test_engine(), {{.batch_size = 16, .precision = precision, .kind = kind}, products});
   const std::set<Made> made = primitives_made(printed.take());
   const std::vector<PlannedStep> steps = plan.steps();
   const bool all_own = std::ranges::all_of(steps, [](const PlannedStep& step) { return step.implementation == "own"; });

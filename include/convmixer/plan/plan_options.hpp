@@ -1,0 +1,50 @@
+/// What can be chosen about how a graph runs.
+#pragma once
+
+#include "convmixer/core/precision.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace convmixer {
+
+/// What a plan is for.
+enum class PlanMode {
+  training,   ///< batch statistics; keeps what backward needs
+  inference,  ///< running statistics; forward only
+};
+
+/// How a graph is run.
+enum class PlanKind {
+  automatic,  ///< fused where the graph allows it and no layout is asked for, else plain
+  plain,      ///< a primitive per node and direction; takes any graph
+  fused,  ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
+};
+
+/// Which memory layout activations take in plain plans.
+enum class LayoutPolicy {
+  automatic,      ///< asked of oneDNN; reorders only where layouts must differ
+  channels_last,  ///< nhwc wherever a primitive can
+  blocked,        ///< nChw16c, below AVX-512 nChw8c, wherever a primitive can
+};
+
+/// How one plan runs its graph.
+struct PlanOptions {
+  std::int64_t batch_size = 1;                    ///< images in each batch: at least 1
+  Precision precision = Precision::f32;           ///< what convolutions and products multiply
+  PlanMode mode = PlanMode::training;             ///< whether there is a backward
+  LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone
+  PlanKind kind = PlanKind::automatic;            ///< fused or plain
+  bool input_gradient = false;                    ///< also compute the gradient of the images (plain plans)
+};
+
+/// "automatic", "plain" or "fused".
+[[nodiscard]] std::string to_string(PlanKind kind);
+
+/// Throws Error (usage) if the two exclude each other: fused plans have a layout of their own.
+void check_kind_and_layout(PlanKind kind, LayoutPolicy layout);
+
+/// Throws Error (usage) for a batch size below 1, and for what check_kind_and_layout refuses.
+void check(const PlanOptions& options);
+
+}  // namespace convmixer

@@ -1,0 +1,31 @@
+#include "convmixer/plan/plan_options.hpp"
+
+#include "convmixer/core/error.hpp"
+
+namespace convmixer {
+
+std::string to_string(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::plain:
+      return "plain";
+    case PlanKind::fused:
+      return "fused";
+    case PlanKind::automatic:
+      break;
+  }
+  return "automatic";
+}
+
+void check_kind_and_layout(PlanKind kind, LayoutPolicy layout) {
+  if (kind != PlanKind::fused || layout == LayoutPolicy::automatic) return;
+  fail_usage(
+      "plan = fused: fused stages have a layout of their own, found another one asked for; expected layout = "
+      "automatic, or plan = automatic or plain");
+}
+
+void check(const PlanOptions& options) {
+  if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
+  check_kind_and_layout(options.kind, options.layout);
+}
+
+}  // namespace convmixer
