@@ -4,7 +4,7 @@
 #include "convmixer/core/trace.hpp"
 #include "plan/execution.hpp"
 #include "plan/fused/execution_factory.hpp"
-#include "plan/plain/plain_execution.hpp"
+#include "plan/plain/execution.hpp"
 
 #include <fmt/format.h>
 

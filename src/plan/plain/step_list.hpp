@@ -1,15 +1,18 @@
-/// A plan before it has memory: buffers without addresses and the steps that read and write them.
+/// A plain plan before it has memory: buffers without addresses, and the steps that read and write them.
 #pragma once
 
 #include "convmixer/plan/plan_report.hpp"
 #include "kernels/onednn/onednn.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <optional>
+#include <variant>
 #include <vector>
 
 namespace convmixer {
 
+/// The place of a buffer in StepList::buffers.
 using BufferId = int;
 
 /// Where a buffer's memory comes from.
@@ -25,27 +28,45 @@ struct Buffer {
   Home home = Home::arena;
   void* fixed = nullptr;     ///< Home::fixed
   bool kept_to_end = false;  ///< read by the caller after the last step
+  bool working = false;      ///< holds whatever a kernel needs for itself while it runs
   BufferId view_of = -1;     ///< >= 0: the same bytes as that buffer, under another shape
 };
 
-/// A buffer's part in a step.
-struct Operand {
-  kernels::Role role;  ///< own kernels use `dst` for what they write, `src` for what they read
-  BufferId buffer;
+/// A primitive of oneDNN and what its arguments are.
+struct PrimitiveStep {
+  struct Operand {
+    kernels::Role role;
+    BufferId buffer;
+  };
+  kernels::Primitive primitive;
+  std::vector<Operand> operands;
 };
 
-/// What an own kernel does, given the addresses of its operands in their order.
-using HandWrittenKernel = std::function<void(const std::vector<void*>& operands)>;
+/// A hand-written kernel and its arguments: see KernelOperands, which makes it.
+struct KernelStep {
+  struct Operand {
+    BufferId buffer;
+    std::function<void(void* address)> point;  ///< points the kernel's argument at the buffer
+  };
+  std::function<void()> run;
+  std::vector<Operand> operands;
+  bool moves_statistics = false;  ///< skipped when the running statistics are to stay
+};
+
+/// Two buffers of a step that may be one: `result` takes the memory of `operand` if nothing reads that later.
+struct Overwrite {
+  BufferId operand;
+  BufferId result;
+};
 
 struct Step {
   PlannedStep report;
-  kernels::Primitive primitive;  ///< or, empty:
-  HandWrittenKernel own;
-  std::vector<Operand> operands;
-  bool moves_statistics = false;  ///< skipped when the running statistics are to stay
-  /// The destination may take this buffer's memory if nothing reads it later.
-  std::optional<BufferId> may_overwrite;
+  std::variant<PrimitiveStep, KernelStep> work;
+  std::optional<Overwrite> may_overwrite;
 };
+
+/// The buffers that a step reads or writes.
+[[nodiscard]] std::vector<BufferId> buffers_of(const Step& step);
 
 /// The whole plan of one graph: forward steps, then backward steps.
 struct StepList {
@@ -54,6 +75,9 @@ struct StepList {
   std::size_t forward_steps = 0;
   BufferId output = -1;
   std::optional<BufferId> input_gradient;
+
+  [[nodiscard]] Buffer& buffer(BufferId id) { return buffers[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] const Buffer& buffer(BufferId id) const { return buffers[static_cast<std::size_t>(id)]; }
 };
 
 }  // namespace convmixer

@@ -9,7 +9,7 @@
 namespace convmixer {
 
 /// Throws Error naming the node that can't be planned.
-[[nodiscard]] StepList build_plain_plan(const Graph& graph, Parameters& parameters, kernels::Runtime& runtime,
-                                        const PlanOptions& options);
+[[nodiscard]] StepList build_steps(const Graph& graph, Parameters& parameters, kernels::Runtime& runtime,
+                                   const PlanOptions& options);
 
 }  // namespace convmixer
