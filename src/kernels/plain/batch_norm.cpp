@@ -24,12 +24,13 @@ namespace convmixer::kernels {
 /// Rows added up in f32 before the sum goes to double.
 inline constexpr std::size_t kRowsInF32 = 16;
 
-/// Pixels of one image: `rows` of them, `stride` elements apart, each with `lanes` channels side by side (a multiple of
-/// 16).
+/// Pixels of one image: `rows` of them, `stride` elements apart, the first at offset `at` of the tensor, each with
+/// `channels` side by side: a multiple of 16, or 1.
 struct Pixels {
+  std::size_t at;
   std::size_t rows;
   std::size_t stride;
-  std::size_t lanes;
+  std::size_t channels;
 };
 
 /// Two sums for each channel.
@@ -41,9 +42,9 @@ struct Sums {
 /// What turns one tensor into another, value by value; each is a vector over the channels.
 struct Coefficients {
   float* mean;
-  float* gelu_derivative;
+  float* factor;
   float* offset;
-  float* curve;  ///< gradient only
+  float* src_factor;  ///< gradient only
 };
 
 }  // namespace convmixer::kernels
@@ -54,104 +55,132 @@ namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::CappedTag<float, kGroup>;
+using OneFloat = hn::CappedTag<float, 1>;
 
-template <class V>
-void add_lanes(V values, double* sums) {
-  const Floats d;
+/// Calls body(tag) with a tag of one lane for a single channel, else with the vectors'.
+template <typename Body>
+void with_lanes(const Pixels& pixels, const Body& body) {
+  if (pixels.channels == 1) {
+    body(OneFloat());
+  } else {
+    body(Floats());
+  }
+}
+
+/// Calls body(pointer) with the tensor's elements.
+template <typename Body>
+void with_elements(const void* tensor, ElementType type, const Body& body) {
+  if (type == ElementType::f32) {
+    body(static_cast<const float*>(tensor));
+  } else {
+    body(static_cast<const std::uint16_t*>(tensor));
+  }
+}
+template <typename Body>
+void with_elements(void* tensor, ElementType type, const Body& body) {
+  if (type == ElementType::f32) {
+    body(static_cast<float*>(tensor));
+  } else {
+    body(static_cast<std::uint16_t*>(tensor));
+  }
+}
+
+/// Calls body(at, channel) for every vector of every pixel.
+template <class D, typename Body>
+HWY_INLINE void for_each_vector(D d, const Pixels& pixels, const Body& body) {
+  for (std::size_t row = 0; row < pixels.rows; ++row) {
+    for (std::size_t channel = 0; channel < pixels.channels; channel += hn::Lanes(d)) {
+      body(pixels.at + row * pixels.stride + channel, channel);
+    }
+  }
+}
+
+template <class D>
+void add_lanes(D d, hn::Vec<D> values, double* sums) {
   alignas(64) std::array<float, kGroup> lanes;
   hn::StoreU(values, d, lanes.data());
   for (std::size_t i = 0; i < hn::Lanes(d); ++i) sums[i] += static_cast<double>(lanes[i]);
 }
 
-/// Adds value(at) and value(at) * factor(at, lane) over the rows to the sums of each lane.
-template <typename Value, typename Factor>
-void add_rows(const Pixels& pixels, const Value& value, const Factor& factor, const Sums& sums) {
-  const Floats d;
+/// Adds value(at, channel) and value(at, channel) * factor(at, channel) over the rows to the channels' sums: some rows
+/// in f32, and those sums in double; of a single channel everything in double.
+template <class D, typename Value, typename Factor>
+HWY_INLINE void add_rows(D d, const Pixels& pixels, const Value& value, const Factor& factor, const Sums& sums) {
+  if (pixels.channels == 1) {
+    for_each_vector(d, pixels, [&](std::size_t at, std::size_t channel) {
+      const auto v = static_cast<double>(hn::GetLane(value(at, channel)));
+      *sums.first += v;
+      *sums.second += v * static_cast<double>(hn::GetLane(factor(at, channel)));
+    });
+    return;
+  }
   for (std::size_t begin = 0; begin < pixels.rows; begin += kRowsInF32) {
     const std::size_t end = std::min(pixels.rows, begin + kRowsInF32);
-    for (std::size_t lane = 0; lane < pixels.lanes; lane += hn::Lanes(d)) {
+    for (std::size_t channel = 0; channel < pixels.channels; channel += hn::Lanes(d)) {
       auto first = hn::Zero(d);
       auto second = hn::Zero(d);
       for (std::size_t row = begin; row < end; ++row) {
-        const std::size_t at = row * pixels.stride + lane;
-        const auto v = value(at, lane);
+        const std::size_t at = pixels.at + row * pixels.stride + channel;
+        const auto v = value(at, channel);
         first = hn::Add(first, v);
-        second = hn::MulAdd(v, factor(at, lane), second);
+        second = hn::MulAdd(v, factor(at, channel), second);
       }
-      add_lanes(first, sums.first + lane);
-      add_lanes(second, sums.second + lane);
+      add_lanes(d, first, sums.first + channel);
+      add_lanes(d, second, sums.second + channel);
     }
   }
+}
+
+/// src - mean.
+template <class D>
+HWY_INLINE hn::Vec<D> centred(D d, const float* src, const float* mean) {
+  return hn::Sub(hn::LoadU(d, src), hn::LoadU(d, mean));
 }
 
 /// Sums of src - origin and of its square.
 void moments(const float* src, const Pixels& pixels, const float* origin, const Sums& sums) {
-  const Floats d;
-  const auto centred = [&](std::size_t at, std::size_t lane) {
-    return hn::Sub(hn::LoadU(d, src + at), hn::LoadU(d, origin + lane));
-  };
-  add_rows(pixels, centred, centred, sums);
+  with_lanes(pixels, [&](auto d) {
+    const auto value = [&](std::size_t at, std::size_t channel) { return centred(d, src + at, origin + channel); };
+    add_rows(d, pixels, value, value, sums);
+  });
 }
 
 /// Sums of diff_dst and of diff_dst * (src - mean).
-template <typename Element>
-void gradient_sums(const float* src, const Element* diff_dst, const Pixels& pixels, const float* mean,
-                   const Sums& sums) {
-  const Floats d;
-  add_rows(
-      pixels, [&](std::size_t at, std::size_t /*lane*/) { return load(d, diff_dst + at); },
-      [&](std::size_t at, std::size_t lane) { return hn::Sub(hn::LoadU(d, src + at), hn::LoadU(d, mean + lane)); },
-      sums);
-}
-void gradient_sums_f32(const float* src, const float* diff_dst, const Pixels& pixels, const float* mean,
-                       const Sums& sums) {
-  gradient_sums(src, diff_dst, pixels, mean, sums);
-}
-void gradient_sums_bf16(const float* src, const std::uint16_t* diff_dst, const Pixels& pixels, const float* mean,
-                        const Sums& sums) {
-  gradient_sums(src, diff_dst, pixels, mean, sums);
+void gradient_sums(const float* src, const void* diff_dst, ElementType diff_dst_type, const Pixels& pixels,
+                   const float* mean, const Sums& sums) {
+  with_lanes(pixels, [&](auto d) {
+    with_elements(diff_dst, diff_dst_type, [&](const auto* dy) {
+      add_rows(
+          d, pixels, [&](std::size_t at, std::size_t /*channel*/) { return load(d, dy + at); },
+          [&](std::size_t at, std::size_t channel) { return centred(d, src + at, mean + channel); }, sums);
+    });
+  });
 }
 
-/// dst = derivative * (src - mean) + offset.
-template <typename Element>
-void normalise(const float* src, Element* dst, const Pixels& pixels, const Coefficients& by) {
-  const Floats d;
-  for (std::size_t row = 0; row < pixels.rows; ++row) {
-    for (std::size_t lane = 0; lane < pixels.lanes; lane += hn::Lanes(d)) {
-      const std::size_t at = row * pixels.stride + lane;
-      const auto centred = hn::Sub(hn::LoadU(d, src + at), hn::LoadU(d, by.mean + lane));
-      store(hn::MulAdd(hn::LoadU(d, by.gelu_derivative + lane), centred, hn::LoadU(d, by.offset + lane)), d, dst + at);
-    }
-  }
-}
-void normalise_f32(const float* src, float* dst, const Pixels& pixels, const Coefficients& by) {
-  normalise(src, dst, pixels, by);
-}
-void normalise_bf16(const float* src, std::uint16_t* dst, const Pixels& pixels, const Coefficients& by) {
-  normalise(src, dst, pixels, by);
+/// dst = factor * (src - mean) + offset.
+void normalise(const float* src, void* dst, ElementType dst_type, const Pixels& pixels, const Coefficients& by) {
+  with_lanes(pixels, [&](auto d) {
+    with_elements(dst, dst_type, [&](auto* y) {
+      for_each_vector(d, pixels, [&](std::size_t at, std::size_t channel) {
+        const auto x = centred(d, src + at, by.mean + channel);
+        store(hn::MulAdd(hn::LoadU(d, by.factor + channel), x, hn::LoadU(d, by.offset + channel)), d, y + at);
+      });
+    });
+  });
 }
 
-/// diff_src = derivative * diff_dst + (curve * (src - mean) + offset).
-template <typename Element>
-void gradient(const float* src, const Element* diff_dst, float* diff_src, const Pixels& pixels,
+/// diff_src = factor * diff_dst + (src_factor * (src - mean) + offset).
+void gradient(const float* src, const void* diff_dst, ElementType diff_dst_type, float* diff_src, const Pixels& pixels,
               const Coefficients& by) {
-  const Floats d;
-  for (std::size_t row = 0; row < pixels.rows; ++row) {
-    for (std::size_t lane = 0; lane < pixels.lanes; lane += hn::Lanes(d)) {
-      const std::size_t at = row * pixels.stride + lane;
-      const auto centred = hn::Sub(hn::LoadU(d, src + at), hn::LoadU(d, by.mean + lane));
-      const auto rest = hn::MulAdd(hn::LoadU(d, by.curve + lane), centred, hn::LoadU(d, by.offset + lane));
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, by.gelu_derivative + lane), load(d, diff_dst + at), rest), d, diff_src + at);
-    }
-  }
-}
-void gradient_f32(const float* src, const float* diff_dst, float* diff_src, const Pixels& pixels,
-                  const Coefficients& by) {
-  gradient(src, diff_dst, diff_src, pixels, by);
-}
-void gradient_bf16(const float* src, const std::uint16_t* diff_dst, float* diff_src, const Pixels& pixels,
-                   const Coefficients& by) {
-  gradient(src, diff_dst, diff_src, pixels, by);
+  with_lanes(pixels, [&](auto d) {
+    with_elements(diff_dst, diff_dst_type, [&](const auto* dy) {
+      for_each_vector(d, pixels, [&](std::size_t at, std::size_t channel) {
+        const auto x = centred(d, src + at, by.mean + channel);
+        const auto rest = hn::MulAdd(hn::LoadU(d, by.src_factor + channel), x, hn::LoadU(d, by.offset + channel));
+        hn::StoreU(hn::MulAdd(hn::LoadU(d, by.factor + channel), load(d, dy + at), rest), d, diff_src + at);
+      });
+    });
+  });
 }
 
 }  // namespace convmixer::kernels::HWY_NAMESPACE
@@ -161,38 +190,19 @@ HWY_AFTER_NAMESPACE();
 namespace convmixer::kernels {
 
 HWY_EXPORT(moments);
-HWY_EXPORT(gradient_sums_f32);
-HWY_EXPORT(gradient_sums_bf16);
-HWY_EXPORT(normalise_f32);
-HWY_EXPORT(normalise_bf16);
-HWY_EXPORT(gradient_f32);
-HWY_EXPORT(gradient_bf16);
+HWY_EXPORT(gradient_sums);
+HWY_EXPORT(normalise);
+HWY_EXPORT(gradient);
 
 namespace {
 
-void gradient_sums(const float* src, const float* diff_dst, const Pixels& pixels, const float* mean, const Sums& sums) {
-  HWY_DYNAMIC_DISPATCH(gradient_sums_f32)(src, diff_dst, pixels, mean, sums);
-}
-void gradient_sums(const float* src, const std::uint16_t* diff_dst, const Pixels& pixels, const float* mean,
-                   const Sums& sums) {
-  HWY_DYNAMIC_DISPATCH(gradient_sums_bf16)(src, diff_dst, pixels, mean, sums);
-}
-void normalise(const float* src, float* dst, const Pixels& pixels, const Coefficients& by) {
-  HWY_DYNAMIC_DISPATCH(normalise_f32)(src, dst, pixels, by);
-}
-void normalise(const float* src, std::uint16_t* dst, const Pixels& pixels, const Coefficients& by) {
-  HWY_DYNAMIC_DISPATCH(normalise_bf16)(src, dst, pixels, by);
-}
-void gradient(const float* src, const float* diff_dst, float* diff_src, const Pixels& pixels, const Coefficients& by) {
-  HWY_DYNAMIC_DISPATCH(gradient_f32)(src, diff_dst, diff_src, pixels, by);
-}
-void gradient(const float* src, const std::uint16_t* diff_dst, float* diff_src, const Pixels& pixels,
-              const Coefficients& by) {
-  HWY_DYNAMIC_DISPATCH(gradient_bf16)(src, diff_dst, diff_src, pixels, by);
-}
+/// Calls a kernel of the section above: for whole groups as this CPU's vectors do it, for a single channel as every CPU
+/// does, so that a product and a sum are rounded apart.
+#define CONVMIXER_FOR_PIXELS(kernel, pixels) \
+  ((pixels).channels == 1 ? HWY_STATIC_DISPATCH(kernel) : HWY_DYNAMIC_DISPATCH(kernel))
 
 /// Channels in whole groups of 16.
-std::size_t padded_channels(std::int64_t channels) {
+std::size_t channels_in_groups(std::int64_t channels) {
   return (static_cast<std::size_t>(channels) + kGroup - 1) / kGroup * kGroup;
 }
 
@@ -200,10 +210,10 @@ std::size_t padded_channels(std::int64_t channels) {
 class Working {
  public:
   Working(const TensorView& view, double* memory)
-      : images_(static_cast<std::size_t>(view.images)), channels_(padded_channels(view.channels)), memory_(memory) {}
+      : images_(static_cast<std::size_t>(view.images)), channels_(channels_in_groups(view.channels)), memory_(memory) {}
 
   static std::size_t doubles(const Layout& layout) {
-    return (2 * static_cast<std::size_t>(layout.shape()[0]) + 2) * padded_channels(layout.shape()[1]);
+    return (2 * static_cast<std::size_t>(layout.shape()[0]) + 2) * channels_in_groups(layout.shape()[1]);
   }
 
   [[nodiscard]] Sums sums(std::int64_t image, std::int64_t first_channel) const {
@@ -231,26 +241,24 @@ class Working {
   double* memory_;
 };
 
-/// Calls vector(first_channel, offset, pixels) for the parts of an image that vector kernels can work on, and
-/// plain(channel, offset) for every value that they can't: the channels past the last whole group of an nhwc tensor,
-/// and layouts without 16 channels side by side.
-template <typename Vector, typename Plain>
-void for_each_part(const TensorView& view, std::int64_t image, const Vector& vector, const Plain& plain) {
+/// Calls body(first_channel, pixels) for the parts of an image: whole groups of channels side by side where the layout
+/// has them; single channels else, which are those past the last whole group of an nhwc tensor, and all of layouts
+/// without 16 channels side by side.
+template <typename Body>
+void for_each_part(const TensorView& view, std::int64_t image, const Body& body) {
+  const auto part = [&](std::int64_t channel, std::size_t channels) {
+    body(channel, Pixels{view.offset(image, channel), view.rows, view.row_stride, channels});
+  };
   const bool channels_last = view.block == 0 && view.channel_stride == 1;
   std::int64_t channel = 0;
   if (view.block == kGroup) {
-    for (; channel < view.channels; channel += std::int64_t{kGroup}) {
-      vector(channel, view.offset(image, channel), Pixels{view.rows, view.row_stride, kGroup});
-    }
+    for (; channel < view.channels; channel += std::int64_t{kGroup}) part(channel, kGroup);
   } else if (channels_last && view.channels >= std::int64_t{kGroup}) {
-    const std::size_t lanes = static_cast<std::size_t>(view.channels) / kGroup * kGroup;
-    vector(0, view.offset(image, 0), Pixels{view.rows, view.row_stride, lanes});
-    channel = static_cast<std::int64_t>(lanes);
+    const std::size_t whole = static_cast<std::size_t>(view.channels) / kGroup * kGroup;
+    part(0, whole);
+    channel = static_cast<std::int64_t>(whole);
   }
-  for (; channel < view.channels; ++channel) {
-    const std::size_t at = view.offset(image, channel);
-    for (std::size_t row = 0; row < view.rows; ++row) plain(channel, at + row * view.row_stride);
-  }
+  for (; channel < view.channels; ++channel) part(channel, 1);
 }
 
 double inverse_deviation(float variance, float epsilon) {
@@ -264,17 +272,9 @@ void batch_moments(Runtime& runtime, const TensorView& view, const Working& work
   const float* const origin = working.coefficients(0).mean;
   for (std::int64_t c = 0; c < view.channels; ++c) working.coefficients(c).mean[0] = memory.src[view.offset(0, c)];
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_part(
-        view, image,
-        [&](std::int64_t first, std::size_t at, const Pixels& pixels) {
-          HWY_DYNAMIC_DISPATCH(moments)(memory.src + at, pixels, origin + first, working.sums(image, first));
-        },
-        [&](std::int64_t c, std::size_t at) {
-          const double centred = static_cast<double>(memory.src[at] - origin[c]);
-          const Sums sums = working.sums(image, c);
-          *sums.first += centred;
-          *sums.second += centred * centred;
-        });
+    for_each_part(view, image, [&](std::int64_t first, const Pixels& pixels) {
+      CONVMIXER_FOR_PIXELS(moments, pixels)(memory.src, pixels, origin + first, working.sums(image, first));
+    });
   });
   working.total();
   for (std::int64_t c = 0; c < view.channels; ++c) {
@@ -285,93 +285,58 @@ void batch_moments(Runtime& runtime, const TensorView& view, const Working& work
   }
 }
 
-template <typename Element>
-void normalise_all(Runtime& runtime, const TensorView& view, const Working& working, float epsilon,
-                   const BatchNormForward& memory) {
-  auto* const dst = static_cast<Element*>(memory.dst);
+void normalise_all(Runtime& runtime, const TensorView& view, const Working& working, ElementType dst_type,
+                   float epsilon, const BatchNormForward& memory) {
   for (std::int64_t c = 0; c < view.channels; ++c) {
     const Coefficients by = working.coefficients(c);
     *by.mean = memory.mean[c];
-    *by.gelu_derivative =
+    *by.factor =
         static_cast<float>(static_cast<double>(memory.scale[c]) * inverse_deviation(memory.variance[c], epsilon));
     *by.offset = memory.shift[c];
   }
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_part(
-        view, image,
-        [&](std::int64_t first, std::size_t at, const Pixels& pixels) {
-          normalise(memory.src + at, dst + at, pixels, working.coefficients(first));
-        },
-        [&](std::int64_t c, std::size_t at) {
-          const Coefficients by = working.coefficients(c);
-          from_float(*by.gelu_derivative * (memory.src[at] - *by.mean) + *by.offset, dst[at]);
-        });
+    for_each_part(view, image, [&](std::int64_t first, const Pixels& pixels) {
+      CONVMIXER_FOR_PIXELS(normalise, pixels)
+      (memory.src, memory.dst, dst_type, pixels, working.coefficients(first));
+    });
   });
 }
 
-template <typename Element>
-void sum_gradient(Runtime& runtime, const TensorView& view, const Working& working, const BatchNormBackward& memory) {
-  const auto* const diff_dst = static_cast<const Element*>(memory.diff_dst);
-  const float* const mean = working.coefficients(0).mean;
-  std::copy_n(memory.mean, view.channels, working.coefficients(0).mean);
+void sum_gradient(Runtime& runtime, const TensorView& view, const Working& working, ElementType diff_dst_type,
+                  const BatchNormBackward& memory) {
+  float* const mean = working.coefficients(0).mean;
+  std::copy_n(memory.mean, view.channels, mean);
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_part(
-        view, image,
-        [&](std::int64_t first, std::size_t at, const Pixels& pixels) {
-          gradient_sums(memory.src + at, diff_dst + at, pixels, mean + first, working.sums(image, first));
-        },
-        [&](std::int64_t c, std::size_t at) {
-          const double dy = static_cast<double>(to_float(diff_dst[at]));
-          const Sums sums = working.sums(image, c);
-          *sums.first += dy;
-          *sums.second += dy * static_cast<double>(memory.src[at] - mean[c]);
-        });
+    for_each_part(view, image, [&](std::int64_t first, const Pixels& pixels) {
+      CONVMIXER_FOR_PIXELS(gradient_sums, pixels)
+      (memory.src, memory.diff_dst, diff_dst_type, pixels, mean + first, working.sums(image, first));
+    });
   });
   working.total();
 }
 
-template <typename Element>
-void gradient_all(Runtime& runtime, const TensorView& view, const Working& working, float epsilon,
-                  const BatchNormBackward& memory) {
-  const auto* const diff_dst = static_cast<const Element*>(memory.diff_dst);
-  sum_gradient<Element>(runtime, view, working, memory);
+void gradient_all(Runtime& runtime, const TensorView& view, const Working& working, ElementType diff_dst_type,
+                  float epsilon, const BatchNormBackward& memory) {
   for (std::int64_t c = 0; c < view.channels; ++c) {
     const Sums sums = working.sums(0, c);
     const Coefficients by = working.coefficients(c);
     const double inverse = inverse_deviation(memory.variance[c], epsilon);
-    const double gelu_derivative = static_cast<double>(memory.scale[c]) * inverse;
+    const double factor = static_cast<double>(memory.scale[c]) * inverse;
     memory.diff_shift[c] = static_cast<float>(*sums.first);
     memory.diff_scale[c] = static_cast<float>(*sums.second * inverse);
-    *by.gelu_derivative = static_cast<float>(gelu_derivative);
-    *by.curve = static_cast<float>(-gelu_derivative * inverse * inverse * *sums.second / count_of(view));
-    *by.offset = static_cast<float>(-gelu_derivative * *sums.first / count_of(view));
+    *by.factor = static_cast<float>(factor);
+    *by.src_factor = static_cast<float>(-factor * inverse * inverse * *sums.second / count_of(view));
+    *by.offset = static_cast<float>(-factor * *sums.first / count_of(view));
   }
   runtime.parallel_for(view.images, [&](std::int64_t image) {
-    for_each_part(
-        view, image,
-        [&](std::int64_t first, std::size_t at, const Pixels& pixels) {
-          gradient(memory.src + at, diff_dst + at, memory.diff_src + at, pixels, working.coefficients(first));
-        },
-        [&](std::int64_t c, std::size_t at) {
-          const Coefficients by = working.coefficients(c);
-          const float rest = *by.curve * (memory.src[at] - *by.mean) + *by.offset;
-          memory.diff_src[at] = *by.gelu_derivative * to_float(diff_dst[at]) + rest;
-        });
+    for_each_part(view, image, [&](std::int64_t first, const Pixels& pixels) {
+      CONVMIXER_FOR_PIXELS(gradient, pixels)
+      (memory.src, memory.diff_dst, diff_dst_type, memory.diff_src, pixels, working.coefficients(first));
+    });
   });
 }
 
-void run_forward(Runtime& runtime, const Layout& src, ElementType dst_type, float epsilon,
-                 const BatchNormForward& memory, bool training) {
-  const TensorView view(src);
-  const Working working(view, memory.working);
-  working.clear();
-  if (training) batch_moments(runtime, view, working, memory);
-  if (dst_type == ElementType::f32) {
-    normalise_all<float>(runtime, view, working, epsilon, memory);
-  } else {
-    normalise_all<std::uint16_t>(runtime, view, working, epsilon, memory);
-  }
-}
+#undef CONVMIXER_FOR_PIXELS
 
 }  // namespace
 
@@ -379,12 +344,19 @@ std::size_t batch_norm_doubles(const Layout& layout) { return Working::doubles(l
 
 void batch_norm_training(Runtime& runtime, const Layout& src, ElementType dst_type, float epsilon,
                          const BatchNormForward& memory) {
-  run_forward(runtime, src, dst_type, epsilon, memory, /*training=*/true);
+  const TensorView view(src);
+  const Working working(view, memory.working);
+  working.clear();
+  batch_moments(runtime, view, working, memory);
+  normalise_all(runtime, view, working, dst_type, epsilon, memory);
 }
 
 void batch_norm_inference(Runtime& runtime, const Layout& src, ElementType dst_type, float epsilon,
                           const BatchNormForward& memory) {
-  run_forward(runtime, src, dst_type, epsilon, memory, /*training=*/false);
+  const TensorView view(src);
+  const Working working(view, memory.working);
+  working.clear();
+  normalise_all(runtime, view, working, dst_type, epsilon, memory);
 }
 
 void batch_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
@@ -392,11 +364,8 @@ void batch_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_d
   const TensorView view(src);
   const Working working(view, memory.working);
   working.clear();
-  if (diff_dst_type == ElementType::f32) {
-    gradient_all<float>(runtime, view, working, epsilon, memory);
-  } else {
-    gradient_all<std::uint16_t>(runtime, view, working, epsilon, memory);
-  }
+  sum_gradient(runtime, view, working, diff_dst_type, memory);
+  gradient_all(runtime, view, working, diff_dst_type, epsilon, memory);
 }
 
 }  // namespace convmixer::kernels
