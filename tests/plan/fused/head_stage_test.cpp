@@ -85,7 +85,7 @@ class FusedHead : public testing::TestWithParam<Case> {
   Parameters parameters_{graph_};
   StageChain chain_ = find_stage_chain(graph_).value();
   StageContext context_{
-      chain_, parameters_, test_engine(), {.batch_size = GetParam().batch}, kernels::ElementType::f32};
+      chain_, parameters_, test_engine(), {{.batch_size = GetParam().batch}}, kernels::ElementType::f32};
   Norm norm_{chain_.blocks.back().pointwise, parameters_};
   HeadStage head_{context_, chain_};
   PlacedMemory memory_;

@@ -52,7 +52,7 @@ class FusedTraining : public testing::TestWithParam<int> {
     parameters_ = std::make_unique<Parameters>(graph_);
     parameters_->initialise(1);
     execution_ =
-        make_training(find_stage_chain(graph_).value(), *parameters_, test_engine(), {.batch_size = kBatch}, nullptr);
+        make_training(find_stage_chain(graph_).value(), *parameters_, test_engine(), {{.batch_size = kBatch}}, nullptr);
   }
 
   void run() {
