@@ -3,6 +3,7 @@
 #include "plan/fused/gradient_product.hpp"
 
 #include "kernels/fused/stage_values.hpp"
+#include "plan/engine_runtime.hpp"
 #include "support/test_engine.hpp"
 
 #include <gtest/gtest.h>
@@ -70,7 +71,7 @@ struct Operand {
 template <class Storage>
 void check_sums(const GradientProductProblem& problem, ProductKernels products,
                 const std::vector<std::size_t>& images) {
-  kernels::Runtime& runtime = test_engine().runtime();
+  kernels::Runtime& runtime = runtime_of(test_engine());
   const GradientProduct product(runtime, problem, products);
   Values<std::byte> scratchpad(product.scratchpad_bytes());
   GradientProduct::Worker worker(runtime, product, scratchpad.data());
@@ -141,7 +142,7 @@ TEST(GradientProduct, TakesTheFewerPixelsOfALastSlabInBf16) {
 
 TEST(GradientProduct, KeepsEachBlockOfThirtyTwoInputsTogetherInF32) {
   for (const ProductKernels products : {ProductKernels::hand_written, ProductKernels::onednn}) {
-    const GradientProduct product(test_engine().runtime(), {64, 75, 9, ElementType::f32}, products);
+    const GradientProduct product(runtime_of(test_engine()), {64, 75, 9, ElementType::f32}, products);
     std::set<std::size_t> places;
     for (std::size_t o = 0; o < 64; ++o) {
       for (std::size_t in = 0; in < 75; ++in) {

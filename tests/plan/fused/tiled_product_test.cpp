@@ -3,6 +3,7 @@
 #include "plan/fused/tiled_product.hpp"
 
 #include "kernels/fused/stage_values.hpp"
+#include "plan/engine_runtime.hpp"
 #include "support/test_engine.hpp"
 
 #include <gtest/gtest.h>
@@ -77,7 +78,7 @@ struct Operands {
     }
     auto to = untouched<std::byte>(product.packed_bytes() + kGuard);
     std::vector<std::function<void()>> packings;
-    kernels::Runtime& runtime = test_engine().runtime();
+    kernels::Runtime& runtime = runtime_of(test_engine());
     product.add_packings(runtime, from.data(), transposed ? 1 : problem.columns, transposed ? problem.inner : 1,
                          to.data(), packings);
     const kernels::OneThread one_thread(runtime);
@@ -116,14 +117,14 @@ struct Operands {
 struct Runner {
   const TiledProduct& product;
   Values<std::byte> scratchpad = Values<std::byte>(product.scratchpad_bytes());
-  TiledProduct::Worker worker{test_engine().runtime(), product, scratchpad.data()};
+  TiledProduct::Worker worker{runtime_of(test_engine()), product, scratchpad.data()};
 
   /// The tiles' values, put together to rows x columns, and the tiles one after the other.
   Values<float> run(const TiledProductProblem& problem, const void* a, std::size_t rows, const std::byte* packed,
                     const float* bias) {
     Values<float> result = untouched<float>(rows * problem.columns);
     Values<float> memory = untouched<float>(TiledProduct::tile_floats() + 16);
-    const kernels::OneThread one_thread(test_engine().runtime());
+    const kernels::OneThread one_thread(runtime_of(test_engine()));
     worker.run(a, rows, packed, bias, memory.data(), [&](const ProductTile& tile) {
       EXPECT_EQ(tile.values, memory.data());
       EXPECT_LE(tile.columns, tile.stride);
@@ -154,7 +155,7 @@ void check(ProductKernels products) {
         SCOPED_TRACE(fmt::format("{} x {} x {}{}{}", sizes.rows, sizes.channels, sizes.inner, bias ? ", bias" : "",
                                  transposed ? ", transposed" : ""));
         const Operands<Storage> operands(sizes, bias);
-        const TiledProduct product(test_engine().runtime(), operands.problem, products);
+        const TiledProduct product(runtime_of(test_engine()), operands.problem, products);
         const auto a = operands.laid_out(product);
         const auto packed = operands.packed(product, transposed);
         Runner runner{product};
@@ -180,7 +181,7 @@ TEST(TiledProduct, ByOnednnMatchesPlainLoopsInBf16) {
 template <class Storage>
 void check_fewer_rows() {
   const Operands<Storage> operands({.rows = 300, .channels = 40, .inner = 40}, true);
-  const TiledProduct product(test_engine().runtime(), operands.problem, ProductKernels::hand_written);
+  const TiledProduct product(runtime_of(test_engine()), operands.problem, ProductKernels::hand_written);
   const auto a = operands.laid_out(product);
   const auto packed = operands.packed(product, false);
   for (const std::size_t rows : std::initializer_list<std::size_t>{300, 299, 151, 150, 7, 1}) {
@@ -199,7 +200,7 @@ TEST(TiledProduct, TakesTheFewerRowsOfALastSlabInBf16) {
 /// The tiles that a product in f32 comes in: "rows x columns at row, column".
 std::vector<std::string> tiles_of(ProductKernels products, std::size_t rows, std::size_t channels) {
   const Operands<F32Storage> operands({rows, channels, 8}, false);
-  const TiledProduct product(test_engine().runtime(), operands.problem, products);
+  const TiledProduct product(runtime_of(test_engine()), operands.problem, products);
   const auto packed = operands.packed(product, false);
   Runner runner{product};
   runner.run(operands.problem, operands.laid_out(product).data(), rows, packed.data(), nullptr);
