@@ -32,7 +32,7 @@ void extract(const PatchGeometry& g, const float* image, RowLayout layout, Opera
           }
         }
       }
-      while (column < end) put(0.0F);
+      while (column < end) put(0.0F);  // NOLINT(bugprone-infinite-loop): put() counts columns
     }
   }
 }
