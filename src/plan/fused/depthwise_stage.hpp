@@ -32,7 +32,7 @@ class DepthwiseStage {
 
   void add_memory(PlacedMemory& memory);
   [[nodiscard]] WorkerSizes worker_sizes() const;
-  void prepare(RefreshTasks& refresh);
+  void prepare(RefreshTasks& tasks);
   /// Doubles of a chunk's sums in backward.
   [[nodiscard]] std::size_t depthwise_sums() const;
 
