@@ -21,7 +21,7 @@ namespace {
 using testing_support::counted_allocations;
 using testing_support::test_engine;
 
-constexpr int kBatch = 20;  // more images than one task of any own kernel takes
+constexpr int kBatch = 20;  // more images than one task of any hand-written kernel takes
 
 std::int64_t allocations_of(const std::function<void()>& body) {
   const std::int64_t before = counted_allocations();

@@ -54,7 +54,7 @@ LIBRARIES = {
 # What headers for users of the library may ask them to have.
 PUBLIC_LIBRARIES = ("fmt/*",)
 
-# Where circles of files are left: a base class and the factory of what is derived from it, in one file.
+# Where a circle of files is left: Plan hands its calls on to an execution, and tests make plans with its options.
 IN_A_CIRCLE = ("plan/plan",)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

@@ -30,7 +30,7 @@ struct TensorView {
         break;
       case Format::any:
       case Format::other:
-        fail("an own kernel met a layout it doesn't know, for {}", layout.shape().to_string());
+        fail("a hand-written kernel met a layout it doesn't know, for {}", layout.shape().to_string());
     }
   }
 

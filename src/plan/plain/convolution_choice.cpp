@@ -110,8 +110,8 @@ PlannedConvolution ConvolutionChoice::backward_data(const std::string& node, con
 
 PlannedConvolution ConvolutionChoice::backward_weights(const std::string& node, const ConvolutionProblem& problem,
                                                        const Layout& src, const Layout& dst) const {
-  // For grouped convolutions that no own kernel takes: oneDNN's nhwc code is its best, f32 beats bf16 twice over there
-  // (38 against 85 ms for (64, 256, 16, 16), k = 5), and blocked layouts fall to the reference (1,500 ms).
+  // For grouped convolutions that no hand-written kernel takes: oneDNN's nhwc code is its best, f32 beats bf16 twice
+  // over there (38 against 85 ms for (64, 256, 16, 16), k = 5), and blocked layouts fall to the reference (1,500 ms).
   const ElementType type = problem.groups > 1 ? ElementType::f32 : type_;
   Best best;
   const auto offer = [&](const Layout& candidate_src, const Layout& candidate_dst) {

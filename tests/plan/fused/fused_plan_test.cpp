@@ -2,7 +2,7 @@
 //
 // Errors are measured in the 2-norm of each tensor. In f32 fused plans are the closer ones: their sums go to double
 // after a few terms, oneDNN's stay in f32. A gradient of a bias before a norm needs another measure: norms make the sum
-// of the gradients behind the GELU 0, so a bias's is what little is left of parts that cancel. Fused plans are within
+// of the gradients of GELU's results 0, so a bias's is what little is left of parts that cancel. Fused plans are within
 // 1e-5 of even that (6.5e-6 here); plain ones are up to 4.5e-5 off and 5e-7 of what the parts' sizes add up to.
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
@@ -176,7 +176,7 @@ void expect_close(const Outcome& actual, const Logits& logits, const Gradients& 
   EXPECT_LE(distance(actual.logits, logits) / norm(expected.logits), tolerance.logits) << "logits";
   for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
     const Parameter& parameter = graph.parameters()[id];
-    const bool last = id + 1 == graph.parameters().size();  // no norm behind the classifier
+    const bool last = id + 1 == graph.parameters().size();  // no norm after the classifier
     const bool bias = parameter.role == ParameterRole::bias && !last;
     const std::vector<double>& scale = bias && tolerance.bias_error == BiasError::to_parts
                                            ? expected.gradients.sizes[id]

@@ -155,7 +155,7 @@ TEST_P(Implementations, AreNeverGenericCode) { expect_no_generic_code(GetParam()
 // Which fused plans run where there is a matrix unit. (Below AVX-512 they would be gemm.)
 TEST_P(Implementations, OfOneDnnsProductsAreNeverGenericCode) {
   if (std::get<PlanKind>(GetParam()) != PlanKind::fused) GTEST_SKIP() << "plain plans have no choice";
-  if (!instructions_.starts_with("avx512")) GTEST_SKIP() << "own products are chosen here";
+  if (!instructions_.starts_with("avx512")) GTEST_SKIP() << "hand-written products are chosen here";
   expect_no_generic_code(GetParam(), ProductKernels::onednn);
 }
 
