@@ -69,7 +69,7 @@ std::string format_moment(std::time_t moment, std::time_t now) {
   ::localtime_r(&moment, &then);
   ::localtime_r(&now, &today);
   if (then.tm_yday == today.tm_yday && then.tm_year == today.tm_year) return fmt::format("{:%H:%M}", then);
-  constexpr std::time_t kSixDays = 6 * 86400;
+  constexpr std::time_t kSixDays = std::time_t{6} * 86400;
   if (moment - now < kSixDays) return fmt::format("{:%a %H:%M}", then);
   return fmt::format("{:%Y-%m-%d}", then);
 }

@@ -16,7 +16,7 @@ namespace {
 /// second-level cache together. An even number, so that pairs of pixels are whole. (More and smaller ones read and
 /// write the weight gradient's sums more often.)
 std::size_t slab_pixels(const StageContext& context, std::size_t operand_bytes) {
-  constexpr std::size_t kOperandBytes = 128 * 1024;
+  constexpr std::size_t kOperandBytes = std::size_t{128} * 1024;
   const std::size_t pixels = context.geometry.pixels;
   if (context.products != ProductKernels::hand_written) return pixels;
   const std::size_t most =
