@@ -46,7 +46,7 @@ struct Subject {
 
 fs::path weights_of(const RunFolder& folder, const fs::path& checkpoint) {
   if (checkpoint != "best" && checkpoint != "last") return checkpoint;
-  const fs::path weights = checkpoint == "best" ? folder.best() : folder.last();
+  fs::path weights = checkpoint == "best" ? folder.best() : folder.last();
   if (!fs::exists(weights)) fail("{}: not there yet: it is written at the end of an epoch", weights.string());
   return weights;
 }
