@@ -7,7 +7,8 @@ usage() {
 usage: tools/test.sh [--preset release|debug|asan|tsan] [--quick] [ctest options]
 
 Installs the missing packages, builds the preset (release) in build/PRESET, and runs every test. With --quick,
-builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them).
+builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them); the three kernels
+that take minutes to compile with sanitizers are built without (CONVMIXER_SANITIZE_KERNELS).
 Further arguments go to ctest:  tools/test.sh -R Golden    tools/test.sh --preset asan -R Safetensors
 EOF
 }
@@ -18,6 +19,7 @@ die() {
 }
 
 preset=release
+configure_options=(-D CONVMIXER_SANITIZE_KERNELS=ON)
 build_options=()
 ctest_options=()
 while (($# > 0)); do
@@ -32,6 +34,7 @@ while (($# > 0)); do
       shift
       ;;
     --quick)
+      configure_options=(-D CONVMIXER_SANITIZE_KERNELS=OFF)
       build_options=(--target quick-tests)
       ctest_options+=(--label-regex quick)
       ;;
@@ -47,6 +50,6 @@ esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools/install-deps.sh
-cmake --preset "$preset" || die "configuring failed: see the lines above"
+cmake --preset "$preset" "${configure_options[@]}" || die "configuring failed: see the lines above"
 cmake --build --preset "$preset" "${build_options[@]}" || die "the build failed: see the lines above"
 exec ctest --preset "$preset" --parallel "$(nproc)" "${ctest_options[@]}"
