@@ -55,8 +55,9 @@ std::unique_ptr<Dataset> open_files(const DatasetOptions& options, Split split) 
 
 std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split) {
   if (options.limit < 0) fail_usage("limit on images: found {}, expected 0 (none) or more", options.limit);
-  if (options.image_size < 0)
-    fail_usage("image size: found {}, expected 0 (that of the images) or more", options.image_size);
+  if (options.image_size < 0 || options.image_size > kLargestImageSize)
+    fail_usage("image size: found {}, expected 1 to {}, or 0 for that of the images", options.image_size,
+               kLargestImageSize);
   if (options.name == kAutoDataset) {
     DatasetOptions recognised = options;
     recognised.name = recognise_dataset(options.path);

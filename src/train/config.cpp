@@ -21,7 +21,7 @@ constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
 OptionGroup model_group(TrainConfig& c) {
   OptionGroup group{"Model", model_options(c.model)};
   group.options.push_back(
-      integer_option("image-size", c.image_size, 0, 1024, "pixels in each direction; 0: the data set's"));
+      integer_option("image-size", c.image_size, 0, kLargestImageSize, "pixels in each direction; 0: the data set's"));
   return group;
 }
 
@@ -37,6 +37,11 @@ OptionGroup data_group(TrainConfig& c) {
                          "folder: how images are made square"),
            choice_option("broken-files", c.broken_files, {{"refuse", BrokenFiles::refuse}, {"skip", BrokenFiles::skip}},
                          "folder: what to do about images that can't be decoded"),
+           // The data itself is compared when a run goes on: that two ways of choosing differ is seen there.
+           changeable(choice_option(
+               "test-choice", c.test_choice, {{"name", TestChoice::name}, {"path", TestChoice::path}},
+               "folder without test images: by what of its files a tenth is set aside; path, with the class, "
+               "as earlier releases did")),
            changeable(path_option("data-cache", c.data_cache, "FOLDER",
                                   "folder: where decoded images are kept; ~/.cache/convmixer if not given")),
            list_option("mean", c.mean, -kAnyNumber, "of each colour, pixels being 0 to 1; the data set's if not given"),
@@ -202,6 +207,7 @@ DatasetOptions dataset_options(const TrainConfig& config, Split split, std::func
           .image_size = config.image_size,
           .fit = config.fit,
           .broken_files = config.broken_files,
+          .test_choice = config.test_choice,
           .cache = config.data_cache,
           .threads = config.threads,
           .note = std::move(note)};

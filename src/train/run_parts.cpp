@@ -1,8 +1,8 @@
 #include "train/run_parts.hpp"
 
-#include "convmixer/core/file.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/train/evaluate.hpp"
+#include "convmixer/train/run_config.hpp"
 
 #include <utility>
 #include <vector>
@@ -51,6 +51,7 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
 }
 
 OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine) {
+  require_storable(config);
   auto parts = std::make_unique<RunParts>(config, train, test, engine);
   remove_unfinished_files(parts->folder);
   const TrainingPosition position = parts->checkpointer.restore().value_or(TrainingPosition{});
@@ -58,7 +59,7 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
   const PlanKind kind = training_plan(parts->network, config, train.size()).kind();
   parts->checkpointer.set_circumstances({engine.pool().threads(), to_string(kind)});
   if (!parts->folder.holds_state()) parts->checkpointer.save_state(position);
-  write_file_atomically(parts->folder.config(), to_ini(config));
+  write_run_config(parts->folder, config);
   parts->metrics.emplace(parts->folder.metrics(), position.epoch, position.step);
   return {std::move(parts), position};
 }

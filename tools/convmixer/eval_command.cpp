@@ -6,6 +6,7 @@
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/run_config.hpp"
 #include "convmixer/train/run_folder.hpp"
 #include "report.hpp"
 
@@ -33,8 +34,8 @@ OptionGroup command_group(CommandOptions& options) {
 
 OptionGroup configuration_group(TrainConfig& config) {
   static const std::vector<std::string> names{
-      "dataset",         "data",     "test-images", "fit",  "broken-files", "data-cache", "mean",       "std",
-      "eval-batch-size", "prefetch", "precision",   "plan", "layout",       "threads",    "pin-threads"};
+      "dataset",         "data",     "test-images", "fit",  "broken-files", "test-choice", "data-cache", "mean", "std",
+      "eval-batch-size", "prefetch", "precision",   "plan", "layout",       "threads",     "pin-threads"};
   return select_options(config_options(config), "Configuration (a run's own unless given here)", names);
 }
 
@@ -64,7 +65,7 @@ Subject find_subject(const fs::path& argument, const CommandOptions& options, Tr
   }
   subject.info = read_checkpoint_info(subject.weights);
   if (has_config) {
-    config = read_config(folder.config());
+    config = read_run_config(folder);
     require_model(subject.weights, subject.info.model, config.model);
   } else {
     config.dataset = subject.info.dataset;  // empty if it doesn't say
@@ -142,6 +143,7 @@ int eval_command(std::span<const std::string> words) {
     }
     config.dataset = "auto";
   }
+  if (line.find("data") == nullptr) require_data({line.arguments.front()}, config);
   recognise_dataset(config);
   const auto test = open_dataset(
       dataset_options(config, Split::test, [](const std::string& note) { print(note + "\n"); }), Split::test);

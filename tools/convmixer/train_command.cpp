@@ -6,6 +6,7 @@
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/progress.hpp"
+#include "convmixer/train/run_config.hpp"
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "convmixer/train/trainer.hpp"
@@ -61,9 +62,16 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
   }
 }
 
-/// A run that goes on keeps its plan unless told otherwise: its bits depend on it, but no setting would be refused.
-void keep_plan(const RunFolder& folder, TrainConfig& config) {
-  if (fs::exists(folder.state()) && fs::exists(folder.config())) config.plan = read_config(folder.config()).plan;
+/// A run that goes on keeps its plan and its test images unless told otherwise: its bits depend on them, but no setting
+/// would be refused.
+void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
+  if (!fs::exists(folder.state()) || !fs::exists(folder.config())) return;
+  const auto is_given = [&](const char* key) {
+    return std::ranges::any_of(settings, [&](const Assignment& setting) { return setting.key == key; });
+  };
+  const TrainConfig before = read_run_config(folder);
+  if (!is_given("plan")) config.plan = before.plan;
+  if (!is_given("test-choice")) config.test_choice = before.test_choice;
 }
 
 /// Configuration file first, then the command line.
@@ -77,17 +85,21 @@ TrainConfig read_settings(std::span<const std::string> words, CommandOptions& op
   assign(own, line.settings);
   check_command_options(line, options);
 
-  fs::path file = options.config;
-  if (!options.resume.empty()) file = RunFolder{options.resume}.config();
+  if (!options.resume.empty()) {
+    config = read_run_config({options.resume});
+    assign(keys, line.settings);
+    config.out = options.resume;
+    if (line.find("data") == nullptr) require_data({config.out}, config);
+    return config;
+  }
+  const fs::path& file = options.config;
   std::vector<Assignment> settings;
   if (!file.empty()) settings = parse_ini_file(keys, file);
   settings.insert(settings.end(), line.settings.begin(), line.settings.end());
   assign(keys, settings);
-  if (!options.resume.empty()) config.out = options.resume;
   recognise_dataset(config);
   if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
-  const bool plan_given = std::ranges::any_of(settings, [](const Assignment& a) { return a.key == "plan"; });
-  if (!plan_given && !options.fresh) keep_plan({config.out}, config);
+  if (!options.fresh) keep_from_run({config.out}, settings, config);
   return config;
 }
 

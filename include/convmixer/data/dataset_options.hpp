@@ -16,8 +16,17 @@ enum class Fit {
   stretch,  ///< both sides to the image size
 };
 
+/// Height and width that no image goes beyond, in pixels.
+inline constexpr int kLargestImageSize = 4096;
+
 /// What to do about image files that can't be decoded.
 enum class BrokenFiles { refuse, skip };
+
+/// By what the images are chosen that a folder without test images sets aside for the test.
+enum class TestChoice {
+  name,  ///< each file's name below its class's folder: a class may be renamed
+  path,  ///< its path with the class's name, as earlier releases did: for runs that they began
+};
 
 /// Which data set, and how much of it.
 struct DatasetOptions {
@@ -29,6 +38,7 @@ struct DatasetOptions {
   int image_size = 0;  ///< what they are resized to, pixels in each direction; 0: they have one size, which stays
   Fit fit = Fit::crop;
   BrokenFiles broken_files = BrokenFiles::refuse;
+  TestChoice test_choice = TestChoice::name;
   std::filesystem::path cache{};                   ///< where decoded images are kept; empty: ~/.cache/convmixer
   int threads = 0;                                 ///< that decode; 0: see choose_thread_count
   std::function<void(const std::string&)> note{};  ///< told what takes time or was left out, a line each

@@ -30,8 +30,9 @@ struct TrainConfig {
   std::filesystem::path data;
   std::int64_t train_images = 0;  ///< 0: all
   std::int64_t test_images = 0;   ///< 0: all
-  Fit fit = Fit::crop;            ///< of a folder's images, as the next two
+  Fit fit = Fit::crop;            ///< of a folder's images, as the next three
   BrokenFiles broken_files = BrokenFiles::refuse;
+  TestChoice test_choice = TestChoice::name;
   std::filesystem::path data_cache;
   std::vector<float> mean;  ///< empty: the data set's usual
   std::vector<float> std;

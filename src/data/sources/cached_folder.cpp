@@ -33,9 +33,10 @@ fs::path default_cache_folder() {
 }
 
 std::string settings_of(const DatasetOptions& options) {
-  return fmt::format("version {}, size {}, fit {}, broken {}", kSourceVersion, options.image_size,
+  return fmt::format("version {}, size {}, fit {}, broken {}{}", kSourceVersion, options.image_size,
                      options.fit == Fit::crop ? "crop" : "stretch",
-                     options.broken_files == BrokenFiles::refuse ? "refuse" : "skip");
+                     options.broken_files == BrokenFiles::refuse ? "refuse" : "skip",
+                     options.test_choice == TestChoice::path ? ", test by path" : "");
 }
 
 std::string hash_of(std::string_view text) {
@@ -113,7 +114,7 @@ std::filesystem::path cache_file(const DatasetOptions& options) {
 }
 
 std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split split) {
-  const ImageListing listing = list_image_folder(options.path);
+  const ImageListing listing = list_image_folder(options.path, options.test_choice);
   if (listing.of(split).empty())
     fail("{}: has no images for the {}", options.path.string(), split == Split::train ? "training" : "test");
   const fs::path file = cache_file(options);

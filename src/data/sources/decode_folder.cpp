@@ -49,7 +49,7 @@ int own_size(const ImageListing& listing, const DatasetOptions& options) {
     } catch (const Error&) {
       continue;  // named with all others later
     }
-    if (decoded.width == decoded.height) return decoded.width;
+    if (decoded.width == decoded.height && decoded.width <= kLargestImageSize) return decoded.width;
     fail_usage("{}: {} x {} pixels: give --image-size, to which all images are then resized", path_of(*image, options),
                decoded.width, decoded.height);
   }

@@ -133,9 +133,14 @@ void check_every_class(const fs::path& folder, const ImageListing& listing) {
          listing.class_names[static_cast<std::size_t>(missing - seen.begin())]);
 }
 
-/// Moves each class's test images from `train` to `test`.
-void split_off_test(ImageListing& listing) {
-  const auto hash = [](const ListedImage& image) { return XXH3_64bits(image.path.data(), image.path.size()); };
+/// Moves each class's test images from `train` to `test`; the classes are in `below`.
+void split_off_test(ImageListing& listing, const std::string& below, TestChoice choice) {
+  const auto hash = [&](const ListedImage& image) {
+    const std::size_t to_class = below.empty() ? 0 : below.size() + 1;
+    const std::size_t to_name = to_class + listing.class_names[static_cast<std::size_t>(image.label)].size() + 1;
+    const std::string_view name = std::string_view(image.path).substr(choice == TestChoice::path ? 0 : to_name);
+    return XXH3_64bits(name.data(), name.size());
+  };
   std::vector<ListedImage> train;
   for (std::size_t begin = 0; begin < listing.train.size();) {
     std::size_t end = begin;
@@ -164,13 +169,13 @@ bool looks_like_image_folder(const fs::path& folder) {
   return false;
 }
 
-ImageListing list_image_folder(const fs::path& folder) {
+ImageListing list_image_folder(const fs::path& folder, TestChoice test_choice) {
   const Layout layout = layout_of(folder);
   ImageListing listing;
   listing.class_names = names_of(class_folders(folder / layout.train));
   listing.train = list_classes(folder, layout.train, listing.class_names);
   if (layout.test.empty()) {
-    split_off_test(listing);
+    split_off_test(listing, layout.train, test_choice);
   } else {
     check_test_classes(folder, layout, listing.class_names);
     listing.test = list_classes(folder, layout.test, listing.class_names);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/data/dataset_options.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -33,11 +34,13 @@ struct ImageListing {
 ///   train/CLASS/*.png and test/CLASS/*.png (train: or training; test: the first there is of test, testing, val, valid,
 ///   validation), or
 ///   CLASS/*.png, or just train/CLASS/*.png: then in each class every tenth image, at least one, is for the test: those
-///   whose path's XXH3 hash is lowest, so that files that come or go don't move the others.
+///   whose name's XXH3 hash is lowest (below the class's folder; TestChoice::path: the data set's), so that neither a
+///   class's new name nor files that come or go move the others.
 /// Classes are numbered in the order of their names' bytes. Images may lie in further folders below their class's.
 /// Files of other names than .png, .jpg, .jpeg, .gif, .bmp, .webp, .tif, .tiff in any case, and everything whose name
 /// begins with a dot, are left out. Throws Error for a class without images, one that only the test has, and fewer than
 /// two classes.
-[[nodiscard]] ImageListing list_image_folder(const std::filesystem::path& folder);
+[[nodiscard]] ImageListing list_image_folder(const std::filesystem::path& folder,
+                                             TestChoice test_choice = TestChoice::name);
 
 }  // namespace convmixer

@@ -1,6 +1,7 @@
 #include "convmixer/data/sources/packed.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/data/dataset_options.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "data/colour_statistics.hpp"
 #include "data/sources/scratch_file.hpp"
@@ -24,7 +25,6 @@ namespace {
 
 constexpr const char* kFormat = "convmixer-images-1";
 constexpr int kColours = 3;
-constexpr std::int64_t kLargestImageSize = 4096;
 
 std::string_view name_of(Split split) { return split == Split::train ? "train" : "test"; }
 

@@ -78,13 +78,30 @@ TEST(ImageFolder, SplitsTheSameEverywhereAndHardlyChangesItWithTheFiles) {
   folder.write("b/1.png", "1");
   const auto before = paths(list_image_folder(folder.path()).test);
   // A part of the promise: another machine, another year, the same split.
-  EXPECT_THAT(before, testing::Contains("a/42.png"));
+  EXPECT_THAT(before, testing::Contains("a/41.png"));
+  EXPECT_THAT(paths(list_image_folder(folder.path(), TestChoice::path).test), testing::Contains("a/42.png"));
   for (int i = 100; i < 110; ++i) folder.write("a/" + std::to_string(i) + ".png", "1");
   const auto after = paths(list_image_folder(folder.path()).test);
   EXPECT_EQ(after.size(), 11U);
   const auto stayed =
       std::ranges::count_if(before, [&](const auto& path) { return std::ranges::count(after, path) == 1; });
   EXPECT_GE(stayed, 8);
+}
+
+TEST(ImageFolder, AClassKeepsItsTestImagesUnderAnotherName) {
+  for (const std::string below : {"", "train/"}) {
+    const TemporaryFolder folder;
+    for (int i = 0; i < 40; ++i)
+      for (const char* name : {"apple", "leaf"})
+        folder.write(below + name + "/deeper/" + std::to_string(i) + ".png", std::to_string(i));
+    const auto before = paths(list_image_folder(folder.path()).test);
+    ASSERT_EQ(before.size(), 8U);
+    std::filesystem::rename(folder.path() / below / "apple", folder.path() / below / "red");
+    auto after = paths(list_image_folder(folder.path()).test);
+    for (std::string& path : after)
+      if (const std::size_t at = path.find("red/"); at != std::string::npos) path.replace(at, 3, "apple");
+    EXPECT_THAT(after, testing::UnorderedElementsAreArray(before));
+  }
 }
 
 TEST(ImageFolder, WithTrainAloneIsSplitLikewise) {

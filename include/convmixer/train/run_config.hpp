@@ -1,0 +1,24 @@
+/// The configuration that a run keeps in its folder: config.ini, from which it can be used again from anywhere.
+#pragma once
+
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/run_folder.hpp"
+
+namespace convmixer {
+
+/// Throws Error (usage) naming a setting that config.ini couldn't give back: one beyond the limits of its option, which
+/// programs that fill in a TrainConfig may have, or a path that an INI file can't hold.
+void require_storable(const TrainConfig& config);
+
+/// Replaces a run's config.ini. The paths of data and cache are written as absolute ones, whatever folder the run is
+/// used from later. Throws Error naming the file.
+void write_run_config(const RunFolder& folder, const TrainConfig& config);
+
+/// Reads it. A run that an earlier release began goes on with what that release did where its file has no word of it.
+/// Throws Error naming file, line and key, and for a file without settings.
+[[nodiscard]] TrainConfig read_run_config(const RunFolder& folder);
+
+/// Throws Error (usage), with the way out, if the data that a run's configuration names isn't there.
+void require_data(const RunFolder& folder, const TrainConfig& config);
+
+}  // namespace convmixer

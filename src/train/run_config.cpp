@@ -1,0 +1,65 @@
+#include "convmixer/train/run_config.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+#include "convmixer/train/option_parser.hpp"
+
+#include <system_error>
+
+namespace convmixer {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The path from the root, unless an INI file couldn't hold that.
+fs::path from_root(const fs::path& path) {
+  std::error_code error;
+  const fs::path whole = fs::absolute(path, error);
+  fs::path stored;
+  const bool fits = !error && path_option("", stored, "", "").read(whole.string());
+  return path.empty() || !fits ? path : whole;
+}
+
+}  // namespace
+
+void require_storable(const TrainConfig& config) {
+  TrainConfig copy = config;
+  for (const OptionGroup& group : config_options(copy)) {
+    for (const Option& option : group.options) {
+      if (!option.applies()) continue;
+      const std::string value = option.write();
+      if (!option.read(value)) fail_usage("{} = {}: expected {}", option.name, value, option.expected);
+    }
+  }
+}
+
+void write_run_config(const RunFolder& folder, const TrainConfig& config) {
+  TrainConfig stored = config;
+  stored.data = from_root(config.data);
+  stored.data_cache = from_root(config.data_cache);
+  write_file_atomically(folder.config(), to_ini(stored));
+}
+
+TrainConfig read_run_config(const RunFolder& folder) {
+  TrainConfig config;
+  const std::vector<OptionGroup> options = config_options(config);
+  const std::vector<Assignment> settings = parse_ini_file(options, folder.config());
+  if (settings.empty()) {
+    fail("{}: holds no settings: it was damaged; a copy of the run's configuration in its place lets the run go on",
+         folder.config().string());
+  }
+  config.test_choice = TestChoice::path;  // every release that had another one writes it
+  assign(options, settings);
+  return config;
+}
+
+void require_data(const RunFolder& folder, const TrainConfig& config) {
+  std::error_code error;
+  if (config.data.empty() || fs::exists(config.data, error)) return;
+  const std::string from =
+      config.data.is_relative() ? fmt::format(", seen from {}", fs::current_path(error).string()) : "";
+  fail_usage("{}: the data of this run was {}, which isn't there{}: say where it is now with --data",
+             folder.path.string(), config.data.string(), from);
+}
+
+}  // namespace convmixer
