@@ -29,6 +29,7 @@ packages=(
   libboost-program-options-dev  # command line and INI configuration
   nlohmann-json3-dev            # metrics.jsonl and the headers of safetensors
   libarchive-dev                # archives of data sets
+  zlib1g-dev                    # checksums of gzip archives
   libpng-dev                    # folders of images
   libjpeg62-turbo-dev           # folders of images
   libxxhash-dev                 # checksums of decoded images

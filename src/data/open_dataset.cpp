@@ -46,8 +46,9 @@ std::unique_ptr<Dataset> open_files(const DatasetOptions& options, Split split) 
   if (std::ranges::find(kDatasetNames, name) == kDatasetNames.end())
     fail_usage("unknown data set '{}': expected one of {}", name, fmt::join(kDatasetNames, ", "));
   if (options.path.empty()) fail_usage("data set '{}' needs its files: say where they are with --data", name);
-  if (name == kCifar10Dataset) return open_cifar10(options.path, split);
-  if (name == kCifar100Dataset) return open_cifar100(options.path, split);
+  const CifarOptions cifar{.allow_partial = options.allow_partial, .note = options.note};
+  if (name == kCifar10Dataset) return open_cifar10(options.path, split, cifar);
+  if (name == kCifar100Dataset) return open_cifar100(options.path, split, cifar);
   return name == kFolderDataset ? open_image_folder(options, split) : open_packed(options.path, split);
 }
 

@@ -33,6 +33,8 @@ OptionGroup data_group(TrainConfig& c) {
                                   "CIFAR's archive or files; folder of class folders with PNG or JPEG files")),
            integer_option("train-images", c.train_images, 0, kAnyInteger, "train on the first so many; 0: all"),
            integer_option("test-images", c.test_images, 0, kAnyInteger, "test on the first so many; 0: all"),
+           changeable(switch_option("allow-partial", c.allow_partial,
+                                    "CIFAR: files may have more or fewer images than the published ones")),
            choice_option("fit", c.fit, {{"crop", Fit::crop}, {"stretch", Fit::stretch}},
                          "folder: how images are made square"),
            choice_option("broken-files", c.broken_files, {{"refuse", BrokenFiles::refuse}, {"skip", BrokenFiles::skip}},
@@ -204,13 +206,14 @@ DatasetOptions dataset_options(const TrainConfig& config, Split split, std::func
   return {.name = config.dataset,
           .path = config.data,
           .limit = split == Split::train ? config.train_images : config.test_images,
+          .note = std::move(note),
+          .allow_partial = config.allow_partial,
           .image_size = config.image_size,
           .fit = config.fit,
           .broken_files = config.broken_files,
           .test_choice = config.test_choice,
           .cache = config.data_cache,
-          .threads = config.threads,
-          .note = std::move(note)};
+          .threads = config.threads};
 }
 
 LoaderOptions loader_options(const TrainConfig& config, Split split) {

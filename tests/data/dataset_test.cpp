@@ -48,17 +48,19 @@ TEST(OpenDataset, OpensEachDataSetByItsName) {
   const TemporaryFolder folder;
   testing_support::write_cifar10(folder, ".");
   testing_support::write_cifar100(folder, ".");
-  EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path()}, Split::train)->size(), 10);
-  EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path()}, Split::test)->size(), 2);
-  EXPECT_EQ(open_dataset({.name = "cifar100", .path = folder.path()}, Split::train)->classes(), 100);
+  EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path(), .allow_partial = true}, Split::train)->size(), 10);
+  EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path(), .allow_partial = true}, Split::test)->size(), 2);
+  EXPECT_EQ(open_dataset({.name = "cifar100", .path = folder.path(), .allow_partial = true}, Split::train)->classes(),
+            100);
   EXPECT_EQ(open_dataset({.name = "shapes", .limit = 5}, Split::train)->class_names().front(), "circle");
 }
 
 TEST(OpenDataset, LimitsToTheFirstImages) {
   const TemporaryFolder folder;
   testing_support::write_cifar10(folder, ".");
-  const auto all = open_dataset({.name = "cifar10", .path = folder.path()}, Split::train);
-  const auto first = open_dataset({.name = "cifar10", .path = folder.path(), .limit = 3}, Split::train);
+  const auto all = open_dataset({.name = "cifar10", .path = folder.path(), .allow_partial = true}, Split::train);
+  const auto first =
+      open_dataset({.name = "cifar10", .path = folder.path(), .limit = 3, .allow_partial = true}, Split::train);
   ASSERT_EQ(first->size(), 3);
   EXPECT_EQ(first->classes(), 10);
   for (int i = 0; i < 3; ++i) {
@@ -70,7 +72,9 @@ TEST(OpenDataset, LimitsToTheFirstImages) {
 TEST(OpenDataset, ALimitAboveTheSizeChangesNothing) {
   const TemporaryFolder folder;
   testing_support::write_cifar10(folder, ".");
-  EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path(), .limit = 11}, Split::train)->size(), 10);
+  EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path(), .limit = 11, .allow_partial = true}, Split::train)
+                ->size(),
+            10);
 }
 
 TEST(DefaultNormalisation, IsMeanAndDeviationOfTheShapesTrainingSplit) {

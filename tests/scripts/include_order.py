@@ -47,7 +47,9 @@ LIBRARIES = {
     "archive*.h": ("data/sources",),
     "jpeglib.h": ("data/decode",),
     "png.h": ("data/decode", "tools/convmixer"),
-    "boost/*": ("train",),
+    "boost/program_options*": ("train",),
+    "boost/uuid/*": ("data/sources",),
+    "zlib.h": ("data/sources",),
     "xxhash.h": ("data",),
 }
 

@@ -10,6 +10,7 @@ find_package(fmt 9 CONFIG REQUIRED)                                  # libfmt-de
 find_package(Boost 1.74 CONFIG REQUIRED COMPONENTS program_options)  # libboost-program-options-dev
 find_package(nlohmann_json 3.11 CONFIG REQUIRED)                     # nlohmann-json3-dev
 find_package(LibArchive 3.4 REQUIRED)                                # libarchive-dev
+find_package(ZLIB 1.2.13 REQUIRED)                                   # zlib1g-dev
 find_package(PNG 1.6 REQUIRED)                                       # libpng-dev
 find_package(JPEG REQUIRED)                                          # libjpeg62-turbo-dev
 find_library(XXHASH_LIBRARY xxhash REQUIRED)                         # libxxhash-dev, which has no CMake files

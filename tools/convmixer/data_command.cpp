@@ -111,9 +111,9 @@ int data_command(std::span<const std::string> words) {
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
   recognise_dataset(config);
-  const auto note = [](const std::string& text) { print(text + "\n"); };
+  const auto note = each_once([](const std::string& text) { print(text + "\n"); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
-  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
+  const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
   resolve(config, *train);
   print_report(examine(*train, *test), config, *train, *test);
   if (!options.pack.empty()) {

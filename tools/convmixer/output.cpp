@@ -3,10 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <memory>
+#include <set>
 
 namespace convmixer::tool {
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+std::function<void(const std::string&)> each_once(std::function<void(const std::string&)> print_line) {
+  return
+      [print_line = std::move(print_line), told = std::make_shared<std::set<std::string>>()](const std::string& line) {
+        if (told->insert(line).second) print_line(line);
+      };
+}
 
 std::string with_commas(std::int64_t number) {
   std::string digits = fmt::format("{}", number);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,9 @@ template <typename... Args>
 void print_format(fmt::format_string<Args...> format, Args&&... args) {
   print(fmt::format(format, std::forward<Args>(args)...));
 }
+
+/// Passes a line on unless it did so before: the two splits of a data set have much the same to tell.
+[[nodiscard]] std::function<void(const std::string&)> each_once(std::function<void(const std::string&)> print_line);
 
 /// "594,186".
 [[nodiscard]] std::string with_commas(std::int64_t number);

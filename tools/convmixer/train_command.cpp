@@ -232,9 +232,9 @@ int train_command(std::span<const std::string> words) {
   TrainConfig config = read_settings(words, options);
   TrainControls controls = default_controls();
   Progress progress(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls.clock);
-  const auto note = [&progress](const std::string& text) { progress.print(text); };
+  const auto note = each_once([&progress](const std::string& text) { progress.print(text); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
-  const auto test = open_dataset(dataset_options(config, Split::test), Split::test);
+  const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
   resolve(config, *train);
   const ThreadCount threads = choose_thread_count(config.threads);
   const auto profiler = make_profiler(options.profile, config, *train, threads, progress);

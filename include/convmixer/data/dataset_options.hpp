@@ -30,18 +30,20 @@ enum class TestChoice {
 
 /// Which data set, and how much of it.
 struct DatasetOptions {
-  std::string name{kAutoDataset};  ///< one of kDatasetNames
-  std::filesystem::path path{};    ///< the files: a folder or a file
-  std::int64_t limit = 0;          ///< > 0: only the first so many images
+  std::string name{kAutoDataset};                  ///< one of kDatasetNames
+  std::filesystem::path path{};                    ///< the files: a folder or a file
+  std::int64_t limit = 0;                          ///< > 0: only the first so many images
+  std::function<void(const std::string&)> note{};  ///< told what takes time, was left out or is odd, a line each
+
+  bool allow_partial = false;  ///< CIFAR: files may have other numbers of images than the published ones
 
   // Of folders of images alone:
   int image_size = 0;  ///< what they are resized to, pixels in each direction; 0: they have one size, which stays
   Fit fit = Fit::crop;
   BrokenFiles broken_files = BrokenFiles::refuse;
   TestChoice test_choice = TestChoice::name;
-  std::filesystem::path cache{};                   ///< where decoded images are kept; empty: ~/.cache/convmixer
-  int threads = 0;                                 ///< that decode; 0: see choose_thread_count
-  std::function<void(const std::string&)> note{};  ///< told what takes time or was left out, a line each
+  std::filesystem::path cache{};  ///< where decoded images are kept; empty: ~/.cache/convmixer
+  int threads = 0;                ///< that decode; 0: see choose_thread_count
 };
 
 }  // namespace convmixer

@@ -30,6 +30,7 @@ struct TrainConfig {
   std::filesystem::path data;
   std::int64_t train_images = 0;  ///< 0: all
   std::int64_t test_images = 0;   ///< 0: all
+  bool allow_partial = false;     ///< of CIFAR
   Fit fit = Fit::crop;            ///< of a folder's images, as the next three
   BrokenFiles broken_files = BrokenFiles::refuse;
   TestChoice test_choice = TestChoice::name;

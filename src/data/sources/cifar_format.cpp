@@ -18,6 +18,8 @@ const CifarFormat& cifar10_format() {
        "cifar-10-batches-py",
        {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"},
        {"test_batch"}},
+      10'000,
+      10'000,
       {10},
       {"labels"},
       {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
@@ -30,6 +32,8 @@ const CifarFormat& cifar100_format() {
       kCifar100Dataset,
       {CifarVersion::binary, "cifar-100-binary.tar.gz", "cifar-100-binary", {"train.bin"}, {"test.bin"}},
       {CifarVersion::python, "cifar-100-python.tar.gz", "cifar-100-python", {"train"}, {"test"}},
+      50'000,
+      10'000,
       {20, 100},
       {"coarse_labels", "fine_labels"},
       {"apple",      "aquarium_fish", "baby",         "bear",       "beaver",      "bed",         "bee",

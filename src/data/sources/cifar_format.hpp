@@ -4,6 +4,7 @@
 #include "convmixer/data/dataset.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,9 +39,13 @@ struct CifarFormat {
   std::string_view dataset;  ///< one of kDatasetNames
   CifarFiles binary;
   CifarFiles python;
+  std::int64_t train_images = 0;  ///< in each file of the split, as published
+  std::int64_t test_images = 0;
   std::vector<int> label_ranges;             ///< a record begins with a byte for each, below this; the last is used
   std::vector<std::string_view> label_keys;  ///< of the pickled dictionary, one for each range
   std::vector<std::string> class_names;
+
+  [[nodiscard]] std::int64_t images_of(Split split) const { return split == Split::train ? train_images : test_images; }
 };
 
 [[nodiscard]] const CifarFormat& cifar10_format();

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <zlib.h>
 
 namespace convmixer {
 namespace {
@@ -42,24 +43,38 @@ void expect_pixels_of(const Dataset& dataset, std::int64_t index, const std::vec
 }
 
 void expect_the_ten_images(const std::filesystem::path& path) {
-  const auto train = open_cifar10(path, Split::train);
+  const auto train = open_cifar10(path, Split::train, kFewImages);
   ASSERT_EQ(train->size(), 10);
   EXPECT_EQ(train->classes(), 10);
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(train->label(i), i);
     expect_pixels_of(*train, i, {i});
   }
-  const auto test = open_cifar10(path, Split::test);
+  const auto test = open_cifar10(path, Split::test, kFewImages);
   ASSERT_EQ(test->size(), 2);
   EXPECT_EQ(test->label(1), 7);
   expect_pixels_of(*test, 1, {7});
 }
 
 std::string refusal_of(const std::filesystem::path& path) {
-  const Error error = error_of([&] { (void)open_cifar10(path, Split::train); });
+  const Error error = error_of([&] { (void)open_cifar10(path, Split::train, kFewImages); });
   EXPECT_EQ(error.kind(), ErrorKind::failure);
   EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
   return error.what();
+}
+
+std::string gzip_bytes(const std::string& content) {
+  std::string bytes(content.size() + 1000, '\0');
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+  stream.avail_in = static_cast<uInt>(content.size());
+  stream.next_out = reinterpret_cast<Bytef*>(bytes.data());
+  stream.avail_out = static_cast<uInt>(bytes.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  bytes.resize(stream.total_out);
+  deflateEnd(&stream);
+  return bytes;
 }
 
 TEST(CifarArchive, OfTheBinaryVersionIsReadInTheOrderOfTheFilesNames) {
@@ -108,12 +123,12 @@ TEST(CifarArchive, OfCifar100GivesTheFineLabels) {
                                        cifar_record({13, 99}) + cifar_record({4, 0}) + cifar_record({19, 53})},
                                       {"cifar-100-binary/test.bin", cifar_record({11, 20})}}));
   for (const auto& path : {python, binary}) {
-    const auto train = open_cifar100(path, Split::train);
+    const auto train = open_cifar100(path, Split::train, kFewImages);
     ASSERT_EQ(train->size(), 3);
     EXPECT_EQ(train->label(0), 99);
     EXPECT_EQ(train->label(2), 53);
     expect_pixels_of(*train, 2, {19, 53});
-    EXPECT_EQ(open_cifar100(path, Split::test)->label(0), 20);
+    EXPECT_EQ(open_cifar100(path, Split::test, kFewImages)->label(0), 20);
   }
 }
 
@@ -126,7 +141,7 @@ TEST(CifarArchive, ColumnMajorArraysAreTurnedAround) {
   pickle.raw("\x80\x02}").put().raw("(").text("labels").integers({1, 2});
   pickle.text("data").matrix(2, 3072, columns, true).raw("u.");
   folder.write("test_batch", pickle.bytes());
-  const auto dataset = open_cifar10(folder.path(), Split::test);
+  const auto dataset = open_cifar10(folder.path(), Split::test, kFewImages);
   expect_pixels_of(*dataset, 0, {1});
   expect_pixels_of(*dataset, 1, {2});
 }
@@ -161,6 +176,60 @@ TEST(CifarArchive, CutOffAnywhereIsRefused) {
   }
 }
 
+/// Whether an archive is refused; if it isn't, what it gives must be what was put in.
+bool is_refused(const std::filesystem::path& path) {
+  try {
+    (void)open_cifar10(path, Split::test, kFewImages);
+  } catch (const Error&) {
+    return true;
+  }
+  expect_the_ten_images(path);
+  return false;
+}
+
+std::string with_flipped_bit(std::string bytes, std::size_t bit) {
+  bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
+  return bytes;
+}
+
+TEST(CifarArchive, WithAFlippedBitIsRefusedOrUnharmed) {
+  const TemporaryFolder folder;
+  // Formats with a checksum over all that is compressed: a zip's are of the files alone, zstd's is optional.
+  for (const char* kind : {"tar.gz", "tar.bz2", "tar.xz"}) {
+    SCOPED_TRACE(kind);
+    const std::string whole = archive_bytes(binary_cifar10(), kind);
+    const std::size_t bits = 8 * whole.size();
+    const auto refused = [&](std::size_t bit) { return is_refused(folder.write("x", with_flipped_bit(whole, bit))); };
+    for (std::size_t bit = 0; bit < 18 * 8; bit += 5) (void)refused(bit);  // a header's times don't matter
+    for (std::size_t bit = 18 * 8; bit < bits - 64; bit += bits / 23 + 1) EXPECT_TRUE(refused(bit)) << bit;
+    for (std::size_t bit = bits - 64; bit < bits; bit += 5) (void)refused(bit);
+  }
+}
+
+TEST(CifarArchive, OfGzipIsVerifiedByItsCrcAndLengthToTheVeryEnd) {
+  const TemporaryFolder folder;
+  const std::string whole = archive_bytes(binary_cifar10());
+  for (std::size_t bit = 8 * whole.size() - 64; bit < 8 * whole.size(); bit += 3)
+    EXPECT_TRUE(is_refused(folder.write("x", with_flipped_bit(whole, bit)))) << bit;
+  EXPECT_FALSE(is_refused(folder.write("x", whole + std::string(1000, '\0'))));  // as tapes are filled up
+  EXPECT_TRUE(is_refused(folder.write("x", with_flipped_bit(whole + std::string(1000, '\0'), 8 * whole.size() + 77))));
+}
+
+TEST(CifarArchive, OfSeveralGzipMembersIsReadAndVerifiedWhole) {
+  const TemporaryFolder folder;
+  const std::string tar = archive_bytes(binary_cifar10(), "tar");
+  const std::string first = gzip_bytes(tar.substr(0, 5000));
+  const std::string both = first + gzip_bytes(tar.substr(5000));
+  EXPECT_FALSE(is_refused(folder.write("x", both)));
+  EXPECT_TRUE(is_refused(folder.write("x", with_flipped_bit(both, 8 * first.size() - 50))));
+  EXPECT_TRUE(is_refused(folder.write("x", first)));
+}
+
+TEST(CifarArchive, CompressedTwiceAsServersDoIsRead) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(is_refused(folder.write("x", gzip_bytes(archive_bytes(binary_cifar10(), "tar.xz")))));
+}
+
 TEST(CifarArchive, NamesFileAndRecordOfALabelOutOfRange) {
   const TemporaryFolder folder;
   NamedBytes files = binary_cifar10();
@@ -173,7 +242,7 @@ TEST(CifarArchive, NamesFileAndRecordOfALabelOutOfRange) {
 std::string refusal_of_pickle(const std::string& bytes) {
   const TemporaryFolder folder;
   folder.write("test_batch", bytes);
-  return error_of([&] { (void)open_cifar10(folder.path(), Split::test); }).what();
+  return error_of([&] { (void)open_cifar10(folder.path(), Split::test, kFewImages); }).what();
 }
 
 TEST(CifarPickle, WithoutLabelsOrDataSaysSo) {

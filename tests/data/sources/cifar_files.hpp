@@ -1,6 +1,7 @@
 /// Small files in the binary formats of CIFAR-10 and CIFAR-100.
 #pragma once
 
+#include "convmixer/data/sources/cifar.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <filesystem>
@@ -8,6 +9,9 @@
 #include <vector>
 
 namespace convmixer::testing_support {
+
+/// For opening them: they have fewer images than the published ones.
+inline const CifarOptions kFewImages{.allow_partial = true};
 
 /// Byte `i` of the pixels of the record with these labels: tells planes, rows and records apart.
 inline char pixel_byte(const std::vector<int>& labels, int i) {

@@ -2,6 +2,7 @@
 
 #include "convmixer/data/open_dataset.hpp"
 #include "data/sources/cifar_files.hpp"
+#include "data/sources/cifar_md5.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 using testing::HasSubstr;
 using testing_support::cifar_record;
 using testing_support::error_of;
+using testing_support::kFewImages;
 using testing_support::pixel_byte;
 using testing_support::TemporaryFolder;
 using testing_support::write_cifar10;
@@ -31,19 +33,19 @@ void expect_pixels_of(const Dataset& dataset, std::int64_t index, const std::vec
 }
 
 std::string message_of_opening_cifar10(const std::filesystem::path& folder, Split split = Split::train) {
-  const Error error = error_of([&] { (void)open_cifar10(folder, split); });
+  const Error error = error_of([&] { (void)open_cifar10(folder, split, kFewImages); });
   EXPECT_EQ(error.kind(), ErrorKind::failure);
   return error.what();
 }
 
 std::string message_of_opening_cifar100(const std::filesystem::path& folder) {
-  return error_of([&] { (void)open_cifar100(folder, Split::train); }).what();
+  return error_of([&] { (void)open_cifar100(folder, Split::train, kFewImages); }).what();
 }
 
 TEST(Cifar10, ReadsLabelsAndPlanesOfAllFiveFilesInOrder) {
   const TemporaryFolder folder;
   write_cifar10(folder, ".");
-  const auto dataset = open_cifar10(folder.path(), Split::train);
+  const auto dataset = open_cifar10(folder.path(), Split::train, kFewImages);
   ASSERT_EQ(dataset->size(), 10);
   EXPECT_EQ(dataset->channels(), 3);
   EXPECT_EQ(dataset->image_size(), 32);
@@ -57,7 +59,7 @@ TEST(Cifar10, ReadsLabelsAndPlanesOfAllFiveFilesInOrder) {
 TEST(Cifar10, ReadsTheTestSplitFromItsOwnFile) {
   const TemporaryFolder folder;
   write_cifar10(folder, ".");
-  const auto dataset = open_cifar10(folder.path(), Split::test);
+  const auto dataset = open_cifar10(folder.path(), Split::test, kFewImages);
   ASSERT_EQ(dataset->size(), 2);
   EXPECT_EQ(dataset->label(0), 4);
   EXPECT_EQ(dataset->label(1), 7);
@@ -68,7 +70,7 @@ TEST(Cifar10, FilesMayHoldDifferentNumbersOfRecords) {
   const TemporaryFolder folder;
   write_cifar10(folder, ".");
   folder.write("data_batch_2.bin", cifar_record({6}) + cifar_record({8}) + cifar_record({2}));
-  const auto dataset = open_cifar10(folder.path(), Split::train);
+  const auto dataset = open_cifar10(folder.path(), Split::train, kFewImages);
   ASSERT_EQ(dataset->size(), 11);
   EXPECT_EQ(dataset->label(4), 2);
   expect_pixels_of(*dataset, 4, {2});
@@ -76,18 +78,62 @@ TEST(Cifar10, FilesMayHoldDifferentNumbersOfRecords) {
   EXPECT_EQ(dataset->label(10), 9);
 }
 
+TEST(Cifar10, WithAnotherNumberOfImagesThanWasPublishedIsRefusedUnlessAllowed) {
+  const TemporaryFolder folder;
+  write_cifar10(folder, ".");
+  const std::string message = error_of([&] { (void)open_cifar10(folder.path(), Split::train); }).what();
+  EXPECT_THAT(message, HasSubstr("data_batch_1.bin: found 2 images, expected 10000 as CIFAR-10 has them"));
+  EXPECT_THAT(message, HasSubstr("allow-partial"));
+  write_cifar100(folder, ".");
+  EXPECT_THAT(error_of([&] { (void)open_cifar100(folder.path(), Split::train); }).what(),
+              HasSubstr("train.bin: found 3 images, expected 50000"));
+  EXPECT_THAT(error_of([&] { (void)open_cifar100(folder.path(), Split::test); }).what(), HasSubstr("expected 10000"));
+}
+
+TEST(Cifar10, CutAtARecordsBorderIsRefused) {
+  const TemporaryFolder folder;
+  std::string batch;
+  for (int i = 0; i < 10'000; ++i) batch += cifar_record({i % 10});
+  folder.write("test_batch.bin", batch);
+  EXPECT_EQ(open_cifar10(folder.path(), Split::test)->size(), 10'000);
+  folder.write("test_batch.bin", batch.substr(0, 9'999 * 3073));
+  EXPECT_THAT(error_of([&] { (void)open_cifar10(folder.path(), Split::test); }).what(),
+              HasSubstr("test_batch.bin: found 9999 images, expected 10000"));
+}
+
+TEST(Cifar10, TellsInALineOfASplitWhichFilesAreNotThePublishedOnes) {
+  const TemporaryFolder folder;
+  write_cifar10(folder, ".");
+  const std::string test_batch = cifar_record({4}) + cifar_record({7});
+  std::vector<std::string> notes;
+  const CifarOptions options{.allow_partial = true, .note = [&](const std::string& note) { notes.push_back(note); }};
+  (void)open_cifar10(folder.path(), Split::test, options);
+  EXPECT_THAT(notes, testing::ElementsAre(HasSubstr("test_batch.bin is not as CIFAR-10 was published, by its MD5 " +
+                                                    md5_of(std::as_bytes(std::span(test_batch))) +
+                                                    ", published 803d5f7f4d78ea53de84dbe85f74fb6d")));
+  (void)open_cifar10(folder.path(), Split::train, options);
+  EXPECT_THAT(notes.back(), HasSubstr("data_batch_4.bin, data_batch_5.bin are not as CIFAR-10 was published"));
+  EXPECT_EQ(notes.size(), 2U);
+}
+
+TEST(Md5, IsRfc1321s) {
+  const auto md5 = [](std::string_view text) { return md5_of(std::as_bytes(std::span(text))); };
+  EXPECT_EQ(md5(""), "d41d8cd98f00b204e9800998ecf8427e");
+  EXPECT_EQ(md5("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
+}
+
 TEST(Cifar10, TakesTheFolderAboveTheFiles) {
   const TemporaryFolder folder;
   write_cifar10(folder, "cifar-10-batches-bin");
-  EXPECT_EQ(open_cifar10(folder.path(), Split::train)->size(), 10);
-  EXPECT_EQ(open_cifar10(folder.path() / "cifar-10-batches-bin", Split::test)->size(), 2);
+  EXPECT_EQ(open_cifar10(folder.path(), Split::train, kFewImages)->size(), 10);
+  EXPECT_EQ(open_cifar10(folder.path() / "cifar-10-batches-bin", Split::test, kFewImages)->size(), 2);
 }
 
 TEST(Cifar10, NamesItsClassesInTheOrderOfTheLabels) {
   const TemporaryFolder folder;
   write_cifar10(folder, ".");
   EXPECT_THAT(
-      open_cifar10(folder.path(), Split::test)->class_names(),
+      open_cifar10(folder.path(), Split::test, kFewImages)->class_names(),
       testing::ElementsAre("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"));
 }
 
@@ -140,28 +186,29 @@ TEST(Cifar10, RefusesALabelOutOfRangeBeyondTheLimitToo) {
   const TemporaryFolder folder;
   write_cifar10(folder, ".");
   folder.write("data_batch_5.bin", cifar_record({200}));
-  const Error error =
-      error_of([&] { (void)open_dataset({.name = "cifar10", .path = folder.path(), .limit = 1}, Split::train); });
+  const Error error = error_of([&] {
+    (void)open_dataset({.name = "cifar10", .path = folder.path(), .limit = 1, .allow_partial = true}, Split::train);
+  });
   EXPECT_THAT(error.what(), HasSubstr("found label 200"));
 }
 
 TEST(Cifar100, ReadsTheFineLabelAndThePlanes) {
   const TemporaryFolder folder;
   write_cifar100(folder, "cifar-100-binary");
-  const auto dataset = open_cifar100(folder.path(), Split::train);
+  const auto dataset = open_cifar100(folder.path(), Split::train, kFewImages);
   ASSERT_EQ(dataset->size(), 3);
   EXPECT_EQ(dataset->label(0), 99);
   EXPECT_EQ(dataset->label(1), 0);
   EXPECT_EQ(dataset->label(2), 53);
   expect_pixels_of(*dataset, 0, {13, 99});
   expect_pixels_of(*dataset, 2, {19, 53});
-  EXPECT_EQ(open_cifar100(folder.path() / "cifar-100-binary", Split::test)->label(0), 20);
+  EXPECT_EQ(open_cifar100(folder.path() / "cifar-100-binary", Split::test, kFewImages)->label(0), 20);
 }
 
 TEST(Cifar100, NamesOneHundredDifferentClassesInAlphabeticalOrder) {
   const TemporaryFolder folder;
   write_cifar100(folder, ".");
-  const auto dataset = open_cifar100(folder.path(), Split::train);
+  const auto dataset = open_cifar100(folder.path(), Split::train, kFewImages);
   const std::vector<std::string>& names = dataset->class_names();
   ASSERT_EQ(dataset->classes(), 100);
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 100U);
