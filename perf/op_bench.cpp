@@ -3,8 +3,11 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/core/standard_streams.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "convmixer/train/stop_signal.hpp"
 #include "op_options.hpp"
 #include "op_reporter.hpp"
 #include "op_roofline.hpp"
@@ -111,16 +114,24 @@ int run(const std::vector<std::string>& words) {
   return finish(options, threads, suite);
 }
 
-int report_error(const char* message, int status) {
-  fmt::print(stderr, "op_bench: error: {}\n", message);
+int status_after_output(int status) {
+  const std::string failure = standard_output_failure();
+  if (!failure.empty()) fail("standard output can't be written: {}", failure);
+  return status;
+}
+
+int report_error(std::string_view message, int status) {
+  fmt::print(stderr, "op_bench: error: {}\n", printable(message));
   return status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  guard_standard_streams();
+  const EndBySignal end_by_signal;
   try {
-    return run({argv + 1, argv + argc});
+    return status_after_output(run({argv + 1, argv + argc}));
   } catch (const Error& error) {
     return report_error(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
   } catch (const std::bad_alloc&) {

@@ -2,6 +2,9 @@
 #include "commit.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/core/standard_streams.hpp"
+#include "convmixer/train/stop_signal.hpp"
 #include "step_report.hpp"
 
 #include <fmt/format.h>
@@ -35,17 +38,25 @@ int run(std::span<const std::string> words) {
   return 0;
 }
 
-int report_error(const char* message, int status) {
-  fmt::print(stderr, "step_bench: error: {}\n", message);
+int status_after_output(int status) {
+  const std::string failure = standard_output_failure();
+  if (!failure.empty()) fail("standard output can't be written: {}", failure);
+  return status;
+}
+
+int report_error(std::string_view message, int status) {
+  fmt::print(stderr, "step_bench: error: {}\n", printable(message));
   return status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  guard_standard_streams();
+  const EndBySignal end_by_signal;
   try {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    return run(words);
+    return status_after_output(run(words));
   } catch (const Error& error) {
     return report_error(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
   } catch (const std::bad_alloc&) {

@@ -1,12 +1,14 @@
 #include "convmixer/core/file.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "core/temporary_file.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
 #include <fstream>
 #include <sstream>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -16,7 +18,17 @@ namespace convmixer {
 
 namespace {
 
-std::string system_reason(int code) { return std::generic_category().message(code); }
+std::string system_reason(int code) {
+  std::string reason = std::generic_category().message(code);
+  rlimit limit{};
+  if (code == EFBIG && ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    reason += fmt::format(" (the limit is {} bytes, see ulimit -f)", limit.rlim_cur);
+  return reason;
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
 
 /// An open descriptor, closed at the end of its scope.
 class Descriptor {
@@ -30,9 +42,6 @@ class Descriptor {
 
   [[nodiscard]] int get() const noexcept { return value_; }
   [[nodiscard]] bool valid() const noexcept { return value_ >= 0; }
-
-  /// close(2), for its result: some file systems report a full disk only here.
-  [[nodiscard]] bool close() noexcept { return ::close(std::exchange(value_, -1)) == 0; }
 
  private:
   int value_;
@@ -88,47 +97,30 @@ std::string read_text_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-namespace {
-
-/// Where what is to stand at `path` is written first. The process's number keeps two writers of one path apart.
-std::filesystem::path temporary_for(const std::filesystem::path& path) {
-  std::filesystem::path temporary = path;
-  temporary += "." + std::to_string(::getpid()) + ".part";
-  return temporary;
-}
-
-}  // namespace
-
 void require_writable(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::status_known(status)) fail("{}: can't be created: {}", path.string(), error.message());
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     fail("{}: expected a file or nothing, found something else", path.string());
   }
-  const std::filesystem::path temporary = temporary_for(path);
-  const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  const TemporaryFile file(folder_of(path));
   if (!file.valid()) fail("{}: can't be created: {}", path.string(), system_reason(errno));
-  ::unlink(temporary.c_str());
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
-  const std::filesystem::path temporary = temporary_for(path);
+  TemporaryFile file(folder_of(path));
   const auto give_up = [&](const char* what) {
-    const int code = errno;
-    ::unlink(temporary.c_str());
-    fail("{}: can't be {}: {}", path.string(), what, system_reason(code));
+    fail("{}: can't be {}: {}", path.string(), what, system_reason(errno));
   };
-
-  Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
   if (!file.valid()) give_up("created");
   for (const std::span<const std::byte> part : parts) {
-    if (!write_all(file.get(), part)) give_up("written");
+    if (!write_all(file.descriptor(), part)) give_up("written");
   }
-  if (::fsync(file.get()) != 0 || !file.close()) give_up("written");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("replaced");
+  if (::fsync(file.descriptor()) != 0 || !file.flush()) give_up("written");
+  if (!file.rename(path)) give_up("replaced");
   // The rename itself is on disk only once the folder is.
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  const Descriptor directory(folder, O_RDONLY | O_DIRECTORY);
+  const Descriptor directory(folder_of(path), O_RDONLY | O_DIRECTORY);
   if (directory.valid()) ::fsync(directory.get());
 }
 

@@ -94,7 +94,8 @@ std::optional<TrainingPosition> Checkpointer::restore() {
 
 void Checkpointer::check_no_foreign_run() const {
   for (const auto& file : {folder_.config(), folder_.metrics(), folder_.best(), folder_.last()}) {
-    if (std::filesystem::exists(file)) {
+    std::error_code ignored;  // RunFolderLock has been here
+    if (std::filesystem::exists(file, ignored)) {
       fail_usage("{} holds {} but no {} to go on from; {}", folder_.path.string(), file.filename().string(),
                  folder_.state().filename().string(), kWaysOut);
     }

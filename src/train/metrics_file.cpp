@@ -49,7 +49,8 @@ double ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.
 
 MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps)
     : path_(path) {
-  if (std::filesystem::exists(path)) {
+  std::error_code ignored;  // what is wrong with the path shows below
+  if (std::filesystem::exists(path, ignored)) {
     const std::string text = read_text_file(path);
     const std::string kept = records_up_to(text, finished_epochs, steps);
     if (kept != text) write_file_atomically(path, kept);
@@ -101,9 +102,17 @@ void MetricsFile::sync() {
 
 void MetricsFile::append_line(const std::string& line) {
   const std::string text = line + "\n";
-  const ssize_t written = ::write(descriptor_, text.data(), text.size());
-  if (written == static_cast<ssize_t>(text.size())) return;
-  fail("{}: can't be written: {}", path_.string(), written < 0 ? std::strerror(errno) : "the disk is full");
+  const off_t before = ::lseek(descriptor_, 0, SEEK_END);
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const int reason = errno;
+      [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, before);  // else the next reader sees a torn line
+      fail("{}: can't be written: {}", path_.string(), std::strerror(reason));
+    }
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 }  // namespace convmixer

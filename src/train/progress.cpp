@@ -1,5 +1,7 @@
 #include "convmixer/train/progress.hpp"
 
+#include "convmixer/core/standard_streams.hpp"
+
 #include <cstdlib>
 #include <limits>
 #include <sys/ioctl.h>
@@ -17,11 +19,6 @@ int terminal_columns(std::FILE* file, int otherwise) {
   winsize size{};
   if (::ioctl(::fileno(file), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return otherwise;
   return size.ws_col;
-}
-
-void write(std::FILE* file, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), file);
-  std::fflush(file);
 }
 
 }  // namespace
@@ -50,19 +47,19 @@ void Progress::update(const ProgressView& view) {
   if (now - last_update_ < (terminal_.live ? kLiveInterval : kPlainInterval)) return;
   last_update_ = now;
   if (!terminal_.live) {
-    write(file_, format_plain_line(view) + "\n");
+    write_text(file_, format_plain_line(view) + "\n", true);
     return;
   }
   // A character in the last column would make some terminals begin a new line.
   const int columns = terminal_columns(file_, terminal_.columns) - 1;
-  write(file_, std::string(kStartOfClearedLine) + format_live_line(view, columns, terminal_.colour));
+  write_text(file_, std::string(kStartOfClearedLine) + format_live_line(view, columns, terminal_.colour), true);
   line_drawn_ = true;
 }
 
 void Progress::print(std::string_view lines) {
   if (file_ == nullptr) return;
   clear_live_line();
-  write(file_, std::string(lines) + "\n");
+  write_text(file_, std::string(lines) + "\n", true);
 }
 
 void Progress::print_epoch(const EpochRecord& record, std::int64_t epochs, bool best, double run_seconds_left) {
@@ -70,7 +67,7 @@ void Progress::print_epoch(const EpochRecord& record, std::int64_t epochs, bool 
 }
 
 void Progress::clear_live_line() {
-  if (line_drawn_) write(file_, kStartOfClearedLine);
+  if (line_drawn_) write_text(file_, kStartOfClearedLine, true);
   line_drawn_ = false;
 }
 

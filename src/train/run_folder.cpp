@@ -1,6 +1,7 @@
 #include "convmixer/train/run_folder.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "core/temporary_file.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -36,9 +37,19 @@ RunFolderLock::RunFolderLock(const RunFolder& folder) {
 RunFolderLock::~RunFolderLock() { ::close(descriptor_); }
 
 void remove_unfinished_files(const RunFolder& folder) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path, ignored)) {
-    if (entry.path().extension() == ".part") std::filesystem::remove(entry.path(), ignored);
+  remove_abandoned_files(folder.path);
+  // Earlier releases named them after their process. They, too, wrote under the lock alone.
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder.path, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const auto is_of = [&](const std::filesystem::path& file) {
+      return is_old_temporary_name(name, file.filename().native());
+    };
+    std::error_code ignored;
+    const bool is_own = is_of(folder.config()) || is_of(folder.metrics()) || is_of(folder.best()) ||
+                        is_of(folder.last()) || is_of(folder.state());
+    if (is_own && entry->is_regular_file(ignored)) std::filesystem::remove(entry->path(), ignored);
   }
 }
 

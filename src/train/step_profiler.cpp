@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/core/trace_json.hpp"
 
 #include <algorithm>
@@ -63,13 +64,13 @@ void StepProfiler::end_window() {
     write_file_atomically(options_.file, to_trace_json(trace, "convmixer train", notes));
   } catch (const Error& error) {
     error_ = std::current_exception();
-    progress_.print(fmt::format("profile: {}", error.what()));
+    progress_.print(fmt::format("profile: {}", printable(error.what())));
     return;
   }
   progress_.print(fmt::format("profile of steps {} to {}{}; trace for ui.perfetto.dev and chrome://tracing: {}\n{}",
                               last_step_ - recorded_ + 1, last_step_,
-                              recorded_ < options_.steps ? " (the training ended)" : "", options_.file.string(),
-                              format_profile(trace, recorded_)));
+                              recorded_ < options_.steps ? " (the training ended)" : "",
+                              printable(options_.file.native()), format_profile(trace, recorded_)));
 }
 
 }  // namespace convmixer

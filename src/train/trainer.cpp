@@ -1,6 +1,7 @@
 #include "convmixer/train/trainer.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/core/trace.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "train/run_outlook.hpp"
@@ -240,7 +241,7 @@ void Trainer::end_by_time_limit() {
   progress_.print(fmt::format("within epoch {}, after step {}/{}: test loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}",
                               position_.epoch + 1, position_.step_in_epoch, steps_per_epoch(), evaluation.total.loss(),
                               100.0 * evaluation.total.accuracy(), 100.0 * evaluation.total.accuracy_top5(),
-                              folder().last().string()));
+                              printable(folder().last().native())));
 }
 
 void Trainer::save_state() {

@@ -115,7 +115,8 @@ TEST(WriteFileAtomically, KeepsTheOldFileWhenTheDiskIsFull) {
     const FileSizeLimit limit(4096);
     message = error_of([&] { write_file_atomically(path, large); }).what();
   }
-  EXPECT_THAT(message, AllOf(HasSubstr(path.string()), HasSubstr("can't be written"), HasSubstr("File too large")));
+  EXPECT_THAT(message, AllOf(HasSubstr(path.string()), HasSubstr("can't be written"),
+                             HasSubstr("File too large (the limit is 4096 bytes, see ulimit -f)")));
   EXPECT_EQ(read_text_file(path), "old");
   EXPECT_THAT(folder.names(), ElementsAre("a"));
 }
@@ -137,6 +138,14 @@ TEST(WriteFileAtomically, RefusesAFolderAsTheTargetAndLeavesNoTemporaryFile) {
   EXPECT_THAT(folder.names(), ElementsAre("a"));
 }
 
+TEST(WriteFileAtomically, WritesTheLongestNameThatAFileCanHave) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / std::string(255, 'a');
+  require_writable(path);
+  write_file_atomically(path, "text");
+  EXPECT_EQ(read_text_file(path), "text");
+}
+
 TEST(RequireWritable, LeavesTheFolderAsItIs) {
   const TemporaryFolder folder;
   folder.write("a", "old");
@@ -152,6 +161,8 @@ TEST(RequireWritable, RefusesWhatWritingWouldRefuse) {
   EXPECT_THAT(error_of([&] { require_writable(path); }).what(), AllOf(HasSubstr(path.string()), HasSubstr("No such")));
   EXPECT_THAT(error_of([&] { require_writable(folder.path()); }).what(), HasSubstr("expected a file or nothing"));
   EXPECT_THAT(error_of([&] { require_writable("/dev/null"); }).what(), HasSubstr("expected a file or nothing"));
+  const std::filesystem::path too_long = folder.path() / std::string(256, 'a');
+  EXPECT_THAT(error_of([&] { require_writable(too_long); }).what(), HasSubstr("File name too long"));
 }
 
 TEST(WriteFileAtomically, SaysThatTheFolderIsMissing) {

@@ -26,7 +26,7 @@ ORDER = (
     ("model",),
     ("optim",),
     ("checkpoint",),
-    ("data/{dataset,dataset_names,dataset_options,normalisation,colour_statistics,printable}",),
+    ("data/{dataset,dataset_names,dataset_options,normalisation,colour_statistics}",),
     ("data/augment", "data/decode"),
     ("data/sources",),
     ("data",),

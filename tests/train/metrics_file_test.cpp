@@ -2,6 +2,7 @@
 
 #include "convmixer/core/file.hpp"
 #include "support/error_of.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -119,6 +120,16 @@ TEST_F(MetricsFileTest, AppendsToWhatIsThere) {
   const std::string text = read_text_file(path_);
   EXPECT_TRUE(text.starts_with(step_line(1, 10)));
   EXPECT_THAT(text, HasSubstr("\"step\":20"));
+}
+
+TEST_F(MetricsFileTest, KeepsNoTornLineOnAFullDisk) {
+  MetricsFile metrics(path_, 0, 0);
+  metrics.append(StepRecord{.epoch = 1, .step = 1});
+  const std::string before = read_text_file(path_);
+  const testing_support::FileSizeLimit limit(before.size() + 10);
+  const Error error = testing_support::error_of([&] { metrics.append(StepRecord{.epoch = 1, .step = 2}); });
+  EXPECT_THAT(error.what(), HasSubstr("can't be written: File too large"));
+  EXPECT_EQ(read_text_file(path_), before);
 }
 
 TEST_F(MetricsFileTest, NamesAFileThatItCannotWrite) {

@@ -39,12 +39,18 @@ TEST_F(RunFolderTest, IsNamedWhenItCannotBeMade) {
   EXPECT_THAT(error_of([&] { const RunFolderLock lock(folder_); }).what(), HasSubstr(folder_.path.string()));
 }
 
-TEST_F(RunFolderTest, LosesUnfinishedFilesOnly) {
+TEST_F(RunFolderTest, LosesWhatWasLeftUnfinishedAndNothingOfOthers) {
   const testing_support::TemporaryFolder run;
-  run.write("best.safetensors.123.part", "half");
-  run.write("best.safetensors", "whole");
+  run.write(".convmixer-0123456789abcdef.part", "half");
+  run.write("best.safetensors.123.part", "half, of an earlier release");
+  for (const char* name : {"best.safetensors", "film.mp4.part", "film.mp4.123.part", "best.safetensors.part"})
+    run.write(name, "whole, or somebody's");
+  std::filesystem::create_directory(run.path() / "metrics.jsonl.5.part");
+  std::vector<std::string> expected = run.names();
+  std::erase(expected, ".convmixer-0123456789abcdef.part");
+  std::erase(expected, "best.safetensors.123.part");
   remove_unfinished_files({run.path()});
-  EXPECT_EQ(run.names(), std::vector<std::string>{"best.safetensors"});
+  EXPECT_EQ(run.names(), expected);
 }
 
 TEST_F(RunFolderTest, IsMovedAsideToTheFirstFreeName) {

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "contact_sheet.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset_report.hpp"
@@ -54,7 +55,7 @@ std::string describe_repeats(const DatasetReport& report) {
 }
 
 void print_report(const DatasetReport& report, const TrainConfig& config, const Dataset& train, const Dataset& test) {
-  const std::string place = config.data.empty() ? "built in" : config.data.string();
+  const std::string place = config.data.empty() ? "built in" : printable(config.data.native());
   Rows rows{{"data", fmt::format("{}: {}", config.dataset, place)},
             {"images", fmt::format("{} for training, {} for the test; {} x {} pixels, {} colours, {} classes",
                                    with_commas(train.size()), with_commas(test.size()), train.image_size(),
@@ -64,10 +65,12 @@ void print_report(const DatasetReport& report, const TrainConfig& config, const 
             {"repeated", describe_repeats(report)}};
   print(format_rows(rows, false));
   std::size_t width = 5;
-  for (const std::string& name : train.class_names()) width = std::max(width, name.size());
+  std::vector<std::string> names;
+  for (const std::string& name : train.class_names())
+    width = std::max(width, names.emplace_back(printable(name)).size());
   print_format("\n  {:<{}}  training     test\n", "class", width);
-  for (std::size_t i = 0; i < train.class_names().size(); ++i) {
-    print_format("  {:<{}}  {:>8}  {:>7}\n", train.class_names()[i], width, with_commas(report.train_counts[i]),
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    print_format("  {:<{}}  {:>8}  {:>7}\n", names[i], width, with_commas(report.train_counts[i]),
                  with_commas(report.test_counts[i]));
   }
 }
@@ -111,20 +114,20 @@ int data_command(std::span<const std::string> words) {
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
   recognise_dataset(config);
-  const auto note = each_once([](const std::string& text) { print(text + "\n"); });
+  const auto note = each_once([](const std::string& text) { print_line(text); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
   const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
   resolve(config, *train);
   print_report(examine(*train, *test), config, *train, *test);
   if (!options.pack.empty()) {
     pack(options.pack, *train, *test);
-    print_format("\npacked into {}\n", options.pack.string());
+    print_format("\npacked into {}\n", printable(options.pack.native()));
   }
   if (!options.sheet.empty()) {
     ThreadPool pool(choose_thread_count(config.threads).count);
     draw_contact_sheet(options.sheet, options.layout, sheet_title(config, options.layout), config, *train, pool);
     print_format("\ndrew {} samples of epoch {} into {}\n", options.layout.rows * options.layout.columns,
-                 options.layout.epoch, options.sheet.string());
+                 options.layout.epoch, printable(options.sheet.native()));
   }
   return 0;
 }

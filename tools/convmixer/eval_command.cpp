@@ -2,6 +2,7 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
@@ -49,16 +50,19 @@ struct Subject {
 fs::path weights_of(const RunFolder& folder, const fs::path& checkpoint) {
   if (checkpoint != "best" && checkpoint != "last") return checkpoint;
   fs::path weights = checkpoint == "best" ? folder.best() : folder.last();
-  if (!fs::exists(weights)) fail("{}: not there yet: it is written at the end of an epoch", weights.string());
+  std::error_code ignored;  // what is wrong with the path shows when it is read
+  if (!fs::exists(weights, ignored) && !ignored)
+    fail("{}: not there yet: it is written at the end of an epoch", weights.string());
   return weights;
 }
 
 /// A run folder gives its configuration, so does the run folder that a weights file lies in; a weights file elsewhere
 /// says itself what it was trained on.
 Subject find_subject(const fs::path& argument, const CommandOptions& options, TrainConfig& config) {
-  const bool is_folder = fs::is_directory(argument);
+  std::error_code ignored;  // what is wrong with the path shows when it is read
+  const bool is_folder = fs::is_directory(argument, ignored);
   const RunFolder folder{is_folder ? argument : argument.parent_path()};
-  const bool has_config = fs::exists(folder.config());
+  const bool has_config = fs::exists(folder.config(), ignored);
   Subject subject{argument, {}};
   if (is_folder) {
     if (!has_config) fail_usage("{}: no run folder: it has no config.ini", argument.string());
@@ -87,17 +91,18 @@ void print_evaluation(const Evaluation& evaluation, const std::vector<std::strin
                100.0 * total.accuracy(), 100.0 * total.accuracy_top5(), with_commas(total.images),
                static_cast<double>(total.images) / std::max(seconds, 1e-9));
   std::size_t width = 5;
-  for (const std::string& name : classes) width = std::max(width, name.size());
+  std::vector<std::string> names;
+  for (const std::string& name : classes) width = std::max(width, names.emplace_back(printable(name)).size());
   print_format("  {:<{}}  images  correct  accuracy\n", "class", width);
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    print_format("  {:<{}}  {:>6}  {:>7}  {:>7.2f}%\n", classes[i], width, evaluation.class_images[i],
+    print_format("  {:<{}}  {:>6}  {:>7}  {:>7.2f}%\n", names[i], width, evaluation.class_images[i],
                  evaluation.class_correct[i], percent(evaluation.class_correct[i], evaluation.class_images[i]));
   }
 }
 
 void write_json(const fs::path& path, const Subject& subject, const TrainConfig& config, const Evaluation& evaluation,
                 const std::vector<std::string>& classes) {
-  nlohmann::ordered_json result{{"weights", subject.weights.string()},
+  nlohmann::ordered_json result{{"weights", to_utf8(subject.weights.native())},
                                 {"epoch", subject.info.epoch},
                                 {"step", subject.info.step},
                                 {"dataset", config.dataset},
@@ -108,8 +113,9 @@ void write_json(const fs::path& path, const Subject& subject, const TrainConfig&
                                 {"top5", evaluation.total.accuracy_top5()},
                                 {"classes", nlohmann::ordered_json::array()}};
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    result["classes"].push_back(
-        {{"name", classes[i]}, {"images", evaluation.class_images[i]}, {"correct", evaluation.class_correct[i]}});
+    result["classes"].push_back({{"name", to_utf8(classes[i])},
+                                 {"images", evaluation.class_images[i]},
+                                 {"correct", evaluation.class_correct[i]}});
   }
   write_file_atomically(path, result.dump(2) + "\n");
 }
@@ -147,7 +153,7 @@ int eval_command(std::span<const std::string> words) {
   if (line.find("data") == nullptr) require_data({line.arguments.front()}, config);
   recognise_dataset(config);
   const auto test = open_dataset(
-      dataset_options(config, Split::test, [](const std::string& note) { print(note + "\n"); }), Split::test);
+      dataset_options(config, Split::test, [](const std::string& note) { print_line(note); }), Split::test);
   if (const int classes = task_of(subject.info.model).classes; test->classes() != classes) {
     fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), classes, config.dataset,
                test->classes());
@@ -162,9 +168,9 @@ int eval_command(std::span<const std::string> words) {
   load_weights(subject.weights, network.parameters());
   Loader loader(*test, loader_options(config, Split::test), pool);
 
-  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}\n", subject.weights.string(),
-               describe(subject.info.model), subject.info.epoch, subject.info.step, config.dataset, config.precision,
-               threads.count, config.pin_threads ? ", pinned" : "");
+  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}\n",
+               printable(subject.weights.native()), describe(subject.info.model), subject.info.epoch, subject.info.step,
+               config.dataset, config.precision, threads.count, config.pin_threads ? ", pinned" : "");
   const auto start = std::chrono::steady_clock::now();
   const Evaluation evaluation = evaluate(network, loader);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -56,7 +56,7 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Thr
   recognise_dataset(config);
   std::optional<int> classes = known_classes(config.dataset);
   if (!classes) {
-    const auto note = [](const std::string& text) { print(text + "\n"); };
+    const auto note = [](const std::string& text) { print_line(text); };
     const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
     classes = train->classes();
     config.image_size = train->image_size();

@@ -1,16 +1,18 @@
 /// convmixer: trains and evaluates ConvMixers. Finds the command, and says in one line what went wrong.
 #include "commands.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/core/standard_streams.hpp"
 #include "convmixer/train/nearest.hpp"
+#include "convmixer/train/stop_signal.hpp"
 #include "output.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <vector>
 
@@ -85,29 +87,35 @@ int dispatch(std::span<const std::string> words) {
 }
 
 /// A reader that has gone away (`convmixer info | head`) is no failure, a full disk is.
-int status_after_flush(int status) {
-  errno = 0;
-  if (std::fflush(stdout) == 0 || errno == EPIPE || status != 0) return status;
-  fail("standard output can't be written: {}", std::strerror(errno));
+int status_after_output(int status) {
+  if (status != 0) return status;
+  const std::string failure = standard_output_failure();
+  if (!failure.empty()) fail("standard output can't be written: {}; all else is done", failure);
+  return status;
 }
 
-int report(const char* message, int status) {
+int report(std::string_view message, int status) {
+  constexpr std::size_t kLongest = 20'000;
   std::fflush(stdout);
-  std::fputs(fmt::format("convmixer: error: {}\n", message).c_str(), stderr);
+  std::fputs(fmt::format("convmixer: error: {}\n", printable(message, kLongest)).c_str(), stderr);
   return status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  guard_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
+  const EndBySignal end_by_signal;
   try {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    return status_after_flush(dispatch(words));
+    return status_after_output(dispatch(words));
   } catch (const Error& error) {
     return report(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
   } catch (const std::bad_alloc&) {
     return report("out of memory; a smaller --batch-size or --eval-batch-size needs less", 1);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(fmt::format("{}: {}", error.path1().string(), error.code().message()), 1);
   } catch (const std::exception& error) {
     return report(error.what(), 1);
   }

@@ -1,5 +1,8 @@
 #include "output.hpp"
 
+#include "convmixer/core/printable.hpp"
+#include "convmixer/core/standard_streams.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -8,7 +11,12 @@
 
 namespace convmixer::tool {
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) { write_text(stdout, text); }
+
+void print_line(std::string_view text) {
+  constexpr std::size_t kLongest = 20'000;
+  write_text(stdout, printable(text, kLongest) + "\n", true);
+}
 
 std::function<void(const std::string&)> each_once(std::function<void(const std::string&)> print_line) {
   return

@@ -14,6 +14,9 @@ namespace convmixer::tool {
 
 void print(std::string_view text);
 
+/// A line of text that may hold anybody's names, at once: something that takes its time may follow.
+void print_line(std::string_view text);
+
 template <typename... Args>
 void print_format(fmt::format_string<Args...> format, Args&&... args) {
   print(fmt::format(format, std::forward<Args>(args)...));

@@ -2,6 +2,7 @@
 
 #include "augmentation_text.hpp"
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/plan/engine.hpp"
 
@@ -51,7 +52,7 @@ Rows model_rows(const ModelConfig& model, const Graph& graph) {
 }
 
 Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test) {
-  const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", config.data.string());
+  const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", printable(config.data.native()));
   return {{"data", fmt::format("{}: {} training and {} test images{}", config.dataset, with_commas(train.size()),
                                with_commas(test.size()), folder)},
           {"augmentation", describe(config.augmentation)},

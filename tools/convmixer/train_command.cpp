@@ -2,6 +2,7 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
@@ -21,6 +22,8 @@ namespace convmixer::tool {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kLongestNote = 20'000;
 
 /// The options of the command itself: they are no keys of a configuration.
 struct CommandOptions {
@@ -57,7 +60,9 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
     if (line.find(other) != nullptr) fail_usage("--resume and --{} don't go together", other);
   }
   const RunFolder folder{options.resume};
-  if (!fs::exists(folder.config())) {
+  std::error_code error;
+  if (!fs::exists(folder.config(), error)) {
+    if (error) fail("{}: {}", folder.config().string(), error.message());
     fail_usage("{}: no run to go on with: it has no {}", folder.path.string(), folder.config().filename().string());
   }
 }
@@ -65,7 +70,8 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
 /// A run that goes on keeps its plan and its test images unless told otherwise: its bits depend on them, but no setting
 /// would be refused.
 void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
-  if (!fs::exists(folder.state()) || !fs::exists(folder.config())) return;
+  std::error_code ignored;
+  if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
   const auto is_given = [&](const char* key) {
     return std::ranges::any_of(settings, [&](const Assignment& setting) { return setting.key == key; });
   };
@@ -107,12 +113,13 @@ void make_room_for_fresh_run(const RunFolder& folder, Progress& progress) {
   std::error_code ignored;
   if (!fs::exists(folder.path, ignored) || fs::is_empty(folder.path, ignored)) return;
   const fs::path kept = move_aside(folder);
-  progress.print(fmt::format("the run that was in {} is now in {}", folder.path.string(), kept.string()));
+  progress.print(
+      fmt::format("the run that was in {} is now in {}", printable(folder.path.native()), printable(kept.native())));
 }
 
 std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
   const TrainingPosition& position = trainer.position();
-  const std::string folder = trainer.folder().path.string();
+  const std::string folder = printable(trainer.folder().path.native());
   if (position.step == 0) return fmt::format("{} (new)", folder);
   std::string text = fmt::format("{}: goes on in epoch {}/{} after step {}/{}", folder, position.epoch + 1,
                                  config.epochs, position.step_in_epoch, trainer.steps_per_epoch());
@@ -121,8 +128,9 @@ std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
 }
 
 bool is_in(const fs::path& folder, const fs::path& file) {
-  return fs::absolute(file).lexically_normal().parent_path() ==
-         (fs::absolute(folder) / "").lexically_normal().parent_path();
+  std::error_code ignored;
+  return fs::absolute(file, ignored).lexically_normal().parent_path() ==
+         (fs::absolute(folder, ignored) / "").lexically_normal().parent_path();
 }
 
 /// Threads beside those of the pool that could have spans: libraries' own.
@@ -155,7 +163,7 @@ void finish(StepProfiler& profiler, TrainEnd end, Progress& progress) {
     profiler.finish();
   } catch (const Error& error) {
     if (end != TrainEnd::signal) throw;
-    progress.print(error.what());
+    progress.print(printable(error.what()));
   }
 }
 
@@ -182,12 +190,12 @@ std::string describe_best(const Trainer& trainer) {
   const TrainingPosition& position = trainer.position();
   if (position.best_epoch == 0) return "no epoch is finished yet";
   return fmt::format("best test accuracy {:.2f}% in epoch {}: {}", 100.0 * position.best_accuracy, position.best_epoch,
-                     trainer.folder().best().string());
+                     printable(trainer.folder().best().native()));
 }
 
 std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, bool trained) {
   const TrainingPosition& position = trainer.position();
-  const std::string folder = trainer.folder().path.string();
+  const std::string folder = printable(trainer.folder().path.native());
   const std::string time = format_time_left(position.seconds);
   switch (end) {
     case TrainEnd::finished:
@@ -232,7 +240,7 @@ int train_command(std::span<const std::string> words) {
   TrainConfig config = read_settings(words, options);
   TrainControls controls = default_controls();
   Progress progress(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls.clock);
-  const auto note = each_once([&progress](const std::string& text) { progress.print(text); });
+  const auto note = each_once([&progress](const std::string& text) { progress.print(printable(text, kLongestNote)); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
   const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
   resolve(config, *train);
@@ -240,10 +248,10 @@ int train_command(std::span<const std::string> words) {
   const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
   controls.profiler = profiler.get();
   if (options.fresh) make_room_for_fresh_run({config.out}, progress);
-  const StopSignal stop_signal;
   ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
   Trainer trainer(config, *train, *test, engine, progress, controls);
+  const StopSignal stop_signal;  // up to here there is nothing to save
   const std::int64_t first_step = trainer.position().step;
   if (profiler) {
     profiler->require_within(trainer.steps_left());

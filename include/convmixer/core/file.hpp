@@ -36,7 +36,8 @@ void require_writable(const std::filesystem::path& path);
 
 /// Replaces `path` by the concatenated parts: temporary file in the same folder, fsync, rename, fsync of
 /// the folder. On any failure (full disk, no permission) throws Error, removes the temporary file, and
-/// what stood at `path` is untouched.
+/// what stood at `path` is untouched. A file beyond `ulimit -f` is such a failure in programs that ignore SIGXFSZ, as
+/// convmixer does (standard_streams.hpp); in others the signal ends the process.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 

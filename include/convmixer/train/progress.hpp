@@ -45,7 +45,7 @@ struct ProgressView {
 [[nodiscard]] std::string format_epoch_line(const EpochRecord& record, std::int64_t epochs, bool best,
                                             double run_seconds_left, std::time_t now, bool colour);
 
-/// Prints them. Failing writes are ignored: a closed pipe is no reason to end a training.
+/// Prints them. A write that fails is no reason to end a training; standard_output_failure() tells of it at the end.
 class Progress {
  public:
   /// `file` nullptr: prints nothing. `clock` gives seconds from any moment on.

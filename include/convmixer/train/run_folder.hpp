@@ -33,7 +33,8 @@ class RunFolderLock {
   int descriptor_ = -1;
 };
 
-/// Removes what a killed process left of files that it was writing. Only for who holds the lock.
+/// Removes what a killed process left of files that it was writing, known by their names; whatever else is in the
+/// folder is somebody's. Only for who holds the lock.
 void remove_unfinished_files(const RunFolder& folder);
 
 /// Renames a folder to the first free of path.1, path.2, ... and returns the new path. Throws Error when that fails.

@@ -1,11 +1,22 @@
-/// Ctrl-C and its like as a request that the training loop honours at the end of a step.
+/// Ctrl-C and its like: as a request that the training loop honours at the end of a step, or as the end of the process.
 #pragma once
 
 namespace convmixer {
 
-/// While an object lives, the first SIGINT, SIGTERM or SIGHUP is only noted (and said on stderr); a second one of any
-/// kind ends the process at once, as the signal does by default. SIGHUP stays ignored if it was (nohup); SIGINT does
-/// not: scripts start background jobs with it ignored, and mean it when they send it. One object at a time.
+/// While an object lives, SIGINT, SIGTERM and SIGHUP end the process at once, as they do by default, but leave no
+/// temporary files, and end the first process of a container too, which the system's default action doesn't. SIGHUP
+/// stays ignored if it was (nohup); SIGINT does not: scripts start background jobs with it ignored, and mean it when
+/// they send it. For programs, from the beginning of main on. One object at a time.
+class EndBySignal {
+ public:
+  EndBySignal();
+  ~EndBySignal();
+  EndBySignal(const EndBySignal&) = delete;
+  EndBySignal& operator=(const EndBySignal&) = delete;
+};
+
+/// While an object lives, the first of these signals is only noted (and said on stderr); a second one of any kind ends
+/// the process at once, as above. One object at a time; it may live within an EndBySignal's life.
 class StopSignal {
  public:
   StopSignal();

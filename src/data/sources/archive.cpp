@@ -1,7 +1,7 @@
 #include "data/sources/archive.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "data/printable.hpp"
+#include "convmixer/core/printable.hpp"
 #include "data/sources/archive_reader.hpp"
 #include "data/sources/decompress.hpp"
 

@@ -2,12 +2,14 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/sources/packed.hpp"
+#include "core/temporary_file.hpp"
 #include "data/sources/decode_folder.hpp"
 #include "data/sources/image_folder.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <span>
@@ -22,6 +24,8 @@ namespace fs = std::filesystem;
 
 constexpr int kSourceVersion = 1;  // raised when decoding or resizing changes what comes out
 constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kLongestName = 230;  // bytes: with the rest, a file's name then has the 255 that it may have
+constexpr std::chrono::hours kSurelyAbandoned(24);
 
 /// $XDG_CACHE_HOME/convmixer, usually ~/.cache/convmixer.
 fs::path default_cache_folder() {
@@ -62,6 +66,28 @@ void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) fail("{}: can't be made for decoded images: {}; give --data-cache", folder.string(), error.message());
+}
+
+/// What decodings that were killed have left in the cache folder. Earlier releases named it after their process and
+/// locked nothing: that goes once it is old.
+void remove_abandoned_caches(const fs::path& file) {
+  remove_abandoned_files(file.parent_path());
+  std::error_code error;
+  fs::directory_iterator entry(file.parent_path(), error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    if (!is_old_temporary_name(entry->path().filename().native(), file.filename().native())) continue;
+    std::error_code ignored;
+    const auto written = entry->last_write_time(ignored);
+    if (!ignored && fs::file_time_type::clock::now() - written > kSurelyAbandoned) fs::remove(entry->path(), ignored);
+  }
+}
+
+/// A folder's name as part of a file's: cut, between characters, where it is so long that no file could have it.
+std::string shortened(std::string name) {
+  if (name.size() <= kLongestName) return name;
+  std::size_t end = kLongestName;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // within a character of UTF-8
+  return name.substr(0, end);
 }
 
 void note_left_out(const DatasetOptions& options, const std::vector<std::string>& left_out) {
@@ -110,7 +136,7 @@ std::filesystem::path cache_file(const DatasetOptions& options) {
   if (error) fail("{}: {}", options.path.string(), error.message());
   const std::string hash = hash_of(folder.string() + '\0' + settings_of(options)).substr(0, 12);
   const fs::path cache = options.cache.empty() ? default_cache_folder() : options.cache;
-  return cache / fmt::format("{}-{}.safetensors", folder.filename().string(), hash);
+  return cache / fmt::format("{}-{}.safetensors", shortened(folder.filename().string()), hash);
 }
 
 std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split split) {
@@ -119,6 +145,7 @@ std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split 
     fail("{}: has no images for the {}", options.path.string(), split == Split::train ? "training" : "test");
   const fs::path file = cache_file(options);
   const std::string source = source_of(listing, options);
+  remove_abandoned_caches(file);
   if (std::unique_ptr<Dataset> cached = open_cache(file, source, options, split)) return cached;
   make_cache(file, listing, source, options);
   note_left_out(options, read_packed_info(file).left_out);

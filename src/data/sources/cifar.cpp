@@ -2,10 +2,10 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset_names.hpp"
-#include "data/printable.hpp"
 #include "data/sources/archive.hpp"
 #include "data/sources/cifar_batch.hpp"
 #include "data/sources/cifar_format.hpp"

@@ -2,10 +2,10 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "data/decode/image_file.hpp"
-#include "data/printable.hpp"
 #include "data/sources/fit_image.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "convmixer/data/sources/packed.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/data/dataset_options.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "data/colour_statistics.hpp"
@@ -140,8 +141,9 @@ class Packed : public Dataset {
 };
 
 std::string as_json(const std::vector<std::string>& strings) {
-  // File names are bytes: what is no UTF-8 is replaced rather than refused.
-  return nlohmann::json(strings).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  nlohmann::json list = nlohmann::json::array();
+  for (const std::string& string : strings) list.push_back(to_utf8(string));  // file names are bytes
+  return list.dump();
 }
 
 /// Throws Error unless the split's labels and images can be read again.

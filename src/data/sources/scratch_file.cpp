@@ -1,11 +1,10 @@
 #include "data/sources/scratch_file.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "core/temporary_file.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
-#include <string>
 #include <sys/mman.h>
 #include <system_error>
 #include <unistd.h>
@@ -17,10 +16,8 @@ namespace {
 /// Not every file system makes files without a name.
 int open_unnamed(const std::filesystem::path& folder) {
   if (const int file = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); file >= 0) return file;
-  std::string pattern = (folder / "scratch-XXXXXX").string();
-  const int file = ::mkostemp(pattern.data(), O_CLOEXEC);
-  if (file >= 0) ::unlink(pattern.c_str());
-  return file;
+  const TemporaryFile named(folder);  // loses its name here
+  return named.valid() ? ::fcntl(named.descriptor(), F_DUPFD_CLOEXEC, 0) : -1;
 }
 
 }  // namespace

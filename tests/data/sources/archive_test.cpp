@@ -52,7 +52,7 @@ TEST(Archive, RefusesMoreThanTheLimitInAllFilesTogether) {
 TEST(Archive, KeepsMessagesToOneLineWhateverFilesAreCalled) {
   const std::string odd = archive_bytes({{"a\nb\x7f", "123"}});
   const auto take = [](const std::string&) { return ArchiveChoice::take; };
-  EXPECT_THAT(error_of([&] { (void)read(odd, 2, take); }).what(), HasSubstr("here: a?b? in it is too large"));
+  EXPECT_THAT(error_of([&] { (void)read(odd, 2, take); }).what(), HasSubstr("here: a\\nb\\x7f in it is too large"));
 }
 
 TEST(Archive, RefusesWhatClaimsToUnpackToFarTooMuch) {

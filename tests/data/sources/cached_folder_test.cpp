@@ -13,7 +13,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <thread>
 
 namespace convmixer {
 namespace {
@@ -196,6 +198,48 @@ TEST_F(CachedFolder, LeavesNothingBehindOnAFullDisk) {
     EXPECT_THAT(refusal(), HasSubstr("can't hold 288 bytes of decoded images"));
   }
   EXPECT_TRUE(fs::is_empty(options_.cache));
+}
+
+TEST_F(CachedFolder, ClearsAwayWhatKilledDecodingsHaveLeft) {
+  const std::string cache = cache_file(options_).filename();
+  folder_.write("cache/.convmixer-0123456789abcdef.part", "half");
+  const fs::path old = folder_.write("cache/" + cache + ".1.part", "half, of an earlier release");
+  folder_.write("cache/" + cache + ".2.part", "the same, perhaps still written to");
+  folder_.write("cache/film.part", "somebody's");
+  fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  (void)open();
+  const auto is_there = [&](const std::string& name) { return fs::exists(options_.cache / name); };
+  EXPECT_FALSE(is_there(".convmixer-0123456789abcdef.part"));
+  EXPECT_FALSE(is_there(cache + ".1.part"));
+  EXPECT_TRUE(is_there(cache + ".2.part"));
+  EXPECT_TRUE(is_there("film.part"));
+  EXPECT_TRUE(is_there(cache));
+}
+
+// Processes of one number, as those of containers are, that have one cache: threads have one, too.
+TEST_F(CachedFolder, IsDecodedBySeveralAtOnce) {
+  std::vector<std::jthread> threads;
+  std::array<std::int64_t, 3> sizes{};
+  options_.note = {};
+  options_.threads = 1;
+  for (std::int64_t& size : sizes) threads.emplace_back([&] { size = open_dataset(options_, Split::train)->size(); });
+  threads.clear();
+  EXPECT_THAT(sizes, testing::Each(3));
+  EXPECT_EQ(std::distance(fs::directory_iterator(options_.cache), {}), 1);
+}
+
+TEST_F(CachedFolder, TakesTheLongestNameThatAFolderCanHave) {
+  const auto open_as = [&](const std::string& name) {
+    fs::rename(options_.path, folder_.path() / name);
+    options_.path = folder_.path() / name;
+    EXPECT_EQ(open()->size(), 3);
+    return cache_file(options_).filename().string();
+  };
+  EXPECT_EQ(open_as(std::string(230, 'a')).substr(0, 231), std::string(230, 'a') + "-");
+  EXPECT_EQ(open_as(std::string(255, 'b')).substr(0, 231), std::string(230, 'b') + "-");
+  std::string umlauts(1, 'c');
+  for (int i = 0; i < 127; ++i) umlauts += "\xc3\xbc";
+  EXPECT_EQ(open_as(umlauts).substr(0, 230), umlauts.substr(0, 229) + "-");
 }
 
 TEST_F(CachedFolder, KeepsItsCacheWhereTheUsersCachesAre) {
