@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/printable.hpp"
+#include "convmixer/core/running_clock.hpp"
 #include "convmixer/core/trace.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "train/run_outlook.hpp"
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -30,8 +30,7 @@ double as_written(float value) {
 }  // namespace
 
 TrainControls default_controls() {
-  return {StopSignal::received,
-          [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }};
+  return {StopSignal::received, [clock = std::make_shared<RunningClock>()] { return clock->seconds(); }};
 }
 
 Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
@@ -101,7 +100,7 @@ std::optional<TrainEnd> Trainer::end_within_epoch() const {
 std::optional<TrainEnd> Trainer::train_epoch() {
   if (position_.step_in_epoch == steps_per_epoch()) return std::nullopt;  // stopped during its evaluation
   parts_->train_loader.start(position_.epoch, position_.step_in_epoch);
-  wait_before_ = position_.sums.wait_seconds;
+  waited_ = parts_->train_loader.seconds_waited();
   since_record_ = {};
   (void)lap();
   while (train_next_batch()) {
@@ -154,14 +153,17 @@ double Trainer::count_step(const BatchResult& result) {
   sums.images += result.images;
   sums.loss_sum += result.loss_sum;
   sums.correct += result.correct;
-  sums.wait_seconds = wait_before_ + parts_->train_loader.seconds_waited();
   const double seconds = lap();
   sums.seconds += seconds;
+  const double waited = parts_->train_loader.seconds_waited();
+  // The loader's clock doesn't know when the process was stopped.
+  const double wait = std::min(waited - std::exchange(waited_, waited), seconds);
+  sums.wait_seconds += wait;
+  since_record_.wait_seconds += wait;
   return seconds;
 }
 
 void Trainer::record_step(const BatchResult& result, double learning_rate, double gradient_norm) {
-  const double waited = parts_->train_loader.seconds_waited();
   parts_->metrics->append(StepRecord{
       .epoch = position_.epoch + 1,
       .step = position_.step,
@@ -170,8 +172,8 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
       .learning_rate = learning_rate,
       .gradient_norm = gradient_norm,
       .images_per_second = static_cast<double>(since_record_.images) / std::max(since_record_.seconds, kLeastSeconds),
-      .wait_seconds = waited - since_record_.wait_at_start});
-  since_record_ = {.images = 0, .seconds = 0.0, .wait_at_start = waited};
+      .wait_seconds = since_record_.wait_seconds});
+  since_record_ = {};
 }
 
 std::optional<TrainEnd> Trainer::finish_epoch() {

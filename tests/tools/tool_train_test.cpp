@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 namespace convmixer {
 namespace {
@@ -175,6 +177,22 @@ TEST_P(ToolStop, FinishesTheStepAndGoesOnWithTheSameCommand) {
 
 INSTANTIATE_TEST_SUITE_P(Signals, ToolStop, testing::Values(SIGINT, SIGTERM),
                          [](const auto& instance) { return instance.param == SIGINT ? "Interrupt" : "Terminate"; });
+
+TEST_F(ToolTrain, CountsNoTimeInWhichItIsStopped) {
+  constexpr std::chrono::milliseconds kStop(1000);
+  const auto start = std::chrono::steady_clock::now();
+  ToolProcess process(small_training(folder("run"), 10));
+  ASSERT_TRUE(process.wait_for_output("epoch 1/"));
+  process.send(SIGSTOP);
+  std::this_thread::sleep_for(kStop);
+  process.send(SIGCONT);
+  const ToolResult result = process.wait();
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  ASSERT_EQ(result.status, 0) << result.errors;
+  const std::string metrics = read_text_file(folder("run") / "metrics.jsonl");
+  const auto last = nlohmann::json::parse(metrics.substr(metrics.rfind('\n', metrics.size() - 2) + 1));
+  EXPECT_LT(last.at("total_s").get<double>(), wall.count() - 0.9 * std::chrono::duration<double>(kStop).count());
+}
 
 TEST_F(ToolTrain, GoesOnByTheNameOfTheFolder) {
   ToolProcess process(small_training(folder("run"), 20));

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/printable.hpp"
+#include "convmixer/core/running_clock.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
@@ -14,7 +15,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
 
 namespace convmixer::tool {
 namespace {
@@ -171,10 +171,10 @@ int eval_command(std::span<const std::string> words) {
   print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}\n",
                printable(subject.weights.native()), describe(subject.info.model), subject.info.epoch, subject.info.step,
                config.dataset, config.precision, threads.count, config.pin_threads ? ", pinned" : "");
-  const auto start = std::chrono::steady_clock::now();
+  RunningClock clock;
+  const double start = clock.seconds();
   const Evaluation evaluation = evaluate(network, loader);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  print_evaluation(evaluation, test->class_names(), seconds);
+  print_evaluation(evaluation, test->class_names(), clock.seconds() - start);
   if (!options.json.empty()) write_json(options.json, subject, config, evaluation, test->class_names());
   return 0;
 }

@@ -37,7 +37,7 @@ struct TrainControls {
   StepProfiler* profiler = nullptr;  ///< is told of every step
 };
 
-/// The signals of StopSignal and a steady clock.
+/// The signals of StopSignal and a RunningClock: time in which the process is stopped doesn't count.
 [[nodiscard]] TrainControls default_controls();
 
 /// One training. A run that was stopped or killed at any moment and is started again with the same configuration
@@ -109,11 +109,11 @@ class Trainer {
 
   double lap_start_ = 0.0;
   double last_save_ = 0.0;
-  double wait_before_ = 0.0;  // for data, in this epoch, before the loader was started in it
+  double waited_ = 0.0;  // for data, by the loader's count, up to the step before
   struct {
     std::int64_t images = 0;
     double seconds = 0.0;
-    double wait_at_start = 0.0;
+    double wait_seconds = 0.0;
   } since_record_;
 };
 
