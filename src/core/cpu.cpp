@@ -108,4 +108,17 @@ bool flushes_denormals_to_zero() noexcept {
 #endif
 }
 
+FlushedDenormals::FlushedDenormals() noexcept {
+#if defined(__x86_64__)
+  before_ = _mm_getcsr();
+  if ((before_ & kFlushBits) != kFlushBits) _mm_setcsr(before_ | kFlushBits);
+#endif
+}
+
+FlushedDenormals::~FlushedDenormals() {
+#if defined(__x86_64__)
+  if ((before_ & kFlushBits) != kFlushBits) _mm_setcsr(before_);
+#endif
+}
+
 }  // namespace convmixer

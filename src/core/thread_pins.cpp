@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <unistd.h>
 
@@ -67,8 +68,11 @@ ThreadPins::ThreadPins(int workers) : id_(next_id()) {
 }
 
 ThreadPins::~ThreadPins() {
-  // TBB's workers outlive a pool, and any thread may have called it.
-  for (const int thread : threads_) sched_setaffinity(thread, sizeof before_, &before_);
+  // TBB's workers outlive a pool, and any thread may have called it. One that has ended may have left its number to a
+  // thread of another process.
+  for (const int thread : threads_) {
+    if (tgkill(getpid(), thread, 0) == 0) sched_setaffinity(thread, sizeof before_, &before_);
+  }
 }
 
 void ThreadPins::bind(int worker) noexcept { set(worker, mask_of(cpus_[static_cast<std::size_t>(worker)])); }

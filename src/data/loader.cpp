@@ -53,10 +53,8 @@ struct Loader::Impl {
   enum class Pass { augment, finish, both };
 
   struct Slot;
-  /// Some images of a slot's batch in its present pass. It is what is enqueued: a pointer to it fits into a
-  /// std::function without an allocation.
+  /// Some images of a slot's batch in its present pass.
   struct Task {
-    Impl* loader = nullptr;
     Slot* slot = nullptr;
     std::size_t first = 0;  // image
     std::vector<std::byte> scratch;
@@ -70,7 +68,8 @@ struct Loader::Impl {
     Pass pass = Pass::both;
     std::vector<Task> tasks;
     bool ready = false;
-    std::size_t tasks_left = 0;
+    std::size_t tasks_begun = 0;
+    std::size_t tasks_left = 0;  // begun or not
     std::exception_ptr error;
   };
 
@@ -85,8 +84,9 @@ struct Loader::Impl {
       slot.work = maker.make_work();
       slot.tasks = std::vector<Task>(task_count(slot.work.image_labels.size()));
       for (std::size_t i = 0; i < slot.tasks.size(); ++i)
-        slot.tasks[i] = {this, &slot, i * kImagesPerTask, std::vector<std::byte>(maker.scratch_bytes())};
+        slot.tasks[i] = {&slot, i * kImagesPerTask, std::vector<std::byte>(maker.scratch_bytes())};
     }
+    open.reserve(slots.size());
   }
 
   Slot& slot_of(std::int64_t at) { return slots[static_cast<std::size_t>(at) % slots.size()]; }
@@ -127,20 +127,51 @@ struct Loader::Impl {
 
   void enqueue(Slot& slot, Pass pass) {
     const std::size_t count = task_count(images_in_pass(slot, pass));
+    if (count == 0) return;
+    std::size_t calls = 0;
     {
       const std::lock_guard lock(mutex);
       slot.pass = pass;
+      slot.tasks_begun = 0;
       slot.tasks_left = count;
-      in_flight += count;
+      open.push_back(&slot);
+      tasks_to_begin += count;
+      // Fewer than tasks where next() began tasks itself: their calls are still to come.
+      if (tasks_to_begin > calls_to_come) calls = tasks_to_begin - calls_to_come;
+      calls_to_come += calls;
+      in_flight += calls;
     }
-    for (std::size_t i = 0; i < count; ++i) pool.enqueue([task = &slot.tasks[i]] { task->loader->run(*task); });
+    for (std::size_t i = 0; i < calls; ++i) pool.enqueue([this] { run_oldest(); });
+  }
+
+  /// What is enqueued: begins whatever task is the next, if any is left.
+  void run_oldest() noexcept {
+    Task* task = nullptr;
+    {
+      const std::lock_guard lock(mutex);
+      --calls_to_come;
+      if (!open.empty()) task = &begin_task(*open.front());
+    }
+    if (task != nullptr) run(*task);
+    // Notified under the lock: as soon as the destructor sees in_flight == 0 the condition variable may be gone.
+    const std::lock_guard lock(mutex);
+    --in_flight;
+    changed.notify_one();
+  }
+
+  /// Of a slot that has one left. With the mutex locked.
+  Task& begin_task(Slot& slot) {
+    Task& task = slot.tasks[slot.tasks_begun++];
+    --tasks_to_begin;
+    if (slot.tasks_begun == task_count(images_in_pass(slot, slot.pass))) std::erase(open, &slot);
+    return task;
   }
 
   void run(Task& task) noexcept {
     const double begin = thread_cpu_seconds();
     std::exception_ptr error;
     try {
-      if (!is_dropping()) compute(task);
+      compute(task);
     } catch (...) {
       error = std::current_exception();
     }
@@ -150,18 +181,15 @@ struct Loader::Impl {
     std::unique_lock lock(mutex);
     statistics.cpu_seconds += cpu_seconds;
     if (error && !slot.error) slot.error = std::move(error);
-    if (--slot.tasks_left == 0) {
-      if (slot.pass == Pass::augment && !slot.error && !dropping) {
-        lock.unlock();
-        enqueue(slot, Pass::finish);
-        lock.lock();
-      } else {
-        slot.ready = true;
-        if (!dropping) statistics.images += slot.work.batch.size;
-      }
+    if (--slot.tasks_left > 0) return;
+    if (slot.pass == Pass::augment && !slot.error && !dropping) {
+      lock.unlock();
+      enqueue(slot, Pass::finish);
+      lock.lock();
+    } else {
+      slot.ready = true;
+      if (!dropping) statistics.images += slot.work.batch.size;
     }
-    // Notified under the lock: as soon as the destructor sees in_flight == 0 the condition variable may be gone.
-    --in_flight;
     changed.notify_one();
   }
 
@@ -176,30 +204,47 @@ struct Loader::Impl {
     }
   }
 
-  bool is_dropping() {
-    const std::lock_guard lock(mutex);
-    return dropping;
-  }
-
-  /// Waits until no task is left; those not yet begun do nothing.
+  /// Waits until no task is left; those not yet begun never are.
   void drop_all() {
     std::unique_lock lock(mutex);
     dropping = true;
+    open.clear();
+    tasks_to_begin = 0;
     changed.wait(lock, [this] { return in_flight == 0; });
     dropping = false;
   }
 
-  /// Waits for the slot; returns what its tasks threw.
+  /// Waits for the slot; returns what its tasks threw. Those that nobody has begun, all workers begin now, this thread
+  /// among them: loading needs no CPU of its own.
   std::exception_ptr wait_for(Slot& slot) {
     std::unique_lock lock(mutex);
     if (!slot.ready) {
       static const TraceName kWait("wait for batch");
       const TraceScope scope(kWait, slot.position + 1);
       const auto begin = std::chrono::steady_clock::now();
-      changed.wait(lock, [&slot] { return slot.ready; });
+      const auto is_open = [&] { return std::ranges::find(open, &slot) != open.end(); };
+      while (!slot.ready) {
+        if (is_open()) {
+          run_here(slot, lock);
+        } else {
+          changed.wait(lock, [&] { return slot.ready || is_open(); });
+        }
+      }
       statistics.seconds_waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     }
     return std::exchange(slot.error, nullptr);
+  }
+
+  /// All tasks of an open slot that nobody has begun.
+  void run_here(Slot& slot, std::unique_lock<std::mutex>& lock) {
+    const std::size_t first = slot.tasks_begun;
+    const std::size_t end = task_count(images_in_pass(slot, slot.pass));
+    while (slot.tasks_begun < end) begin_task(slot);
+    lock.unlock();
+    pool.for_each_task(static_cast<std::int64_t>(end - first), [&](std::int64_t task, int /*worker*/) {
+      run(slot.tasks[first + static_cast<std::size_t>(task)]);
+    });
+    lock.lock();
   }
 
   LoaderStatistics read_statistics() {
@@ -221,7 +266,10 @@ struct Loader::Impl {
 
   std::mutex mutex;
   std::condition_variable changed;
-  std::size_t in_flight = 0;  // tasks enqueued and not finished
+  std::vector<Slot*> open;         // with tasks that nobody has begun, in the order in which they are to be
+  std::size_t tasks_to_begin = 0;  // of those
+  std::size_t calls_to_come = 0;   // of run_oldest(), enqueued
+  std::size_t in_flight = 0;       // these, and those under way
   bool dropping = false;
   LoaderStatistics statistics;
   std::vector<Slot> slots;

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <future>
@@ -70,10 +71,43 @@ class PinnedThreads : public testing::Test {
 };
 
 TEST_F(PinnedThreads, IsOffByDefault) {
-  ThreadPool pool(threads_);
+  ThreadPool pool(threads_ + 1);
   EXPECT_TRUE(pool.cpus().empty());
   EXPECT_THAT(allowed_to_workers(pool), testing::Each(before_));
   EXPECT_EQ(allowed(), before_);
+}
+
+TEST_F(PinnedThreads, ByDefaultKeepAsManyWorkersAsCpusApart) {
+  ThreadPool pool(threads_);
+  EXPECT_TRUE(pool.cpus().empty());
+  const std::vector<std::set<int>> found = allowed_to_workers(pool);
+  EXPECT_EQ(found.front(), before_) << "the caller";
+  std::set<int> cpus;
+  for (std::size_t worker = 1; worker < found.size(); ++worker) {
+    EXPECT_EQ(found[worker].size(), 1U);
+    cpus.merge(std::set(found[worker]));
+  }
+  EXPECT_EQ(cpus.size(), found.size() - 1);
+}
+
+TEST_F(PinnedThreads, ByDefaultKeepWorkersOffTheCallersCpu) {
+  on_another_thread([&] {
+    ThreadPool pool(threads_);
+    (void)allowed_to_workers(pool);
+    for (const int cpu : before_) {
+      cpu_set_t mask;
+      CPU_ZERO(&mask);
+      CPU_SET(static_cast<std::size_t>(cpu), &mask);
+      ASSERT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
+      // On a busy machine the caller may have lent its CPU to a worker for a moment.
+      bool apart = false;
+      for (int attempt = 0; attempt < 100 && !apart; ++attempt) {
+        const std::vector<std::set<int>> found = allowed_to_workers(pool);
+        apart = std::find(found.begin() + 1, found.end(), std::set<int>{cpu}) == found.end();
+      }
+      EXPECT_TRUE(apart) << "CPU " << cpu;
+    }
+  });
 }
 
 TEST_F(PinnedThreads, GivesEachWorkerACpuOfItsOwn) {
@@ -147,7 +181,7 @@ TEST_F(PinnedThreads, EndsWithThePool) {
         for (const std::set<int>& cpus : allowed_to_workers(pool)) EXPECT_EQ(cpus.size(), 1U);
       }
       EXPECT_EQ(allowed(), before_);
-      ThreadPool next(threads_);  // with the same workers: TBB keeps them
+      ThreadPool next(threads_ + 1);
       EXPECT_THAT(allowed_to_workers(next), testing::Each(before_));
     }
   });

@@ -13,10 +13,20 @@
 #include <chrono>
 #include <future>
 #include <latch>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace convmixer {
 namespace {
@@ -168,6 +178,25 @@ TEST_P(ThreadPoolOf, DrawsNoWarningFromTbb) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
+#if defined(__x86_64__)
+TEST_P(ThreadPoolOf, FlushesDenormalsInTasksAndNotAfterThem) {
+  ThreadPool pool(GetParam());
+  std::thread([&] {
+    _mm_setcsr(_mm_getcsr() & ~0x8040U);
+    std::atomic<int> kept = 0;
+    pool.for_each_task(64, [&](std::int64_t, int) {
+      if (!flushes_denormals_to_zero()) ++kept;
+      std::this_thread::sleep_for(100us);
+    });
+    pool.for_each_worker([&](int) {
+      if (!flushes_denormals_to_zero()) ++kept;
+    });
+    EXPECT_EQ(kept, 0);
+    EXPECT_FALSE(flushes_denormals_to_zero()) << "the caller's own setting";
+  }).join();
+}
+#endif
+
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolOf, testing::Values(1, 2, 5), testing::PrintToStringParamName());
 
 TEST(ThreadPool, HasAtLeastOneThread) {
@@ -272,6 +301,187 @@ TEST(ThreadPool, PassesOnWhatATaskThrows) {
                                     if (task == 5) throw std::runtime_error("5");
                                   }),
                std::runtime_error);
+}
+
+TEST(ThreadPool, RunsNoFurtherTasksAfterOneHasThrown) {
+  ThreadPool pool(1);
+  std::vector<std::int64_t> begun;
+  EXPECT_THROW(pool.for_each_task(8,
+                                  [&](std::int64_t task, int) {
+                                    begun.push_back(task);
+                                    if (task == 2) throw std::runtime_error("2");
+                                  }),
+               std::runtime_error);
+  EXPECT_THAT(begun, testing::ElementsAre(0, 1, 2));
+  std::atomic<int> runs = 0;
+  pool.for_each_task(8, [&](std::int64_t, int) { ++runs; });
+  EXPECT_EQ(runs, 8);
+}
+
+TEST(ThreadPool, DoesTheTasksOfAWorkerThatDoesNotCome) {
+  ThreadPool pool(2);
+  std::promise<void> begun;
+  std::promise<void> end;
+  pool.enqueue([&] {
+    begun.set_value();
+    end.get_future().wait();
+  });
+  begun.get_future().wait();
+  std::vector<int> workers(8, -1);
+  pool.for_each_task(8, [&](std::int64_t task, int worker) { workers[static_cast<std::size_t>(task)] = worker; });
+  end.set_value();
+  EXPECT_THAT(workers, Each(0));
+}
+
+/// Until `count` of the pool's threads are in a task at once; false if they never were.
+bool meet(ThreadPool& pool, int count) {
+  std::atomic<int> arrived = 0;
+  pool.for_each_task(count, [&](std::int64_t, int) {
+    ++arrived;
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (arrived < count && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(100us);
+  });
+  return arrived == count;
+}
+
+TEST(ThreadPool, WakesWorkersThatHaveGoneToSleep) {
+  ThreadPool pool(3);
+  for (const auto pause : {0us, 100us, 300us, 20'000us}) {
+    std::this_thread::sleep_for(pause);
+    EXPECT_TRUE(meet(pool, 3)) << pause.count();
+  }
+}
+
+double cpu_seconds(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+TEST(ThreadPool, SleepsWhileThereIsNothingToDo) {
+  ThreadPool pool(3);
+  ASSERT_TRUE(meet(pool, 3));
+  const double before = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_LT(cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - before, 0.1);
+}
+
+TEST(ThreadPool, LetsTheCallerSleepUntilTheLastTaskIsDone) {
+  ThreadPool pool(2);
+  double caller = 0.0;
+  for (int attempt = 0; attempt < 100 && caller == 0.0; ++attempt) {
+    const double before = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+    std::atomic<bool> has_come = false;
+    pool.for_each_task(2, [&](std::int64_t, int worker) {
+      if (worker == 1) {
+        has_come = true;
+        std::this_thread::sleep_for(200ms);
+      } else {
+        std::this_thread::sleep_for(10ms);  // the worker's turn
+      }
+    });
+    if (has_come) caller = cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - before;
+  }
+  EXPECT_GT(caller, 0.0) << "the worker never came";
+  EXPECT_LT(caller, 0.1);
+}
+
+TEST(ThreadPool, RunsALoopWithinATaskOnTheTasksThread) {
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> runs(64);
+  pool.for_each_task(8, [&](std::int64_t outer, int) {
+    const std::thread::id own = std::this_thread::get_id();
+    pool.for_each_task(8, [&](std::int64_t inner, int) {
+      EXPECT_EQ(std::this_thread::get_id(), own);
+      ++runs.at(static_cast<std::size_t>(outer * 8 + inner));
+    });
+  });
+  std::promise<void> done;
+  pool.enqueue([&] {
+    pool.for_each_task(64, [&](std::int64_t task, int) { ++runs.at(static_cast<std::size_t>(task)); });
+    done.set_value();
+  });
+  ASSERT_EQ(done.get_future().wait_for(kPatience), std::future_status::ready);
+  for (const std::atomic<int>& run : runs) EXPECT_EQ(run, 2);
+}
+
+TEST(ThreadPool, MayBeUsedByThreadsAtOnce) {
+  ThreadPool pool(3);
+  std::vector<std::thread> callers;
+  std::atomic<int> runs = 0;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&] {
+      for (int loop = 0; loop < 200; ++loop) {
+        std::vector<int> mine(16);
+        pool.for_each_task(16, [&](std::int64_t task, int) { ++mine.at(static_cast<std::size_t>(task)); });
+        EXPECT_THAT(mine, Each(1));
+        ++runs;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(runs, 600);
+}
+
+TEST(ThreadPool, WorksBesideOtherPools) {
+  std::vector<std::unique_ptr<ThreadPool>> pools;
+  for (const int threads : {1, 2, 3, 4}) pools.push_back(std::make_unique<ThreadPool>(threads));
+  std::atomic<int> runs = 0;
+  for (int loop = 0; loop < 100; ++loop) {
+    for (const auto& pool : pools) pool->for_each_task(10, [&](std::int64_t, int) { ++runs; });
+  }
+  pools.front()->for_each_task(
+      2, [&](std::int64_t, int) { pools.back()->for_each_task(10, [&](std::int64_t, int) { ++runs; }); });
+  EXPECT_EQ(runs, 100 * 40 + 20);
+}
+
+TEST(ThreadPool, WorksWithMoreThreadsThanCpus) {
+  ThreadPool pool(16);
+  std::atomic<int> runs = 0;
+  for (int loop = 0; loop < 500; ++loop) pool.for_each_task(32, [&](std::int64_t, int) { ++runs; });
+  EXPECT_EQ(runs, 16'000);
+  EXPECT_TRUE(meet(pool, 16));
+}
+
+TEST(ThreadPool, GoesOnAloneInAForkedProcess) {
+  ThreadPool pool(3);
+  ASSERT_TRUE(meet(pool, 3));
+  auto child_pool = std::make_unique<ThreadPool>(3);
+  ASSERT_TRUE(meet(*child_pool, 3));
+  const pid_t child = fork();
+  if (child == 0) {
+    int runs = 0;
+    child_pool->for_each_task(32, [&](std::int64_t, int) { ++runs; });
+    child_pool.reset();
+    _exit(runs == 32 ? 0 : 1);
+  }
+  ASSERT_GT(child, 0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(meet(pool, 3)) << "the parent's is what it was";
+}
+
+TEST(ThreadPool, GoesOnWithFewerThreadsIfTheSystemRefusesMore) {
+  std::thread([] {
+    // No thread can be started from this one from now on.
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 1, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+      GTEST_SKIP() << "no seccomp here";
+    }
+    for (const int threads : {1, 3}) {
+      ThreadPool pool(threads);
+      int runs = 0;
+      pool.for_each_task(8, [&](std::int64_t, int) { ++runs; });
+      pool.for_each_worker([&](int) { ++runs; });
+      pool.enqueue([&] { ++runs; });
+      EXPECT_EQ(runs, 8 + threads + 1);
+    }
+  }).join();
 }
 
 }  // namespace

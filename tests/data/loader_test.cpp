@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -239,6 +240,27 @@ TEST(Loader, MayBeDestroyedWhileTasksRun) {
     Loader loader(dataset, options, pool);
     loader.start(0);
     for (int i = 0; i < taken % 4; ++i) ASSERT_NE(loader.next(), nullptr);
+  }
+}
+
+TEST(Loader, PreparesBatchesItselfWhileNoWorkerIsFree) {
+  constexpr std::chrono::seconds kPatience(60);
+  const Numbered dataset(400);
+  for (const int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    Loader loader(dataset, training_options(), pool);
+    std::promise<void> begun;
+    std::promise<void> end;
+    std::promise<bool> in_time;
+    pool.enqueue([&] {  // the only worker beside this thread
+      begun.set_value();
+      in_time.set_value(end.get_future().wait_for(kPatience) == std::future_status::ready);
+    });
+    begun.get_future().wait();
+    loader.start(0);
+    EXPECT_EQ(rest_of_epoch(loader).size(), 50U);
+    end.set_value();
+    EXPECT_TRUE(in_time.get_future().get());
   }
 }
 

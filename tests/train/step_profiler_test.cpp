@@ -137,7 +137,7 @@ TEST_F(StepProfilerTest, RecordsTheWindowOfATraining) {
   }
 }
 
-TEST_F(StepProfilerTest, ShowsTheLoadersTasksOnTheWorkers) {
+TEST_F(StepProfilerTest, ShowsTheLoadersTasks) {
   TrainConfig config = small_config("run");
   config.prefetch = 1;  // or all batches are ready before the window
   train_profiled(config, window(1, 4), undisturbed());
@@ -147,7 +147,6 @@ TEST_F(StepProfilerTest, ShowsTheLoadersTasksOnTheWorkers) {
   for (const auto& [thread, events] : trace.threads) {
     EXPECT_THAT(thread, AnyOf("training", StartsWith("worker ")));
     const std::vector<std::int64_t> numbers = trace.numbers(thread, "prepare batch");
-    EXPECT_TRUE(numbers.empty() || thread != "training");
     prepared.insert(numbers.begin(), numbers.end());
     for (const Event& event : trace.named(thread, "prepare batch")) {
       const auto step = std::ranges::find(steps, event.number, &Event::number);

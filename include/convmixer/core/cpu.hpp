@@ -26,4 +26,16 @@ void flush_denormals_to_zero() noexcept;
 /// Whether the calling thread flushes denormals.
 [[nodiscard]] bool flushes_denormals_to_zero() noexcept;
 
+/// Flushes denormals in the calling thread until the end of the scope.
+class FlushedDenormals {
+ public:
+  FlushedDenormals() noexcept;
+  ~FlushedDenormals();
+  FlushedDenormals(const FlushedDenormals&) = delete;
+  FlushedDenormals& operator=(const FlushedDenormals&) = delete;
+
+ private:
+  unsigned before_ = 0;
+};
+
 }  // namespace convmixer

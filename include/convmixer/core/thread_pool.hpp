@@ -1,4 +1,4 @@
-/// The TBB arena that all of the project's own tasks run in.
+/// The threads that all of the project's own tasks run on.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,19 @@ namespace convmixer {
 enum class TaskOrder { forwards, backwards };
 
 enum class ThreadPinning {
-  none,         ///< threads go where the system sends them
+  none,         ///< threads go where the system sends them; but as many as there are CPUs keep apart, see ThreadPool
   one_cpu_each  ///< a worker is always the thread on its CPU
 };
 
-/// A TBB arena of `threads` workers that all flush denormals to zero, as the thread that makes the pool does from
-/// then on, and the process-wide limit that keeps TBB to them. Tasks that prepare data are enqueued at low priority.
+/// `threads` workers, the caller among them, that all flush denormals to zero, as the thread that makes the pool does
+/// from then on. They run loops of tasks and, in between, what is enqueued; who waits spins for 200 microseconds and
+/// then sleeps. For libraries there is a TBB arena of as many threads, and the process-wide limit that keeps TBB to
+/// them.
+///
+/// On a machine where others compute too, a thread may be taken off its CPU in the middle of a task. Its other tasks
+/// are done by the rest; with as many threads as CPUs in the affinity mask, each but the caller also has a CPU of its
+/// own, and one that has nothing left to do lets one that stands still have its CPU. What is enqueued should start no
+/// threads, which would inherit that.
 class ThreadPool {
  public:
   /// Pinned, worker i is bound to the i-th of the affinity mask's CPUs, physical cores first (cpus_by_core), while it
@@ -33,15 +40,15 @@ class ThreadPool {
   /// The CPU of each worker, if pinned; else empty.
   [[nodiscard]] std::span<const int> cpus() const noexcept;
 
-  /// Runs body(i) for i in [0, count) on the workers, the caller among them; rethrows the first exception.
+  /// Runs body(i) for i in [0, count) in the TBB arena, the caller among its threads; rethrows the first exception.
   void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
   /// Runs body(task, worker) for every task in [0, count), each once; rethrows the first exception. Workers are
   /// numbered from 0 to threads() - 1 (a thread keeps its number while it can), and no two tasks with one number run at
   /// the same time. A worker begins with a share of its own, the same at each call with the same count, so that it
   /// finds in its caches what it left there; then it takes of the `more` tasks from `count` on, which are nobody's,
-  /// then it helps the others. With TaskOrder::backwards, shares are worked off from their ends. Allocates nothing of
-  /// its own.
+  /// then it helps the others. With TaskOrder::backwards, shares are worked off from their ends. Within a task of this
+  /// pool, or while another thread's loop is under way, all tasks run on the caller. Allocates nothing of its own.
   template <typename Body>
   void for_each_task(std::int64_t count, const Body& body, TaskOrder order = TaskOrder::forwards,
                      std::int64_t more = 0) {
@@ -58,10 +65,11 @@ class ThreadPool {
   /// Lets the calling thread, which a loop has bound to a CPU, go where it could before: for what isn't the pool's.
   void release_caller() noexcept;
 
-  /// Runs `task` some time later on a worker, never on the caller. The task must not throw.
+  /// Runs `task` some time later on a worker that has no loop to work for, never on the caller unless the system gives
+  /// no threads. The task must not throw.
   void enqueue(std::function<void()> task);
 
-  /// Runs `body` inside the arena, so that libraries on TBB use these workers.
+  /// Runs `body` inside the TBB arena, so that libraries on TBB use its threads.
   void execute(const std::function<void()>& body);
 
  private:

@@ -16,7 +16,7 @@ namespace convmixer {
 struct LoaderStatistics {
   std::int64_t images = 0;      ///< prepared
   double cpu_seconds = 0.0;     ///< that the tasks computed, all threads together
-  double seconds_waited = 0.0;  ///< that next() waited
+  double seconds_waited = 0.0;  ///< that next() waited, or helped to prepare what it waited for
 
   /// What one thread that does nothing else can supply; 0 before there is anything to tell from.
   [[nodiscard]] double images_per_second() const noexcept {
