@@ -1,45 +1,23 @@
 #include "convmixer/data/open_dataset.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/data/sources/cifar.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/data/sources/shapes.hpp"
 #include "data/sources/cached_folder.hpp"
+#include "data/subset.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 namespace convmixer {
 
 namespace {
 
-/// The first images of another data set.
-class FirstImages : public Dataset {
- public:
-  FirstImages(std::unique_ptr<Dataset> all, std::int64_t limit)
-      : all_(std::move(all)), size_(std::min(limit, all_->size())) {}
-
-  [[nodiscard]] std::int64_t size() const override { return size_; }
-  [[nodiscard]] int channels() const override { return all_->channels(); }
-  [[nodiscard]] int image_size() const override { return all_->image_size(); }
-  [[nodiscard]] const std::vector<std::string>& class_names() const override { return all_->class_names(); }
-  [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
-    assert(index < size_);
-    return all_->image(index);
-  }
-  [[nodiscard]] std::int32_t label(std::int64_t index) const override {
-    assert(index < size_);
-    return all_->label(index);
-  }
-  [[nodiscard]] Normalisation normalisation() const override { return all_->normalisation(); }
-
- private:
-  std::unique_ptr<Dataset> all_;
-  std::int64_t size_;
-};
+constexpr std::size_t kMostNamed = 10;
 
 std::unique_ptr<Dataset> open_files(const DatasetOptions& options, Split split) {
   const std::string& name = options.name;
@@ -52,6 +30,21 @@ std::unique_ptr<Dataset> open_files(const DatasetOptions& options, Split split) 
   return name == kFolderDataset ? open_image_folder(options, split) : open_packed(options.path, split);
 }
 
+void note_empty_classes(const Dataset& dataset, const std::function<void(const std::string&)>& note) {
+  std::vector<bool> seen(dataset.class_names().size(), false);
+  for (std::int64_t i = 0; i < dataset.size(); ++i) seen[static_cast<std::size_t>(dataset.label(i))] = true;
+  std::vector<std::string> empty;
+  for (std::size_t label = 0; label < seen.size(); ++label)
+    if (!seen[label]) empty.push_back(printable(dataset.class_names()[label]));
+  if (empty.empty()) return;
+  const std::size_t count = empty.size();
+  if (count > kMostNamed) {
+    empty.resize(kMostNamed);
+    empty.emplace_back("...");
+  }
+  note(fmt::format("{} of {} classes have no training images: {}", count, seen.size(), fmt::join(empty, ", ")));
+}
+
 }  // namespace
 
 std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split) {
@@ -61,13 +54,21 @@ std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split
                kLargestImageSize);
   if (options.name == kAutoDataset) {
     DatasetOptions recognised = options;
-    recognised.name = recognise_dataset(options.path);
+    recognised.name = recognise_dataset(options);
     return open_dataset(recognised, split);
   }
-  if (options.name == kShapesDataset) return make_shapes(split, options.limit);
-  std::unique_ptr<Dataset> all = open_files(options, split);
-  if (options.limit == 0) return all;
-  return std::make_unique<FirstImages>(std::move(all), options.limit);
+  std::unique_ptr<Dataset> dataset;
+  if (options.name == kShapesDataset) {
+    dataset = make_shapes(split, options.limit);
+  } else {
+    dataset = open_files(options, split);
+    const bool is_by_class = options.name == kFolderDataset || options.name == kPackedDataset;
+    if (options.limit > 0 && options.limit < dataset->size())
+      dataset = is_by_class ? share_of_each_class(std::move(dataset), options.limit)
+                            : first_images(std::move(dataset), options.limit);
+  }
+  if (options.note && split == Split::train) note_empty_classes(*dataset, options.note);
+  return dataset;
 }
 
 }  // namespace convmixer

@@ -60,6 +60,13 @@ const CifarFormat* recognise_archive(const fs::path& path) {
 
 }  // namespace
 
+std::string recognise_dataset(const DatasetOptions& options) {
+  const bool has_split = !options.train_folder.empty() || !options.test_folder.empty();
+  std::error_code ignored;
+  if (has_split && fs::is_directory(options.path, ignored)) return std::string(kFolderDataset);
+  return recognise_dataset(options.path);
+}
+
 std::string recognise_dataset(const std::filesystem::path& path) {
   if (path.empty()) return std::string(kShapesDataset);
   std::error_code ignored;
@@ -71,7 +78,7 @@ std::string recognise_dataset(const std::filesystem::path& path) {
   if (is_folder && looks_like_image_folder(path)) return std::string(kFolderDataset);
   fail(
       "{}: no data set that is known: expected CIFAR-10 or CIFAR-100, the archive as downloaded or the folder of its "
-      "files, or a folder of class folders with PNG or JPEG files",
+      "files, or a folder of class folders with PNG, JPEG or PPM files",
       path.string());
 }
 

@@ -30,11 +30,15 @@ OptionGroup data_group(TrainConfig& c) {
           {choice_option("dataset", c.dataset, {kDatasetNames.begin(), kDatasetNames.end()},
                          "auto is what --data holds, or shapes, which needs no files"),
            changeable(path_option("data", c.data, "PATH",
-                                  "CIFAR's archive or files; folder of class folders with PNG or JPEG files")),
-           integer_option("train-images", c.train_images, 0, kAnyInteger, "train on the first so many; 0: all"),
-           integer_option("test-images", c.test_images, 0, kAnyInteger, "test on the first so many; 0: all"),
+                                  "CIFAR's archive or files; folder of class folders with PNG, JPEG or PPM files")),
+           integer_option("train-images", c.train_images, 0, kAnyInteger, "train on so many; 0: all"),
+           integer_option("test-images", c.test_images, 0, kAnyInteger, "test on so many; 0: all"),
            changeable(switch_option("allow-partial", c.allow_partial,
                                     "CIFAR: files may have more or fewer images than the published ones")),
+           changeable(path_option("train-folder", c.train_folder, "NAME",
+                                  "folder: its part that holds the training images; train, training if not given")),
+           changeable(path_option("test-folder", c.test_folder, "NAME",
+                                  "folder: its part that epochs are tested on; val, test, ... if not given")),
            choice_option("fit", c.fit, {{"crop", Fit::crop}, {"stretch", Fit::stretch}},
                          "folder: how images are made square"),
            choice_option("broken-files", c.broken_files, {{"refuse", BrokenFiles::refuse}, {"skip", BrokenFiles::skip}},
@@ -176,7 +180,7 @@ std::map<std::string, std::string> fingerprint(const TrainConfig& config) {
 }
 
 void recognise_dataset(TrainConfig& config) {
-  if (config.dataset == kAutoDataset) config.dataset = recognise_dataset(config.data);
+  if (config.dataset == kAutoDataset) config.dataset = recognise_dataset(dataset_options(config, Split::train));
 }
 
 void resolve(TrainConfig& config, const Dataset& dataset) {
@@ -212,6 +216,8 @@ DatasetOptions dataset_options(const TrainConfig& config, Split split, std::func
           .image_size = config.image_size,
           .fit = config.fit,
           .broken_files = config.broken_files,
+          .train_folder = config.train_folder.string(),
+          .test_folder = config.test_folder.string(),
           .test_choice = config.test_choice,
           .cache = config.data_cache,
           .threads = config.threads};

@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 using namespace testing_support;
 
-TEST(RecogniseDataset, WithoutAPathIsTheBuiltInOne) { EXPECT_EQ(recognise_dataset({}), "shapes"); }
+TEST(RecogniseDataset, WithoutAPathIsTheBuiltInOne) { EXPECT_EQ(recognise_dataset(std::filesystem::path()), "shapes"); }
 
 TEST(RecogniseDataset, TellsTheCifarsByTheirFiles) {
   const TemporaryFolder folder;

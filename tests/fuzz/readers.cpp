@@ -113,6 +113,8 @@ bool png(Bytes bytes) { return decode(bytes); }
 
 bool jpeg(Bytes bytes) { return decode(bytes); }
 
+bool pnm(Bytes bytes) { return decode(bytes); }
+
 bool packed(Bytes bytes) {
   const MemoryFile file(bytes);
   const bool has_info = is_read([&] { (void)read_packed_info(file.path()); });
@@ -158,6 +160,7 @@ const std::vector<Reader>& readers() {
                                        {"archive", archive},
                                        {"png", png},
                                        {"jpeg", jpeg},
+                                       {"pnm", pnm},
                                        {"packed", packed},
                                        {"safetensors", safetensors},
                                        {"options", options}};

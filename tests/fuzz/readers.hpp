@@ -17,6 +17,7 @@ bool cifar_pickle(Bytes bytes);
 bool archive(Bytes bytes);
 bool png(Bytes bytes);
 bool jpeg(Bytes bytes);
+bool pnm(Bytes bytes);
 bool packed(Bytes bytes);
 bool safetensors(Bytes bytes);
 bool options(Bytes bytes);

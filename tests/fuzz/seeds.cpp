@@ -112,6 +112,7 @@ std::vector<std::string> seeds(const std::string& reader) {
   if (reader == "archive") return archives();
   if (reader == "png") return pngs();
   if (reader == "jpeg") return jpegs();
+  if (reader == "pnm") return {"P6 1 2 255\n123456", "P5\n# grey\n2 3\n15\n123456"};
   if (reader == "packed") return packed_files();
   if (reader == "safetensors") return safetensors_files();
   if (reader == "options") return configurations();

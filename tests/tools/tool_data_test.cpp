@@ -124,7 +124,7 @@ TEST_F(ToolData, SkipsBrokenFilesByChoice) {
   folder_.write("pictures/train/red/broken.png", "not a picture");
   const ToolResult refused = run_tool(command({}));
   EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.errors, HasSubstr("red/broken.png: no PNG or JPEG image; broken-files = skip leaves"));
+  EXPECT_THAT(refused.errors, HasSubstr("red/broken.png: no PNG, JPEG or PPM image; broken-files = skip leaves"));
   const ToolResult skipped = run_tool(command({"--broken-files", "skip"}));
   EXPECT_EQ(skipped.status, 0) << skipped.errors;
   EXPECT_THAT(skipped.output, HasSubstr("left out 1 broken file of"));

@@ -35,9 +35,9 @@ OptionGroup command_group(CommandOptions& options) {
 
 OptionGroup configuration_group(TrainConfig& config) {
   static const std::vector<std::string> names{
-      "dataset",    "data",    "test-images", "allow-partial",   "fit",      "broken-files", "test-choice",
-      "data-cache", "mean",    "std",         "eval-batch-size", "prefetch", "precision",    "plan",
-      "layout",     "threads", "pin-threads"};
+      "dataset",     "data",        "test-images", "allow-partial", "fit",        "broken-files",    "train-folder",
+      "test-folder", "test-choice", "data-cache",  "mean",          "std",        "eval-batch-size", "prefetch",
+      "precision",   "plan",        "layout",      "threads",       "pin-threads"};
   return select_options(config_options(config), "Configuration (a run's own unless given here)", names);
 }
 

@@ -25,14 +25,14 @@ enum class BrokenFiles { refuse, skip };
 /// By what the images are chosen that a folder without test images sets aside for the test.
 enum class TestChoice {
   name,  ///< each file's name below its class's folder: a class may be renamed
-  path,  ///< its path with the class's name, as earlier releases did: for runs that they began
+  path,  ///< its path with the class's name, and test/ before val/, as earlier releases did: for runs that they began
 };
 
 /// Which data set, and how much of it.
 struct DatasetOptions {
   std::string name{kAutoDataset};                  ///< one of kDatasetNames
   std::filesystem::path path{};                    ///< the files: a folder or a file
-  std::int64_t limit = 0;                          ///< > 0: only the first so many images
+  std::int64_t limit = 0;                          ///< > 0: only so many images, see data/open_dataset.hpp
   std::function<void(const std::string&)> note{};  ///< told what takes time, was left out or is odd, a line each
 
   bool allow_partial = false;  ///< CIFAR: files may have other numbers of images than the published ones
@@ -41,6 +41,8 @@ struct DatasetOptions {
   int image_size = 0;  ///< what they are resized to, pixels in each direction; 0: they have one size, which stays
   Fit fit = Fit::crop;
   BrokenFiles broken_files = BrokenFiles::refuse;
+  std::string train_folder{};  ///< in which the class folders of a split are; empty: by the usual names
+  std::string test_folder{};
   TestChoice test_choice = TestChoice::name;
   std::filesystem::path cache{};  ///< where decoded images are kept; empty: ~/.cache/convmixer
   int threads = 0;                ///< that decode; 0: see choose_thread_count

@@ -31,8 +31,10 @@ struct TrainConfig {
   std::int64_t train_images = 0;  ///< 0: all
   std::int64_t test_images = 0;   ///< 0: all
   bool allow_partial = false;     ///< of CIFAR
-  Fit fit = Fit::crop;            ///< of a folder's images, as the next three
+  Fit fit = Fit::crop;            ///< of a folder's images, as the next five
   BrokenFiles broken_files = BrokenFiles::refuse;
+  std::filesystem::path train_folder;
+  std::filesystem::path test_folder;
   TestChoice test_choice = TestChoice::name;
   std::filesystem::path data_cache;
   std::vector<float> mean;  ///< empty: the data set's usual

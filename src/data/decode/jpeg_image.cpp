@@ -28,6 +28,7 @@ struct Decoder {
   jpeg_progress_mgr progress{};
   std::jmp_buf jump{};
   std::array<char, JMSG_LENGTH_MAX> message{};
+  bool reads_its_only_scan = false;
   bool out_of_memory = false;
 };
 
@@ -46,11 +47,14 @@ Decoder& decoder_of(j_common_ptr info) { return *static_cast<Decoder*>(info->cli
 }
 
 /// Warnings (level -1) that say pixels were lost are errors here; the rest, such as bytes between markers, cost
-/// nothing.
+/// nothing. The end of the file costs nothing either where one scan holds everything: if that lacks bits, another
+/// warning says so, and else nothing but the end marker is missing. Of several scans the next could be.
 void on_message(j_common_ptr info, int level) {
   if (level >= 0) return;
   switch (info->err->msg_code) {
     case JWRN_JPEG_EOF:
+      if (!decoder_of(info).reads_its_only_scan) give_up(info, "the file is cut off");
+      return;
     case JWRN_HIT_MARKER:
       give_up(info, "the file is cut off");
     case JWRN_HUFF_BAD_CODE:
@@ -138,6 +142,7 @@ bool read_jpeg(Decoder& decoder, std::span<const std::byte> file, RawImage& imag
     decoder.out_of_memory = true;
     return false;
   }
+  decoder.reads_its_only_scan = jpeg_has_multiple_scans(info) == FALSE;
   read_rows(info, image, row.data());
   jpeg_finish_decompress(info);
   return true;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 #include <png.h>
+#include <string_view>
 
 namespace convmixer {
 
@@ -19,12 +20,23 @@ namespace {
 /// between read_png and a callback.
 struct Source {
   std::span<const std::byte> rest;
+  bool pixels_are_read = false;
   std::array<char, 200> message{};
   bool out_of_memory = false;
 };
 
+constexpr std::string_view kEndChunk("\0\0\0\0IEND\xae\x42\x60\x82", 12);
+constexpr std::size_t kChunkHeader = 8;
+
+/// A file may lack its last chunk, or some of it: that holds nothing.
+void complete_end(Source& source) {
+  const std::string_view rest(reinterpret_cast<const char*>(source.rest.data()), source.rest.size());
+  if (source.pixels_are_read && kEndChunk.starts_with(rest)) source.rest = std::as_bytes(std::span(kEndChunk));
+}
+
 void on_read(png_structp png, png_bytep out, std::size_t count) {
   auto& source = *static_cast<Source*>(png_get_io_ptr(png));
+  if (count == kChunkHeader) complete_end(source);
   if (count > source.rest.size()) png_error(png, "the file is cut off");
   std::memcpy(out, source.rest.data(), count);
   source.rest = source.rest.subspan(count);
@@ -84,6 +96,7 @@ void read_pixels(png_structp png, png_infop info, Source& source, RawImage& imag
   for (int pass = 0; pass < passes; ++pass)
     for (int y = 0; y < image.height; ++y)
       png_read_row(png, image.pixels.data() + row_bytes * static_cast<std::size_t>(y), nullptr);
+  source.pixels_are_read = true;
   png_read_end(png, info);
   read_exif(png, info, image);
 }

@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSourceVersion = 1;  // raised when decoding or resizing changes what comes out
+constexpr int kSourceVersion = 2;  // raised when listing, decoding or resizing changes what comes out
 constexpr std::size_t kMostNamed = 10;
 constexpr std::size_t kLongestName = 230;  // bytes: with the rest, a file's name then has the 255 that it may have
 constexpr std::chrono::hours kSurelyAbandoned(24);
@@ -36,11 +36,15 @@ fs::path default_cache_folder() {
   fail_usage("no folder for decoded images: neither XDG_CACHE_HOME nor HOME is set; give --data-cache");
 }
 
+/// Those that have a cached file of their own. Its name says nothing of versions: a new release's takes its place.
 std::string settings_of(const DatasetOptions& options) {
-  return fmt::format("version {}, size {}, fit {}, broken {}{}", kSourceVersion, options.image_size,
+  std::string folders;
+  if (!options.train_folder.empty() || !options.test_folder.empty())
+    folders = fmt::format(", train {}, test {}", options.train_folder, options.test_folder);
+  return fmt::format("version 1, size {}, fit {}, broken {}{}{}", options.image_size,
                      options.fit == Fit::crop ? "crop" : "stretch",
                      options.broken_files == BrokenFiles::refuse ? "refuse" : "skip",
-                     options.test_choice == TestChoice::path ? ", test by path" : "");
+                     options.test_choice == TestChoice::path ? ", test by path" : "", folders);
 }
 
 std::string hash_of(std::string_view text) {
@@ -50,13 +54,13 @@ std::string hash_of(std::string_view text) {
 
 /// Changes with everything that the packed file depends on.
 std::string source_of(const ImageListing& listing, const DatasetOptions& options) {
-  std::string text = settings_of(options) + '\n';
+  std::string text = fmt::format("{}, source {}\n", settings_of(options), kSourceVersion);
   for (const std::string& name : listing.class_names) text += name + '\0';
   for (const Split split : {Split::train, Split::test}) {
     text += '\n';
     for (const ListedImage& image : listing.of(split)) {
       text += image.path;  // no path holds a 0 byte
-      text += fmt::format("{:c}{} {} {}\n", '\0', image.label, image.size, image.modified);
+      text += fmt::format("{:c}{} {} {} {}\n", '\0', image.label, image.size, image.modified, image.changed);
     }
   }
   return hash_of(text);
@@ -140,7 +144,9 @@ std::filesystem::path cache_file(const DatasetOptions& options) {
 }
 
 std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split split) {
-  const ImageListing listing = list_image_folder(options.path, options.test_choice);
+  const ImageListing listing = list_image_folder(options);
+  if (options.note)
+    for (const std::string& note : listing.notes) options.note(note);
   if (listing.of(split).empty())
     fail("{}: has no images for the {}", options.path.string(), split == Split::train ? "training" : "test");
   const fs::path file = cache_file(options);

@@ -80,6 +80,18 @@ void refuse(const std::vector<std::string>& broken) {
        others == 0 ? "" : fmt::format(" (and {} more broken file{})", others, others == 1 ? "" : "s"));
 }
 
+/// Left out are not so many that a class is empty without anybody noticing.
+void check_every_class(const ImageListing& listing, const PackedSplit& train, const std::vector<std::string>& broken) {
+  std::vector<bool> seen(listing.class_names.size(), false);
+  for (const std::int32_t label : train.labels) seen[static_cast<std::size_t>(label)] = true;
+  for (std::size_t i = 0; i < listing.train.size(); ++i) {
+    const auto label = static_cast<std::size_t>(listing.train[i].label);
+    if (!seen[label])
+      fail("class '{}' has no image to train on that can be decoded: {}", printable(listing.class_names[label]),
+           broken[i]);
+  }
+}
+
 }  // namespace
 
 DecodedFolder::DecodedFolder(const ImageListing& listing, const DatasetOptions& options, const fs::path& scratch_folder)
@@ -106,6 +118,7 @@ DecodedFolder::DecodedFolder(const ImageListing& listing, const DatasetOptions& 
     splits_[i < listing.train.size() ? 0 : 1].labels.push_back(images[i]->label);
     ++kept;
   }
+  check_every_class(listing, splits_[0], broken);
   const std::size_t train = splits_[0].labels.size() * bytes;
   splits_[0].images = scratch_.bytes().first(train);
   splits_[1].images = scratch_.bytes().subspan(train, splits_[1].labels.size() * bytes);

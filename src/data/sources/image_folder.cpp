@@ -1,11 +1,15 @@
 #include "data/sources/image_folder.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
+#include "data/sources/class_folders.hpp"
+#include "data/sources/split_folders.hpp"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <optional>
+#include <map>
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
@@ -17,119 +21,84 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 2> kTrainFolders{"train", "training"};
-constexpr std::array<std::string_view, 5> kTestFolders{"test", "testing", "val", "valid", "validation"};
-constexpr std::array<std::string_view, 3> kReadableEndings{".png", ".jpg", ".jpeg"};
-// Images by their names that are listed so that they can be refused by name, not passed over.
-constexpr std::array<std::string_view, 5> kOtherEndings{".gif", ".bmp", ".webp", ".tif", ".tiff"};
 constexpr int kDeepest = 16;  // folders below a class: links may go in circles
 constexpr std::size_t kTestShare = 10;
+constexpr std::size_t kMostKinds = 10;
+/// Files that are left out, counted by their names' endings.
+using OtherFiles = std::map<std::string, std::int64_t>;
 
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
+constexpr std::array<std::string_view, 2> kFilesOfSystems{"Thumbs.db", "desktop.ini"};
 
-bool has_ending(const fs::path& path, auto endings) {
-  std::string ending = path.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(endings, ending) != endings.end();
-}
-
-bool is_image_name(const fs::path& path) {
-  return has_ending(path, kReadableEndings) || has_ending(path, kOtherEndings);
-}
-
-/// What lies in a folder, hidden things left out, by name.
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> found;
-  try {
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (!entry.path().filename().string().starts_with('.')) found.push_back(entry.path());
-  } catch (const fs::filesystem_error& error) {
-    fail("{}: can't be listed: {}", folder.string(), error.code().message());
-  }
-  std::ranges::sort(found, {}, [](const fs::path& path) { return path.filename().string(); });
-  return found;
-}
-
-std::vector<fs::path> class_folders(const fs::path& folder) {
-  std::vector<fs::path> folders = entries(folder);
-  std::erase_if(folders, [](const fs::path& path) { return !is_folder(path); });
-  return folders;
-}
-
-/// Where the class folders of the splits are.
-struct Layout {
-  std::string train;  ///< empty: in the data set's folder itself
-  std::string test;   ///< empty: no folder of its own
-};
-
-std::string first_present(const fs::path& folder, auto names) {
-  const auto found = std::ranges::find_if(names, [&](std::string_view name) { return is_folder(folder / name); });
-  return found == names.end() ? std::string() : std::string(*found);
-}
-
-Layout layout_of(const fs::path& folder) {
-  Layout split{first_present(folder, kTrainFolders), first_present(folder, kTestFolders)};
-  if (!split.train.empty() && !split.test.empty()) return split;
-  // Without a test folder, "train" is a class like others unless it stands alone.
-  return {split.train.empty() || class_folders(folder).size() > 1 ? "" : split.train, ""};
-}
+std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 /// Adds the images in a class's folder; `path` is the folder's, below the data set's.
 void list_class(const fs::path& folder, const std::string& path, std::int32_t label, int depth,
-                std::vector<ListedImage>& images) {
+                std::vector<ListedImage>& images, OtherFiles& others) {
+  if (is_run_folder(folder)) return;
   for (const fs::path& entry : entries(folder)) {
-    const std::string below = path + "/" + entry.filename().string();
+    const std::string name = entry.filename().string();
     if (is_folder(entry)) {
       if (depth == kDeepest) fail("{}: more than {} folders deep", entry.string(), kDeepest);
-      list_class(entry, below, label, depth + 1, images);
+      list_class(entry, path + "/" + name, label, depth + 1, images, others);
       continue;
     }
-    if (!is_image_name(entry)) continue;
+    if (!is_image_name(entry)) {
+      if (std::ranges::find(kFilesOfSystems, name) == kFilesOfSystems.end()) ++others[entry.extension().string()];
+      continue;
+    }
     struct stat status {};
     if (::stat(entry.c_str(), &status) != 0)  // a link to nothing
       fail("{}: can't be read: {}", entry.string(), std::generic_category().message(errno));
     if (!S_ISREG(status.st_mode)) continue;
     images.push_back(
-        {below, label, status.st_size, std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec});
+        {path + "/" + name, label, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)});
   }
 }
 
 /// Images of the classes in `below`, a folder in `folder` or, if empty, that itself.
 std::vector<ListedImage> list_classes(const fs::path& folder, const std::string& below,
-                                      const std::vector<std::string>& class_names) {
+                                      const std::vector<std::string>& names, OtherFiles& others) {
   std::vector<ListedImage> images;
-  for (std::size_t label = 0; label < class_names.size(); ++label) {
-    const std::string path = below.empty() ? class_names[label] : below + "/" + class_names[label];
-    if (is_folder(folder / path)) list_class(folder / path, path, static_cast<std::int32_t>(label), 0, images);
+  for (std::size_t label = 0; label < names.size(); ++label) {
+    const std::string path = below.empty() ? names[label] : below + "/" + names[label];
+    if (is_folder(folder / path)) list_class(folder / path, path, static_cast<std::int32_t>(label), 0, images, others);
   }
   return images;
 }
 
-std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
-  std::vector<std::string> names;
-  for (const fs::path& folder : folders) names.push_back(folder.filename().string());
-  return names;
+/// "3 files are no images by their names: 2 .txt, 1 .md".
+std::string describe(const OtherFiles& others) {
+  std::int64_t total = 0;
+  std::vector<std::string> kinds;
+  for (const auto& [ending, count] : others) {
+    total += count;
+    kinds.push_back(fmt::format("{} {}", count, ending.empty() ? "without an ending" : printable(ending)));
+  }
+  if (kinds.size() > kMostKinds) {
+    kinds.resize(kMostKinds);
+    kinds.emplace_back("...");
+  }
+  return fmt::format("left out {} file{}, no image{} by {}: {}", total, total == 1 ? "" : "s", total == 1 ? "" : "s",
+                     total == 1 ? "its name" : "their names", fmt::join(kinds, ", "));
 }
 
-void check_test_classes(const fs::path& folder, const Layout& layout, const std::vector<std::string>& class_names) {
-  for (const std::string& name : names_of(class_folders(folder / layout.test))) {
-    if (std::ranges::find(class_names, name) == class_names.end())
-      fail("{}: class '{}' is in {}, but not in {}", folder.string(), name, layout.test, layout.train);
+void check_test_classes(const fs::path& folder, const SplitFolders& split, const std::vector<std::string>& classes) {
+  for (const std::string& name : class_names(folder / split.test)) {
+    if (std::ranges::find(classes, name) == classes.end())
+      fail("{}: class '{}' is in {}, but not in {}; --test-folder names another folder for the test", folder.string(),
+           name, split.test, split.train.empty() ? "the others" : split.train);
   }
 }
 
 void check_every_class(const fs::path& folder, const ImageListing& listing) {
   if (listing.class_names.size() < 2)
-    fail("{}: found {} class folder{}, expected at least 2 with PNG or JPEG images", folder.string(),
-         listing.class_names.size(), listing.class_names.size() == 1 ? "" : "s");
+    fail("{}: found {} class folder{}, expected at least 2 with images", folder.string(), listing.class_names.size(),
+         listing.class_names.size() == 1 ? "" : "s");
   std::vector<bool> seen(listing.class_names.size(), false);
   for (const ListedImage& image : listing.train) seen[static_cast<std::size_t>(image.label)] = true;
   const auto missing = std::ranges::find(seen, false);
   if (missing != seen.end())
-    fail("{}: class '{}' has no PNG or JPEG images to train on", folder.string(),
+    fail("{}: class '{}' has no images to train on", folder.string(),
          listing.class_names[static_cast<std::size_t>(missing - seen.begin())]);
 }
 
@@ -160,27 +129,29 @@ void split_off_test(ImageListing& listing, const std::string& below, TestChoice 
 }  // namespace
 
 bool looks_like_image_folder(const fs::path& folder) {
-  const Layout layout = layout_of(folder);
-  if (!layout.test.empty()) return true;
-  for (const fs::path& of_class : class_folders(folder / layout.train)) {
-    for (const fs::path& entry : entries(of_class))
-      if (has_ending(entry, kReadableEndings)) return true;
-  }
-  return false;
+  const SplitFolders split = split_folders({.path = folder});
+  if (!split.test.empty()) return true;
+  return std::ranges::any_of(class_folders(folder / split.train),
+                             [](const fs::path& of_class) { return holds_images(of_class, 1); });
 }
 
-ImageListing list_image_folder(const fs::path& folder, TestChoice test_choice) {
-  const Layout layout = layout_of(folder);
+ImageListing list_image_folder(const DatasetOptions& options) {
+  const fs::path& folder = options.path;
+  const SplitFolders split = split_folders(options);
   ImageListing listing;
-  listing.class_names = names_of(class_folders(folder / layout.train));
-  listing.train = list_classes(folder, layout.train, listing.class_names);
-  if (layout.test.empty()) {
-    split_off_test(listing, layout.train, test_choice);
+  listing.notes = split.notes;
+  OtherFiles others;
+  listing.class_names = class_names(folder / split.train);
+  if (split.train.empty()) std::erase(listing.class_names, split.test);
+  listing.train = list_classes(folder, split.train, listing.class_names, others);
+  if (split.test.empty()) {
+    split_off_test(listing, split.train, options.test_choice);
   } else {
-    check_test_classes(folder, layout, listing.class_names);
-    listing.test = list_classes(folder, layout.test, listing.class_names);
+    check_test_classes(folder, split, listing.class_names);
+    listing.test = list_classes(folder, split.test, listing.class_names, others);
   }
   check_every_class(folder, listing);
+  if (!others.empty()) listing.notes.push_back(fmt::format("{}: {}", folder.string(), describe(others)));
   std::ranges::sort(listing.train, {}, &ListedImage::path);
   std::ranges::sort(listing.test, {}, &ListedImage::path);
   return listing;

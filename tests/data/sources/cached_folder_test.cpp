@@ -15,6 +15,7 @@
 
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 namespace convmixer {
@@ -110,6 +111,54 @@ TEST_F(CachedFolder, DecodesAgainWhenAFileIsNewGoneLargerOrYounger) {
   EXPECT_THAT(open()->class_names(), ElementsAre("blue", "yellow"));
 }
 
+TEST_F(CachedFolder, DecodesAgainWhenPixelsAreOthersUnderTheSameSizeAndTime) {
+  (void)open();
+  const fs::path file = options_.path / "train/red/1.png";
+  const auto size = fs::file_size(file);
+  const auto time = fs::last_write_time(file);
+  write("train/red/1.png", 99, 98, 97);
+  fs::last_write_time(file, time);  // as cp -p and rsync do
+  ASSERT_EQ(fs::file_size(file), size);
+  EXPECT_EQ(open()->image(2)[0], 99);
+}
+
+TEST_F(CachedFolder, TakesAFileAgainWhoseRightsWereMended) {
+  const fs::path file = options_.path / "train/red/2.png";
+  write("train/red/2.png", 1, 2, 3);
+  fs::permissions(file, fs::perms::none);
+  if (std::ifstream(file).good()) GTEST_SKIP() << "who may read everything can't be refused a file";
+  options_.broken_files = BrokenFiles::skip;
+  EXPECT_EQ(open()->size(), 3);
+  fs::permissions(file, fs::perms::owner_read);
+  EXPECT_EQ(open()->size(), 4);
+}
+
+TEST_F(CachedFolder, RefusesToLeaveOutTheLastFileOfAClass) {
+  options_.broken_files = BrokenFiles::skip;
+  folder_.write("pictures/train/red/1.png", "no image");
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("class 'red' has no image to train on that can be decoded"),
+                               HasSubstr("red/1.png: no PNG")));
+  write("train/red/2.png", 1, 2, 3);
+  EXPECT_EQ(open()->size(), 3);
+}
+
+TEST_F(CachedFolder, TellsOfTheListingsNotesEveryTime) {
+  folder_.write("pictures/train/red/notes.txt", "text");
+  for (int time = 0; time < 2; ++time) {
+    (void)open();
+    EXPECT_THAT(notes_, testing::Contains(HasSubstr("left out 1 file, no image by its name: 1 .txt")));
+  }
+}
+
+TEST_F(CachedFolder, KeepsBothTestsThatAFolderHas) {
+  write("val/blue/9.png", 77, 0, 0);
+  EXPECT_EQ(open(Split::test)->image(0)[0], 77);
+  const fs::path first = cache_file(options_);
+  options_.test_folder = "test";
+  EXPECT_EQ(open(Split::test)->image(0)[0], 10);
+  EXPECT_NE(cache_file(options_), first);
+}
+
 TEST_F(CachedFolder, DecodesAgainForOtherSettingsAndKeepsBoth) {
   (void)open();
   const fs::path first = cache_file(options_);
@@ -147,9 +196,9 @@ TEST_F(CachedFolder, NormalisesByItsTrainingImages) {
 TEST_F(CachedFolder, RefusesABrokenFileByNameAndCountsTheOthers) {
   folder_.write("pictures/train/blue/3.png", "no image");
   EXPECT_EQ(refusal(), options_.path.string() +
-                           "/train/blue/3.png: no PNG or JPEG image; broken-files = skip leaves such files out");
+                           "/train/blue/3.png: no PNG, JPEG or PPM image; broken-files = skip leaves such files out");
   folder_.write("pictures/train/red/7.jpg", "\xff\xd8\xff");
-  EXPECT_THAT(refusal(), HasSubstr("3.png: no PNG or JPEG image (and 1 more broken file);"));
+  EXPECT_THAT(refusal(), HasSubstr("3.png: no PNG, JPEG or PPM image (and 1 more broken file);"));
 }
 
 TEST_F(CachedFolder, LeavesBrokenFilesOutByChoiceAndNamesThemEveryTime) {

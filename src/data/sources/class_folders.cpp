@@ -1,0 +1,105 @@
+#include "data/sources/class_folders.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/data/sources/packed.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+#include <system_error>
+
+namespace convmixer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 18> kImageEndings{
+    ".png", ".jpg", ".jpeg", ".jpe",  ".jfif", ".ppm",  ".pgm",  ".pnm", ".gif",  // the first eight are read
+    ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".jp2"};
+constexpr std::array<std::string_view, 5> kFoldersOfSystems{"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN",
+                                                            "System Volume Information"};
+constexpr int kDeepest = 16;  // links may go in circles
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+enum class Content { images, runs, others };
+
+/// What there is most reason to name a folder after. Only until an image is found: that is usually the first entry.
+Content content_of(const fs::path& folder, int deepest) {
+  if (is_run_folder(folder)) return Content::runs;
+  bool runs = is_there(folder / ".lock");  // a run that ended before it wrote anything else
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const fs::path& path = entry->path();
+    if (is_hidden(path)) continue;
+    if (is_folder(path)) {
+      const Content below = deepest > 0 ? content_of(path, deepest - 1) : Content::others;
+      if (below == Content::images) return below;
+      runs |= below == Content::runs;
+    } else if (is_image_name(path)) {
+      return Content::images;
+    } else {
+      runs |= path.extension() == ".safetensors" && looks_like_packed(path);
+    }
+  }
+  return runs ? Content::runs : Content::others;
+}
+
+bool is_class_folder(const fs::path& path) {
+  return is_folder(path) && std::ranges::find(kFoldersOfSystems, path.filename().string()) == kFoldersOfSystems.end() &&
+         content_of(path, kDeepest) != Content::runs;
+}
+
+}  // namespace
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::vector<fs::path> entries(const fs::path& folder) {
+  std::vector<fs::path> found;
+  try {
+    for (const auto& entry : fs::directory_iterator(folder))
+      if (!is_hidden(entry.path())) found.push_back(entry.path());
+  } catch (const fs::filesystem_error& error) {
+    fail("{}: can't be listed: {}", folder.string(), error.code().message());
+  }
+  std::ranges::sort(found, {}, [](const fs::path& path) { return path.filename().string(); });
+  return found;
+}
+
+bool is_image_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::ranges::find(kImageEndings, ending) != kImageEndings.end();
+}
+
+bool is_run_folder(const fs::path& folder) {
+  // train/run_folder.hpp has these names; a run writes its configuration first.
+  return is_there(folder / "config.ini") && (is_there(folder / ".lock") || is_there(folder / "metrics.jsonl") ||
+                                             is_there(folder / "last.state.safetensors"));
+}
+
+bool holds_images(const fs::path& folder, int deepest) { return content_of(folder, deepest) == Content::images; }
+
+std::vector<fs::path> class_folders(const fs::path& folder) {
+  std::vector<fs::path> folders = entries(folder);
+  std::erase_if(folders, [](const fs::path& path) { return !is_class_folder(path); });
+  return folders;
+}
+
+std::vector<std::string> class_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::path& of_class : class_folders(folder)) names.push_back(of_class.filename().string());
+  return names;
+}
+
+}  // namespace convmixer
