@@ -1,6 +1,7 @@
 #include "convmixer/core/thread_pool.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/core/threads.hpp"
 #include "core/thread_pins.hpp"
 #include "core/thread_sanitizer.hpp"
 #include "core/worker_team.hpp"
@@ -94,7 +95,11 @@ struct ThreadPool::Impl {
 };
 
 ThreadPool::ThreadPool(int threads, ThreadPinning pinning)
-    : impl_(std::make_unique<Impl>(std::max(1, threads), pinning)) {}
+    : impl_([&] {
+        threads = std::max(1, threads);
+        expect_thread_count("threads", threads);
+        return std::make_unique<Impl>(threads, pinning);
+      }()) {}
 
 ThreadPool::~ThreadPool() = default;
 

@@ -1,5 +1,7 @@
 #include "convmixer/core/threads.hpp"
 
+#include "convmixer/core/error.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <latch>
 #include <limits>
 #include <map>
 #include <optional>
@@ -15,6 +18,7 @@
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -29,18 +33,13 @@ std::string first_line(const std::filesystem::path& path) {
   return line;
 }
 
-/// A whole number >= 1 at the start of `text` (OMP_NUM_THREADS may be a list, "4,2": the first level counts).
+/// A whole number at the start of `text` (OMP_NUM_THREADS may be a list, "4,2": the first level counts).
 std::optional<int> leading_count(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool clean = end == text.data() + text.size() || *end == ',' || *end == ' ' || *end == '\n';
-  return error == std::errc() && value >= 1 && clean ? std::optional(value) : std::nullopt;
-}
-
-std::optional<int> environment_count(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? std::nullopt : leading_count(text);
+  return error == std::errc() && clean ? std::optional(value) : std::nullopt;
 }
 
 std::vector<int> affinity_mask() {
@@ -125,34 +124,93 @@ std::string plural(int count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-}  // namespace
+void add_warning(ThreadCount& choice, const std::string& text) {
+  choice.warning += (choice.warning.empty() ? "" : "; ") + text;
+}
 
-ThreadCount choose_thread_count(int requested, const std::filesystem::path& root) {
-  if (requested > 0) return {requested, "as requested"};
+/// "NAME=text" if the text may go to a terminal.
+std::string setting(const std::string& name, std::string_view text) {
+  constexpr std::size_t kLong = 30;
+  const bool plain = text.size() <= kLong && std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+  return plain ? fmt::format("{}={}", name, text) : name;
+}
 
-  const std::vector<int> cpus = affinity_mask();
+/// The number of threads in a variable of the environment; adds a warning if there is something else.
+std::optional<int> environment_count(const char* name, ThreadCount& choice) {
+  const char* const text = std::getenv(name);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const std::optional<int> count = leading_count(text);
+  if (count && *count >= 1 && *count <= most_threads()) return count;
+  add_warning(choice, fmt::format("{} is ignored: expected 1 to {}", setting(name, text), most_threads()));
+  return std::nullopt;
+}
+
+ThreadCount count_cores(const std::vector<int>& cpus, const std::filesystem::path& root) {
   const int logical = std::max(1, static_cast<int>(cpus.size()));
   const int cores = std::max(1, physical_cores(cpus, root));
   // OpenMP has then bound this thread to its first place before the program began.
   const char* const bind = std::getenv("OMP_PROC_BIND");
   const std::string narrowed =
       bind == nullptr || std::string_view(bind) == "false" ? "" : ", which OMP_PROC_BIND narrows";
-  ThreadCount choice{cores, cores == logical
-                                ? fmt::format("{} in the affinity mask{}", plural(cores, "physical core"), narrowed)
-                                : fmt::format("{} in the affinity mask of {}{}", plural(cores, "physical core"),
-                                              plural(logical, "logical CPU"), narrowed)};
-  if (const auto omp = environment_count("OMP_NUM_THREADS")) {
-    choice = {*omp, fmt::format("OMP_NUM_THREADS={}", *omp)};
+  return {cores, cores == logical ? fmt::format("{} in the affinity mask{}", plural(cores, "physical core"), narrowed)
+                                  : fmt::format("{} in the affinity mask of {}{}", plural(cores, "physical core"),
+                                                plural(logical, "logical CPU"), narrowed)};
+}
+
+ThreadCount count_by_surroundings(const std::vector<int>& cpus, const std::filesystem::path& root) {
+  ThreadCount choice = count_cores(cpus, root);
+  if (const auto omp = environment_count("OMP_NUM_THREADS", choice)) {
+    choice.count = *omp;
+    choice.reason = fmt::format("OMP_NUM_THREADS={}", *omp);
   }
   const auto lower_to = [&choice](int count, const std::string& reason) {
-    if (count < choice.count) choice = {count, fmt::format("{}, fewer than {}", reason, choice.reason)};
+    if (count >= choice.count) return;
+    choice.count = count;
+    choice.reason = fmt::format("{}, fewer than {}", reason, choice.reason);
   };
-  if (const auto slurm = environment_count("SLURM_CPUS_PER_TASK")) {
+  if (const auto slurm = environment_count("SLURM_CPUS_PER_TASK", choice)) {
     lower_to(*slurm, fmt::format("SLURM_CPUS_PER_TASK={}", *slurm));
   }
   const double quota = cgroup_quota(root);
-  if (std::isfinite(quota)) {
+  if (quota <= most_threads()) {
     lower_to(std::max(1, static_cast<int>(std::ceil(quota))), fmt::format("the cgroup's quota of {:.4g} CPUs", quota));
+  }
+  return choice;
+}
+
+}  // namespace
+
+int most_threads() {
+  constexpr int kPerCpu = 8;
+  constexpr int kAnywhere = 64;
+  return std::max(kAnywhere, kPerCpu * static_cast<int>(affinity_mask().size()));
+}
+
+void expect_thread_count(const std::string& what, int threads) {
+  if (threads >= 1 && threads <= most_threads()) return;
+  fail_usage("{} = {}: expected 1 to {}, for {}", what, threads, most_threads(),
+             plural(static_cast<int>(affinity_mask().size()), "CPU"));
+}
+
+int startable_threads(int wanted) {
+  std::vector<std::thread> threads;
+  std::latch all_started(1);
+  try {
+    while (std::ssize(threads) < wanted) threads.emplace_back([&all_started] { all_started.wait(); });
+  } catch (const std::system_error&) {
+    // That many, then.
+  }
+  all_started.count_down();
+  for (std::thread& thread : threads) thread.join();
+  return static_cast<int>(threads.size());
+}
+
+ThreadCount choose_thread_count(int requested, const std::filesystem::path& root) {
+  const std::vector<int> cpus = affinity_mask();
+  ThreadCount choice = requested > 0 ? ThreadCount{requested, "as requested"} : count_by_surroundings(cpus, root);
+  expect_thread_count("threads", choice.count);
+  if (choice.count > std::ssize(cpus)) {
+    add_warning(choice, fmt::format("more than {}, which is slower", plural(static_cast<int>(cpus.size()), "CPU")));
   }
   return choice;
 }

@@ -10,6 +10,10 @@ Engine::Engine(ThreadPool& pool) : pool_(pool), runtime_(std::make_unique<kernel
 
 Engine::~Engine() = default;
 
+int Engine::plain_threads() const noexcept { return runtime_->threads(); }
+
+std::string Engine::why_fewer_plain_threads() const { return runtime_->why_fewer_threads(); }
+
 OnednnInfo Engine::onednn_info() {
   return {kernels::onednn_version(), kernels::onednn_threading(), kernels::onednn_instructions()};
 }

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <future>
 #include <latch>
+#include <limits>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <memory>
@@ -203,6 +204,11 @@ TEST(ThreadPool, HasAtLeastOneThread) {
   EXPECT_EQ(ThreadPool(0).threads(), 1);
   EXPECT_EQ(ThreadPool(-4).threads(), 1);
   EXPECT_EQ(ThreadPool(3).threads(), 3);
+}
+
+TEST(ThreadPool, IsRefusedMoreThreadsThanTheMachineCanServe) {
+  EXPECT_THROW(ThreadPool(66000), Error);
+  EXPECT_THROW(ThreadPool(std::numeric_limits<int>::max()), Error);
 }
 
 TEST(ThreadPool, RunsEveryTaskOnceWithOneTaskPerWorkerAtATime) {

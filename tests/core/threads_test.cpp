@@ -1,6 +1,9 @@
 #include "convmixer/core/threads.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "support/environment_variable.hpp"
+#include "support/error_of.hpp"
+#include "support/no_more_threads.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +22,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing_support::EnvironmentVariable;
+using testing_support::error_of;
+using testing_support::forbid_more_threads;
 using testing_support::TemporaryFolder;
 
 std::vector<int> allowed_cpus() {
@@ -100,7 +105,7 @@ TEST_F(ChooseThreadCount, LetsTheRequestWinOverEverything) {
 }
 
 TEST_F(ChooseThreadCount, ReplacesTheCoreCountByOmpNumThreads) {
-  for (const auto& [text, count] : {std::pair("3", 3), std::pair("4,2", 4), std::pair(" 5", 5), std::pair("99", 99)}) {
+  for (const auto& [text, count] : {std::pair("3", 3), std::pair("4,2", 4), std::pair(" 5", 5), std::pair("60", 60)}) {
     const EnvironmentVariable omp("OMP_NUM_THREADS", text);
     EXPECT_EQ(choose().count, count) << text;
     EXPECT_THAT(choose().reason, HasSubstr(fmt::format("OMP_NUM_THREADS={}", count)));
@@ -114,6 +119,53 @@ TEST_F(ChooseThreadCount, IgnoresAnOmpNumThreadsThatIsNoCount) {
     EXPECT_EQ(choose().count, cpus) << text;
     EXPECT_THAT(choose().reason, HasSubstr("affinity mask")) << text;
   }
+}
+
+TEST_F(ChooseThreadCount, SaysWhichVariablesItIgnores) {
+  const std::string expected = fmt::format(" is ignored: expected 1 to {}", most_threads());
+  for (const char* text : {"0", "-2", "many", "66000", "2147483647", "99999999999999"}) {
+    const EnvironmentVariable omp("OMP_NUM_THREADS", text);
+    EXPECT_EQ(choose().warning, std::string("OMP_NUM_THREADS=") + text + expected);
+  }
+  const EnvironmentVariable slurm("SLURM_CPUS_PER_TASK", "\x1b[2J");  // not to be written to a terminal
+  EXPECT_EQ(choose().warning, "SLURM_CPUS_PER_TASK" + expected);
+}
+
+TEST_F(ChooseThreadCount, IgnoresNoVariableThatIsEmptyOrRight) {
+  const auto cpus = static_cast<int>(allowed_cpus().size());
+  for (const std::string& text : {std::string(), std::string("1,7"), std::to_string(cpus)}) {
+    const EnvironmentVariable omp("OMP_NUM_THREADS", text);
+    EXPECT_EQ(choose().warning, "") << text;
+  }
+}
+
+TEST_F(ChooseThreadCount, WarnsOfMoreThreadsThanCpus) {
+  const auto cpus = static_cast<int>(allowed_cpus().size());
+  EXPECT_EQ(choose(cpus).warning, "");
+  EXPECT_THAT(choose(cpus + 1).warning, HasSubstr(fmt::format("more than {} CPU", cpus)));
+}
+
+TEST_F(ChooseThreadCount, RefusesARequestForMoreThanTheMachineCanServe) {
+  EXPECT_EQ(choose(most_threads()).count, most_threads());
+  const Error error = error_of([&] { (void)choose(most_threads() + 1); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr(fmt::format("threads = {}: expected 1 to {}, for {} CPU", most_threads() + 1,
+                                                  most_threads(), allowed_cpus().size())));
+}
+
+TEST_F(ChooseThreadCount, TakesNoLimitFromAQuotaBeyondAllNumbers) {
+  root_.write("proc/self/cgroup", "0::/\n");
+  root_.write("sys/fs/cgroup/cpu.max", "9000000000000000000 1\n");
+  EXPECT_EQ(choose().count, static_cast<int>(allowed_cpus().size()));
+}
+
+TEST(StartableThreads, AreThoseThatTheSystemStarts) {
+  EXPECT_EQ(startable_threads(0), 0);
+  EXPECT_EQ(startable_threads(3), 3);
+  std::thread([] {
+    if (!forbid_more_threads()) GTEST_SKIP() << "no seccomp here";
+    EXPECT_EQ(startable_threads(3), 0);
+  }).join();
 }
 
 TEST_F(ChooseThreadCount, KeepsToSlurmsShare) {

@@ -168,9 +168,10 @@ int eval_command(std::span<const std::string> words) {
   load_weights(subject.weights, network.parameters());
   Loader loader(*test, loader_options(config, Split::test), pool);
 
-  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}\n",
+  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}{}\n",
                printable(subject.weights.native()), describe(subject.info.model), subject.info.epoch, subject.info.step,
-               config.dataset, config.precision, threads.count, config.pin_threads ? ", pinned" : "");
+               config.dataset, config.precision, threads.count, config.pin_threads ? ", pinned" : "",
+               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning));
   RunningClock clock;
   const double start = clock.seconds();
   const Evaluation evaluation = evaluate(network, loader);

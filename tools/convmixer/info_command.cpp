@@ -50,7 +50,7 @@ void print_primitives(const Plan& plan) {
   }
 }
 
-void print_configuration(TrainConfig& config, const CommandOptions& options, ThreadPool& pool) {
+void print_configuration(TrainConfig& config, const CommandOptions& options, Engine& engine) {
   constexpr int kImageSize = 32;  // of every data set but people's own
   constexpr int kColours = 3;
   recognise_dataset(config);
@@ -64,7 +64,6 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Thr
   if (config.image_size == 0) config.image_size = kImageSize;
   const ModelConfig model = model_config(config, kColours, *classes);
   const Precision precision = choose_precision(config.precision);
-  Engine engine(pool);
   Network network(make_graph(model), precision, engine, config.layout, config.plan);
   const Graph& graph = network.graph();
   Rows rows = model_rows(model, graph);
@@ -103,14 +102,15 @@ int info_command(std::span<const std::string> words) {
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
   const ThreadCount threads = choose_thread_count(config.threads);
-  Rows rows = machine_rows(threads);
+  ThreadPool pool(threads.count);
+  Engine engine(pool);
+  Rows rows = machine_rows(threads, engine);
   rows.emplace_back("precisions", supported_precisions());
   print("convmixer " CONVMIXER_VERSION "\n" + format_rows(rows, false));
   const bool machine_only = std::all_of(line.settings.begin(), line.settings.end(),
                                         [](const Assignment& setting) { return setting.key == "threads"; });
   if (machine_only) return 0;
-  ThreadPool pool(threads.count);
-  print_configuration(config, options, pool);
+  print_configuration(config, options, engine);
   return 0;
 }
 

@@ -65,13 +65,22 @@ Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch) {
                                    config.batch_size, describe_schedule(config))}};
 }
 
-Rows machine_rows(const ThreadCount& threads, std::span<const int> cpus) {
+std::string describe(const ThreadCount& threads) {
+  const std::string warning = threads.warning.empty() ? "" : "; " + threads.warning;
+  return fmt::format("{} ({}{})", threads.count, threads.reason, warning);
+}
+
+Rows machine_rows(const ThreadCount& threads, Engine& engine) {
+  const std::span<const int> cpus = engine.pool().cpus();
   const std::string pinned = cpus.empty() ? "" : fmt::format(", pinned to CPUs {}", fmt::join(cpus, " "));
   const OnednnInfo onednn = Engine::onednn_info();
-  return {
-      {"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
-      {"threads", fmt::format("{} ({}){}", threads.count, threads.reason, pinned)},
-      {"oneDNN", fmt::format("{}, runtime {}, instructions {}", onednn.version, onednn.runtime, onednn.instructions)}};
+  const std::string why_fewer = engine.why_fewer_plain_threads();
+  const std::string fewer =
+      why_fewer.empty() ? "" : fmt::format(", {} of {} threads: {}", engine.plain_threads(), threads.count, why_fewer);
+  return {{"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
+          {"threads", describe(threads) + pinned},
+          {"oneDNN", fmt::format("{}, runtime {}, instructions {}{}", onednn.version, onednn.runtime,
+                                 onednn.instructions, fewer)}};
 }
 
 int values_per_parameter(const OptimizerOptions& options) {

@@ -19,7 +19,9 @@ namespace convmixer::tool {
 [[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
 [[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch);
 /// CPU, threads and the CPUs they are pinned to, oneDNN.
-[[nodiscard]] Rows machine_rows(const ThreadCount& threads, std::span<const int> cpus = {});
+[[nodiscard]] Rows machine_rows(const ThreadCount& threads, Engine& engine);
+/// "2 (2 physical cores in the affinity mask)", with a warning if there is one.
+[[nodiscard]] std::string describe(const ThreadCount& threads);
 
 /// Values kept for each parameter in training: itself, its gradient, the optimiser's.
 [[nodiscard]] int values_per_parameter(const OptimizerOptions& options);

@@ -169,7 +169,7 @@ void finish(StepProfiler& profiler, TrainEnd end, Progress& progress) {
 
 /// What will run, and on what.
 void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& train, const Dataset& test,
-                 const ThreadCount& threads, std::span<const int> cpus, Progress& progress) {
+                 const ThreadCount& threads, Engine& engine, Progress& progress) {
   const Graph& graph = trainer.network().graph();
   Rows rows{{"run", describe_start(trainer, config)}};
   const auto append = [&](const Rows& more) { rows.insert(rows.end(), more.begin(), more.end()); };
@@ -178,7 +178,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   append(optimizer_rows(config, trainer.steps_per_epoch()));
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
-  append(machine_rows(threads, cpus));
+  append(machine_rows(threads, engine));
   rows.emplace_back("memory", describe(trainer.planned_memory(), graph, values_per_parameter(config.optimizer)));
   progress.print(fmt::format("convmixer " CONVMIXER_VERSION "\n{}", format_rows(rows, progress.terminal().colour)));
   if (const std::string change = trainer.changed_circumstances(); !change.empty()) {
@@ -258,7 +258,7 @@ int train_command(std::span<const std::string> words) {
     require_writable(options.profile.file);
   }
   if (trainer.position().epoch < config.epochs) {
-    print_table(trainer, config, *train, *test, threads, pool.cpus(), progress);
+    print_table(trainer, config, *train, *test, threads, engine, progress);
   }
   const TrainEnd end = trainer.run();
   progress.print(describe_end(end, trainer, config, trainer.position().step > first_step));

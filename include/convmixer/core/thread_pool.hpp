@@ -30,7 +30,8 @@ class ThreadPool {
   /// Pinned, worker i is bound to the i-th of the affinity mask's CPUs, physical cores first (cpus_by_core), while it
   /// works on loops; so is a thread that calls one, until release_caller(), and any thread it starts meanwhile. What is
   /// enqueued runs beside the first worker's CPU. When the pool is gone, all may go where its maker could go. Throws
-  /// Error if there are fewer CPUs than threads (usage), or if the system refuses.
+  /// Error if there are fewer CPUs than threads (usage), or if the system refuses. For any pool: Error (usage) if
+  /// `threads` is more than most_threads().
   explicit ThreadPool(int threads, ThreadPinning pinning = ThreadPinning::none);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -37,6 +37,11 @@ class Engine {
 
   [[nodiscard]] ThreadPool& pool() noexcept { return pool_; }
 
+  /// How many threads plain plans run on: as many as the pool has, or fewer where OpenMP starts no more.
+  [[nodiscard]] int plain_threads() const noexcept;
+  /// "OMP_THREAD_LIMIT=1"; empty if they are as many as the pool's.
+  [[nodiscard]] std::string why_fewer_plain_threads() const;
+
  private:
   friend kernels::Runtime& runtime_of(Engine& engine) noexcept;
 

@@ -51,6 +51,8 @@ class Layout {
   std::shared_ptr<const Descriptor> descriptor_;
 };
 
+class OpenmpTeam;
+
 /// The CPU engine, its stream, and the threads that oneDNN may use.
 class Runtime {
  public:
@@ -62,10 +64,18 @@ class Runtime {
   /// Runs `body`, which executes calls, where oneDNN finds the pool's threads.
   void execute(const std::function<void()>& body);
 
-  [[nodiscard]] int threads() const noexcept { return pool_.threads(); }
+  /// Tells the calling thread's OpenMP, if that is what oneDNN runs on, how many threads plans are made for: before
+  /// primitives are made; execute() does it too. Throws Error if the thread can't have as many.
+  void prepare_caller();
+
+  /// How many threads oneDNN runs on: the pool's number, or as many as OpenMP starts of that.
+  [[nodiscard]] int threads() const noexcept;
+  /// "OMP_THREAD_LIMIT=1"; empty if they are as many as the pool's.
+  [[nodiscard]] std::string why_fewer_threads() const;
 
   /// Runs body(i) for i in [0, count) on the threads that oneDNN uses, the caller among them: a second pool would fight
-  /// with OpenMP's workers, which spin for a while after each primitive. The body must not throw.
+  /// with OpenMP's workers, which spin for a while after each primitive. Each takes iterations until none is left,
+  /// however many come. The body must not throw.
   template <typename Body>
   void parallel_for(std::int64_t count, const Body& body) {
     run_parallel(
@@ -88,6 +98,7 @@ class Runtime {
   void run_on_threads(ThreadBody body, const void* context);
 
   ThreadPool& pool_;
+  std::unique_ptr<OpenmpTeam> openmp_;  // null where oneDNN doesn't run on OpenMP
   std::unique_ptr<Handles> handles_;
 };
 

@@ -1,13 +1,12 @@
 #include "convmixer/core/cpu.hpp"
 #include "core/thread_sanitizer.hpp"
 #include "kernels/onednn/onednn_types.hpp"
+#include "kernels/onednn/openmp_team.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <dlfcn.h>
 #include <utility>
 
 namespace convmixer::kernels {
@@ -18,32 +17,6 @@ namespace {
 enum class Threading : unsigned { sequential = 1, openmp = 2, tbb = 4, thread_pool = 8 };
 
 Threading threading() { return static_cast<Threading>(dnnl::version()->cpu_runtime & 0xfU); }
-
-/// The function `name` of whatever OpenMP library oneDNN has brought along (libgomp, libiomp5, libomp). Linking one
-/// here could put a second one into the process.
-template <typename Function>
-Function openmp_function(const char* name) {
-  return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
-}
-
-void flush_denormals_in_worker(void* /*unused*/) { flush_denormals_to_zero(); }
-
-/// What compilers call for `#pragma omp parallel`: fn(data) on every thread of the team. All OpenMP libraries that have
-/// GCC's interface have it.
-using OpenmpParallel = void (*)(void (*fn)(void*), void* data, unsigned threads, unsigned flags);
-
-OpenmpParallel openmp_parallel() {
-  static const auto kFunction = openmp_function<OpenmpParallel>("GOMP_parallel");
-  return kFunction;
-}
-
-/// Makes OpenMP's team `threads` strong and its workers flush denormals.
-void prepare_openmp(int threads) {
-  if (const auto set_threads = openmp_function<void (*)(int)>("omp_set_num_threads")) set_threads(threads);
-  if (openmp_parallel() != nullptr) {
-    openmp_parallel()(flush_denormals_in_worker, nullptr, static_cast<unsigned>(threads), 0);
-  }
-}
 
 /// A loop whose iterations the threads of a team take one after the other.
 struct SharedLoop {
@@ -60,6 +33,27 @@ struct SharedLoop {
   }
 };
 
+/// Calls body(context, number) for every number in [0, team.threads()), on the thread that has it if that comes.
+void run_on_team(const OpenmpTeam& team, void (*body)(const void*, int), const void* context) {
+  struct Turns {
+    void (*body)(const void*, int);
+    const void* context;
+    int threads;
+
+    static void run(void* data) {
+      auto& turns = *static_cast<Turns*>(data);
+      thread_sanitizer_acquire(&turns);
+      const TeamPlace place = place_in_team();
+      for (int thread = place.number; thread < turns.threads; thread += place.team) turns.body(turns.context, thread);
+      thread_sanitizer_release(&turns);
+    }
+  };
+  Turns turns{body, context, team.threads()};
+  thread_sanitizer_release(&turns);
+  team.run(Turns::run, &turns);
+  thread_sanitizer_acquire(&turns);
+}
+
 }  // namespace
 
 Runtime::Runtime(ThreadPool& pool) : pool_(pool) {
@@ -68,19 +62,29 @@ Runtime::Runtime(ThreadPool& pool) : pool_(pool) {
     fail("this oneDNN {} is built for an external thread pool; expected a build for OpenMP, TBB or one thread",
          onednn_version());
   }
-  if (threading() == Threading::openmp) prepare_openmp(pool.threads());
+  if (threading() == Threading::openmp) openmp_ = std::make_unique<OpenmpTeam>(pool.threads());
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   handles_ = std::make_unique<Handles>(Handles{engine, dnnl::stream(engine)});
 }
 
 Runtime::~Runtime() = default;
 
+int Runtime::threads() const noexcept { return openmp_ != nullptr ? openmp_->threads() : pool_.threads(); }
+
+std::string Runtime::why_fewer_threads() const { return openmp_ != nullptr ? openmp_->why_fewer() : ""; }
+
+void Runtime::prepare_caller() {
+  if (openmp_ == nullptr) return;
+  pool_.release_caller();  // threads that OpenMP starts, now or later, take over where the caller may go
+  openmp_->prepare_caller();
+}
+
 void Runtime::execute(const std::function<void()>& body) {
   if (threading() == Threading::tbb) {
     pool_.execute(body);
   } else {
-    pool_.release_caller();  // threads that OpenMP starts, now or later, take over where the caller may go
-    body();                  // OpenMP's team belongs to the thread that starts it
+    prepare_caller();  // OpenMP's team belongs to the thread that starts it
+    body();
   }
 }
 
@@ -88,10 +92,10 @@ void Runtime::run_parallel(std::int64_t count, Body body, const void* context) {
   SharedLoop loop{body, context, count};
   if (threading() == Threading::tbb) {
     pool_.parallel_for(count, [body, context](std::int64_t i) { body(context, i); });
-  } else if (threading() == Threading::openmp && openmp_parallel() != nullptr && count > 1) {
+  } else if (openmp_ != nullptr && count > 1) {
     pool_.release_caller();
     thread_sanitizer_release(&loop);
-    openmp_parallel()(SharedLoop::run, &loop, static_cast<unsigned>(pool_.threads()), 0);
+    openmp_->run(SharedLoop::run, &loop);
     thread_sanitizer_acquire(&loop);
   } else {
     SharedLoop::run(&loop);
@@ -99,46 +103,20 @@ void Runtime::run_parallel(std::int64_t count, Body body, const void* context) {
 }
 
 void Runtime::run_on_threads(ThreadBody body, const void* context) {
-  struct Turns {
-    ThreadBody body;
-    const void* context;
-    int threads;
-    int (*number)();
-    int (*team)();
-
-    static void run(void* data) {
-      auto& turns = *static_cast<Turns*>(data);
-      thread_sanitizer_acquire(&turns);
-      // A team may come out smaller than asked for.
-      for (int thread = turns.number(); thread < turns.threads; thread += turns.team()) {
-        turns.body(turns.context, thread);
-      }
-      thread_sanitizer_release(&turns);
-    }
-  };
-  Turns turns{body, context, pool_.threads(), openmp_function<int (*)()>("omp_get_thread_num"),
-              openmp_function<int (*)()>("omp_get_num_threads")};
   if (threading() == Threading::tbb) {
     pool_.for_each_worker([&](int worker) { body(context, worker); });
-  } else if (threading() == Threading::openmp && openmp_parallel() != nullptr && turns.number != nullptr &&
-             turns.team != nullptr) {
+  } else if (openmp_ != nullptr) {
     pool_.release_caller();
-    thread_sanitizer_release(&turns);
-    openmp_parallel()(Turns::run, &turns, static_cast<unsigned>(pool_.threads()), 0);
-    thread_sanitizer_acquire(&turns);
+    run_on_team(*openmp_, body, context);
   } else {
-    for (int thread = 0; thread < pool_.threads(); ++thread) body(context, thread);
+    for (int thread = 0; thread < threads(); ++thread) body(context, thread);
   }
 }
 
-int onednn_threads() noexcept {
-  static const auto kGet = openmp_function<int (*)()>("omp_get_max_threads");
-  return threading() == Threading::openmp && kGet != nullptr ? kGet() : 1;
-}
+int onednn_threads() noexcept { return threading() == Threading::openmp ? openmp_threads() : 1; }
 
 void set_onednn_threads(int threads) noexcept {
-  static const auto kSet = openmp_function<void (*)(int)>("omp_set_num_threads");
-  if (threading() == Threading::openmp && kSet != nullptr) kSet(threads);
+  if (threading() == Threading::openmp) set_openmp_threads(threads);
 }
 
 std::string onednn_version() {

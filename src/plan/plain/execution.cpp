@@ -23,6 +23,7 @@ class PlainExecution : public Execution {
   PlainExecution(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& chosen,
                  const Execution* lender)
       : Execution(chosen), runtime_(runtime_of(engine)) {
+    runtime_.prepare_caller();
     const StepList list = build_steps(graph, parameters, runtime_, options);
     place(list, lender);
     for (const Step& step : list.steps) add(step, list);
