@@ -121,7 +121,7 @@ bool TeamPlaces::make_way(int worker) noexcept {
       if (stands_still(other.clock) && is_runnable(other.thread)) change_places_with_caller(own);
     } else if (other.working && stands_still(other.clock)) {
       other.guest = true;
-      bind(other, own.home);
+      bind(other, sched_getcpu());
       return true;
     }
   }
