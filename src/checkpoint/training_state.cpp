@@ -73,8 +73,19 @@ std::string described(const Metadata& fingerprint, const std::string& key) {
   return found == fingerprint.end() ? "nothing" : quoted(found->second);
 }
 
-void check_fingerprint(const SafetensorsFile& file, const Metadata& present) {
-  const Metadata saved = saved_fingerprint(file);
+void require_state(const SafetensorsFile& file) {
+  if (!file.metadata().contains(kVersionKey)) fail("{}: not a saved training state", file.path().string());
+}
+
+}  // namespace
+
+std::map<std::string, std::string> read_training_fingerprint(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  require_state(file);
+  return saved_fingerprint(file);
+}
+
+void compare_fingerprints(const std::filesystem::path& path, const Metadata& saved, const Metadata& present) {
   Metadata all = saved;
   all.insert(present.begin(), present.end());
   for (const auto& [key, value] : all) {
@@ -82,12 +93,10 @@ void check_fingerprint(const SafetensorsFile& file, const Metadata& present) {
     const std::string is = described(present, key);
     if (was != is) {
       fail_usage("{}: this training can't go on with other settings: {} was {} when it was saved and is {} now",
-                 file.path().string(), quoted(key), was, is);
+                 path.string(), quoted(key), was, is);
     }
   }
 }
-
-}  // namespace
 
 bool TrainingPosition::finish_epoch(double test_accuracy) noexcept {
   ++epoch;
@@ -121,13 +130,13 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
 TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters, Optimizer& optimizer,
                                      const Metadata& fingerprint) {
   const SafetensorsFile file(path);
-  if (!file.metadata().contains(kVersionKey)) fail("{}: not a saved training state", path.string());
+  require_state(file);
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   if (const std::int64_t version = metadata_int64(file, kVersionKey, 0, kMost); version != kVersion) {
     fail("{}: a training state of version {}, expected {}: another release of this program wrote it", path.string(),
          version, kVersion);
   }
-  check_fingerprint(file, fingerprint);
+  compare_fingerprints(path, saved_fingerprint(file), fingerprint);
   TrainingPosition position;
   visit_fields(position, [&](const char* key, auto& field) { parse_field(file, key, field); });
   const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, kMost);

@@ -18,6 +18,8 @@ namespace convmixer {
 namespace {
 
 constexpr std::int64_t kMostInt64 = std::numeric_limits<std::int64_t>::max();
+constexpr const char* kClassNames = "class_names";
+constexpr std::string_view kDataPrefix = "data.";
 constexpr std::string_view kBatchesTracked = ".num_batches_tracked";
 
 /// PyTorch's batch norm counts its training batches in a tensor of its own; load_state_dict asks for it.
@@ -38,6 +40,9 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
   metadata["dataset"] = info.dataset;
   metadata["mean"] = metadata_from(info.mean);
   metadata["std"] = metadata_from(info.std);
+  if (!info.fit.empty()) metadata["fit"] = info.fit;
+  if (!info.class_names.empty()) metadata[kClassNames] = metadata_from(info.class_names);
+  for (const auto& [key, value] : info.data) metadata[fmt::format("{}{}", kDataPrefix, key)] = value;
   metadata["epoch"] = fmt::format("{}", info.epoch);
   metadata["step"] = fmt::format("{}", info.step);
   metadata["test_accuracy"] = metadata_from(info.test_accuracy);
@@ -53,6 +58,20 @@ void check_normalisation(const SafetensorsFile& file, const CheckpointInfo& info
     fail("{}: metadata mean = {}, std = {}: expected {} numbers each, std above 0", file.path().string(),
          quoted(file.metadata("mean")), quoted(file.metadata("std")), channels);
   }
+}
+
+/// What files of earlier releases don't have.
+void read_data(const SafetensorsFile& file, CheckpointInfo& info) {
+  const auto fit = file.metadata().find("fit");
+  if (fit != file.metadata().end()) info.fit = fit->second;
+  if (file.metadata().contains(kClassNames)) {
+    info.class_names = metadata_texts(file, kClassNames);
+    if (std::ssize(info.class_names) != task_of(info.model).classes)
+      fail("{}: metadata {}: found {} names for {} classes", file.path().string(), kClassNames, info.class_names.size(),
+           task_of(info.model).classes);
+  }
+  for (const auto& [key, value] : file.metadata())
+    if (key.starts_with(kDataPrefix)) info.data[key.substr(kDataPrefix.size())] = value;
 }
 
 }  // namespace
@@ -79,6 +98,7 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
   info.mean = metadata_floats(file, "mean");
   info.std = metadata_floats(file, "std");
   check_normalisation(file, info);
+  read_data(file, info);
   info.epoch = metadata_int64(file, "epoch", 0, kMostInt64);
   info.step = metadata_int64(file, "step", 0, kMostInt64);
   info.test_accuracy = metadata_double(file, "test_accuracy");

@@ -4,6 +4,7 @@
 #include "io/quoted.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -37,6 +38,12 @@ std::string metadata_from(double value) { return fmt::format("{}", value); }
 
 std::string metadata_from(std::span<const float> values) { return fmt::format("{}", fmt::join(values, " ")); }
 
+std::string metadata_from(std::span<const std::string> texts) {
+  nlohmann::json array = nlohmann::json::array();
+  for (const std::string& text : texts) array.push_back(text);
+  return array.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::int64_t metadata_int64(const SafetensorsFile& file, const std::string& key, std::int64_t least,
                             std::int64_t most) {
   const auto number = parse<std::int64_t>(file.metadata(key));
@@ -69,6 +76,20 @@ std::vector<float> metadata_floats(const SafetensorsFile& file, const std::strin
     rest.remove_prefix(std::min(length + 1, rest.size()));
   }
   return numbers;
+}
+
+std::vector<std::string> metadata_texts(const SafetensorsFile& file, const std::string& key) {
+  const nlohmann::json array = nlohmann::json::parse(file.metadata(key), nullptr, false);
+  std::vector<std::string> texts;
+  bool good = array.is_array();
+  for (std::size_t i = 0; good && i < array.size(); ++i) {
+    good = array[i].is_string();
+    if (good) texts.push_back(array[i].get<std::string>());
+  }
+  if (!good) {
+    fail("{}: metadata {} = {}: expected a JSON array of texts", file.path().string(), key, quoted(file.metadata(key)));
+  }
+  return texts;
 }
 
 }  // namespace convmixer

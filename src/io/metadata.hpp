@@ -20,11 +20,15 @@ namespace convmixer {
 /// The same for a list, separated by blanks.
 [[nodiscard]] std::string metadata_from(std::span<const float> values);
 
+/// Texts, as a JSON array. Bytes that are no UTF-8 are replaced.
+[[nodiscard]] std::string metadata_from(std::span<const std::string> texts);
+
 /// The readers throw Error naming the file, the key and what was found.
 [[nodiscard]] std::int64_t metadata_int64(const SafetensorsFile& file, const std::string& key, std::int64_t least,
                                           std::int64_t most);
 [[nodiscard]] double metadata_double(const SafetensorsFile& file, const std::string& key);
 /// Finite numbers only.
 [[nodiscard]] std::vector<float> metadata_floats(const SafetensorsFile& file, const std::string& key);
+[[nodiscard]] std::vector<std::string> metadata_texts(const SafetensorsFile& file, const std::string& key);
 
 }  // namespace convmixer

@@ -10,30 +10,24 @@
 #pragma once
 
 #include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/data/data_identity.hpp"
 #include "convmixer/train/run_folder.hpp"
+#include "train/saved_run.hpp"
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
 
 namespace convmixer {
-
-/// What a run computes under. A change of it is no reason to refuse, but it may cost the last bits.
-struct Circumstances {
-  int threads = 0;
-  std::string plan;  ///< of its training steps, "fused" or "plain"; empty: not known
-};
 
 class Checkpointer {
  public:
   /// `model` gives the part of the weights files' metadata that doesn't change. All but the values are borrowed.
-  Checkpointer(RunFolder folder, std::map<std::string, std::string> fingerprint, CheckpointInfo model,
+  Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, CheckpointInfo model,
                Parameters& parameters, Optimizer& optimizer);
 
-  /// Reads the folder's state, if it holds one, into parameters and optimiser. Throws Error (usage) when it belongs to
-  /// another configuration, or the folder holds a run's files without a state.
-  [[nodiscard]] std::optional<TrainingPosition> restore();
+  /// Reads the folder's state, of which `saved` is a part, into parameters and optimiser. Throws Error (usage) when it
+  /// belongs to another configuration, or the folder holds a run's files without a state.
+  [[nodiscard]] std::optional<TrainingPosition> restore(const std::optional<SavedRun>& saved);
 
   /// Those of the restored run; nothing if there was none.
   [[nodiscard]] const std::optional<Circumstances>& before() const noexcept { return before_; }
@@ -55,7 +49,8 @@ class Checkpointer {
   [[nodiscard]] CheckpointInfo info(const TrainingPosition& position, double test_accuracy) const;
 
   RunFolder folder_;
-  std::map<std::string, std::string> fingerprint_;
+  SavedRun::Settings settings_;
+  DataIdentity data_;
   Circumstances circumstances_;
   std::optional<Circumstances> before_;
   CheckpointInfo model_;

@@ -12,6 +12,13 @@
 
 namespace convmixer {
 
+namespace {
+
+/// As network file systems, those of containers and small ones answer.
+bool means_no_locks(int error) { return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL; }
+
+}  // namespace
+
 bool RunFolder::holds_state() const {
   std::error_code ignored;
   return std::filesystem::exists(state(), ignored);
@@ -26,6 +33,12 @@ RunFolderLock::RunFolderLock(const RunFolder& folder) {
   if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   const int reason = errno;
+  if (means_no_locks(reason)) {
+    missing_ =
+        fmt::format("{}: can't be locked ({}): nothing but you keeps another process from training into this folder",
+                    folder.path.string(), std::strerror(reason));
+    return;
+  }
   ::close(descriptor_);
   if (reason == EWOULDBLOCK) {
     fail("{}: another process is training into this folder; wait for it, or choose another --out",

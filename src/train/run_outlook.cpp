@@ -19,7 +19,7 @@ bool RunOutlook::is_at_limit_with_evaluation(double seconds) const noexcept {
 
 ProgressView RunOutlook::training_view(const TrainingPosition& position) const {
   const EpochSums& sums = position.sums;
-  const std::int64_t images_left = size_.images_per_epoch - sums.images;
+  const std::int64_t images_left = std::max<std::int64_t>(0, size_.images_per_epoch - sums.images);  // data may shrink
   const std::int64_t epochs_left = size_.epochs - position.epoch - 1;
   return {.evaluating = false,
           .epoch = position.epoch + 1,

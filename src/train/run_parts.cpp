@@ -1,5 +1,6 @@
 #include "train/run_parts.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/run_config.hpp"
@@ -10,12 +11,17 @@
 namespace convmixer {
 namespace {
 
-CheckpointInfo weights_info(const TrainConfig& config, const Dataset& dataset) {
+CheckpointInfo weights_info(const TrainConfig& config, const RunData& data) {
   CheckpointInfo info;
-  info.model = model_config(config, dataset.channels(), dataset.classes());
+  info.model = model_config(config, data.train().channels(), data.train().classes());
   info.dataset = config.dataset;
   info.mean = config.mean;
   info.std = config.std;
+  info.fit = config.fit == Fit::crop ? "crop" : "stretch";
+  info.class_names = data.identity().class_names;
+  info.data = to_text(data.identity());
+  info.data.erase("class_names");
+  info.data["test_choice"] = config.test_choice == TestChoice::name ? "name" : "path";
   return info;
 }
 
@@ -25,6 +31,13 @@ Network initial_network(const TrainConfig& config, const Dataset& train, Engine&
                   choose_precision(config.precision), engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
   return network;
+}
+
+std::optional<SavedRun> saved_run(const RunFolder& folder, const TrainConfig& config) {
+  if (!folder.holds_state()) return std::nullopt;
+  SavedRun saved(folder);
+  saved.require_settings(fingerprint(config));
+  return saved;
 }
 
 /// The batch sizes of one pass over `images`, the full batch first.
@@ -37,29 +50,52 @@ std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, b
 
 }  // namespace
 
-RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine)
+RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
+                   bool may_change_data)
     : folder{config.out},
       lock(folder),
-      network(initial_network(config, train, engine)),
+      saved(saved_run(folder, config)),
+      data(folder, saved, train, test, may_change_data),
+      network(initial_network(config, data.train(), engine)),
       optimizer(make_optimizer(network.parameters(), config.optimizer, engine.pool())),
-      train_loader(train, loader_options(config, Split::train), engine.pool()),
-      test_loader(test, loader_options(config, Split::test), engine.pool()),
+      train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
+      test_loader(data.test(), loader_options(config, Split::test), engine.pool()),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
-      checkpointer(folder, fingerprint(config), weights_info(config, train), network.parameters(), *optimizer) {
+      checkpointer(folder, fingerprint(config), data.identity(), weights_info(config, data), network.parameters(),
+                   *optimizer) {
   check_fits(network, train_loader);
   check_fits(network, test_loader);
 }
 
-OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine) {
+TrainingPosition within_epoch(TrainingPosition position, std::int64_t steps_per_epoch, bool data_changed,
+                              const RunFolder& folder) {
+  if (position.step_in_epoch <= steps_per_epoch) return position;
+  if (!data_changed) {
+    fail_usage(
+        "{}: stopped after step {} of an epoch, which has {} steps now: the data has changed; put it back as it was, "
+        "or give --allow-changed-data "
+        "to go on with what is there now, or {}",
+        folder.path.string(), position.step_in_epoch, steps_per_epoch, kWaysOut);
+  }
+  position.step_in_epoch = steps_per_epoch;
+  return position;
+}
+
+OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
+                 bool may_change_data) {
   require_storable(config);
-  auto parts = std::make_unique<RunParts>(config, train, test, engine);
+  auto parts = std::make_unique<RunParts>(config, train, test, engine, may_change_data);
   remove_unfinished_files(parts->folder);
-  const TrainingPosition position = parts->checkpointer.restore().value_or(TrainingPosition{});
+  const TrainingPosition position =
+      within_epoch(parts->checkpointer.restore(parts->saved).value_or(TrainingPosition{}),
+                   parts->train_loader.batches_per_epoch(), may_change_data, parts->folder);
   (void)plan_all(parts->network, config, train.size(), test.size());
   const PlanKind kind = training_plan(parts->network, config, train.size()).kind();
   parts->checkpointer.set_circumstances({engine.pool().threads(), to_string(kind)});
-  if (!parts->folder.holds_state()) parts->checkpointer.save_state(position);
+  // What an earlier release saved doesn't know its data yet.
+  if (!parts->saved || !parts->saved->data()) parts->checkpointer.save_state(position);
   write_run_config(parts->folder, config);
+  write_run_data(parts->folder, parts->data.identity());
   parts->metrics.emplace(parts->folder.metrics(), position.epoch, position.step);
   return {std::move(parts), position};
 }

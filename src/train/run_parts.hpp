@@ -9,6 +9,8 @@
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/run_folder.hpp"
 #include "train/checkpointer.hpp"
+#include "train/run_data.hpp"
+#include "train/saved_run.hpp"
 
 #include <memory>
 #include <optional>
@@ -19,10 +21,12 @@ namespace convmixer {
 struct RunParts {
   /// Locks the folder before anything in it is read. Throws Error, also for test images that aren't of the training
   /// images' shape and classes.
-  RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine);
+  RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine, bool may_change_data);
 
   RunFolder folder;
   RunFolderLock lock;
+  std::optional<SavedRun> saved;  ///< that the run goes on from; nothing for a new one
+  RunData data;
   Network network;  ///< of initial weights
   std::unique_ptr<Optimizer> optimizer;
   Loader train_loader;
@@ -38,10 +42,17 @@ struct OpenRun {
   TrainingPosition position;
 };
 
+/// A position in epochs of so many steps. In data that has shrunk, an epoch may be through sooner than where the run
+/// stood in it: then it is through. Throws Error (usage) for that in data that isn't known to have changed.
+[[nodiscard]] TrainingPosition within_epoch(TrainingPosition position, std::int64_t steps_per_epoch, bool data_changed,
+                                            const RunFolder& folder);
+
 /// Makes the parts; restores the folder's state if there is one; plans all memory, so that a run that can't have it
-/// says so before it has written anything; saves a first state if there was none; writes config.ini; opens
-/// metrics.jsonl. Throws Error as Trainer's constructor.
-[[nodiscard]] OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine);
+/// says so before it has written anything; saves a first state if there was none; writes config.ini and data.json;
+/// opens metrics.jsonl. With `may_change_data` the data may be another than the run was saved with. Throws Error as
+/// Trainer's constructor.
+[[nodiscard]] OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
+                               bool may_change_data);
 
 /// The plan of a training step on a full batch.
 [[nodiscard]] Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images);

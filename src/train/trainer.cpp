@@ -27,6 +27,13 @@ double as_written(float value) {
   return number;
 }
 
+/// Of the data since the run was saved; empty if there is none.
+std::string describe_change(const RunParts& parts) {
+  if (parts.data.change().empty()) return "";
+  return fmt::format("the data has changed since {} was saved: {}; it goes on with what is there now",
+                     parts.folder.path.string(), parts.data.change());
+}
+
 }  // namespace
 
 TrainControls default_controls() {
@@ -40,9 +47,12 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       threads_(engine.pool().threads()),
       progress_(progress),
       controls_(std::move(controls)) {
-  OpenRun run = open_run(config, train, test, engine);
+  OpenRun run = open_run(config, train, test, engine, controls_.may_change_data);
   parts_ = std::move(run.parts);
   position_ = run.position;
+  schedule_shift_ = position_.epoch * steps_per_epoch() + position_.step_in_epoch - position_.step;
+  for (const std::string& note : {parts_->lock.missing(), describe_change(*parts_)})
+    if (!note.empty()) progress_.print(fmt::format("note: {}", printable(note)));
   outlook_ = std::make_unique<RunOutlook>(
       RunSize{.epochs = config.epochs,
               .steps_per_epoch = steps_per_epoch(),
@@ -55,7 +65,9 @@ Trainer::~Trainer() = default;
 
 std::int64_t Trainer::steps_per_epoch() const noexcept { return parts_->train_loader.batches_per_epoch(); }
 
-std::int64_t Trainer::steps_left() const noexcept { return config_.epochs * steps_per_epoch() - position_.step; }
+std::int64_t Trainer::steps_left() const noexcept {
+  return config_.epochs * steps_per_epoch() - scheduled(position_.step);
+}
 
 Network& Trainer::network() noexcept { return parts_->network; }
 
@@ -132,7 +144,7 @@ void Trainer::train_step(const Batch& batch) {
   const BatchResult result = network().train_batch(
       batch.images, {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
   if (!std::isfinite(result.loss_sum)) fail_not_finite("loss", result.loss(), position_.step);
-  const float rate = learning_rate(parts_->schedule, position_.step);
+  const float rate = learning_rate(parts_->schedule, scheduled(position_.step));
   const double gradient_norm = parts_->optimizer->step(rate);
   if (!std::isfinite(gradient_norm)) fail_not_finite("gradients' norm", gradient_norm, position_.step);
 
@@ -206,7 +218,7 @@ EpochRecord Trainer::epoch_record(const BatchResult& test, double test_seconds) 
           .test_accuracy = test.accuracy(),
           .test_top5 = test.accuracy_top5(),
           .best_test_accuracy = position_.best_accuracy,
-          .learning_rate = as_written(learning_rate(parts_->schedule, position_.step - 1)),
+          .learning_rate = as_written(learning_rate(parts_->schedule, scheduled(position_.step - 1))),
           .images_per_second = images / std::max(sums.seconds, kLeastSeconds),
           .wait_seconds = sums.wait_seconds,
           .supply = supply,
@@ -269,8 +281,8 @@ void Trainer::fail_not_finite(const char* what, double value, std::int64_t updat
       "the {} became {} at step {} (epoch {}, learning rate {:.4g}); what was saved at step {} is untouched; a lower "
       "--lr "
       "or --clip-norm 1 may help, in another --out or with --fresh",
-      what, value, update + 1, position_.epoch + 1, static_cast<double>(learning_rate(parts_->schedule, update)),
-      parts_->checkpointer.saved_step());
+      what, value, update + 1, position_.epoch + 1,
+      static_cast<double>(learning_rate(parts_->schedule, scheduled(update))), parts_->checkpointer.saved_step());
 }
 
 std::string Trainer::changed_circumstances() {

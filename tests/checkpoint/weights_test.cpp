@@ -42,6 +42,9 @@ CheckpointInfo info_of(const ConvMixerConfig& config) {
   info.dataset = "shapes";
   info.mean = {0.4914F, 1.0F / 3.0F};
   info.std = {0.2471F, 1e-3F};
+  info.fit = "stretch";
+  info.class_names = {"apple", "f\xC3\xBC", "\"", "d", ""};
+  info.data = {{"train.fingerprint", "0123"}, {"test_choice", "name"}};
   info.epoch = 7;
   info.step = 1234567890123;
   info.test_accuracy = 2.0 / 3.0;
@@ -183,9 +186,34 @@ TEST_F(Weights, SayWhatTheyAre) {
   EXPECT_EQ(read.dataset, "shapes");
   EXPECT_EQ(read.mean, saved.mean);
   EXPECT_EQ(read.std, saved.std);
+  EXPECT_EQ(read.fit, saved.fit);
+  EXPECT_EQ(read.class_names, saved.class_names);
+  EXPECT_EQ(read.data, saved.data);
   EXPECT_EQ(read.epoch, 7);
   EXPECT_EQ(read.step, 1234567890123);
   EXPECT_EQ(read.test_accuracy, 2.0 / 3.0);
+}
+
+TEST_F(Weights, OfAnEarlierReleaseDoNotKnowTheirClasses) {
+  save_edited([](auto&, auto& metadata) {
+    metadata.erase("class_names");
+    metadata.erase("fit");
+    metadata.erase("data.train.fingerprint");
+    metadata.erase("data.test_choice");
+  });
+  const CheckpointInfo read = read_checkpoint_info(path_);
+  EXPECT_TRUE(read.class_names.empty());
+  EXPECT_TRUE(read.data.empty());
+  EXPECT_EQ(read.fit, "");
+}
+
+TEST_F(Weights, WithOtherNamesThanClassesAreRefused) {
+  for (const auto& [names, expected] :
+       std::map<std::string, std::string>{{R"(["a","b"])", "class_names: found 2 names for 5 classes"},
+                                          {"a,b,c,d,e", "expected a JSON array of texts"}}) {
+    save_edited([&](auto&, auto& metadata) { metadata["class_names"] = names; });
+    EXPECT_THAT(error_of([&] { (void)read_checkpoint_info(path_); }).what(), HasSubstr(expected));
+  }
 }
 
 TEST_F(Weights, WithoutNormalisationReadBackWithoutIt) {

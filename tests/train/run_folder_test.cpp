@@ -6,7 +6,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <optional>
+#include <sys/file.h>
+
+namespace {
+
+int flock_error = 0;  // 0: as the file system has it
+
+}  // namespace
+
+extern "C" int __real_flock(int descriptor, int operation);
+extern "C" int __wrap_flock(int descriptor, int operation) {
+  if (flock_error == 0) return __real_flock(descriptor, operation);
+  errno = flock_error;
+  return -1;
+}
 
 namespace convmixer {
 namespace {
@@ -32,6 +47,19 @@ TEST_F(RunFolderTest, KeepsASecondOneOut) {
                               ": another process is training into this folder; wait for it, or choose another --out");
   lock.reset();
   const RunFolderLock third(folder_);
+}
+
+TEST_F(RunFolderTest, GoesWithoutALockWhereTheFileSystemHasNone) {
+  EXPECT_EQ(RunFolderLock(folder_).missing(), "");
+  for (const int error : {ENOLCK, ENOSYS, EOPNOTSUPP}) {
+    flock_error = error;
+    const RunFolderLock lock(folder_);
+    flock_error = 0;
+    EXPECT_THAT(lock.missing(), HasSubstr(folder_.path.string() + ": can't be locked ("));
+  }
+  flock_error = EIO;
+  EXPECT_THAT(error_of([&] { const RunFolderLock lock(folder_); }).what(), HasSubstr("can't be locked: Input/output"));
+  flock_error = 0;
 }
 
 TEST_F(RunFolderTest, IsNamedWhenItCannotBeMade) {

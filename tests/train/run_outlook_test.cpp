@@ -26,6 +26,11 @@ class RunOutlookTest : public testing::Test {
       .sums = {.images = 60, .loss_sum = 30.0, .correct = 15, .seconds = 8.0, .wait_seconds = 2.0}};
 };
 
+TEST_F(RunOutlookTest, HasNothingLeftOfAnEpochThatTookMoreImagesThanThereAreNow) {
+  position_.sums.images = 140;
+  EXPECT_NEAR(outlook_.training_view(position_).epoch_seconds_left, 40 * 0.02, 1e-9);
+}
+
 TEST_F(RunOutlookTest, ShowsATrainingsStepsMeansAndTimeLeft) {
   const ProgressView view = outlook_.training_view(position_);
   EXPECT_FALSE(view.evaluating);

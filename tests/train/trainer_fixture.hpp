@@ -98,6 +98,16 @@ inline std::map<std::string, std::string> timeless_state(const std::filesystem::
   return content;
 }
 
+/// Writes a file again without a key of its metadata.
+inline void remove_metadata(const std::filesystem::path& path, const std::string& key) {
+  const SafetensorsFile file(path);
+  std::map<std::string, std::string> metadata = file.metadata();
+  ASSERT_EQ(metadata.erase(key), 1U);
+  std::vector<TensorView> tensors;
+  for (const auto& [name, entry] : file.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
+  write_safetensors(path, tensors, metadata);
+}
+
 /// Expects two runs to have written the same, bit for bit.
 inline void expect_equal_runs(const std::filesystem::path& run, const std::filesystem::path& expected) {
   EXPECT_EQ(timeless_metrics(run), timeless_metrics(expected));

@@ -179,16 +179,6 @@ TEST_F(ResumedTrainer, SaysThatThreadsAreOthersWhereAPlanDependsOnThem) {
   EXPECT_EQ(changes(config, *train_, *test_, 1), "so far this run was trained with 2 threads, now with 1");
 }
 
-/// Writes a file again without a key of its metadata.
-void remove_metadata(const fs::path& path, const std::string& key) {
-  const SafetensorsFile file(path);
-  std::map<std::string, std::string> metadata = file.metadata();
-  ASSERT_EQ(metadata.erase(key), 1U);
-  std::vector<TensorView> tensors;
-  for (const auto& [name, entry] : file.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
-  write_safetensors(path, tensors, metadata);
-}
-
 TEST_F(ResumedTrainer, GoesOnFromAStateThatKnowsNoPlan) {
   const TrainConfig config = small_config("run");
   remove_metadata(RunFolder{config.out}.state(), "fingerprint.plan");

@@ -4,7 +4,9 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
+#include "convmixer/data/data_identity.hpp"
 #include "convmixer/data/open_dataset.hpp"
+#include "convmixer/data/relabel.hpp"
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/option_parser.hpp"
@@ -12,9 +14,12 @@
 #include "convmixer/train/run_folder.hpp"
 #include "report.hpp"
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 
 namespace convmixer::tool {
 namespace {
@@ -51,9 +56,40 @@ fs::path weights_of(const RunFolder& folder, const fs::path& checkpoint) {
   if (checkpoint != "best" && checkpoint != "last") return checkpoint;
   fs::path weights = checkpoint == "best" ? folder.best() : folder.last();
   std::error_code ignored;  // what is wrong with the path shows when it is read
-  if (!fs::exists(weights, ignored) && !ignored)
-    fail("{}: not there yet: it is written at the end of an epoch", weights.string());
-  return weights;
+  if (fs::exists(weights, ignored) || ignored) return weights;
+  const bool wants_best = checkpoint == "best";
+  const fs::path other = wants_best ? folder.last() : folder.best();
+  if (!fs::exists(other, ignored)) {
+    fail(
+        "{}: not there, nor is {}: a run writes its weights at the end of an epoch; convmixer train --resume {} goes "
+        "on "
+        "with it",
+        weights.string(), other.filename().string(), folder.path.string());
+  }
+  // The last are also written at a time limit within the first epoch, the best are not.
+  const bool finished_epoch = read_checkpoint_info(other).epoch > 0;
+  fail("{}: not there: {}; --checkpoint {} takes {}", weights.string(),
+       finished_epoch ? "it was removed" : "no epoch of the run is finished", wants_best ? "last" : "best",
+       other.string());
+}
+
+/// What weights of a run folder say; if they can't be read, others of the folder are a way out.
+CheckpointInfo read_info(const RunFolder& folder, const fs::path& weights) {
+  try {
+    return read_checkpoint_info(weights);
+  } catch (const Error& error) {
+    const bool is_best = weights == folder.best();
+    const fs::path other = is_best ? folder.last() : folder.best();
+    std::error_code ignored;
+    if (!fs::exists(other, ignored)) throw;
+    fail("{}; --checkpoint {} takes {}", error.what(), is_best ? "last" : "best", other.string());
+  }
+}
+
+/// Of weights that don't say, an earlier release's.
+TestChoice test_choice(const CheckpointInfo& info) {
+  const auto found = info.data.find("test_choice");
+  return found != info.data.end() && found->second == "name" ? TestChoice::name : TestChoice::path;
 }
 
 /// A run folder gives its configuration, so does the run folder that a weights file lies in; a weights file elsewhere
@@ -68,7 +104,7 @@ Subject find_subject(const fs::path& argument, const CommandOptions& options, Tr
     if (!has_config) fail_usage("{}: no run folder: it has no config.ini", argument.string());
     subject.weights = weights_of(folder, options.checkpoint);
   }
-  subject.info = read_checkpoint_info(subject.weights);
+  subject.info = is_folder ? read_info(folder, subject.weights) : read_checkpoint_info(subject.weights);
   if (has_config) {
     config = read_run_config(folder);
     require_model(subject.weights, subject.info.model, config.model);
@@ -76,9 +112,50 @@ Subject find_subject(const fs::path& argument, const CommandOptions& options, Tr
     config.dataset = subject.info.dataset;  // empty if it doesn't say
     config.mean = subject.info.mean;
     config.std = subject.info.std;
+    if (subject.info.fit == "stretch") config.fit = Fit::stretch;
+    config.test_choice = test_choice(subject.info);
   }
   config.image_size = task_of(subject.info.model).image_size;
   return subject;
+}
+
+/// The images under the labels that the weights know their classes by; nothing if those are the data's own.
+std::unique_ptr<Dataset> under_labels_of(const Subject& subject, const Dataset& test, const std::string& dataset) {
+  const std::vector<std::string>& names = subject.info.class_names;
+  if (names.empty()) {
+    if (const int classes = task_of(subject.info.model).classes; test.classes() != classes) {
+      fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), classes, dataset,
+                 test.classes());
+    }
+    return nullptr;
+  }
+  if (storable_names(test.class_names()) == names) return nullptr;
+  try {
+    auto relabelled = relabel(test, names);
+    print_format("note: labels are matched by the classes' names: the data has {}, the weights know {}\n",
+                 list_class_names(test.class_names()), list_class_names(names));
+    return relabelled;
+  } catch (const Error& error) {
+    fail_usage("{}: {}; give the data's classes the names that the weights know them by", subject.weights.string(),
+               error.what());
+  }
+}
+
+/// A line for what isn't as it was when the weights were trained.
+void print_differences(const Subject& subject, const TrainConfig& config, const Dataset& images) {
+  std::map<std::string, std::string> text = subject.info.data;
+  text["class_names"] = nlohmann::json(subject.info.class_names).dump();
+  const auto trained = identity_from(text);
+  if (!trained) return;
+  const std::string change = describe_change(trained->test, identify(images), trained->class_names, "test");
+  if (!change.empty()) print_format("note: the data isn't that of the training: {}\n", change);
+  const Normalisation own = images.normalisation();
+  const bool decided_by_files = config.dataset == kFolderDataset || config.dataset == kPackedDataset;
+  if (decided_by_files && (own.mean != config.mean || own.std != config.std)) {
+    print_format(
+        "note: images are normalised by the run's mean {:.4f} and std {:.4f}; the data's own are {:.4f} and {:.4f}\n",
+        fmt::join(config.mean, ","), fmt::join(config.std, ","), fmt::join(own.mean, ","), fmt::join(own.std, ","));
+  }
 }
 
 double percent(std::int64_t part, std::int64_t whole) {
@@ -154,11 +231,9 @@ int eval_command(std::span<const std::string> words) {
   recognise_dataset(config);
   const auto test = open_dataset(
       dataset_options(config, Split::test, [](const std::string& note) { print_line(note); }), Split::test);
-  if (const int classes = task_of(subject.info.model).classes; test->classes() != classes) {
-    fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), classes, config.dataset,
-               test->classes());
-  }
-  resolve(config, *test);
+  const auto relabelled = under_labels_of(subject, *test, config.dataset);
+  const Dataset& images = relabelled ? *relabelled : *test;
+  resolve(config, images);
 
   const ThreadCount threads = choose_thread_count(config.threads);
   ThreadPool pool(threads.count, thread_pinning(config));
@@ -166,17 +241,18 @@ int eval_command(std::span<const std::string> words) {
   Network network(make_graph(subject.info.model), choose_precision(config.precision), engine, config.layout,
                   config.plan);
   load_weights(subject.weights, network.parameters());
-  Loader loader(*test, loader_options(config, Split::test), pool);
+  Loader loader(images, loader_options(config, Split::test), pool);
 
   print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}{}\n",
                printable(subject.weights.native()), describe(subject.info.model), subject.info.epoch, subject.info.step,
                config.dataset, config.precision, threads.count, config.pin_threads ? ", pinned" : "",
                threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning));
+  print_differences(subject, config, images);
   RunningClock clock;
   const double start = clock.seconds();
   const Evaluation evaluation = evaluate(network, loader);
-  print_evaluation(evaluation, test->class_names(), clock.seconds() - start);
-  if (!options.json.empty()) write_json(options.json, subject, config, evaluation, test->class_names());
+  print_evaluation(evaluation, images.class_names(), clock.seconds() - start);
+  if (!options.json.empty()) write_json(options.json, subject, config, evaluation, images.class_names());
   return 0;
 }
 

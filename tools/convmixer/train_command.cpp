@@ -30,6 +30,7 @@ struct CommandOptions {
   fs::path config;
   fs::path resume;
   bool fresh = false;
+  bool allow_changed_data = false;
   ProfileOptions profile;
 };
 
@@ -39,6 +40,8 @@ OptionGroup command_group(CommandOptions& options) {
       {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
        path_option("resume", options.resume, "FOLDER", "go on with this run, by its own configuration"),
        switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so"),
+       switch_option("allow-changed-data", options.allow_changed_data,
+                     "go on with a run although its images aren't what they were"),
        path_option("profile", options.profile.file, "FILE",
                    "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
                    "ui.perfetto.dev and chrome://tracing"),
@@ -68,7 +71,8 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
 }
 
 /// A run that goes on keeps its plan and its test images unless told otherwise: its bits depend on them, but no setting
-/// would be refused.
+/// would be refused. What its images are normalised by it keeps too where the run knows its data, which is then
+/// compared itself.
 void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
   std::error_code ignored;
   if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
@@ -78,6 +82,9 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   const TrainConfig before = read_run_config(folder);
   if (!is_given("plan")) config.plan = before.plan;
   if (!is_given("test-choice")) config.test_choice = before.test_choice;
+  const bool knows_data = fs::exists(folder.data());
+  if (knows_data && !is_given("mean")) config.mean = before.mean;
+  if (knows_data && !is_given("std")) config.std = before.std;
 }
 
 /// Configuration file first, then the command line.
@@ -189,8 +196,15 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
 std::string describe_best(const Trainer& trainer) {
   const TrainingPosition& position = trainer.position();
   if (position.best_epoch == 0) return "no epoch is finished yet";
-  return fmt::format("best test accuracy {:.2f}% in epoch {}: {}", 100.0 * position.best_accuracy, position.best_epoch,
-                     printable(trainer.folder().best().native()));
+  const std::string best =
+      fmt::format("best test accuracy {:.2f}% in epoch {}", 100.0 * position.best_accuracy, position.best_epoch);
+  const RunFolder& folder = trainer.folder();
+  const auto path = [](const fs::path& file) { return printable(file.native()); };
+  std::error_code ignored;
+  if (fs::exists(folder.best(), ignored)) return fmt::format("{}: {}", best, path(folder.best()));
+  return fmt::format(
+      "{}, whose weights are gone: {} was removed{}", best, path(folder.best()),
+      fs::exists(folder.last(), ignored) ? fmt::format("; the last are in {}", path(folder.last())) : "");
 }
 
 std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, bool trained) {
@@ -247,6 +261,7 @@ int train_command(std::span<const std::string> words) {
   const ThreadCount threads = choose_thread_count(config.threads);
   const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
   controls.profiler = profiler.get();
+  controls.may_change_data = options.allow_changed_data;
   if (options.fresh) make_room_for_fresh_run({config.out}, progress);
   ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);

@@ -13,12 +13,17 @@
 
 namespace convmixer {
 
-/// What a weights file says about itself, in the safetensors metadata: enough to evaluate it without its run folder.
+/// What a weights file says about itself, in the safetensors metadata: enough to evaluate it, or to
+/// use it on images of one's own, without its run folder.
 struct CheckpointInfo {
   ModelConfig model;
   std::string dataset;      ///< data set it was trained on
   std::vector<float> mean;  ///< normalisation of its inputs
   std::vector<float> std;
+  std::string fit;                       ///< how its images were made square, "crop" or "stretch"; empty: not known
+  std::vector<std::string> class_names;  ///< by label, as many as the model has classes; empty: not known
+  /// Which images it was trained and tested on, in the keys of data/data_identity.hpp; empty: not known.
+  std::map<std::string, std::string> data;
   std::int64_t epoch = 0;       ///< epochs finished
   std::int64_t step = 0;        ///< updates made
   double test_accuracy = -1.0;  ///< 0..1 at that point; -1 if not evaluated
@@ -75,6 +80,12 @@ struct TrainingPosition {
 /// optimiser, schedule, precision, seed, batch size).
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
                          const TrainingPosition& position, const std::map<std::string, std::string>& fingerprint);
+
+/// What a state was saved with as its fingerprint. Throws Error naming the file.
+[[nodiscard]] std::map<std::string, std::string> read_training_fingerprint(const std::filesystem::path& path);
+/// Throws Error (usage) naming the state's file and the first key in which two fingerprints differ, with both values.
+void compare_fingerprints(const std::filesystem::path& path, const std::map<std::string, std::string>& saved,
+                          const std::map<std::string, std::string>& present);
 
 /// Restores it; throws Error naming the file. When the fingerprints differ it is an Error (usage) naming the first key
 /// that does with both values. Nothing is changed when it throws.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace convmixer {
 
@@ -11,6 +12,8 @@ struct RunFolder {
 
   [[nodiscard]] std::filesystem::path config() const { return path / "config.ini"; }
   [[nodiscard]] std::filesystem::path metrics() const { return path / "metrics.jsonl"; }
+  /// Its classes, how many images they have, and fingerprints of both splits, for people and other programs.
+  [[nodiscard]] std::filesystem::path data() const { return path / "data.json"; }
   [[nodiscard]] std::filesystem::path best() const { return path / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path last() const { return path / "last.safetensors"; }
   /// What a run goes on from. The other files follow from it (trainer.hpp).
@@ -19,18 +22,22 @@ struct RunFolder {
   [[nodiscard]] bool holds_state() const;
 };
 
-/// The right to write into a run folder, held until destruction or the end of the process, however it ends.
+/// The right to write into a run folder, held until destruction or the end of the process, however it ends. Where the
+/// folder's file system has no locks, nothing keeps a second process out, and `missing` says so.
 class RunFolderLock {
  public:
   /// Makes the folder if need be. Throws Error naming it when another process holds the right, and when it can't be
   /// made or written to.
   explicit RunFolderLock(const RunFolder& folder);
   ~RunFolderLock();
+  /// Why there is no lock; empty if there is one.
+  [[nodiscard]] const std::string& missing() const noexcept { return missing_; }
   RunFolderLock(const RunFolderLock&) = delete;
   RunFolderLock& operator=(const RunFolderLock&) = delete;
 
  private:
   int descriptor_ = -1;
+  std::string missing_;
 };
 
 /// Removes what a killed process left of files that it was writing, known by their names; whatever else is in the

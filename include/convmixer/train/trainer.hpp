@@ -35,6 +35,7 @@ struct TrainControls {
   std::function<int()> stop_signal;  ///< 0, or the number of the signal that asks the training to stop
   std::function<double()> clock;     ///< seconds from any moment on
   StepProfiler* profiler = nullptr;  ///< is told of every step
+  bool may_change_data = false;      ///< go on, and say so, when the data isn't what the run was saved with
 };
 
 /// The signals of StopSignal and a RunningClock: time in which the process is stopped doesn't count.
@@ -46,7 +47,9 @@ struct TrainControls {
 class Trainer {
  public:
   /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
-  /// first), writes config.ini and plans all memory. Throws Error (usage) when the folder's run is another's.
+  /// first), writes config.ini and plans all memory. A run that goes on maps the labels of the data to its own by the
+  /// names of the classes. Throws Error (usage) when the folder's run is another's, by its settings or its classes, or
+  /// was saved with other images.
   Trainer(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine, Progress& progress,
           TrainControls controls = default_controls());
   ~Trainer();
@@ -95,6 +98,9 @@ class Trainer {
   [[noreturn]] void fail_not_finite(const char* what, double value, std::int64_t update) const;
   void check_weights_are_finite() const;
 
+  /// Where the schedule is at an update.
+  [[nodiscard]] std::int64_t scheduled(std::int64_t update) const noexcept { return update + schedule_shift_; }
+
   /// Seconds since the last call, which are counted as the run's.
   double lap();
 
@@ -105,6 +111,8 @@ class Trainer {
   TrainControls controls_;
   std::unique_ptr<RunParts> parts_;
   TrainingPosition position_;
+  /// 0 unless the data has changed: the schedule goes by epochs, which had other numbers of steps before.
+  std::int64_t schedule_shift_ = 0;
   std::unique_ptr<RunOutlook> outlook_;
 
   double lap_start_ = 0.0;

@@ -1,0 +1,41 @@
+/// The data of a run, as the run knows it: under its labels, and the same as when it was saved, or noted as another.
+#pragma once
+
+#include "convmixer/data/data_identity.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/train/run_folder.hpp"
+#include "train/saved_run.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace convmixer {
+
+class RunData {
+ public:
+  /// Both data sets are borrowed; `saved` is nothing for a new run. Labels follow the names that the run has for its
+  /// classes, whatever order they have in the data. Throws Error (usage) with both lists and the way out for other
+  /// classes, and unless `may_change` for other images.
+  RunData(const RunFolder& folder, const std::optional<SavedRun>& saved, const Dataset& train, const Dataset& test,
+          bool may_change);
+
+  [[nodiscard]] const Dataset& train() const noexcept { return *train_; }
+  [[nodiscard]] const Dataset& test() const noexcept { return *test_; }
+  [[nodiscard]] const DataIdentity& identity() const noexcept { return identity_; }
+  /// How the data differs from what the run was saved with; empty if it doesn't, or isn't known.
+  [[nodiscard]] const std::string& change() const noexcept { return change_; }
+
+ private:
+  std::unique_ptr<Dataset> relabelled_train_;  // if the run's labels are others
+  std::unique_ptr<Dataset> relabelled_test_;
+  const Dataset* train_;
+  const Dataset* test_;
+  DataIdentity identity_;
+  std::string change_;
+};
+
+/// Writes data.json: classes with their numbers of images, and fingerprints.
+void write_run_data(const RunFolder& folder, const DataIdentity& identity);
+
+}  // namespace convmixer
