@@ -3,6 +3,7 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "kernels/onednn/onednn.hpp"
+#include "kernels/onednn/onednn_caches.hpp"
 
 namespace convmixer {
 
@@ -15,7 +16,8 @@ int Engine::plain_threads() const noexcept { return runtime_->threads(); }
 std::string Engine::why_fewer_plain_threads() const { return runtime_->why_fewer_threads(); }
 
 OnednnInfo Engine::onednn_info() {
-  return {kernels::onednn_version(), kernels::onednn_threading(), kernels::onednn_instructions()};
+  return {kernels::onednn_version(), kernels::onednn_threading(), kernels::onednn_instructions(),
+          kernels::onednn_assumes_caches()};
 }
 
 bool Engine::supports(Precision precision) { return precision == Precision::f32 || kernels::onednn_has_bf16(); }

@@ -77,10 +77,11 @@ Rows machine_rows(const ThreadCount& threads, Engine& engine) {
   const std::string why_fewer = engine.why_fewer_plain_threads();
   const std::string fewer =
       why_fewer.empty() ? "" : fmt::format(", {} of {} threads: {}", engine.plain_threads(), threads.count, why_fewer);
-  return {{"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
-          {"threads", describe(threads) + pinned},
-          {"oneDNN", fmt::format("{}, runtime {}, instructions {}{}", onednn.version, onednn.runtime,
-                                 onednn.instructions, fewer)}};
+  return {
+      {"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
+      {"threads", describe(threads) + pinned},
+      {"oneDNN", fmt::format("{}, runtime {}, instructions {}{}{}", onednn.version, onednn.runtime, onednn.instructions,
+                             onednn.caches_assumed ? ", caches assumed: the CPU reports none" : "", fewer)}};
 }
 
 int values_per_parameter(const OptimizerOptions& options) {

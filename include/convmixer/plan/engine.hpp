@@ -18,6 +18,7 @@ struct OnednnInfo {
   std::string version;       ///< "2.6.3"
   std::string runtime;       ///< threading of its build: "OpenMP", "TBB", "sequential", "thread pool"
   std::string instructions;  ///< the best instruction set it will use
+  bool caches_assumed;       ///< the CPU reports none, so it plans with usual sizes
 };
 
 /// Executes plans: on the threads of `pool`, which it borrows, and through oneDNN, whose engine and stream it owns.

@@ -1,6 +1,9 @@
 #include "plan/plain/builder.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "kernels/onednn/reorder_check.hpp"
+
+#include <algorithm>
 
 namespace convmixer {
 
@@ -85,7 +88,19 @@ BufferId Builder::in_type(BufferId buffer, ElementType type) {
   return convert(buffer, Layout(have.shape(), type, have.format()));
 }
 
+void Builder::check_reorder(BufferId from, BufferId to) {
+  const auto holds_weights = [this](BufferId id) {
+    return list_.buffer(id).home == Home::fixed && layout(id).format() == Format::plain;
+  };
+  const std::pair layouts(layout(from), layout(to));
+  if (!holds_weights(from) && !holds_weights(to)) return;
+  if (std::ranges::find(checked_, layouts) != checked_.end()) return;
+  kernels::expect_faithful_reorder(runtime_, layouts.first, layouts.second);
+  checked_.push_back(layouts);
+}
+
 void Builder::add_reorder(BufferId from, BufferId to) {
+  check_reorder(from, to);
   add_step("reorder", direction_, kernels::reorder(runtime_, layout(from), layout(to)), layout(to),
            {{Role::src, from}, {Role::dst, to}});
 }

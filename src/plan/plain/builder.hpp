@@ -105,6 +105,8 @@ class Builder {
 
  private:
   void begin(const Node& node, const char* direction);
+  /// If one of them holds weights or their gradient: tries the reorder, once for each pair of layouts.
+  void check_reorder(BufferId from, BufferId to);
 
   const Graph& graph_;
   Parameters& parameters_;
@@ -114,10 +116,11 @@ class Builder {
   ConvolutionChoice choice_;
   const Node* node_ = nullptr;
   const char* direction_ = "forward";
-  std::vector<BufferId> values_;                            // of tensors, as they are now
-  std::vector<BufferId> gradients_;                         // of tensors; -1: none yet
-  std::vector<BatchStatistics> batch_statistics_;           // of nodes
-  std::vector<std::pair<BufferId, BufferId>> conversions_;  // of this node: from, to
+  std::vector<BufferId> values_;                                      // of tensors, as they are now
+  std::vector<BufferId> gradients_;                                   // of tensors; -1: none yet
+  std::vector<BatchStatistics> batch_statistics_;                     // of nodes
+  std::vector<std::pair<kernels::Layout, kernels::Layout>> checked_;  // by check_reorder()
+  std::vector<std::pair<BufferId, BufferId>> conversions_;            // of this node: from, to
   StepList list_;
 };
 

@@ -1,6 +1,7 @@
 #include "plan/plain/execution.hpp"
 
 #include "convmixer/core/aligned_buffer.hpp"
+#include "kernels/onednn/onednn_caches.hpp"
 #include "plan/engine_runtime.hpp"
 #include "plan/memory_plan.hpp"
 #include "plan/plain/build_steps.hpp"
@@ -23,6 +24,7 @@ class PlainExecution : public Execution {
   PlainExecution(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& chosen,
                  const Execution* lender)
       : Execution(chosen), runtime_(runtime_of(engine)) {
+    kernels::expect_cache_sizes();
     runtime_.prepare_caller();
     const StepList list = build_steps(graph, parameters, runtime_, options);
     place(list, lender);
