@@ -105,6 +105,16 @@ void read_value(const Option& option, const Assignment& assignment) {
   fail_usage("{}: expected {}{}", assignment.where, option.expected, suggestion(assignment.value, option.known_values));
 }
 
+/// Editors on Windows begin files with a byte-order mark, and save some in UTF-16.
+std::string read_utf8_file(const std::filesystem::path& path) {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";
+  std::string text = read_text_file(path);
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") || text.find('\0') != std::string::npos)
+    fail_usage("{}: UTF-16 or no text at all, expected UTF-8: save it as that", path.string());
+  if (text.starts_with(kMark)) text.erase(0, kMark.size());
+  return text;
+}
+
 }  // namespace
 
 const std::string* CommandLine::find(const std::string& key) const {
@@ -148,7 +158,7 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
 }
 
 std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups, const std::filesystem::path& path) {
-  std::istringstream text(read_text_file(path));
+  std::istringstream text(read_utf8_file(path));
   std::vector<Assignment> assignments;
   std::map<std::string, int> seen;
   std::string line;

@@ -88,6 +88,21 @@ TEST_F(OptionParser, ReadsEveryTypeFromAnIniFile) {
   EXPECT_EQ(colour_, Colour::green);
 }
 
+TEST_F(OptionParser, ReadsAFileFromAnEditorOnWindows) {
+  read_ini("\xef\xbb\xbf# a comment\r\ndim = 7\r\n\r\nout = a b\r\n");
+  EXPECT_EQ(dim_, 7);
+  EXPECT_EQ(out_, "a b");
+  read_ini(
+      "\xef\xbb\xbf"
+      "dim = 8");
+  EXPECT_EQ(dim_, 8);
+  for (const std::string& utf16 : {std::string("\xff\xfe"
+                                               "d\0i\0m\0",
+                                               8),
+                                   std::string("\xfe\xff\0d\0i\0m", 8), std::string("d\0i\0m\0", 6)})
+    EXPECT_THAT(ini_refusal(utf16), HasSubstr(": UTF-16 or no text at all, expected UTF-8"));
+}
+
 TEST_F(OptionParser, TakesASwitchWithoutAValueForYes) {
   flip_ = false;
   const CommandLine line = parse_command_line(groups_, std::vector<std::string>{"--flip", "run-folder"});

@@ -29,8 +29,9 @@ struct CommandLine {
 /// has, naming the nearest one, for a key given twice and for one without its value.
 [[nodiscard]] CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<const std::string> words);
 
-/// Reads lines "key = value"; '#' begins a comment, [headings] divide the file for its reader and mean nothing.
-/// Throws Error (usage) naming file and line, likewise; Error when the file can't be read.
+/// Reads lines "key = value" of UTF-8, with a byte-order mark or not; '#' begins a comment, [headings] divide the file
+/// for its reader and mean nothing. Throws Error (usage) naming file and line, likewise; Error when the file can't be
+/// read.
 [[nodiscard]] std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups,
                                                      const std::filesystem::path& path);
 
