@@ -130,6 +130,69 @@ TEST_F(ToolData, SkipsBrokenFilesByChoice) {
   EXPECT_THAT(skipped.output, HasSubstr("left out 1 broken file of"));
 }
 
+TEST_F(ToolData, RunsThatLieInTheDataFolderAreNoClasses) {
+  for (const char* name : {"red", "blue"})
+    for (int i = 0; i < 3; ++i)
+      folder_.write("photos/" + std::string(name) + "/" + std::to_string(i) + ".png",
+                    plain_png(8, 8, color(9, i), 1, 2));
+  for (const char* run : {"photos/runs/1", "photos/runs/2", "photos/out"}) {
+    const ToolResult result = run_tool({"train",
+                                        "--data",
+                                        path("photos"),
+                                        "--data-cache",
+                                        path("photos/cache"),
+                                        "--out",
+                                        path(run),
+                                        "--dim",
+                                        "8",
+                                        "--depth",
+                                        "1",
+                                        "--epochs",
+                                        "1",
+                                        "--batch-size",
+                                        "2",
+                                        "--pad-crop",
+                                        "0",
+                                        "--threads",
+                                        "1",
+                                        "--eval-batch-size",
+                                        "1"});
+    EXPECT_EQ(result.status, 0) << result.errors;
+    EXPECT_THAT(result.output, HasSubstr("2 classes"));
+  }
+}
+
+TEST_F(ToolData, EvaluatesOnTheTestFolderThatTrainingLeftAlone) {
+  folder_.write("pictures/val/red/b.png", plain_png(8, 8, 200, 11, 20));
+  folder_.write("pictures/val/blue/b.png", plain_png(8, 8, 10, 21, 200));
+  const ToolResult result = run_tool({"train",
+                                      "--data",
+                                      path("pictures"),
+                                      "--data-cache",
+                                      path("cache"),
+                                      "--out",
+                                      path("run"),
+                                      "--dim",
+                                      "8",
+                                      "--depth",
+                                      "1",
+                                      "--epochs",
+                                      "1",
+                                      "--batch-size",
+                                      "3",
+                                      "--pad-crop",
+                                      "0",
+                                      "--threads",
+                                      "1",
+                                      "--eval-batch-size",
+                                      "1"});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("epochs are tested on val; test is left alone until --test-folder test"));
+  EXPECT_THAT(run_tool({"eval", path("run"), "--threads", "1"}).output, HasSubstr("(2 images"));
+  const ToolResult at_last = run_tool({"eval", path("run"), "--threads", "1", "--test-folder", "test"});
+  EXPECT_THAT(at_last.output, HasSubstr("(1 images")) << at_last.errors;
+}
+
 TEST_F(ToolData, AsksForDataWhereAWordStands) {
   const ToolResult result = run_tool({"data", path("pictures")});
   EXPECT_EQ(result.status, 2);
