@@ -4,13 +4,14 @@
 #include "convmixer/core/rng.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
+#include "core/ascii.hpp"
 #include "peaks/peak.hpp"
 #include "plan/engine_runtime.hpp"
 
 #include <chrono>
 #include <fstream>
 #include <memory>
-#include <sstream>
+#include <string_view>
 
 namespace convmixer::perf {
 
@@ -38,10 +39,10 @@ Batch make_batch(const ClassificationTask& task, std::int64_t size) {
 std::int64_t peak_resident_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    std::istringstream words(line);
-    std::string key;
-    std::int64_t kibibytes = 0;
-    if (words >> key >> kibibytes && key == "VmHWM:") return kibibytes * 1024;
+    constexpr std::string_view kKey = "VmHWM:";
+    if (!line.starts_with(kKey)) continue;
+    std::string_view rest = std::string_view(line).substr(kKey.size());
+    if (const auto kibibytes = take_number<std::int64_t>(rest)) return *kibibytes * 1024;
   }
   fail("/proc/self/status: no VmHWM found, expected the process's peak memory");
 }

@@ -1,5 +1,7 @@
 #include "convmixer/core/cpu.hpp"
 
+#include "core/ascii.hpp"
+
 #include <algorithm>
 #include <array>
 #include <fstream>
@@ -56,11 +58,14 @@ struct Cache {
 
 Cache read_cache(const std::filesystem::path& folder) {
   Cache cache;
-  std::istringstream(first_line(folder / "level")) >> cache.level;
-  std::size_t size = 0;
-  char unit = ' ';
-  std::istringstream(first_line(folder / "size")) >> size >> unit;  // "32768K"
-  cache.bytes = size << (unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0);
+  const std::string level = first_line(folder / "level");
+  const std::string size = first_line(folder / "size");  // "32768K"
+  std::string_view level_text = level;
+  std::string_view size_text = size;
+  cache.level = take_number<int>(level_text).value_or(0);
+  cache.bytes = take_number<std::size_t>(size_text).value_or(0);
+  const char unit = size_text.empty() ? ' ' : size_text.front();
+  cache.bytes <<= (unit == 'K' ? 10U : unit == 'M' ? 20U : unit == 'G' ? 30U : 0U);
   return cache;
 }
 

@@ -1,12 +1,12 @@
 #include "convmixer/core/threads.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
+#include "core/ascii.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -16,7 +16,6 @@
 #include <optional>
 #include <sched.h>
 #include <set>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -35,11 +34,9 @@ std::string first_line(const std::filesystem::path& path) {
 
 /// A whole number at the start of `text` (OMP_NUM_THREADS may be a list, "4,2": the first level counts).
 std::optional<int> leading_count(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool clean = end == text.data() + text.size() || *end == ',' || *end == ' ' || *end == '\n';
-  return error == std::errc() && clean ? std::optional(value) : std::nullopt;
+  const std::optional<int> value = take_number<int>(text);
+  const bool clean = text.empty() || text.front() == ',' || text.front() == ' ' || text.front() == '\n';
+  return clean ? value : std::nullopt;
 }
 
 std::vector<int> affinity_mask() {
@@ -70,21 +67,23 @@ int physical_cores(const std::vector<int>& cpus, const std::filesystem::path& ro
   return static_cast<int>(cores.size());
 }
 
+double quota_of(std::optional<double> quota, std::optional<double> period) {
+  return quota && period && *quota > 0 && *period > 0 ? *quota / *period : std::numeric_limits<double>::infinity();
+}
+
 double quota_v2(const std::filesystem::path& folder) {
-  std::istringstream line(first_line(folder / "cpu.max"));  // "max 100000" or "150000 100000"
-  double quota = 0;
-  double period = 0;
-  return line >> quota >> period && quota > 0 && period > 0 ? quota / period : std::numeric_limits<double>::infinity();
+  const std::string line = first_line(folder / "cpu.max");  // "max 100000" or "150000 100000"
+  std::string_view rest = line;
+  const auto quota = take_number<double>(rest);
+  return quota_of(quota, take_number<double>(rest));
 }
 
 double quota_v1(const std::filesystem::path& folder) {
-  std::istringstream quota_line(first_line(folder / "cpu.cfs_quota_us"));  // -1 without a limit
-  std::istringstream period_line(first_line(folder / "cpu.cfs_period_us"));
-  double quota = 0;
-  double period = 0;
-  return quota_line >> quota && period_line >> period && quota > 0 && period > 0
-             ? quota / period
-             : std::numeric_limits<double>::infinity();
+  const std::string quota = first_line(folder / "cpu.cfs_quota_us");  // -1 without a limit
+  const std::string period = first_line(folder / "cpu.cfs_period_us");
+  std::string_view quota_text = quota;
+  std::string_view period_text = period;
+  return quota_of(take_number<double>(quota_text), take_number<double>(period_text));
 }
 
 /// The smallest quota of the group at `path` below `mount` and of its parents.
@@ -120,10 +119,6 @@ double cgroup_quota(const std::filesystem::path& root) {
   return smallest;
 }
 
-std::string plural(int count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 void add_warning(ThreadCount& choice, const std::string& text) {
   choice.warning += (choice.warning.empty() ? "" : "; ") + text;
 }
@@ -152,9 +147,9 @@ ThreadCount count_cores(const std::vector<int>& cpus, const std::filesystem::pat
   const char* const bind = std::getenv("OMP_PROC_BIND");
   const std::string narrowed =
       bind == nullptr || std::string_view(bind) == "false" ? "" : ", which OMP_PROC_BIND narrows";
-  return {cores, cores == logical ? fmt::format("{} in the affinity mask{}", plural(cores, "physical core"), narrowed)
-                                  : fmt::format("{} in the affinity mask of {}{}", plural(cores, "physical core"),
-                                                plural(logical, "logical CPU"), narrowed)};
+  return {cores, cores == logical ? fmt::format("{} in the affinity mask{}", counted(cores, "physical core"), narrowed)
+                                  : fmt::format("{} in the affinity mask of {}{}", counted(cores, "physical core"),
+                                                counted(logical, "logical CPU"), narrowed)};
 }
 
 ThreadCount count_by_surroundings(const std::vector<int>& cpus, const std::filesystem::path& root) {

@@ -1,9 +1,10 @@
 #include "convmixer/train/nearest.hpp"
 
+#include "core/ascii.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
 namespace convmixer {
@@ -12,7 +13,7 @@ namespace {
 std::string normalised(std::string_view word) {
   std::string result(word);
   for (char& letter : result) {
-    letter = letter == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+    letter = letter == '_' ? '-' : ascii_lower(letter);
   }
   return result;
 }

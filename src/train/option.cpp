@@ -1,6 +1,7 @@
 #include "convmixer/train/option.hpp"
 
 #include "convmixer/train/duration.hpp"
+#include "core/ascii.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -151,10 +152,7 @@ Option path_option(const std::string& name, std::filesystem::path& variable, con
           "a path without '#' and line breaks, and no blanks at either end",
           [&variable](const std::string& text) {
             if (text.find_first_of("#\n\r") != std::string::npos) return false;
-            if (!text.empty() && (std::isspace(static_cast<unsigned char>(text.front())) != 0 ||
-                                  std::isspace(static_cast<unsigned char>(text.back())) != 0)) {
-              return false;
-            }
+            if (!text.empty() && (is_ascii_space(text.front()) || is_ascii_space(text.back()))) return false;
             variable = text;
             return true;
           },

@@ -2,10 +2,10 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/sources/packed.hpp"
+#include "core/ascii.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string_view>
 #include <system_error>
 
@@ -78,7 +78,7 @@ std::vector<fs::path> entries(const fs::path& folder) {
 
 bool is_image_name(const fs::path& path) {
   std::string ending = path.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(ending, ending.begin(), ascii_lower);
   return std::ranges::find(kImageEndings, ending) != kImageEndings.end();
 }
 

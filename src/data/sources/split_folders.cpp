@@ -2,13 +2,13 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/printable.hpp"
+#include "core/ascii.hpp"
 #include "data/sources/class_folders.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <span>
 #include <string_view>
 
@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 4> kValNames{"val", "valid", "validation"
 constexpr std::array<std::string_view, 2> kTestNames{"test", "testing"};
 
 std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(text, text.begin(), ascii_lower);
   return text;
 }
 
