@@ -45,7 +45,7 @@ float Rng::uniform(float low, float high) noexcept {
 std::uint32_t Rng::below(std::uint32_t bound) noexcept {
   // The high half of a 64-bit product is uniform once the products in the incomplete last interval are rejected.
   std::uint64_t product = std::uint64_t{next()} * bound;
-  if (static_cast<std::uint32_t>(product) < bound) {
+  if (static_cast<std::uint32_t>(product) < bound) {  // never for a bound of 0, which gives 0
     const std::uint32_t threshold = (0U - bound) % bound;
     while (static_cast<std::uint32_t>(product) < threshold) product = std::uint64_t{next()} * bound;
   }

@@ -1,6 +1,7 @@
 #include "convmixer/core/trace.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "core/trace_itt.hpp"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace convmixer {
@@ -175,11 +177,20 @@ struct TraceRecording::Impl {
 
 TraceRecording::TraceRecording(int threads, std::int64_t spans_per_thread) : impl_(std::make_unique<Impl>()) {
   if (threads < 1 || spans_per_thread < 1)
-    fail_usage("recording of a trace: found room for {} threads and {} spans on each, expected at least 1 of both",
-               threads, spans_per_thread);
+    fail_usage("recording of a trace: found room for {} and {} on each, expected at least 1 of both",
+               counted(threads, "thread"), counted(spans_per_thread, "span"));
+  constexpr std::int64_t kMostSpans = std::int64_t{1} << 40;
+  if (spans_per_thread > kMostSpans / threads)
+    fail_usage("recording of a trace: found room for {} on each of {}, expected at most {} in all",
+               counted(spans_per_thread, "span"), counted(threads, "thread"), kMostSpans);
   std::vector<std::shared_ptr<Track>> tracks;
   tracks.reserve(static_cast<std::size_t>(threads));
-  for (int i = 0; i < threads; ++i) tracks.push_back(std::make_shared<Track>(spans_per_thread));
+  try {
+    for (int i = 0; i < threads; ++i) tracks.push_back(std::make_shared<Track>(spans_per_thread));
+  } catch (const std::bad_alloc&) {
+    fail("recording of a trace: out of memory for {} on each of {}", counted(spans_per_thread, "span"),
+         counted(threads, "thread"));
+  }
   Session& all = session();
   const std::lock_guard lock(all.mutex);
   if (all.on) fail("a trace is being recorded already; expected one recording at a time");

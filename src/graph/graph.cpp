@@ -1,26 +1,54 @@
 #include "convmixer/graph/graph.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 namespace convmixer {
+
+namespace {
+
+// Beyond what any computer can hold or do, and small enough that sums over nodes, batches and bytes stay far inside 64
+// bits.
+constexpr double kMostValues = 0x1p40;        // of a tensor of one image, or of a parameter
+constexpr double kMostMultiplyAdds = 0x1p48;  // of a node, for one image
+
+/// Throws Error (usage) naming the node unless the product of `extents` is at most `most`.
+void check_product(const std::string& name, std::string_view what, std::initializer_list<std::int64_t> extents,
+                   double most) {
+  double product = 1.0;
+  for (const std::int64_t extent : extents) product *= static_cast<double>(extent);
+  if (product > most) fail_usage("{}: {:.3g} {}, expected at most {:.3g}", name, product, what, most);
+}
+
+}  // namespace
 
 Graph::Graph(int channels, int height, int width) {
   if (channels < 1 || height < 1 || width < 1) {
     fail_usage("input: an image of shape ({}, {}, {}) has no pixels", channels, height, width);
   }
+  check_product("input", "values of an image", {channels, height, width}, kMostValues);
   tensors_.push_back({channels, height, width});
 }
 
 TensorId Graph::append(const std::string& name, Operation operation, std::vector<TensorId> inputs, Shape output) {
+  names_.insert(name);
   nodes_.push_back({name, operation, std::move(inputs), static_cast<TensorId>(tensors_.size())});
   tensors_.push_back(output);
   return nodes_.back().output;
 }
 
+void Graph::check_name(const std::string& name) const {
+  if (names_.contains(name)) fail_usage("{}: there is a node of this name already, expected another name", name);
+}
+
 const Shape& Graph::shape_of(const std::string& name, TensorId input) const {
+  check_name(name);
   if (input < 0 || input > output()) fail_usage("{}: no tensor {} to read, expected 0 to {}", name, input, output());
   return tensors_[static_cast<std::size_t>(input)];
 }
@@ -53,17 +81,22 @@ TensorId Graph::convolution(const std::string& name, TensorId input, int out_cha
     fail_usage("{}: a kernel of {}x{} does not fit into an image of {}x{} with padding {} and {}", name, kernel, kernel,
                shape[1], shape[2], padding_begin, padding_end);
   }
+  const std::int64_t out_height = height / stride + 1;
+  const std::int64_t out_width = width / stride + 1;
+  check_product(name, "weights", {out_channels, shape[0] / groups, kernel, kernel}, kMostValues);
+  check_product(name, "values of its output", {out_channels, out_height, out_width}, kMostValues);
   const std::int64_t fan_in = shape[0] / groups * kernel * kernel;
+  check_product(name, "multiply-adds for an image", {out_channels, out_height, out_width, fan_in}, kMostMultiplyAdds);
   const ParameterId weight =
       parameter(name + ".weight", {out_channels, shape[0] / groups, kernel, kernel}, ParameterRole::weight, fan_in);
   const ParameterId bias = parameter(name + ".bias", {out_channels}, ParameterRole::bias, fan_in);
   return append(name, Convolution{weight, bias, kernel, stride, groups, padding_begin, padding_end}, {input},
-                {out_channels, height / stride + 1, width / stride + 1});
+                {out_channels, out_height, out_width});
 }
 
 TensorId Graph::convolution_same(const std::string& name, TensorId input, int out_channels, int kernel, int groups) {
-  const int begin = (kernel - 1) / 2;
-  return convolution(name, input, out_channels, kernel, 1, groups, begin, kernel - 1 - begin);
+  const int begin = (std::max(kernel, 1) - 1) / 2;
+  return convolution(name, input, out_channels, kernel, 1, groups, begin, std::max(kernel, 1) - 1 - begin);
 }
 
 TensorId Graph::gelu(const std::string& name, TensorId input) {
@@ -103,7 +136,8 @@ TensorId Graph::global_average_pool(const std::string& name, TensorId input) {
 TensorId Graph::linear(const std::string& name, TensorId input, int out_features) {
   const Shape shape = shape_of(name, input);
   if (shape.rank() != 1) fail_usage("{}: expected an input of shape (C), found {}", name, shape.to_string());
-  if (out_features < 1) fail_usage("{}: {} output features, expected at least 1", name, out_features);
+  if (out_features < 1) fail_usage("{}: {}, expected at least 1", name, counted(out_features, "output feature"));
+  check_product(name, "weights", {out_features, shape[0]}, kMostValues);
   const ParameterId weight = parameter(name + ".weight", {out_features, shape[0]}, ParameterRole::weight, shape[0]);
   const ParameterId bias = parameter(name + ".bias", {out_features}, ParameterRole::bias, shape[0]);
   return append(name, Linear{weight, bias}, {input}, {out_features});
@@ -116,6 +150,10 @@ std::int64_t parameter_count(const Graph& graph) {
 }
 
 std::int64_t multiply_adds(const Graph& graph, const Node& node) {
+  if (node.output < 1 || node.output > static_cast<TensorId>(graph.nodes().size()) ||
+      graph.nodes()[static_cast<std::size_t>(node.output) - 1].name != node.name) {
+    fail_usage("{}: a node of another graph", node.name);
+  }
   const auto outputs = [&] { return graph.tensors()[static_cast<std::size_t>(node.output)].count(); };
   const auto inputs_of = [&](ParameterId weight) {
     return graph.parameters()[static_cast<std::size_t>(weight)].fan_in;

@@ -212,9 +212,13 @@ void widen(std::span<const std::byte> bytes, std::span<float> out, Convert conve
 
 /// Throws Error unless the tensor can be written: of a type that this project reads, as many bytes as its shape says.
 const ElementType& checked_type(const std::string& where, const TensorView& tensor) {
-  if (tensor.dtype == DType::other) fail("{}: can't be written: expected elements of a type that is read, too", where);
-  const ElementType& type = *std::ranges::find(kElementTypes, tensor.dtype, &ElementType::dtype);
-  const std::int64_t expected = tensor.shape.count() * type.bytes;
+  const auto found = std::ranges::find(kElementTypes, tensor.dtype, &ElementType::dtype);
+  if (found == kElementTypes.end() || tensor.dtype == DType::other)
+    fail("{}: can't be written: expected elements of a type that is read, too", where);
+  const ElementType& type = *found;
+  std::int64_t expected = 0;
+  if (__builtin_mul_overflow(tensor.shape.count(), type.bytes, &expected))
+    expected = std::numeric_limits<std::int64_t>::max();
   if (static_cast<std::int64_t>(tensor.bytes.size()) != expected)
     fail("{}: can't be written: found {} bytes, expected {} for shape {} of {}", where, tensor.bytes.size(), expected,
          tensor.shape.to_string(), type.name);

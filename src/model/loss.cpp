@@ -1,6 +1,7 @@
 #include "convmixer/model/loss.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +13,7 @@ namespace {
 
 void check_labels(std::span<const std::int32_t> labels, std::int64_t images, std::int64_t classes) {
   if (static_cast<std::int64_t>(labels.size()) != images) {
-    fail_usage("labels: {} given for {} images", labels.size(), images);
+    fail_usage("labels: {} given for {}", labels.size(), counted(images, "image"));
   }
   const auto wrong = std::ranges::find_if(labels, [classes](auto label) { return label < 0 || label >= classes; });
   if (wrong != labels.end()) {
@@ -22,7 +23,8 @@ void check_labels(std::span<const std::int32_t> labels, std::int64_t images, std
 
 void check_soft_targets(std::span<const float> soft, std::int64_t images, std::int64_t classes) {
   if (static_cast<std::int64_t>(soft.size()) != images * classes) {
-    fail_usage("soft targets: {} numbers given, expected {} x {}, images by classes", soft.size(), images, classes);
+    fail_usage("soft targets: {} given, expected {} x {}, images by classes", counted(soft.size(), "number"), images,
+               classes);
   }
   const auto wrong = std::ranges::find_if(soft, [](float target) { return !std::isfinite(target); });
   if (wrong != soft.end()) {
@@ -37,7 +39,7 @@ std::int64_t count_images(std::span<const float> logits, std::int64_t classes) {
   if (classes < 1) fail_usage("classes = {}: expected at least 1", classes);
   const auto count = static_cast<std::int64_t>(logits.size());
   if (count == 0 || count % classes != 0) {
-    fail_usage("logits: {} numbers given, expected N x {}, images by classes, N at least 1", count, classes);
+    fail_usage("logits: {} given, expected N x {}, images by classes, N at least 1", counted(count, "number"), classes);
   }
   return count / classes;
 }
@@ -46,7 +48,8 @@ std::int64_t count_images(std::span<const float> logits, std::int64_t classes) {
 
 void check_targets(const Targets& targets, std::int64_t images, std::int64_t classes) {
   if (targets.labels.empty() && targets.soft.empty()) {
-    fail_usage("targets: neither labels nor soft targets given, expected either or both for {} images", images);
+    fail_usage("targets: neither labels nor soft targets given, expected either or both for {}",
+               counted(images, "image"));
   }
   if (!targets.labels.empty()) check_labels(targets.labels, images, classes);
   if (!targets.soft.empty()) check_soft_targets(targets.soft, images, classes);
@@ -59,7 +62,8 @@ double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes
                              std::span<float> gradient) {
   check_targets(targets, count_images(logits, classes), classes);
   if (!gradient.empty() && gradient.size() != logits.size()) {
-    fail_usage("gradient of the logits: {} numbers given, expected {} or none", gradient.size(), logits.size());
+    fail_usage("gradient of the logits: {} given, expected {} or none", counted(gradient.size(), "number"),
+               logits.size());
   }
   const auto count = static_cast<std::size_t>(classes);
   const std::size_t images = logits.size() / count;

@@ -1,6 +1,7 @@
 #include "convmixer/model/network.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace.hpp"
 
 #include <algorithm>
@@ -83,8 +84,8 @@ std::int64_t Network::check_batch(std::span<const float> images, const Targets& 
   const Shape& image = graph_->tensors()[static_cast<std::size_t>(graph_->input())];
   const auto count = static_cast<std::int64_t>(images.size());
   if (count == 0 || count % image.count() != 0) {
-    fail_usage("images: {} numbers given, expected N x {} for N images of shape {}, N at least 1", count, image.count(),
-               image.to_string());
+    fail_usage("images: {} given, expected N x {} for N images of shape {}, N at least 1", counted(count, "number"),
+               image.count(), image.to_string());
   }
   const std::int64_t batch = count / image.count();
   check_targets(targets, batch, classes());

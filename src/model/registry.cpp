@@ -1,9 +1,11 @@
 #include "convmixer/model/registry.hpp"
 
-#include <fmt/format.h>
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cassert>
 #include <variant>
 
 namespace convmixer {
@@ -52,7 +54,9 @@ const ModelEntry* find_model(std::string_view name, std::span<const ModelEntry> 
 
 const ModelEntry& entry_of(const ModelConfig& model, std::span<const ModelEntry> among) {
   const auto found = std::ranges::find_if(among, [&](const ModelEntry& entry) { return entry.holds(model); });
-  assert(found != among.end());
+  if (found == among.end())
+    fail("a model that is none of {}",
+         among.empty() ? "no models" : fmt::format("{}", fmt::join(model_names(among), ", ")));
   return *found;
 }
 
@@ -65,7 +69,8 @@ std::string describe(const ModelConfig& model) {
 
 std::string describe_with_task(const ModelConfig& model) {
   const ClassificationTask task = task_of(model);
-  return fmt::format("{}, images {} x {}, {} classes", describe(model), task.image_size, task.image_size, task.classes);
+  return fmt::format("{}, images {} x {}, {}", describe(model), task.image_size, task.image_size,
+                     counted(task.classes, "class", "classes"));
 }
 
 }  // namespace convmixer

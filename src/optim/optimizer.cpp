@@ -47,7 +47,8 @@ double Optimizer::step(float learning_rate) {
 }
 
 void Optimizer::set_steps(std::int64_t steps) {
-  if (steps < 0) fail_usage("optimiser: {} updates made, expected at least 0", steps);
+  constexpr std::int64_t kMost = std::int64_t{1} << 62;  // they can be counted on
+  if (steps < 0 || steps > kMost) fail_usage("optimiser: {} updates made, expected 0 to {}", steps, kMost);
   steps_ = steps;
 }
 

@@ -1,6 +1,7 @@
 #include "convmixer/optim/schedule.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -41,11 +42,11 @@ void validate(const Schedule& schedule) {
     fail_usage("learning rate = {}: expected a number of at least 0", schedule.peak);
   }
   if (schedule.total_steps < 1) {
-    fail_usage("schedule: {} steps in all, expected at least 1", schedule.total_steps);
+    fail_usage("schedule: {} in all, expected at least 1", counted(schedule.total_steps, "step"));
   }
   if (schedule.kind != ScheduleKind::cosine) return;
   if (schedule.warmup_steps < 0 || schedule.warmup_steps > schedule.total_steps) {
-    fail_usage("schedule: {} warm-up steps, expected 0 to {}, the steps in all", schedule.warmup_steps,
+    fail_usage("schedule: {}, expected 0 to {}, the steps in all", counted(schedule.warmup_steps, "warm-up step"),
                schedule.total_steps);
   }
   if (!(schedule.minimum >= 0.0F) || schedule.minimum > schedule.peak) {

@@ -1,6 +1,9 @@
 #include "optim/update_factors.hpp"
 
+#include "convmixer/core/error.hpp"
+
 #include <cmath>
+#include <limits>
 
 namespace convmixer {
 
@@ -27,6 +30,10 @@ kernels::AdamFactors adam_factors(const AdamRule& rule, double rate, float decay
 
 UpdateFactors update_factors(const ParameterGroup& group, const OptimizerStep& step) {
   const double rate = static_cast<double>(step.learning_rate) * static_cast<double>(group.rate_factor);
+  if (rate > static_cast<double>(std::numeric_limits<float>::max())) {
+    fail_usage("parameter group '{}': a learning rate of {} times {}, expected a number that an f32 holds", group.name,
+               step.learning_rate, group.rate_factor);
+  }
   if (const auto* adam = std::get_if<AdamRule>(&group.rule)) return adam_factors(*adam, rate, group.weight_decay, step);
   const auto& sgd = std::get<SgdRule>(group.rule);
   return kernels::SgdFactors{.gradient_scale = step.gradient_scale,

@@ -10,7 +10,8 @@ namespace convmixer {
 
 using UpdateFactors = std::variant<kernels::AdamFactors, kernels::SgdFactors>;
 
-/// For one step of a group whose rule is one of the library's.
+/// For one step of a group whose rule is one of the library's. Throws Error (usage) for a learning rate that the
+/// group's factor makes too large for an f32.
 [[nodiscard]] UpdateFactors update_factors(const ParameterGroup& group, const OptimizerStep& step);
 
 }  // namespace convmixer

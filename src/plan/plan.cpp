@@ -1,6 +1,7 @@
 #include "convmixer/plan/plan.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace.hpp"
 #include "plan/execution.hpp"
 #include "plan/fused/execution_factory.hpp"
@@ -31,6 +32,15 @@ void check_parameters(const Graph& graph, const Graph& of_parameters) {
   }
 }
 
+/// Throws Error (usage) for a batch whose tensors no computer has room for; what is smaller, memory decides.
+void check_sizes(const Graph& graph, std::int64_t batch_size) {
+  constexpr std::int64_t kMostValues = std::int64_t{1} << 44;
+  const Shape& largest = *std::ranges::max_element(graph.tensors(), {}, &Shape::count);
+  if (batch_size <= kMostValues / largest.count()) return;
+  fail_usage("batch-size = {}: expected at most {}, with tensors of shape {} for each image", batch_size,
+             kMostValues / largest.count(), largest.to_string());
+}
+
 }  // namespace
 
 struct Plan::Impl {
@@ -44,6 +54,7 @@ struct Plan::Impl {
     check(options);
     if (graph.nodes().empty()) fail("a plan of a graph without operations: expected at least one");
     check_parameters(graph, parameters.graph());
+    check_sizes(graph, options.batch_size);
     images = {options.batch_size, graph.tensors()[0][0], graph.tensors()[0][1], graph.tensors()[0][2]};
     if (options.kind != PlanKind::plain) {
       execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);
@@ -60,7 +71,7 @@ struct Plan::Impl {
 
   void check_images(std::size_t found) const {
     if (found == static_cast<std::size_t>(images.count())) return;
-    fail("forward: found {} values of images, expected {}: {}", found, images.count(), images.to_string());
+    fail("forward: found {} of images, expected {}: {}", counted(found, "value"), images.count(), images.to_string());
   }
 
   void check_backward(std::size_t found) const {
@@ -68,8 +79,9 @@ struct Plan::Impl {
       fail("backward of a plan for inference: expected one for training");
     }
     if (found != execution->output.size()) {
-      fail("backward: found {} values of the output's gradient, expected {}, {} for each of {} images", found,
-           execution->output.size(), execution->output.size() / static_cast<std::size_t>(images[0]), images[0]);
+      fail("backward: found {} of the output's gradient, expected {}, {} for each of {}", counted(found, "value"),
+           execution->output.size(), execution->output.size() / static_cast<std::size_t>(images[0]),
+           counted(images[0], "image"));
     }
     if (!execution->keeps_forward()) {
       fail(

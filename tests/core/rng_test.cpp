@@ -107,6 +107,11 @@ TEST(Rng, BelowOneIsZero) {
   for (int i = 0; i < 100; ++i) ASSERT_EQ(rng.below(1), 0U);
 }
 
+TEST(Rng, BelowZeroIsZeroToo) {
+  Rng rng(1, RandomStream::shuffle);
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(rng.below(0), 0U);
+}
+
 TEST(Rng, NormalHasTheMomentsOfTheStandardNormal) {
   Rng rng(1, RandomStream::initialisation);
   constexpr int kDraws = 100000;

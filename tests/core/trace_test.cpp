@@ -176,6 +176,8 @@ TEST(TraceRecording, NeedsRoomAndEndsOnce) {
               StartsWith("recording of a trace"));
   EXPECT_THAT(testing_support::error_of([] { const TraceRecording recording(1, 0); }).what(),
               StartsWith("recording of a trace"));
+  EXPECT_THAT(testing_support::error_of([] { const TraceRecording recording(2, std::int64_t{1} << 62); }).what(),
+              StartsWith("recording of a trace"));
   TraceRecording recording(1, 10);
   (void)recording.finish();
   EXPECT_THAT(testing_support::error_of([&] { (void)recording.finish(); }).what(),

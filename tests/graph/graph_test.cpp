@@ -214,6 +214,58 @@ std::vector<Refusal> refusals() {
     return "stem.0: " + rest + " must be at least 1, padding 0 and 0 at least 0";
   };
   return {
+      {"ImageOfTooManyPixels", [] { Graph(3, 1 << 30, 1 << 30); },
+       "input: 3.46e+18 values of an image, expected at most 1.1e+12"},
+      {"ConvolutionOfTooManyWeights",
+       [] {
+         Graph graph(1 << 20, 1, 1);
+         graph.convolution_same("wide", graph.input(), 1 << 21, 1, 1);
+       },
+       "wide: 2.2e+12 weights, expected at most 1.1e+12"},
+      {"ConvolutionOfTooManyOutputs",
+       [] {
+         Graph graph(1, 1 << 15, 1 << 15);
+         graph.convolution_same("wide", graph.input(), 1 << 11, 1, 1);
+       },
+       "wide: 2.2e+12 values of its output, expected at most 1.1e+12"},
+      {"ConvolutionOfTooMuchWork",
+       [] {
+         Graph graph(1 << 10, 1 << 14, 1 << 14);
+         graph.convolution_same("slow", graph.input(), 1 << 11, 1, 1);
+       },
+       "slow: 5.63e+14 multiply-adds for an image, expected at most 2.81e+14"},
+      {"KernelBeyondCounting",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.convolution("stem", graph.input(), 6, 1 << 30, 1, 1, 1 << 30, 1 << 30);
+       },
+       "stem: 4.15e+19 weights, expected at most 1.1e+12"},
+      {"SameConvolutionOfTheLeastKernel",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.convolution_same("stem.0", graph.input(), 6, std::numeric_limits<int>::min(), 1);
+       },
+       at_least("channels 6, kernel -2147483648, stride 1 and groups 1")},
+      {"LinearOfTooManyWeights",
+       on_vector([](Graph& graph, TensorId x) { graph.linear("head", graph.linear("wide", x, 1 << 30), 1 << 30); }),
+       "head: 1.15e+18 weights, expected at most 1.1e+12"},
+      {"TwoNodesOfOneName", reading([](Graph& graph, TensorId /*none*/) { graph.gelu("first", graph.input()); }, 0),
+       "first: there is a node of this name already, expected another name"},
+      {"TwoNormsOfOneName",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.batch_norm("norm", graph.batch_norm("norm", graph.input()));
+       },
+       "norm: there is a node of this name already, expected another name"},
+      {"WorkOfANodeOfAnotherGraph",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.gelu("first", graph.input());
+         Graph other(6, 4, 5);
+         other.convolution_same("second", other.input(), 6, 1, 1);
+         (void)multiply_adds(graph, other.nodes().front());
+       },
+       "second: a node of another graph"},
       {"ImageWithoutChannels", [] { Graph(0, 4, 5); }, "input: an image of shape (0, 4, 5) has no pixels"},
       {"ImageWithoutRows", [] { Graph(3, 0, 5); }, "input: an image of shape (3, 0, 5) has no pixels"},
       {"ImageOfNegativeWidth", [] { Graph(3, 4, -1); }, "input: an image of shape (3, 4, -1) has no pixels"},

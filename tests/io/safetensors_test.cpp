@@ -75,6 +75,8 @@ TEST(Safetensors, RefusesToWriteWhatItCouldNotReadAgain) {
   const TensorView good{"w", DType::f32, {2, 3}, bytes_of(values)};
   EXPECT_THAT(refusal({{"w", DType::f32, {2, 4}, bytes_of(values)}}),
               AllOf(HasSubstr("\"w\""), HasSubstr("found 24 bytes, expected 32 for shape (2, 4) of F32")));
+  EXPECT_THAT(refusal({{"w", DType::f32, {std::int64_t{1} << 62}, {}}}), HasSubstr("found 0 bytes"));
+  EXPECT_THAT(refusal({{"w", static_cast<DType>(77), {2, 3}, bytes_of(values)}}), HasSubstr("a type that is read"));
   EXPECT_THAT(refusal({{"w", DType::other, {2, 3}, bytes_of(values)}}), HasSubstr("a type that is read"));
   EXPECT_THAT(refusal({good, good}), HasSubstr("two tensors of this name"));
   EXPECT_THAT(refusal({{"__metadata__", DType::f32, {2, 3}, bytes_of(values)}}), HasSubstr("that of the metadata"));

@@ -52,6 +52,10 @@ TEST(Registry, HasSettingsOfDifferentNamesWithinTheirLimits) {
   }
 }
 
+TEST(Registry, RefusesAModelThatIsNoneOfThose) {
+  EXPECT_STREQ(error_of([] { (void)entry_of(ConvMixerConfig{}, {}); }).what(), "a model that is none of no models");
+}
+
 TEST(Registry, DescribesAModelInOneLine) {
   const ModelConfig model = ConvMixerConfig{.dim = 64, .depth = 4, .kernel_size = 7, .patch_size = 3, .image_size = 30};
   EXPECT_EQ(describe(model), "ConvMixer-64/4, kernel 7, patch 3");

@@ -305,11 +305,13 @@ TEST(Optimizer, RefusesALearningRateThatIsNegativeOrNotFinite) {
   EXPECT_EQ(optimizer->steps(), 0);
 }
 
-TEST(Optimizer, RefusesANegativeNumberOfSteps) {
+TEST(Optimizer, RefusesANumberOfStepsThatItCantCountOnFrom) {
   const Graph graph = tiny_graph();
   Parameters parameters(graph);
   const auto optimizer = make_optimizer(parameters, {}, test_pool());
-  EXPECT_STREQ(error_of([&] { optimizer->set_steps(-1); }).what(), "optimiser: -1 updates made, expected at least 0");
+  EXPECT_STREQ(error_of([&] { optimizer->set_steps(-1); }).what(),
+               "optimiser: -1 updates made, expected 0 to 4611686018427387904");
+  EXPECT_THROW(optimizer->set_steps(std::numeric_limits<std::int64_t>::max()), Error);
 }
 
 TEST(Optimizer, SaysHowMuchStateItHas) {

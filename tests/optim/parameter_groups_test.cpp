@@ -198,6 +198,17 @@ TEST_F(Groups, RefuseOptimizersThatDontFit) {
             "parameter group 'a': its factory made no optimiser");
 }
 
+TEST_F(Groups, RefuseARateThatTheirFactorMakesTooLarge) {
+  ThreadPool pool(1);
+  const auto optimizer = make_optimizer(
+      parameters_, {{.name = "a", .parameters = all_parameters(graph_), .rate_factor = 1e30F}}, 0.0F, pool);
+  const std::vector<float> before(parameters_.value(0).begin(), parameters_.value(0).end());
+  EXPECT_EQ(std::string(error_of([&] { optimizer->step(1e10F); }).what()),
+            "parameter group 'a': a learning rate of 10000000000 times 1e+30, expected a number that an f32 holds");
+  EXPECT_EQ(optimizer->steps(), 0);
+  EXPECT_TRUE(std::ranges::equal(parameters_.value(0), before));
+}
+
 TEST_F(Groups, AreCheckedByEveryOptimizer) {
   const auto message = [&](std::vector<ParameterId> ids, float clip) {
     return std::string(error_of([&] { PlainSgd(parameters_, std::move(ids), clip); }).what());

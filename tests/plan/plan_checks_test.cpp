@@ -49,6 +49,18 @@ TEST(PlanChecks, RefuseABatchWithoutImages) {
   }
 }
 
+TEST(PlanChecks, RefuseABatchThatThereIsNoMemoryFor) {
+  const Graph graph = block_graph(16);
+  Parameters parameters(graph);
+  for (const PlanKind kind : {PlanKind::fused, PlanKind::plain}) {
+    EXPECT_EQ(
+        message([&] { Plan(graph, parameters, test_engine(), {.batch_size = std::int64_t{1} << 62, .kind = kind}); }),
+        "batch-size = 4611686018427387904: expected at most 274877906944, with tensors of shape (16, 2, 2) for "
+        "each image");
+    EXPECT_THROW(Plan(graph, parameters, test_engine(), {.batch_size = std::int64_t{1} << 38, .kind = kind}), Error);
+  }
+}
+
 TEST(PlanChecks, RefuseToTrainNormsOnASingleValuePerChannel) {
   const Graph graph = norm_graph(1);
   Parameters parameters(graph);

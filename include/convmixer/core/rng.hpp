@@ -34,7 +34,7 @@ class Rng {
   float uniform() noexcept;
   /// Uniform in [low, high).
   float uniform(float low, float high) noexcept;
-  /// Uniform integer in [0, bound), without modulo bias (Lemire 2019); bound >= 1.
+  /// Uniform integer in [0, bound), without modulo bias (Lemire 2019); 0 for a bound of 0.
   std::uint32_t below(std::uint32_t bound) noexcept;
   /// Standard normal (Box-Muller, one value of each pair used).
   float normal() noexcept;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -11,44 +10,41 @@
 namespace convmixer {
 
 /// Extents of a dense tensor, outermost first, rank 0 to 5. Activations are (N, C, H, W) or (N, C);
-/// convolution weights (O, I / groups, KH, KW).
+/// convolution weights (O, I / groups, KH, KW). No extent is negative, and there are less than 2^63 elements.
 class Shape {
  public:
   static constexpr int kMaxRank = 5;
 
   Shape() = default;
-  Shape(std::initializer_list<std::int64_t> extents) : rank_(static_cast<int>(extents.size())) {
-    assert(extents.size() <= static_cast<std::size_t>(kMaxRank));
-    int i = 0;
-    for (const std::int64_t extent : extents) extents_[static_cast<std::size_t>(i++)] = extent;
+  /// Throws Error (usage) as push_back does.
+  Shape(std::initializer_list<std::int64_t> extents) {
+    for (const std::int64_t extent : extents) push_back(extent);
   }
 
   [[nodiscard]] int rank() const noexcept { return rank_; }
-
-  [[nodiscard]] std::int64_t operator[](int axis) const noexcept {
-    assert(axis >= 0 && axis < rank_);
+  /// Throws Error (usage) unless 0 <= axis < rank().
+  [[nodiscard]] std::int64_t operator[](int axis) const {
+    if (axis < 0 || axis >= rank_) [[unlikely]]
+      fail_axis(axis);
     return extents_[static_cast<std::size_t>(axis)];
   }
-
-  /// Appends an innermost extent.
-  void push_back(std::int64_t extent) {
-    assert(rank_ < kMaxRank);
-    extents_[static_cast<std::size_t>(rank_++)] = extent;
-  }
-
+  /// Appends an innermost extent. Throws Error (usage), with nothing changed, for a negative one, for more of them than
+  /// kMaxRank, and for more elements than 64 bits count.
+  void push_back(std::int64_t extent);
   /// Number of elements; 1 for rank 0.
   [[nodiscard]] std::int64_t count() const noexcept {
     std::int64_t product = 1;
-    for (int i = 0; i < rank_; ++i) product *= (*this)[i];
+    for (int i = 0; i < rank_; ++i) product *= extents_[static_cast<std::size_t>(i)];
     return product;
   }
-
   /// As "(64, 256, 16, 16)".
   [[nodiscard]] std::string to_string() const;
 
   friend bool operator==(const Shape&, const Shape&) = default;
 
  private:
+  [[noreturn]] void fail_axis(int axis) const;
+
   std::array<std::int64_t, kMaxRank> extents_{};
   int rank_ = 0;
 };

@@ -27,6 +27,8 @@ enum class ThreadPinning {
 /// threads, which would inherit that.
 class ThreadPool {
  public:
+  /// `threads` below 1 counts as 1 (core/threads.hpp says how many a machine has).
+  ///
   /// Pinned, worker i is bound to the i-th of the affinity mask's CPUs, physical cores first (cpus_by_core), while it
   /// works on loops; so is a thread that calls one, until release_caller(), and any thread it starts meanwhile. What is
   /// enqueued runs beside the first worker's CPU. When the pool is gone, all may go where its maker could go. Throws

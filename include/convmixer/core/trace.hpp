@@ -98,7 +98,8 @@ struct Trace {
 class TraceRecording {
  public:
   /// Begins at once. There is room for `threads` threads and for `spans_per_thread` spans on each; memory that isn't
-  /// used is never touched. What doesn't fit is dropped, and counted. Throws Error if another recording is on.
+  /// used is never touched. What doesn't fit is dropped, and counted. Throws Error if another recording is on, and
+  /// (usage) for room of less than one thread and span, or of more than any memory has; Error for what this one hasn't.
   TraceRecording(int threads, std::int64_t spans_per_thread);
   /// Ends it, if finish() hasn't; what was recorded is lost.
   ~TraceRecording();

@@ -4,6 +4,7 @@
 #include "convmixer/core/shape.hpp"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -58,7 +59,7 @@ using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAverageP
 
 /// One operation applied. Nodes stand in an order in which they can run.
 struct Node {
-  std::string name;  ///< "blocks.3.1", for reports
+  std::string name;  ///< "blocks.3.1": in reports, and where its parameters' names begin; no two have the same
   Operation operation;
   std::vector<TensorId> inputs;
   TensorId output;
@@ -85,11 +86,12 @@ struct Statistic {
 /// (C).
 ///
 /// Every builder function appends an operation, and the parameters `name`.weight and `name`.bias where it has any, and
-/// returns its output, an input for those that follow. It throws Error (usage) naming the node for an input that the
-/// graph doesn't have, for one whose shape doesn't fit, and for settings out of range.
+/// returns its output, an input for those that follow. It throws Error (usage) naming the node, with nothing changed,
+/// for a name that another node has, for an input that the graph doesn't have, for one whose shape doesn't fit, for
+/// settings out of range, and for sizes that no computer has room for.
 class Graph {
  public:
-  /// The input image's shape. Throws Error (usage) for one without pixels.
+  /// The input image's shape. Throws Error (usage) for one without pixels, or of too many.
   explicit Graph(int channels, int height, int width);
 
   /// (C, H, W) to (out_channels, H', W'), see Convolution; `groups` divides C and out_channels.
@@ -120,12 +122,14 @@ class Graph {
 
  private:
   TensorId append(const std::string& name, Operation operation, std::vector<TensorId> inputs, Shape output);
+  void check_name(const std::string& name) const;
   const Shape& shape_of(const std::string& name, TensorId input) const;
   const Shape& image_shape(const std::string& name, TensorId input) const;
   ParameterId parameter(std::string name, Shape shape, ParameterRole role, std::int64_t fan_in);
 
   std::vector<Shape> tensors_;
   std::vector<Node> nodes_;
+  std::set<std::string> names_;  // of the nodes
   std::vector<Parameter> parameters_;
   std::vector<Statistic> statistics_;
 };
@@ -136,7 +140,8 @@ class Graph {
 /// Multiply-adds of one image's forward pass in convolutions and linear layers (2 FLOP each).
 /// A training step costs three times as many, less the first convolution's data gradient.
 [[nodiscard]] std::int64_t multiply_adds(const Graph& graph);
-/// The same for one node of this graph; 0 for nodes that are neither convolution nor linear.
+/// The same for one node of this graph; 0 for nodes that are neither convolution nor linear. Throws Error (usage) for a
+/// node of another graph.
 [[nodiscard]] std::int64_t multiply_adds(const Graph& graph, const Node& node);
 
 }  // namespace convmixer

@@ -46,7 +46,7 @@ struct ModelEntry {
 [[nodiscard]] std::vector<std::string> model_names(std::span<const ModelEntry> among = models());
 /// The model of this name; nullptr if there is none.
 [[nodiscard]] const ModelEntry* find_model(std::string_view name, std::span<const ModelEntry> among = models());
-/// The model that a configuration is one of.
+/// The model that a configuration is one of. Throws Error if it is none of these.
 [[nodiscard]] const ModelEntry& entry_of(const ModelConfig& model, std::span<const ModelEntry> among = models());
 
 /// The network of a configuration: input (N, channels, image_size, image_size), output (N, classes). Throws Error

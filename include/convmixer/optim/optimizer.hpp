@@ -45,12 +45,13 @@ class Optimizer {
 
   /// One update at this learning rate. Returns the joint 2-norm of its parameters' gradients before clipping, which is
   /// torch.nn.utils.clip_grad_norm_'s: every gradient times min(1, clip_norm / (norm + 1e-6)). The gradients themselves
-  /// are left as they are. Throws Error (usage), with nothing changed, for a rate that is negative or not finite.
+  /// are left as they are. Throws Error (usage), with nothing changed, for a rate that is negative or not finite, on
+  /// its own or times a group's factor.
   double step(float learning_rate);
 
   /// Updates made so far; part of the state.
   [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
-  /// Throws Error (usage) for a negative number.
+  /// Throws Error (usage) for a negative number, and for one beyond 2^62.
   void set_steps(std::int64_t steps);
 
   /// Every state tensor, in a fixed order; writing to the spans restores the state. None for an optimiser without.

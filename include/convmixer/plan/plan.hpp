@@ -22,8 +22,8 @@ class Plan {
  public:
   /// `graph`, `parameters` and `engine` must outlive the plan. With a `lender` it runs in that plan's memory if it fits
   /// in: the two then take turns, and what forward() returned lasts until either runs. Throws Error for options that
-  /// check() refuses, for a graph without operations, for parameters of another graph, and naming the node that can't
-  /// be planned.
+  /// check() refuses, for a graph without operations, for parameters of another graph, for a batch that there is no
+  /// memory for, and naming the node that can't be planned.
   Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options,
        const Plan* lender = nullptr);
   ~Plan();
