@@ -1,6 +1,7 @@
 #include "data/batch_maker.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/rng.hpp"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace convmixer {
 namespace {
 
 constexpr int kMostPrefetched = 1024;
+constexpr std::size_t kMostBatchBytes = std::size_t{1} << 42;
 
 void check_mix(const MixOptions& mix) {
   if (!(mix.mixup >= 0.0F && mix.mixup <= kMostMixAlpha))
@@ -29,16 +31,21 @@ const LoaderOptions& checked(const LoaderOptions& options, const Dataset& datase
   if (options.rank < 0 || options.rank >= options.ranks)
     fail_usage("rank: found {}, expected 0 to {}", options.rank, options.ranks - 1);
   if (options.batch_size % options.ranks != 0)
-    fail_usage("batch size {}: expected a multiple of the {} ranks that share it", options.batch_size, options.ranks);
+    fail_usage("batch size {}: expected a multiple of the {} that share it", options.batch_size,
+               counted(options.ranks, "rank"));
   if (options.prefetch < 1 || options.prefetch > kMostPrefetched)
     fail_usage("prefetched batches: found {}, expected 1 to {}", options.prefetch, kMostPrefetched);
-  if (dataset.size() < 1) fail("the data set holds no images");
+  check_dataset(dataset);
+  const std::int64_t images = std::min(options.batch_size, dataset.size());
+  if (static_cast<std::size_t>(images) > kMostBatchBytes / image_bytes(dataset))
+    fail_usage("batch size {}: with images of {} no computer has room for it", options.batch_size,
+               counted(image_bytes(dataset), "byte"));
   if (options.drop_last && dataset.size() < options.batch_size)
-    fail_usage("batch size {} with the last, short batch left out: the data set has only {} images", options.batch_size,
-               dataset.size());
+    fail_usage("batch size {} with the last, short batch left out: the data set has only {}", options.batch_size,
+               counted(dataset.size(), "image"));
   if (static_cast<int>(options.normalisation.mean.size()) != dataset.channels())
-    fail_usage("normalisation: found {} means, expected one for each of the data set's {} channels",
-               options.normalisation.mean.size(), dataset.channels());
+    fail_usage("normalisation: found {}, expected one for each of the data set's {}",
+               counted(options.normalisation.mean.size(), "mean"), counted(dataset.channels(), "channel"));
   check_mix(options.mix);
   return options;
 }
@@ -51,15 +58,17 @@ BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
       pipeline_(options.augmentation, options.normalisation,
                 {dataset.channels(), dataset.image_size(), dataset.image_size()}),
       image_elements_(pipeline_.shape().bytes()),
-      batches_per_epoch_(dataset.size() / options.batch_size +
-                         (options.drop_last || dataset.size() % options.batch_size == 0 ? 0 : 1)) {}
+      images_(dataset.size()),
+      classes_(dataset.classes()),
+      batches_per_epoch_(images_ / options.batch_size +
+                         (options.drop_last || images_ % options.batch_size == 0 ? 0 : 1)) {}
 
 std::size_t BatchMaker::scratch_bytes() const noexcept {
   return std::max(pipeline_.working_bytes(), mixes() ? image_elements_ * sizeof(float) : 0);
 }
 
 BatchWork BatchMaker::make_work() const {
-  const std::int64_t of_all_ranks = std::min(options_.batch_size, dataset_.size());
+  const std::int64_t of_all_ranks = std::min(options_.batch_size, images_);
   const auto own = static_cast<std::size_t>((of_all_ranks + options_.ranks - 1) / options_.ranks);
   const std::size_t needed = mixes() && options_.ranks > 1 ? 2 * own : own;
   BatchWork work;
@@ -70,7 +79,7 @@ BatchWork BatchMaker::make_work() const {
   work.labels.resize(own);
   if (mixes()) {
     work.partners.reserve(own);
-    work.targets.resize(own * static_cast<std::size_t>(dataset_.classes()));
+    work.targets.resize(own * static_cast<std::size_t>(classes_));
   }
   return work;
 }
@@ -78,12 +87,12 @@ BatchWork BatchMaker::make_work() const {
 void BatchMaker::begin(BatchWork& work, std::span<const std::uint32_t> order, std::int64_t epoch,
                        std::int64_t batch) const {
   const std::int64_t first = batch * options_.batch_size;
-  const std::int64_t size = std::min(options_.batch_size, dataset_.size() - first);
+  const std::int64_t size = std::min(options_.batch_size, images_ - first);
   work.epoch = epoch;
   choose_images(work, order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size)));
   if (mixes()) {
     Rng rng(options_.seed, RandomStream::mixing, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(batch));
-    work.mix = draw_mix(options_.mix, dataset_.image_size(), rng);
+    work.mix = draw_mix(options_.mix, image_shape().height, rng);
   }
 }
 
@@ -108,7 +117,7 @@ void BatchMaker::choose_images(BatchWork& work, std::span<const std::uint32_t> b
   work.batch.size_of_all_ranks = size;
   work.batch.images = work.values.as<float>().first(own * image_elements_);
   work.batch.labels = std::span(work.labels).first(own);
-  if (mixes()) work.batch.targets = std::span(work.targets).first(own * static_cast<std::size_t>(dataset_.classes()));
+  if (mixes()) work.batch.targets = std::span(work.targets).first(own * static_cast<std::size_t>(classes_));
 }
 
 std::span<std::uint8_t> BatchMaker::pixels(BatchWork& work, std::size_t image) const {
@@ -123,14 +132,9 @@ void BatchMaker::augment(BatchWork& work, std::size_t image, std::span<std::byte
   assert(scratch.size() >= scratch_bytes());
   const std::uint32_t index = work.images[image];
   const std::span working(reinterpret_cast<std::uint8_t*>(scratch.data()), pipeline_.working_bytes());
-  const std::span<const std::uint8_t> bytes = dataset_.image(index);
-  if (bytes.size() != image_elements_)
-    fail("image {} of the data set: found {} bytes, expected {}", index, bytes.size(), image_elements_);
-  const std::int32_t label = dataset_.label(index);
-  if (label < 0 || label >= dataset_.classes())
-    fail("image {} of the data set: found label {}, expected 0 to {}", index, label, dataset_.classes() - 1);
+  const std::span<const std::uint8_t> bytes = checked_image(dataset_, index, image_elements_);
+  work.image_labels[image] = checked_label(dataset_, index, classes_);
   pipeline_.augment(bytes, key(work, image), working, pixels(work, image));
-  work.image_labels[image] = label;
 }
 
 void BatchMaker::finish(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const {
@@ -147,15 +151,15 @@ void BatchMaker::finish(BatchWork& work, std::size_t image, std::span<std::byte>
     pipeline_.normalise(pixels(work, image), own, out);
   } else if (options_.mix.variant == MixVariant::timm) {
     const std::span mixed(reinterpret_cast<std::uint8_t*>(scratch.data()), image_elements_);
-    mix_pixels(work.mix, dataset_.image_size(), pixels(work, image), pixels(work, partner), mixed);
+    mix_pixels(work.mix, image_shape().height, pixels(work, image), pixels(work, partner), mixed);
     pipeline_.normalise(mixed, own, out);
   } else {
     const std::span other(reinterpret_cast<float*>(scratch.data()), image_elements_);
     pipeline_.normalise(pixels(work, image), own, out);
     pipeline_.normalise(pixels(work, partner), key(work, partner), other);
-    mix_values(work.mix, dataset_.image_size(), out, other);
+    mix_values(work.mix, image_shape().height, out, other);
   }
-  const auto classes = static_cast<std::size_t>(dataset_.classes());
+  const auto classes = static_cast<std::size_t>(classes_);
   work.labels[image] = mix_targets(work.mix, work.image_labels[image], work.image_labels[partner],
                                    std::span(work.targets).subspan(image * classes, classes));
 }

@@ -42,7 +42,7 @@ class BatchMaker {
   BatchMaker(const Dataset& dataset, const LoaderOptions& options);
 
   [[nodiscard]] const ImageShape& image_shape() const noexcept { return pipeline_.shape(); }
-  [[nodiscard]] int classes() const { return dataset_.classes(); }
+  [[nodiscard]] int classes() const { return classes_; }
   [[nodiscard]] std::int64_t batches_per_epoch() const noexcept { return batches_per_epoch_; }
   [[nodiscard]] bool mixes() const noexcept { return options_.mix.is_on(); }
   /// Bytes of scratch memory that augment() and finish() need; each thread has its own.
@@ -64,6 +64,8 @@ class BatchMaker {
   const LoaderOptions options_;
   const ImagePipeline pipeline_;
   std::size_t image_elements_;
+  std::int64_t images_;
+  int classes_;
   std::int64_t batches_per_epoch_;
 };
 

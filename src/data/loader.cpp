@@ -1,6 +1,7 @@
 #include "convmixer/data/loader.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/core/trace.hpp"
 #include "data/batch_maker.hpp"
@@ -22,6 +23,7 @@ namespace {
 
 /// Enough for a task to be worth its scheduling, few enough that a training step never waits long for its worker.
 constexpr std::size_t kImagesPerTask = 16;
+constexpr std::int64_t kLastEpoch = std::numeric_limits<std::uint32_t>::max();  // as random numbers are drawn for it
 
 void set_epoch_order(std::span<std::uint32_t> order, std::uint64_t seed, std::int64_t epoch) {
   std::iota(order.begin(), order.end(), 0U);
@@ -41,6 +43,9 @@ std::size_t task_count(std::size_t images) { return (images + kImagesPerTask - 1
 }  // namespace
 
 std::vector<std::uint32_t> epoch_order(std::int64_t size, std::uint64_t seed, std::int64_t epoch) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (size < 0 || size > kMost) fail_usage("order of an epoch: {}, expected 0 to {}", counted(size, "image"), kMost);
+  if (epoch < 0 || epoch > kLastEpoch) fail_usage("epoch: found {}, expected 0 to {}", epoch, kLastEpoch);
   std::vector<std::uint32_t> order(static_cast<std::size_t>(size));
   set_epoch_order(order, seed, epoch);
   return order;
@@ -287,7 +292,6 @@ int Loader::classes() const { return impl_->maker.classes(); }
 std::int64_t Loader::batches_per_epoch() const { return impl_->maker.batches_per_epoch(); }
 
 void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
-  constexpr std::int64_t kLastEpoch = std::numeric_limits<std::uint32_t>::max();  // as random numbers are drawn for it
   if (epoch < 0 || epoch > kLastEpoch) fail_usage("epoch: found {}, expected 0 to {}", epoch, kLastEpoch);
   if (first_batch < 0 || first_batch > batches_per_epoch())
     fail_usage("first batch of an epoch: found {}, expected 0 to its number of batches, {}", first_batch,

@@ -6,6 +6,7 @@
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/data/sources/shapes.hpp"
 #include "data/sources/cached_folder.hpp"
+#include "data/sources/left_out.hpp"
 #include "data/subset.hpp"
 
 #include <fmt/ranges.h>
@@ -27,7 +28,11 @@ std::unique_ptr<Dataset> open_files(const DatasetOptions& options, Split split) 
   const CifarOptions cifar{.allow_partial = options.allow_partial, .note = options.note};
   if (name == kCifar10Dataset) return open_cifar10(options.path, split, cifar);
   if (name == kCifar100Dataset) return open_cifar100(options.path, split, cifar);
-  return name == kFolderDataset ? open_image_folder(options, split) : open_packed(options.path, split);
+  if (name == kCifar100CoarseDataset) return open_cifar100_coarse(options.path, split, cifar);
+  if (name == kFolderDataset) return open_image_folder(options, split);
+  std::unique_ptr<Dataset> packed = open_packed(options.path, split);
+  note_left_out(options, *packed);
+  return packed;
 }
 
 void note_empty_classes(const Dataset& dataset, const std::function<void(const std::string&)>& note) {

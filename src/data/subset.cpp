@@ -1,7 +1,6 @@
 #include "data/subset.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -24,10 +23,11 @@ class Subset : public Dataset {
   }
   [[nodiscard]] std::int32_t label(std::int64_t index) const override { return all_->label(at(index)); }
   [[nodiscard]] Normalisation normalisation() const override { return all_->normalisation(); }
+  [[nodiscard]] const std::vector<std::string>& left_out() const override { return all_->left_out(); }
 
  private:
   [[nodiscard]] std::int64_t at(std::int64_t index) const {
-    assert(index >= 0 && index < size());
+    check_index(index);
     return indices_[static_cast<std::size_t>(index)];
   }
 

@@ -20,12 +20,12 @@ using testing_support::TemporaryFolder;
 TEST(OpenDataset, RefusesAnUnknownNameAsAUsageError) {
   const Error error = error_of([] { (void)open_dataset({.name = "cifar11"}, Split::train); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
-  EXPECT_THAT(error.what(),
-              AllOf(HasSubstr("'cifar11'"), HasSubstr("auto, cifar10, cifar100, folder, packed, shapes")));
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("'cifar11'"),
+                                  HasSubstr("auto, cifar10, cifar100, cifar100-coarse, folder, packed, shapes")));
 }
 
 TEST(OpenDataset, RefusesCifarWithoutAFolderAsAUsageError) {
-  for (const char* name : {"cifar10", "cifar100"}) {
+  for (const char* name : {"cifar10", "cifar100", "cifar100-coarse"}) {
     const Error error = error_of([&] { (void)open_dataset({.name = name}, Split::train); });
     EXPECT_EQ(error.kind(), ErrorKind::usage);
     EXPECT_THAT(error.what(), AllOf(HasSubstr(name), HasSubstr("--data")));
@@ -52,6 +52,9 @@ TEST(OpenDataset, OpensEachDataSetByItsName) {
   EXPECT_EQ(open_dataset({.name = "cifar10", .path = folder.path(), .allow_partial = true}, Split::test)->size(), 2);
   EXPECT_EQ(open_dataset({.name = "cifar100", .path = folder.path(), .allow_partial = true}, Split::train)->classes(),
             100);
+  EXPECT_EQ(
+      open_dataset({.name = "cifar100-coarse", .path = folder.path(), .allow_partial = true}, Split::train)->classes(),
+      20);
   EXPECT_EQ(open_dataset({.name = "shapes", .limit = 5}, Split::train)->class_names().front(), "circle");
 }
 
@@ -102,6 +105,8 @@ TEST(DefaultNormalisation, HasThePublishedConstantsOfCifar) {
   EXPECT_EQ(default_normalisation("cifar10").std, (std::vector{0.2471F, 0.2435F, 0.2616F}));
   EXPECT_EQ(default_normalisation("cifar100").mean, (std::vector{0.5071F, 0.4865F, 0.4409F}));
   EXPECT_EQ(default_normalisation("cifar100").std, (std::vector{0.2673F, 0.2564F, 0.2762F}));
+  EXPECT_EQ(default_normalisation("cifar100-coarse").mean, default_normalisation("cifar100").mean);
+  EXPECT_EQ(default_normalisation("cifar100-coarse").std, default_normalisation("cifar100").std);
 }
 
 TEST(DefaultNormalisation, RefusesAnUnknownName) {

@@ -294,7 +294,10 @@ TEST(Loader, RefusesOptionsThatMakeNoSense) {
   EXPECT_THAT(message([](LoaderOptions& o) { o.prefetch = 1'000'000; }), HasSubstr("found 1000000"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = -1; }), HasSubstr("found -1"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = 7; }), HasSubstr("found 7"));
-  EXPECT_THAT(message([](LoaderOptions& o) { o.normalisation = {{0.5F}, {0.5F}}; }), HasSubstr("found 1 means"));
+  EXPECT_THAT(message([](LoaderOptions& o) {
+                o.normalisation = {{0.5F}, {0.5F}};
+              }),
+              HasSubstr("found 1 mean, expected"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.batch_size = 11, o.drop_last = true; }), HasSubstr("only 10 images"));
 }
 

@@ -12,12 +12,13 @@ namespace convmixer {
 inline constexpr std::string_view kAutoDataset = "auto";  ///< whichever lies at the path: see recognise_dataset
 inline constexpr std::string_view kCifar10Dataset = "cifar10";
 inline constexpr std::string_view kCifar100Dataset = "cifar100";
-inline constexpr std::string_view kFolderDataset = "folder";  ///< of class folders with image files
-inline constexpr std::string_view kPackedDataset = "packed";  ///< a file of decoded images
-inline constexpr std::string_view kShapesDataset = "shapes";  ///< drawn, without files
+inline constexpr std::string_view kCifar100CoarseDataset = "cifar100-coarse";  ///< the same images in 20 classes
+inline constexpr std::string_view kFolderDataset = "folder";                   ///< of class folders with image files
+inline constexpr std::string_view kPackedDataset = "packed";                   ///< a file of decoded images
+inline constexpr std::string_view kShapesDataset = "shapes";                   ///< drawn, without files
 
 /// All of them, in the order in which help lists them.
-inline constexpr std::array kDatasetNames{kAutoDataset,   kCifar10Dataset, kCifar100Dataset,
+inline constexpr std::array kDatasetNames{kAutoDataset,   kCifar10Dataset, kCifar100Dataset, kCifar100CoarseDataset,
                                           kFolderDataset, kPackedDataset,  kShapesDataset};
 
 /// The number of classes of a data set that is always the same; nothing for one whose files decide that.

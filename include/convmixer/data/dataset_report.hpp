@@ -20,7 +20,8 @@ struct DatasetReport {
   std::int64_t contradicting = 0;  ///< of all these, how many have another label than the earlier one
 };
 
-/// Looks at every image of both splits. Throws Error when they don't have the same classes and image sizes.
+/// Looks at every image of both splits. Throws Error when they don't have the same classes and image sizes,
+/// and for an image or a label that isn't what its data set says of itself.
 [[nodiscard]] DatasetReport examine(const Dataset& train, const Dataset& test);
 
 }  // namespace convmixer

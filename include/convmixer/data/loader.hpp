@@ -65,7 +65,8 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The order of an epoch: a Fisher-Yates shuffle of 0..size-1 by (seed, epoch).
+/// The order of an epoch: a Fisher-Yates shuffle of 0..size-1 by (seed, epoch). Throws Error (usage) for a size or an
+/// epoch that is negative or beyond 2^32.
 [[nodiscard]] std::vector<std::uint32_t> epoch_order(std::int64_t size, std::uint64_t seed, std::int64_t epoch);
 
 }  // namespace convmixer

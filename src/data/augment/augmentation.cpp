@@ -1,6 +1,7 @@
 #include "convmixer/data/augment/augmentation.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -29,10 +30,22 @@ void check_crops(const Augmentation& augmentation, const ImageShape& shape) {
     fail_usage("padding before the crop: found {}, expected 0 to {} {}", augmentation.pad_crop,
                reflects ? "less than the image size" : "the image size", smaller);
   const ResizedCropOptions& resized = augmentation.resized_crop;
-  if (!resized.is_on()) return;
+  if (resized.scale_high == 0.0F) return;
   if (augmentation.pad_crop > 0) fail_usage("pad-crop and resized-crop exclude each other: set pad-crop = 0");
   check_range("area of the resized crop", resized.scale_low, resized.scale_high, 1e-4F, 1.0F);
   check_range("aspect ratio of the resized crop", resized.ratio_low, resized.ratio_high, 1e-3F, 1e3F);
+}
+
+void check_timm(const TimmAugmentOptions& timm) {
+  if (timm.operations < 0 || timm.operations > TimmAugmentOptions::kMostOperations)
+    fail_usage("operations of auto-augment: found {}, expected 0 to {}", timm.operations,
+               TimmAugmentOptions::kMostOperations);
+  if (!(timm.magnitude >= 0.0F && timm.magnitude <= TimmAugmentOptions::kHighestMagnitude))
+    fail_usage("magnitude of auto-augment: found {}, expected 0 to {}", timm.magnitude,
+               TimmAugmentOptions::kHighestMagnitude);
+  if (!(timm.deviation >= 0.0F && std::isfinite(timm.deviation)))
+    fail_usage("deviation of auto-augment's magnitude: found {}, expected a number of at least 0", timm.deviation);
+  check_probability("probability of auto-augment's operations", timm.probability);
 }
 
 void check_erasing(const ErasingOptions& erasing) {
@@ -54,9 +67,7 @@ void check_augmentation(const Augmentation& augmentation, const ImageShape& shap
                RandAugmentOptions::kMostOperations);
   if (rand.magnitude < 0 || rand.magnitude >= RandAugmentOptions::kBins)
     fail_usage("magnitude of randaugment: found {}, expected 0 to {}", rand.magnitude, RandAugmentOptions::kBins - 1);
-  if (timm.operations < 0 || timm.operations > TimmAugmentOptions::kMostOperations)
-    fail_usage("operations of auto-augment: found {}, expected 0 to {}", timm.operations,
-               TimmAugmentOptions::kMostOperations);
+  check_timm(timm);
   if (rand.operations > 0 && timm.operations > 0) fail_usage("randaugment and auto-augment exclude each other");
   const JitterOptions& jitter = augmentation.jitter;
   for (const float strength : {jitter.brightness, jitter.contrast, jitter.saturation}) {
@@ -64,7 +75,7 @@ void check_augmentation(const Augmentation& augmentation, const ImageShape& shap
       fail_usage("jitter: found {}, expected a number of at least 0", strength);
   }
   if ((rand.operations > 0 || timm.operations > 0 || jitter.is_on()) && shape.channels != 1 && shape.channels != 3)
-    fail_usage("augmentation of colours: the images have {} channels, expected 1 or 3", shape.channels);
+    fail_usage("augmentation of colours: the images have {}, expected 1 or 3", counted(shape.channels, "channel"));
   check_erasing(augmentation.erasing);
   if (augmentation.cutout < 0 || augmentation.cutout > std::max(shape.height, shape.width))
     fail_usage("cutout: found {}, expected 0 to the image size {}", augmentation.cutout,

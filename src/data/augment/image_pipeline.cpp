@@ -1,6 +1,7 @@
 #include "data/augment/image_pipeline.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 
 #include <algorithm>
 #include <array>
@@ -58,8 +59,8 @@ ImagePipeline::ImagePipeline(const Augmentation& augmentation, const Normalisati
       mean_colour_(mean_colour(normalisation)) {
   check_augmentation(augmentation, shape);
   if (normaliser_.channels() != shape.channels)
-    fail_usage("normalisation: found {} means, expected one for each of the images' {} channels",
-               normaliser_.channels(), shape.channels);
+    fail_usage("normalisation: found {}, expected one for each of the images' {}",
+               counted(normaliser_.channels(), "mean"), counted(shape.channels, "channel"));
   if (augmentation.rand_augment.operations > 0) rand_augment_.emplace(augmentation.rand_augment.magnitude, shape);
   if (augmentation.timm_augment.operations > 0) timm_augment_.emplace(augmentation.timm_augment, shape);
   if (!augmentation.resized_crop.is_on()) return;

@@ -1,6 +1,7 @@
 #include "data/augment/normaliser.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 
 #include <cassert>
 #include <cmath>
@@ -11,8 +12,8 @@ Normaliser::Normaliser(const Normalisation& normalisation) : tables_(normalisati
   const std::vector<float>& mean = normalisation.mean;
   const std::vector<float>& deviation = normalisation.std;
   if (mean.empty() || mean.size() != deviation.size())
-    fail_usage("normalisation: found {} means and {} standard deviations, expected one of each per channel",
-               mean.size(), deviation.size());
+    fail_usage("normalisation: found {} and {}, expected one of each per channel", counted(mean.size(), "mean"),
+               counted(deviation.size(), "standard deviation"));
   for (std::size_t channel = 0; channel < tables_.size(); ++channel) {
     if (!std::isfinite(mean[channel]))
       fail_usage("normalisation: mean {} of channel {} is not finite", mean[channel], channel);

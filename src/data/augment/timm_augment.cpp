@@ -12,7 +12,7 @@ namespace convmixer {
 
 namespace {
 
-constexpr double kHighestMagnitude = 10.0;
+constexpr double kHighestMagnitude = TimmAugmentOptions::kHighestMagnitude;
 constexpr float kUniformDeviation = 100.0F;  // above it timm draws the magnitude uniformly
 constexpr int kRotate = 3;
 constexpr int kPosterize = 4;

@@ -5,14 +5,13 @@
 #include "core/temporary_file.hpp"
 #include "data/sources/decode_folder.hpp"
 #include "data/sources/image_folder.hpp"
+#include "data/sources/left_out.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <optional>
-#include <span>
 #include <system_error>
 #include <xxhash.h>
 
@@ -22,8 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kSourceVersion = 2;  // raised when listing, decoding or resizing changes what comes out
-constexpr std::size_t kMostNamed = 10;
+constexpr int kSourceVersion = 2;          // raised when listing, decoding or resizing changes what comes out
 constexpr std::size_t kLongestName = 230;  // bytes: with the rest, a file's name then has the 255 that it may have
 constexpr std::chrono::hours kSurelyAbandoned(24);
 
@@ -94,14 +92,6 @@ std::string shortened(std::string name) {
   return name.substr(0, end);
 }
 
-void note_left_out(const DatasetOptions& options, const std::vector<std::string>& left_out) {
-  if (left_out.empty() || !options.note) return;
-  const auto named = std::span(left_out).first(std::min(left_out.size(), kMostNamed));
-  options.note(fmt::format("left out {} broken file{} of {}: {}{}", left_out.size(), left_out.size() == 1 ? "" : "s",
-                           options.path.string(), fmt::join(named, "; "),
-                           named.size() < left_out.size() ? "; ..." : ""));
-}
-
 void make_cache(const fs::path& file, const ImageListing& listing, const std::string& source,
                 const DatasetOptions& options) {
   make_folder(file.parent_path());
@@ -117,19 +107,27 @@ void make_cache(const fs::path& file, const ImageListing& listing, const std::st
 }
 
 /// Opens the cached file if it was made of this source; nullptr if it is not there, out of date or damaged.
-std::unique_ptr<Dataset> open_cache(const fs::path& file, const std::string& source, const DatasetOptions& options,
-                                    Split split) {
+std::unique_ptr<Dataset> open_cache(const fs::path& file, const std::string& source, Split split) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return nullptr;
   try {
     const PackedInfo info = read_packed_info(file);
     if (info.source != source) return nullptr;
-    std::unique_ptr<Dataset> dataset = open_packed(file, split);
-    note_left_out(options, info.left_out);
-    return dataset;
+    return open_packed(file, split);
   } catch (const Error&) {
     return nullptr;
   }
+}
+
+/// The file that was made when no size was asked for, if the images have the one that is asked for now, as a run that
+/// goes on does; else nullptr.
+std::unique_ptr<Dataset> open_unresized(const ImageListing& listing, const DatasetOptions& options, Split split) {
+  if (options.image_size == 0) return nullptr;
+  DatasetOptions unresized = options;
+  unresized.image_size = 0;
+  std::unique_ptr<Dataset> images = open_cache(cache_file(unresized), source_of(listing, unresized), split);
+  if (images == nullptr || images->image_size() != options.image_size) return nullptr;
+  return images;
 }
 
 }  // namespace
@@ -152,10 +150,14 @@ std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split 
   const fs::path file = cache_file(options);
   const std::string source = source_of(listing, options);
   remove_abandoned_caches(file);
-  if (std::unique_ptr<Dataset> cached = open_cache(file, source, options, split)) return cached;
-  make_cache(file, listing, source, options);
-  note_left_out(options, read_packed_info(file).left_out);
-  return open_packed(file, split);
+  std::unique_ptr<Dataset> images = open_cache(file, source, split);
+  if (images == nullptr) images = open_unresized(listing, options, split);
+  if (images == nullptr) {
+    make_cache(file, listing, source, options);
+    images = open_packed(file, split);
+  }
+  note_left_out(options, *images);
+  return images;
 }
 
 }  // namespace convmixer

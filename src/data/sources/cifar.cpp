@@ -15,7 +15,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cassert>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -68,7 +67,7 @@ class Cifar : public Dataset {
 
  private:
   [[nodiscard]] std::pair<const CifarBatch*, std::int64_t> find(std::int64_t index) const {
-    assert(index >= 0 && index < size_);
+    check_index(index);
     const CifarBatch* batch = batches_.data();
     for (; index >= batch->size(); ++batch) index -= batch->size();
     return {batch, index};
@@ -205,6 +204,11 @@ std::unique_ptr<Dataset> open_cifar10(const std::filesystem::path& path, Split s
 
 std::unique_ptr<Dataset> open_cifar100(const std::filesystem::path& path, Split split, const CifarOptions& options) {
   return open_cifar(path, split, cifar100_format(), options);
+}
+
+std::unique_ptr<Dataset> open_cifar100_coarse(const std::filesystem::path& path, Split split,
+                                              const CifarOptions& options) {
+  return open_cifar(path, split, cifar100_coarse_format(), options);
 }
 
 }  // namespace convmixer

@@ -29,7 +29,7 @@ CifarBatch read_records(std::span<const std::uint8_t> bytes, const CifarFormat& 
         fail("{}: found label {} in byte {} of record {}, expected 0 to {}", where, found, j, i,
              format.label_ranges[j] - 1);
     }
-    batch.labels[i] = bytes[i * record_bytes + label_bytes - 1];
+    batch.labels[i] = bytes[i * record_bytes + format.used_label()];
   }
   return batch;
 }
@@ -159,8 +159,10 @@ CifarBatch read_pickled(std::span<const std::uint8_t> bytes, const CifarFormat& 
   CifarBatch batch;
   batch.first_image = reinterpret_cast<const std::uint8_t*>(images.bytes.data());
   batch.stride = kCifarImageBytes;
-  for (std::size_t i = 0; i < format.label_keys.size(); ++i)
-    batch.labels = pickled.labels(format.label_keys[i], format.label_ranges[i], images.rows);
+  for (std::size_t i = 0; i < format.label_keys.size(); ++i) {
+    std::vector<std::uint8_t> labels = pickled.labels(format.label_keys[i], format.label_ranges[i], images.rows);
+    if (i == format.used_label()) batch.labels = std::move(labels);
+  }
   if (images.column_major) {
     const auto rows = rows_of(images);
     batch.first_image = rows->data();

@@ -54,4 +54,35 @@ const CifarFormat& cifar100_format() {
   return format;
 }
 
+const CifarFormat& cifar100_coarse_format() {
+  static const CifarFormat format = [] {
+    CifarFormat coarse = cifar100_format();
+    coarse.dataset = kCifar100CoarseDataset;
+    coarse.first_label = true;
+    // In the order of coarse_label_names.txt.
+    coarse.class_names = {"aquatic_mammals",
+                          "fish",
+                          "flowers",
+                          "food_containers",
+                          "fruit_and_vegetables",
+                          "household_electrical_devices",
+                          "household_furniture",
+                          "insects",
+                          "large_carnivores",
+                          "large_man-made_outdoor_things",
+                          "large_natural_outdoor_scenes",
+                          "large_omnivores_and_herbivores",
+                          "medium_mammals",
+                          "non-insect_invertebrates",
+                          "people",
+                          "reptiles",
+                          "small_mammals",
+                          "trees",
+                          "vehicles_1",
+                          "vehicles_2"};
+    return coarse;
+  }();
+  return format;
+}
+
 }  // namespace convmixer

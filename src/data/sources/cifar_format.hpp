@@ -41,14 +41,18 @@ struct CifarFormat {
   CifarFiles python;
   std::int64_t train_images = 0;  ///< in each file of the split, as published
   std::int64_t test_images = 0;
-  std::vector<int> label_ranges;             ///< a record begins with a byte for each, below this; the last is used
+  std::vector<int> label_ranges;             ///< a record begins with a byte for each, below this; the last is used, or
   std::vector<std::string_view> label_keys;  ///< of the pickled dictionary, one for each range
   std::vector<std::string> class_names;
+  bool first_label = false;  ///< the first one
 
   [[nodiscard]] std::int64_t images_of(Split split) const { return split == Split::train ? train_images : test_images; }
+  [[nodiscard]] std::size_t used_label() const { return first_label ? 0 : label_ranges.size() - 1; }
 };
 
 [[nodiscard]] const CifarFormat& cifar10_format();
 [[nodiscard]] const CifarFormat& cifar100_format();
+/// The same files by their coarse labels.
+[[nodiscard]] const CifarFormat& cifar100_coarse_format();
 
 }  // namespace convmixer

@@ -11,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cassert>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -83,6 +82,7 @@ class Packed : public Dataset {
   Packed(const std::filesystem::path& path, Split split) : file_(path) {
     check_format(file_);
     class_names_ = parse_strings(file_, "classes");
+    left_out_ = parse_strings(file_, "left_out");
     normalisation_ = {parse_colours(file_, "mean"), parse_colours(file_, "std")};
     const std::string name(name_of(split));
     if (!file_.contains(name + ".images"))
@@ -109,13 +109,15 @@ class Packed : public Dataset {
   [[nodiscard]] const std::vector<std::string>& class_names() const override { return class_names_; }
   [[nodiscard]] Normalisation normalisation() const override { return normalisation_; }
 
+  [[nodiscard]] const std::vector<std::string>& left_out() const override { return left_out_; }
+
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
-    assert(index >= 0 && index < size());
+    check_index(index);
     const std::size_t bytes = images_.size() / labels_.size();
     return images_.subspan(static_cast<std::size_t>(index) * bytes, bytes);
   }
   [[nodiscard]] std::int32_t label(std::int64_t index) const override {
-    assert(index >= 0 && index < size());
+    check_index(index);
     return labels_[static_cast<std::size_t>(index)];
   }
 
@@ -134,6 +136,7 @@ class Packed : public Dataset {
 
   SafetensorsFile file_;
   std::vector<std::string> class_names_;
+  std::vector<std::string> left_out_;
   Normalisation normalisation_;
   std::vector<std::int32_t> labels_;
   std::span<const std::uint8_t> images_;
@@ -197,26 +200,31 @@ void write_packed(const std::filesystem::path& path, const PackedImages& images)
 }
 
 void pack(const std::filesystem::path& path, const Dataset& train, const Dataset& test) {
+  check_dataset(train);
   if (train.channels() != kColours) fail("{}: images of {} channels can't be packed", path.string(), train.channels());
-  if (train.class_names() != test.class_names() || train.image_size() != test.image_size())
+  if (train.class_names() != test.class_names() || train.image_size() != test.image_size() ||
+      train.channels() != test.channels())
     fail("{}: the training images have other classes or sizes than the test images", path.string());
-  const auto image_bytes =
-      kColours * static_cast<std::size_t>(train.image_size()) * static_cast<std::size_t>(train.image_size());
+  const std::size_t bytes = image_bytes(train);
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  const ScratchFile scratch(folder, image_bytes * static_cast<std::size_t>(train.size() + test.size()));
-  PackedImages images{
-      .image_size = train.image_size(), .class_names = train.class_names(), .splits = {}, .source = {}, .left_out = {}};
+  const ScratchFile scratch(folder, bytes * static_cast<std::size_t>(train.size() + test.size()));
+  PackedImages images{.image_size = train.image_size(),
+                      .class_names = train.class_names(),
+                      .splits = {},
+                      .source = {},
+                      .left_out = train.left_out()};
+  for (const std::string& line : test.left_out()) {
+    if (std::ranges::find(images.left_out, line) == images.left_out.end()) images.left_out.push_back(line);
+  }
   std::span<std::uint8_t> rest = scratch.bytes();
-  for (const Dataset* dataset : {&train, &test}) {
-    PackedSplit& split = images.splits[dataset == &train ? 0 : 1];
-    split.images = rest.first(image_bytes * static_cast<std::size_t>(dataset->size()));
+  for (const Split which : {Split::train, Split::test}) {
+    const Dataset* const dataset = which == Split::train ? &train : &test;
+    PackedSplit& split = images.splits[static_cast<std::size_t>(which)];
+    split.images = rest.first(bytes * static_cast<std::size_t>(dataset->size()));
     for (std::int64_t i = 0; i < dataset->size(); ++i) {
-      const std::span<const std::uint8_t> image = dataset->image(i);
-      if (image.size() != image_bytes)
-        fail("{}: image {} of the data set: found {} bytes, expected {}", path.string(), i, image.size(), image_bytes);
-      std::ranges::copy(image, rest.begin());
-      rest = rest.subspan(image_bytes);
-      split.labels.push_back(dataset->label(i));
+      std::ranges::copy(checked_image(*dataset, i, bytes), rest.begin());
+      rest = rest.subspan(bytes);
+      split.labels.push_back(checked_label(*dataset, i, train.classes()));
     }
   }
   write_packed(path, images);

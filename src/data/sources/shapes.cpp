@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cmath>
 #include <numeric>
 #include <span>
@@ -215,11 +214,11 @@ class Shapes : public Dataset {
   [[nodiscard]] const std::vector<std::string>& class_names() const override { return class_names_; }
   [[nodiscard]] Normalisation normalisation() const override { return default_normalisation(kShapesDataset); }
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override {
-    assert(index >= 0 && index < size());
+    check_index(index);
     return std::span(pixels_).subspan(static_cast<std::size_t>(index) * kImageBytes, kImageBytes);
   }
   [[nodiscard]] std::int32_t label(std::int64_t index) const override {
-    assert(index >= 0 && index < size());
+    check_index(index);
     return labels_[static_cast<std::size_t>(index)];
   }
 

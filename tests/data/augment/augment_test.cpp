@@ -264,6 +264,17 @@ TEST(CheckAugmentation, RefusesWhatDoesntFitSayingWhy) {
   EXPECT_EQ(refusal({.alternating_flip = true}), "alternating-flip has no effect without horizontal-flip");
   EXPECT_THAT(refusal({.rand_augment = {.operations = 17}}), HasSubstr("found 17"));
   EXPECT_THAT(refusal({.rand_augment = {.operations = 1, .magnitude = 31}}), HasSubstr("found 31"));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(refusal({.timm_augment = {.operations = 1, .magnitude = 11.0F}}),
+            "magnitude of auto-augment: found 11, expected 0 to 10");
+  EXPECT_EQ(refusal({.timm_augment = {.operations = 1, .magnitude = nan}}),
+            "magnitude of auto-augment: found nan, expected 0 to 10");
+  EXPECT_EQ(refusal({.timm_augment = {.operations = 1, .deviation = -1.0F}}),
+            "deviation of auto-augment's magnitude: found -1, expected a number of at least 0");
+  EXPECT_EQ(refusal({.timm_augment = {.operations = 1, .probability = nan}}),
+            "probability of auto-augment's operations: found nan, expected 0 to 1");
+  EXPECT_THAT(refusal({.resized_crop = {.scale_high = -1.0F}}), HasSubstr("found 0 to -1"));
+  EXPECT_THAT(refusal({.resized_crop = {.scale_low = 0.5F, .scale_high = nan}}), HasSubstr("found 0.5 to nan"));
   EXPECT_EQ(refusal({.rand_augment = {.operations = 1}, .timm_augment = {.operations = 1}}),
             "randaugment and auto-augment exclude each other");
   EXPECT_THAT(refusal({.jitter = {.brightness = -0.1F}}), HasSubstr("found -0.1"));

@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <fstream>
@@ -170,6 +171,19 @@ TEST_F(CachedFolder, DecodesAgainForOtherSettingsAndKeepsBoth) {
   EXPECT_THAT(notes_, IsEmpty());
 }
 
+TEST_F(CachedFolder, DecodesNothingAgainWhenItsOwnSizeIsAskedForByNumber) {
+  const auto first = open();
+  ASSERT_EQ(first->image_size(), 4);
+  options_.image_size = 4;  // as the configuration that a run saves does
+  const auto again = open();
+  EXPECT_THAT(notes_, IsEmpty());
+  ASSERT_EQ(again->size(), 3);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::ranges::equal(again->image(i), first->image(i)));
+  write("train/red/2.png", 250, 0, 0);
+  EXPECT_EQ(open()->size(), 4);
+  EXPECT_EQ(notes_.size(), 1U) << "what is out of date isn't taken";
+}
+
 TEST_F(CachedFolder, MakesADamagedCacheAgain) {
   (void)open();
   const fs::path cache = cache_file(options_);
@@ -217,6 +231,24 @@ TEST_F(CachedFolder, LeavesBrokenFilesOutByChoiceAndNamesThemEveryTime) {
   EXPECT_THAT(notes_, ElementsAre(HasSubstr("left out 2 broken files")));
   ASSERT_EQ(test->size(), 3);
   EXPECT_EQ(test->image(0)[0], 10);
+}
+
+TEST_F(CachedFolder, PackedSaysAgainWhatWasLeftOut) {
+  folder_.write("pictures/train/blue/3.png", "no image");
+  options_.broken_files = BrokenFiles::skip;
+  const fs::path packed = folder_.path() / "packed";
+  {
+    const auto train = open();
+    EXPECT_THAT(train->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG or JPEG image")));
+    pack(packed, *train, *open(Split::test));
+  }
+  notes_.clear();
+  DatasetOptions options{.name = "packed", .path = packed, .limit = 2};
+  options.note = options_.note;
+  const auto again = open_dataset(options, Split::train);
+  EXPECT_THAT(again->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG or JPEG image")));
+  EXPECT_THAT(notes_, ElementsAre(AllOf(HasSubstr("left out 1 broken file of " + packed.string() + ": "),
+                                        HasSubstr("blue/3.png"))));
 }
 
 TEST_F(CachedFolder, AsksForASizeWhenTheImagesHaveSeveral) {

@@ -129,6 +129,8 @@ TEST(CifarArchive, OfCifar100GivesTheFineLabels) {
     EXPECT_EQ(train->label(2), 53);
     expect_pixels_of(*train, 2, {19, 53});
     EXPECT_EQ(open_cifar100(path, Split::test, kFewImages)->label(0), 20);
+    EXPECT_EQ(open_cifar100_coarse(path, Split::train, kFewImages)->label(2), 19);
+    EXPECT_EQ(open_cifar100_coarse(path, Split::test, kFewImages)->label(0), 11);
   }
 }
 

@@ -205,6 +205,22 @@ TEST(Cifar100, ReadsTheFineLabelAndThePlanes) {
   EXPECT_EQ(open_cifar100(folder.path() / "cifar-100-binary", Split::test, kFewImages)->label(0), 20);
 }
 
+TEST(Cifar100Coarse, ReadsTheCoarseLabelOfTheSameImages) {
+  const TemporaryFolder folder;
+  write_cifar100(folder, "cifar-100-binary");
+  const auto dataset = open_cifar100_coarse(folder.path(), Split::train, kFewImages);
+  ASSERT_EQ(dataset->size(), 3);
+  EXPECT_EQ(dataset->label(0), 13);
+  EXPECT_EQ(dataset->label(1), 4);
+  EXPECT_EQ(dataset->label(2), 19);
+  expect_pixels_of(*dataset, 2, {19, 53});
+  const std::vector<std::string>& names = dataset->class_names();
+  ASSERT_EQ(dataset->classes(), 20);
+  EXPECT_TRUE(std::ranges::is_sorted(names));
+  EXPECT_EQ(names[13], "non-insect_invertebrates");
+  EXPECT_EQ(names[19], "vehicles_2");
+}
+
 TEST(Cifar100, NamesOneHundredDifferentClassesInAlphabeticalOrder) {
   const TemporaryFolder folder;
   write_cifar100(folder, ".");

@@ -49,6 +49,7 @@ struct RandAugmentOptions {
 /// which get weaker.
 struct TimmAugmentOptions {
   static constexpr int kMostOperations = 16;
+  static constexpr float kHighestMagnitude = 10.0F;
 
   int operations = 0;  ///< 0: off
   float magnitude = 10.0F;

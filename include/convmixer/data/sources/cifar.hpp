@@ -34,4 +34,8 @@ struct CifarOptions {
 [[nodiscard]] std::unique_ptr<Dataset> open_cifar100(const std::filesystem::path& path, Split split,
                                                      const CifarOptions& options = {});
 
+/// The same by the coarse label: 20 classes of five each.
+[[nodiscard]] std::unique_ptr<Dataset> open_cifar100_coarse(const std::filesystem::path& path, Split split,
+                                                            const CifarOptions& options = {});
+
 }  // namespace convmixer

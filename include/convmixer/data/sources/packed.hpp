@@ -41,8 +41,8 @@ struct PackedImages {
 /// fit each other, the image size or the classes, and if it can't be written.
 void write_packed(const std::filesystem::path& path, const PackedImages& images);
 
-/// Packs the two splits of any data set of three colours. Throws Error as write_packed does, and for splits of other
-/// channels, classes or image sizes than each other's.
+/// Packs the two splits of any data set of three colours, with what was left out of them. Throws Error as write_packed
+/// does, and for splits of other channels, classes or image sizes than each other's.
 void pack(const std::filesystem::path& path, const Dataset& train, const Dataset& test);
 
 /// What a packed file says about itself.
