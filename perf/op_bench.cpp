@@ -3,6 +3,7 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "convmixer/core/threads.hpp"
@@ -37,9 +38,9 @@ bool has_flag(const std::vector<std::string>& words, const std::string& name) {
 
 std::string heading(const OpOptions& options, const ThreadCount& threads, const MachinePeaks& peaks) {
   const OnednnInfo onednn = Engine::onednn_info();
-  return fmt::format("{}, {} threads ({}), oneDNN {} {}, batch {}\nmeasured peaks\n{}", cpu_info().model, threads.count,
-                     threads.reason, onednn.version, onednn.instructions, options.settings.front().batch,
-                     describe(peaks));
+  return fmt::format("{}, {} ({}), oneDNN {} {}, batch {}\nmeasured peaks\n{}", cpu_info().model,
+                     counted(threads.count, "thread"), threads.reason, onednn.version, onednn.instructions,
+                     options.settings.front().batch, describe(peaks));
 }
 
 /// What the JSON of --benchmark_out says of the machine, besides Google Benchmark's own.
@@ -64,7 +65,7 @@ int finish(const OpOptions& options, const ThreadCount& threads, const OpSuite& 
   if (results.empty()) fail_usage("no operation matches --benchmark_filter; --benchmark_list_tests shows the names");
   if (!options.roofline.empty()) {
     const std::string subtitle =
-        fmt::format("{}, {} threads, batch {}, oneDNN {}, convmixer {}", cpu_info().model, threads.count,
+        fmt::format("{}, {}, batch {}, oneDNN {}, convmixer {}", cpu_info().model, counted(threads.count, "thread"),
                     options.settings.front().batch, Engine::onednn_info().version, kCommit);
     write_file_atomically(options.roofline, roofline_svg(op_roofline(results, suite.peaks(), subtitle)));
   }

@@ -1,6 +1,7 @@
 #include "step_report.hpp"
 
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/model/model_file.hpp"
 
 #include <fmt/format.h>
@@ -98,12 +99,14 @@ std::string to_text(const StepReport& report) {
   const int image_size = task_of(m.model).image_size;
   const std::int64_t batch = report.options.config.batch_size;
   const double relative_spread = report.step_seconds.mad / report.step_seconds.median;
-  std::string text = fmt::format("{} of {}, images {} x {}, batch {}, {}, {} plan, {} threads{}\n",
-                                 report.options.inference ? "inference" : "training step", describe(m.model),
-                                 image_size, image_size, batch, to_string(m.precision), to_string(m.plan),
-                                 report.threads.count, report.options.config.pin_threads ? ", pinned" : "");
-  text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} steps and their median distance from it)\n",
-                      report.images_per_second(report.step_seconds.median), 100.0 * relative_spread, m.steps.size());
+  std::string text =
+      fmt::format("{} of {}, images {} x {}, batch {}, {}, {} plan, {}{}\n",
+                  report.options.inference ? "inference" : "training step", describe(m.model), image_size, image_size,
+                  batch, to_string(m.precision), to_string(m.plan), counted(report.threads.count, "thread"),
+                  report.options.config.pin_threads ? ", pinned" : "");
+  text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} and their median distance from it)\n",
+                      report.images_per_second(report.step_seconds.median), 100.0 * relative_spread,
+                      counted(m.steps.size(), "step"));
   text += fmt::format("  step      {:.3f} ms\n", kMilli * report.step_seconds.median);
   text += fmt::format(
       "  limit     {:.1f} images/s: {:.3f} GFLOP at {:.1f} GFLOP/s ({} matrix product, {}) and {:.3f} "

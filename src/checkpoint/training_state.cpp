@@ -18,6 +18,7 @@ using Metadata = std::map<std::string, std::string>;
 
 /// Of the file's layout: raised when tensors or metadata change their meaning.
 constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kMostSteps = std::numeric_limits<std::int64_t>::max();
 constexpr const char* kVersionKey = "training_state_version";
 constexpr const char* kOptimizerStepsKey = "optimizer.steps";
 constexpr std::string_view kFingerprintPrefix = "fingerprint.";
@@ -44,7 +45,7 @@ std::string to_text(std::int64_t value) { return fmt::format("{}", value); }
 std::string to_text(double value) { return metadata_from(value); }
 
 void parse_field(const SafetensorsFile& file, const char* key, std::int64_t& field) {
-  field = metadata_int64(file, key, 0, std::numeric_limits<std::int64_t>::max());
+  field = metadata_int64(file, key, 0, kMostSteps);
 }
 void parse_field(const SafetensorsFile& file, const char* key, double& field) { field = metadata_double(file, key); }
 
@@ -75,6 +76,20 @@ std::string described(const Metadata& fingerprint, const std::string& key) {
 
 void require_state(const SafetensorsFile& file) {
   if (!file.metadata().contains(kVersionKey)) fail("{}: not a saved training state", file.path().string());
+}
+
+void check_version(const SafetensorsFile& file) {
+  require_state(file);
+  if (const std::int64_t version = metadata_int64(file, kVersionKey, 0, kMostSteps); version != kVersion) {
+    fail("{}: a training state of version {}, expected {}: another release of this program wrote it",
+         file.path().string(), version, kVersion);
+  }
+}
+
+TrainingPosition position_of(const SafetensorsFile& file) {
+  TrainingPosition position;
+  visit_fields(position, [&](const char* key, auto& field) { parse_field(file, key, field); });
+  return position;
 }
 
 }  // namespace
@@ -127,19 +142,19 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
   write_safetensors(path, views, metadata);
 }
 
+TrainingPosition read_training_position(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  check_version(file);
+  return position_of(file);
+}
+
 TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters, Optimizer& optimizer,
                                      const Metadata& fingerprint) {
   const SafetensorsFile file(path);
-  require_state(file);
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  if (const std::int64_t version = metadata_int64(file, kVersionKey, 0, kMost); version != kVersion) {
-    fail("{}: a training state of version {}, expected {}: another release of this program wrote it", path.string(),
-         version, kVersion);
-  }
+  check_version(file);
   compare_fingerprints(path, saved_fingerprint(file), fingerprint);
-  TrainingPosition position;
-  visit_fields(position, [&](const char* key, auto& field) { parse_field(file, key, field); });
-  const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, kMost);
+  const TrainingPosition position = position_of(file);
+  const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, kMostSteps);
 
   fill_from(file, list_state<float>(parameters, optimizer), [](const auto&, const auto&) { return false; });
   optimizer.set_steps(steps);

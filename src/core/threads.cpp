@@ -184,7 +184,7 @@ int most_threads() {
 void expect_thread_count(const std::string& what, int threads) {
   if (threads >= 1 && threads <= most_threads()) return;
   fail_usage("{} = {}: expected 1 to {}, for {}", what, threads, most_threads(),
-             plural(static_cast<int>(affinity_mask().size()), "CPU"));
+             counted(affinity_mask().size(), "CPU"));
 }
 
 int startable_threads(int wanted) {
@@ -205,7 +205,7 @@ ThreadCount choose_thread_count(int requested, const std::filesystem::path& root
   ThreadCount choice = requested > 0 ? ThreadCount{requested, "as requested"} : count_by_surroundings(cpus, root);
   expect_thread_count("threads", choice.count);
   if (choice.count > std::ssize(cpus)) {
-    add_warning(choice, fmt::format("more than {}, which is slower", plural(static_cast<int>(cpus.size()), "CPU")));
+    add_warning(choice, fmt::format("more than {}, which is slower", counted(cpus.size(), "CPU")));
   }
   return choice;
 }

@@ -29,6 +29,7 @@ class Relabelled : public Dataset {
   [[nodiscard]] int image_size() const override { return dataset_.image_size(); }
   [[nodiscard]] const std::vector<std::string>& class_names() const override { return class_names_; }
   [[nodiscard]] Normalisation normalisation() const override { return dataset_.normalisation(); }
+  [[nodiscard]] const std::vector<std::string>& left_out() const override { return dataset_.left_out(); }
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override { return dataset_.image(index); }
   [[nodiscard]] std::int32_t label(std::int64_t index) const override {
     const std::int32_t label = dataset_.label(index);

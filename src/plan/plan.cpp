@@ -34,11 +34,13 @@ void check_parameters(const Graph& graph, const Graph& of_parameters) {
 
 /// Throws Error (usage) for a batch whose tensors no computer has room for; what is smaller, memory decides.
 void check_sizes(const Graph& graph, std::int64_t batch_size) {
-  constexpr std::int64_t kMostValues = std::int64_t{1} << 44;
+  constexpr std::int64_t kMostImages = std::int64_t{1} << 30;  // oneDNN counts some things in 32 bits
+  constexpr std::int64_t kMostValues = std::int64_t{1} << 40;
   const Shape& largest = *std::ranges::max_element(graph.tensors(), {}, &Shape::count);
-  if (batch_size <= kMostValues / largest.count()) return;
-  fail_usage("batch-size = {}: expected at most {}, with tensors of shape {} for each image", batch_size,
-             kMostValues / largest.count(), largest.to_string());
+  const std::int64_t most = std::min(kMostImages, kMostValues / largest.count());
+  if (batch_size <= most) return;
+  fail_usage("batch-size = {}: expected at most {}, with tensors of shape {} for each image", batch_size, most,
+             largest.to_string());
 }
 
 }  // namespace

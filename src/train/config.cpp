@@ -1,6 +1,7 @@
 #include "convmixer/train/config.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
@@ -28,7 +29,7 @@ OptionGroup model_group(TrainConfig& c) {
 OptionGroup data_group(TrainConfig& c) {
   return {"Data",
           {choice_option("dataset", c.dataset, {kDatasetNames.begin(), kDatasetNames.end()},
-                         "auto is what --data holds, or shapes, which needs no files"),
+                         "auto: what --data holds, or shapes, without files; cifar100-coarse: its 20 superclasses"),
            changeable(path_option("data", c.data, "PATH",
                                   "CIFAR's archive or files; folder of class folders with PNG, JPEG or PPM files")),
            integer_option("train-images", c.train_images, 0, kAnyInteger, "train on so many; 0: all"),
@@ -76,6 +77,9 @@ OptionGroup optimizer_group(TrainConfig& c) {
                      "of the learning rate"),
        number_option("warmup-epochs", c.warmup_epochs, 0.0F, 1e6F, "cosine: epochs of rising learning rate"),
        number_option("min-lr", c.min_lr, 0.0F, kAnyNumber, "cosine: learning rate at the end"),
+       changeable(integer_option("cooldown-epochs", c.cooldown_epochs, 0, 1000000,
+                                 "epochs after those of the schedule, at its last learning rate: constant, or cosine "
+                                 "with min-lr")),
        number_option("weight-decay", o.weight_decay, 0.0F, kAnyNumber, "adamw: decoupled; adam and sgd: L2"),
        switch_option("decay-norm-and-bias", o.decay_norm_and_bias, "weight decay for biases and norms as well"),
        number_option("beta1", o.beta1, 0.0F, 0.999999F, "adam and adamw: decay of the mean gradient"),
@@ -126,6 +130,11 @@ void check_combinations(const TrainConfig& c) {
   if (c.schedule != ScheduleKind::cosine && (c.warmup_epochs > 0.0F || c.min_lr > 0.0F)) {
     fail_usage("{} has no effect without schedule = cosine", c.warmup_epochs > 0.0F ? "warmup-epochs" : "min-lr");
   }
+  if (c.cooldown_epochs > 0 && !can_be_extended(c)) {
+    fail_usage(
+        "cooldown-epochs {}: the learning rate is 0 by then; expected schedule = constant, or cosine with min-lr",
+        c.cooldown_epochs);
+  }
   if (c.warmup_epochs > static_cast<float>(c.epochs)) {
     fail_usage("warmup-epochs {} is more than epochs {}", c.warmup_epochs, c.epochs);
   }
@@ -138,7 +147,7 @@ void check_combinations(const TrainConfig& c) {
 
 void check_channels(const std::string& key, const std::vector<float>& values, const Dataset& dataset) {
   if (static_cast<int>(values.size()) != dataset.channels()) {
-    fail_usage("{} has {} values: expected {}, one for each colour", key, values.size(), dataset.channels());
+    fail_usage("{} has {}: expected {}, one for each colour", key, counted(values.size(), "value"), dataset.channels());
   }
 }
 
@@ -180,11 +189,23 @@ std::map<std::string, std::string> fingerprint(const TrainConfig& config) {
   return values;
 }
 
+void require_storable(const TrainConfig& config) {
+  TrainConfig copy = config;
+  for (const OptionGroup& group : config_options(copy)) {
+    for (const Option& option : group.options) {
+      if (!option.applies()) continue;
+      const std::string value = option.write();
+      if (!option.read(value)) fail_usage("{} = {}: expected {}", option.name, value, option.expected);
+    }
+  }
+}
+
 void recognise_dataset(TrainConfig& config) {
   if (config.dataset == kAutoDataset) config.dataset = recognise_dataset(dataset_options(config, Split::train));
 }
 
 void resolve(TrainConfig& config, const Dataset& dataset) {
+  require_storable(config);
   recognise_dataset(config);
   check_combinations(config);
   check_mixing(config.mix);
@@ -238,6 +259,30 @@ LoaderOptions loader_options(const TrainConfig& config, Split split) {
     options.mix = config.mix;
   }
   return options;
+}
+
+std::int64_t total_epochs(const TrainConfig& config) {
+  return std::int64_t{config.epochs} + std::int64_t{config.cooldown_epochs};
+}
+
+bool can_be_extended(const TrainConfig& config) {
+  if (config.schedule == ScheduleKind::constant) return config.lr > 0.0F;
+  return config.schedule == ScheduleKind::cosine && config.min_lr > 0.0F;
+}
+
+void extend(TrainConfig& config, std::int64_t epochs_done, int more_epochs) {
+  if (!can_be_extended(config)) {
+    fail_usage(
+        "this run can't be extended: its schedule has brought the learning rate down to 0, and one stretched over more "
+        "epochs would have been another from the start. Train anew with --epochs {} and another --out; or so that "
+        "--extend is possible later: --schedule cosine --min-lr {:.2g}, or --schedule constant",
+        total_epochs(config) + more_epochs, static_cast<double>(config.lr) / 100.0);
+  }
+  if (epochs_done < total_epochs(config)) {
+    fail_usage("this run isn't finished: {} of {} epochs are done; let it go on without --extend first", epochs_done,
+               total_epochs(config));
+  }
+  config.cooldown_epochs = static_cast<int>(epochs_done - config.epochs) + more_epochs;
 }
 
 ThreadPinning thread_pinning(const TrainConfig& config) {

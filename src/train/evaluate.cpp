@@ -1,6 +1,7 @@
 #include "convmixer/train/evaluate.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/shape.hpp"
 #include "convmixer/core/trace.hpp"
 #include "convmixer/model/loss.hpp"
@@ -13,7 +14,8 @@ void check_fits(const Network& network, const Loader& loader) {
   if (const Shape found{image.channels, image.height, image.width}; found != expected)
     fail_usage("images of shape {}: the network expects {}", found.to_string(), expected.to_string());
   if (loader.classes() > network.classes())
-    fail_usage("data of {} classes: the network tells {} apart", loader.classes(), network.classes());
+    fail_usage("data of {}: the network tells {} apart", counted(loader.classes(), "class", "classes"),
+               network.classes());
 }
 
 Evaluation evaluate(Network& network, Loader& loader, const std::function<bool(std::int64_t)>& go_on) {

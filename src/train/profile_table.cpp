@@ -1,3 +1,4 @@
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace_summary.hpp"
 #include "convmixer/train/step_profiler.hpp"
 
@@ -52,8 +53,8 @@ std::string format_profile(const Trace& trace, std::int64_t steps) {
   add(kStep, "", trace.duration, elsewhere);
   text += '\n' + format_threads(summary, trace.duration);
   if (trace.dropped > 0) {
-    text += fmt::format("  {} spans found no room: figures are too low; with fewer --profile-steps there is more\n",
-                        trace.dropped);
+    text += fmt::format("  {} found no room: figures are too low; with fewer --profile-steps there is more\n",
+                        counted(trace.dropped, "span"));
   }
   return text;
 }

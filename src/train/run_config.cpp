@@ -22,17 +22,6 @@ fs::path from_root(const fs::path& path) {
 
 }  // namespace
 
-void require_storable(const TrainConfig& config) {
-  TrainConfig copy = config;
-  for (const OptionGroup& group : config_options(copy)) {
-    for (const Option& option : group.options) {
-      if (!option.applies()) continue;
-      const std::string value = option.write();
-      if (!option.read(value)) fail_usage("{} = {}: expected {}", option.name, value, option.expected);
-    }
-  }
-}
-
 void write_run_config(const RunFolder& folder, const TrainConfig& config) {
   TrainConfig stored = config;
   stored.data = from_root(config.data);

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/trace_json.hpp"
 
@@ -13,21 +14,27 @@ namespace {
 
 /// Room for a step's spans on one thread: ten times what the deepest networks have. Untouched room costs nothing.
 constexpr std::int64_t kSpansPerStep = 16384;
+constexpr std::int64_t kMostSteps = 1'000'000'000;
 constexpr std::int64_t kMostSpans = std::int64_t{1} << 22;
 
 }  // namespace
 
 StepProfiler::StepProfiler(ProfileOptions options, int threads, std::map<std::string, std::string> notes,
                            Progress& progress)
-    : options_(std::move(options)), threads_(threads), notes_(std::move(notes)), progress_(progress) {}
+    : options_(std::move(options)), threads_(threads), notes_(std::move(notes)), progress_(progress) {
+  if (options_.skip < 0 || options_.steps < 1 || options_.skip > kMostSteps || options_.steps > kMostSteps) {
+    fail_usage("profile: {} after {}, expected 1 to {} after 0 to {}", counted(options_.steps, "step"), options_.skip,
+               kMostSteps, kMostSteps);
+  }
+}
 
 void StepProfiler::require_within(std::int64_t steps_left) const {
   if (options_.skip + options_.steps <= steps_left) return;
   if (steps_left <= 0) fail_usage("--profile: the training is finished, no steps are left to record");
   fail_usage(
-      "--profile: {} steps after {} to warm up end beyond the training's end, {} steps from here; expected a "
+      "--profile: {} after {} to warm up end beyond the training's end, {} from here; expected a "
       "--profile-skip and --profile-steps of at most {} together",
-      options_.steps, options_.skip, steps_left, steps_left);
+      counted(options_.steps, "step"), options_.skip, counted(steps_left, "step"), steps_left);
 }
 
 void StepProfiler::before_step() {
@@ -48,8 +55,8 @@ void StepProfiler::finish() {
   recording_.reset();
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   if (!written_) {
-    fail("{}: no profile was written: the training ended after {} steps, before the first one to be recorded",
-         options_.file.string(), seen_);
+    fail("{}: no profile was written: the training ended after {}, before the first one to be recorded",
+         options_.file.string(), counted(seen_, "step"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "convmixer/train/trainer.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/core/trace.hpp"
@@ -34,6 +35,14 @@ std::string describe_change(const RunParts& parts) {
                      parts.folder.path.string(), parts.data.change());
 }
 
+/// With what the caller left out.
+TrainControls completed(TrainControls controls) {
+  const TrainControls defaults = default_controls();
+  if (!controls.stop_signal) controls.stop_signal = defaults.stop_signal;
+  if (!controls.clock) controls.clock = defaults.clock;
+  return controls;
+}
+
 }  // namespace
 
 TrainControls default_controls() {
@@ -46,7 +55,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       train_images_(train.size()),
       threads_(engine.pool().threads()),
       progress_(progress),
-      controls_(std::move(controls)) {
+      controls_(completed(std::move(controls))) {
   OpenRun run = open_run(config, train, test, engine, controls_.may_change_data);
   parts_ = std::move(run.parts);
   position_ = run.position;
@@ -54,7 +63,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
   for (const std::string& note : {parts_->lock.missing(), describe_change(*parts_)})
     if (!note.empty()) progress_.print(fmt::format("note: {}", printable(note)));
   outlook_ = std::make_unique<RunOutlook>(
-      RunSize{.epochs = config.epochs,
+      RunSize{.epochs = total_epochs(config),
               .steps_per_epoch = steps_per_epoch(),
               .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : train.size(),
               .test_images = test.size(),
@@ -66,7 +75,7 @@ Trainer::~Trainer() = default;
 std::int64_t Trainer::steps_per_epoch() const noexcept { return parts_->train_loader.batches_per_epoch(); }
 
 std::int64_t Trainer::steps_left() const noexcept {
-  return config_.epochs * steps_per_epoch() - scheduled(position_.step);
+  return outlook_->size().epochs * steps_per_epoch() - scheduled(position_.step);
 }
 
 Network& Trainer::network() noexcept { return parts_->network; }
@@ -95,7 +104,7 @@ TrainEnd Trainer::run() {
 }
 
 std::optional<TrainEnd> Trainer::end_between_epochs() const {
-  if (position_.epoch >= config_.epochs) return TrainEnd::finished;
+  if (position_.epoch >= outlook_->size().epochs) return TrainEnd::finished;
   if (config_.patience > 0 && position_.epochs_without_improvement >= config_.patience) return TrainEnd::patience;
   if (outlook_->is_at_limit(position_.seconds)) return TrainEnd::time_limit;
   if (controls_.stop_signal() != 0) return TrainEnd::signal;
@@ -202,7 +211,7 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   parts_->metrics->append(record);
   save_state();
   parts_->checkpointer.save_epoch(position_);
-  progress_.print_epoch(record, config_.epochs, best, outlook_->seconds_left(position_));
+  progress_.print_epoch(record, outlook_->size().epochs, best, outlook_->seconds_left(position_));
   return std::nullopt;
 }
 
@@ -294,7 +303,7 @@ std::string Trainer::changed_circumstances() {
   }
   // Fused plans give the same bits for any number.
   if (plan == PlanKind::fused || before.threads == threads_) return "";
-  return fmt::format("so far this run was trained with {} threads, now with {}", before.threads, threads_);
+  return fmt::format("so far this run was trained with {}, now with {}", counted(before.threads, "thread"), threads_);
 }
 
 double Trainer::lap() {

@@ -80,7 +80,7 @@ TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
 
 TEST_F(StepBench, PinsThreadsOnRequest) {
   EXPECT_EQ(measured("--pin-threads yes").at("threads_pinned"), true);
-  EXPECT_THAT(read_text_file(output()), HasSubstr(" 1 threads, pinned\n"));
+  EXPECT_THAT(read_text_file(output()), HasSubstr(" 1 thread, pinned\n"));
 }
 
 TEST_F(StepBench, ItsFiguresFollowFromOneAnother) {

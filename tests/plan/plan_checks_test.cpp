@@ -55,7 +55,7 @@ TEST(PlanChecks, RefuseABatchThatThereIsNoMemoryFor) {
   for (const PlanKind kind : {PlanKind::fused, PlanKind::plain}) {
     EXPECT_EQ(
         message([&] { Plan(graph, parameters, test_engine(), {.batch_size = std::int64_t{1} << 62, .kind = kind}); }),
-        "batch-size = 4611686018427387904: expected at most 274877906944, with tensors of shape (16, 2, 2) for "
+        "batch-size = 4611686018427387904: expected at most 1073741824, with tensors of shape (16, 2, 2) for "
         "each image");
     EXPECT_THROW(Plan(graph, parameters, test_engine(), {.batch_size = std::int64_t{1} << 38, .kind = kind}), Error);
   }

@@ -46,7 +46,7 @@ TEST_F(ToolData, SaysWhatIsInADataSet) {
   EXPECT_THAT(result.output, HasSubstr("6 for training, 1 for the test; 8 x 8 pixels, 3 colours, 2 classes"));
   EXPECT_THAT(result.output, ContainsRegex("blue +3 +0\n"));
   EXPECT_THAT(result.output, ContainsRegex("red +3 +1\n"));
-  EXPECT_THAT(result.output, HasSubstr("1 test images are training images too"));
+  EXPECT_THAT(result.output, HasSubstr("1 test image is a training image too"));
   EXPECT_THAT(run_tool(command({})).output, testing::Not(HasSubstr("decoding")));
 }
 
@@ -61,6 +61,28 @@ TEST_F(ToolData, PacksADataSetIntoAFileThatTrains) {
   EXPECT_EQ(training.status, 0) << training.errors;
   const ToolResult evaluation = run_tool({"eval", path("run"), "--threads", "1"});
   EXPECT_THAT(evaluation.output, AllOf(HasSubstr("blue"), HasSubstr("red")));
+}
+
+TEST_F(ToolData, SaysOfAPackedFileWhatWasLeftOutOfIt) {
+  folder_.write("pictures/train/red/3.png", "no image");
+  const ToolResult packing = run_tool(command({"--broken-files", "skip", "--pack", path("packed")}));
+  EXPECT_EQ(packing.status, 0) << packing.errors;
+  EXPECT_THAT(packing.output, HasSubstr("/packed, which says as well what was left out\n"));
+  const ToolResult result = run_tool({"data", "--data", path("packed")});
+  EXPECT_THAT(result.output, AllOf(HasSubstr("left out 1 broken file of "), HasSubstr("red/3.png: no PNG, JPEG or PPM"),
+                                   ContainsRegex("\n  left out +1 broken file\n")));
+}
+
+TEST_F(ToolData, DecodesNothingAgainForARunWithoutAnImageSize) {
+  const std::vector<std::string> run{
+      "--out",        path("run"), "--dim",      "8", "--depth",           "1", "--epochs", "1",
+      "--batch-size", "3",         "--pad-crop", "0", "--eval-batch-size", "1"};
+  std::vector<std::string> train = command(run);
+  train.front() = "train";
+  EXPECT_THAT(run_tool(train).output, HasSubstr("decoding the 7 images of"));
+  const ToolResult evaluation = run_tool({"eval", path("run"), "--threads", "1"});
+  EXPECT_EQ(evaluation.status, 0) << evaluation.errors;
+  EXPECT_THAT(evaluation.output, testing::Not(HasSubstr("decoding")));
 }
 
 /// The sheet that the tool draws with these options.
@@ -190,7 +212,7 @@ TEST_F(ToolData, EvaluatesOnTheTestFolderThatTrainingLeftAlone) {
   EXPECT_THAT(result.output, HasSubstr("epochs are tested on val; test is left alone until --test-folder test"));
   EXPECT_THAT(run_tool({"eval", path("run"), "--threads", "1"}).output, HasSubstr("(2 images"));
   const ToolResult at_last = run_tool({"eval", path("run"), "--threads", "1", "--test-folder", "test"});
-  EXPECT_THAT(at_last.output, HasSubstr("(1 images")) << at_last.errors;
+  EXPECT_THAT(at_last.output, HasSubstr("(1 image,")) << at_last.errors;
 }
 
 TEST_F(ToolData, AsksForDataWhereAWordStands) {

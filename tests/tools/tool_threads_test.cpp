@@ -28,11 +28,11 @@ TEST(ToolThreads, TrainWhereOpenmpStartsFewerThanPlanned) {
   const ToolResult limited = plain_training({{"OMP_THREAD_LIMIT", "1"}});
   EXPECT_EQ(limited.status, 0) << limited.errors;
   EXPECT_THAT(limited.output, HasSubstr(", 1 of 2 threads: OMP_THREAD_LIMIT=1\n"));
-  EXPECT_THAT(limited.output, HasSubstr("finished 1 epochs"));
+  EXPECT_THAT(limited.output, HasSubstr("finished 1 epoch "));
   for (const auto& [name, value] : {std::pair("OMP_MAX_ACTIVE_LEVELS", "0"), std::pair("OMP_DYNAMIC", "true")}) {
     const ToolResult result = plain_training({{name, value}});
     EXPECT_EQ(result.status, 0) << name << result.errors;
-    EXPECT_THAT(result.output, HasSubstr("finished 1 epochs")) << name;
+    EXPECT_THAT(result.output, HasSubstr("finished 1 epoch ")) << name;
   }
 }
 

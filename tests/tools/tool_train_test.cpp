@@ -42,6 +42,14 @@ TEST_F(ToolTrain, PrintsWhatWillRunThenEveryEpochThenTheEnd) {
   }
 }
 
+TEST_F(ToolTrain, TellsOfOneStepAndOfABatchThatIsTheWholeDataSet) {
+  std::vector<std::string> words = small_training(folder("run"), 1);
+  *std::next(std::ranges::find(words, "--batch-size")) = "300";
+  const ToolResult result = run_tool(words);
+  EXPECT_THAT(result.output, HasSubstr("1 epoch of 1 step, batch 256 (all images: fewer than batch-size 300);"));
+  EXPECT_THAT(result.output, HasSubstr("finished 1 epoch in "));
+}
+
 TEST_F(ToolTrain, TellsHowImagesAreAugmented) {
   const auto row = [&](const std::vector<std::string>& settings) {
     const std::string output = train("run", 1, settings + std::vector<std::string>{"--fresh"}).output;
@@ -108,6 +116,32 @@ TEST_F(ToolTrain, KeepsItsPlanUnlessToldOtherwise) {
   EXPECT_EQ(plan(told), "fused");
   EXPECT_THAT(told.output, HasSubstr("note: so far this run was trained in a plain plan, now in a fused one: as good"));
   EXPECT_EQ(plan(train("run", 1, constant + std::vector<std::string>{"--fresh"})), "fused");
+}
+
+TEST_F(ToolTrain, ExtendsAFinishedRun) {
+  const std::vector<std::string> constant{"--schedule", "constant"};
+  ASSERT_EQ(train("run", 1, constant).status, 0);
+  const std::string run = folder("run").string();
+  const ToolResult extended = run_tool({"train", "--resume", run, "--extend", "1"});
+  EXPECT_EQ(extended.status, 0) << extended.errors;
+  EXPECT_THAT(extended.output, HasSubstr("1 epoch of 16 steps, batch 16; constant learning rate 0.01, then 1 epoch"));
+  EXPECT_THAT(extended.output, HasSubstr("\nepoch 2/2 "));
+  EXPECT_THAT(extended.output, HasSubstr("finished 2 epochs in "));
+  const ToolResult finished = train("run", 1, constant);
+  EXPECT_THAT(finished.output, HasSubstr("is finished: 2 epochs;")) << "it stays extended";
+  EXPECT_THAT(finished.output, HasSubstr("to train on, --extend EPOCHS"));
+  ASSERT_EQ(train("run", 1, constant + std::vector<std::string>{"--extend", "1"}).status, 0);
+  EXPECT_EQ(read_config(folder("run") / "config.ini").cooldown_epochs, 2);
+}
+
+TEST_F(ToolTrain, RefusesToExtendWhatCantBe) {
+  ASSERT_EQ(train("run", 1).status, 0);
+  const ToolResult result = train("run", 1, {"--extend", "2"});
+  EXPECT_EQ(result.status, 2);
+  for (const char* part : {"--extend: ", "learning rate down to 0", "--epochs 3", "--out", "cosine --min-lr"})
+    EXPECT_THAT(result.errors, HasSubstr(part));
+  EXPECT_THAT(train("none", 1, {"--extend", "2"}).errors, HasSubstr("holds no run to extend"));
+  EXPECT_EQ(train("run", 1, {"--extend", "2", "--fresh"}).status, 2);
 }
 
 TEST_F(ToolTrain, KeepsTheOldRunWhenItBeginsAnew) {

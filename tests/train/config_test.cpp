@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <set>
 
 namespace convmixer {
@@ -256,6 +257,24 @@ TEST_F(Resolve, KeepsWhatIsGiven) {
   EXPECT_EQ(config_.precision, "f32");
 }
 
+TEST_F(Resolve, RefusesValuesThatNoIniFileCouldGive) {
+  const auto refusal_with = [this](const auto& change) {
+    config_ = {};
+    change(config_);
+    return refusal();
+  };
+  EXPECT_EQ(refusal_with([](TrainConfig& c) { c.lr = std::numeric_limits<float>::quiet_NaN(); }),
+            "lr = nan: expected a number of at least 0");
+  EXPECT_EQ(refusal_with([](TrainConfig& c) { c.epochs = 0; }),
+            "epochs = 0: expected a whole number from 1 to 1000000");
+  EXPECT_EQ(refusal_with([](TrainConfig& c) {
+              c.std = {0.0F, 1.0F, 1.0F};
+            }),
+            "std = 0,1,1: expected numbers of at least 1e-06, with commas between them");
+  EXPECT_EQ(refusal_with([](TrainConfig& c) { c.model = ConvMixerConfig{.dim = 0}; }),
+            "dim = 0: expected a whole number from 1 to 8192");
+}
+
 TEST_F(Resolve, RefusesAnotherImageSizeThanTheDataSets) {
   config_.image_size = 64;
   EXPECT_EQ(refusal(), "image-size 64 doesn't fit the data set shapes: its images have 32 x 32 pixels");
@@ -263,7 +282,7 @@ TEST_F(Resolve, RefusesAnotherImageSizeThanTheDataSets) {
 
 TEST_F(Resolve, RefusesAMeanWithTooFewColours) {
   config_.mean = {0.5F};
-  EXPECT_EQ(refusal(), "mean has 1 values: expected 3, one for each colour");
+  EXPECT_EQ(refusal(), "mean has 1 value: expected 3, one for each colour");
 }
 
 TEST_F(Resolve, RefusesSettingsThatWouldHaveNoEffect) {
@@ -306,6 +325,21 @@ TEST_F(Resolve, RefusesALayoutForFusedPlans) {
   EXPECT_THAT(refusal(), HasSubstr("plan = fused: fused stages have a layout of their own"));
   config_.plan = PlanKind::automatic;
   EXPECT_NO_THROW(resolve(config_, *dataset_));
+}
+
+TEST_F(Resolve, RefusesEpochsAfterTheScheduleAtALearningRateOfZero) {
+  config_.cooldown_epochs = 5;
+  const std::string message =
+      "cooldown-epochs 5: the learning rate is 0 by then; expected schedule = constant, or cosine with min-lr";
+  EXPECT_EQ(refusal(), message);
+  config_.schedule = ScheduleKind::cosine;
+  EXPECT_EQ(refusal(), message);
+  config_.min_lr = 1e-5F;
+  EXPECT_NO_THROW(resolve(config_, *dataset_));
+  config_.min_lr = 0.0F;
+  config_.schedule = ScheduleKind::constant;
+  EXPECT_NO_THROW(resolve(config_, *dataset_));
+  EXPECT_EQ(total_epochs(config_), 30);
 }
 
 TEST_F(Resolve, RefusesAWarmUpLongerThanTheRun) {

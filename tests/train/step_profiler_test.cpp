@@ -211,6 +211,13 @@ TEST_F(StepProfilerTest, RefusesAWindowBeyondTheTrainingsEnd) {
   EXPECT_THAT(finished.what(), HasSubstr("the training is finished"));
 }
 
+TEST_F(StepProfilerTest, RefusesAWindowOfNoStepsOrOfNegativeOnes) {
+  for (const auto& [skip, steps] : {std::pair{-1, 1}, std::pair{0, 0}, std::pair{0, -5}}) {
+    const Error error = error_of([&] { train_profiled(small_config("run"), window(skip, steps), undisturbed()); });
+    EXPECT_THAT(error.what(), HasSubstr("expected 1 to 1000000000 after 0 to 1000000000"));
+  }
+}
+
 TEST_F(StepProfilerTest, TrainsOnWhenTheFileCantBeWrittenLater) {
   TrainControls controls = undisturbed();
   fs::create_directory(parent_.path() / "traces");

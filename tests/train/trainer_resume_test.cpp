@@ -142,6 +142,62 @@ TEST_F(ResumedTrainer, RefusesAnotherNumberOfEpochsAsItStretchesTheSchedule) {
   EXPECT_THAT(refusal(config), HasSubstr("epochs"));
 }
 
+TEST_F(ResumedTrainer, ExtendedTwiceIsAsIfPlannedLongerFromTheStart) {
+  for (const ScheduleKind schedule : {ScheduleKind::constant, ScheduleKind::cosine}) {
+    const std::string name = schedule == ScheduleKind::constant ? "constant" : "cosine";
+    const auto planned = [&](const std::string& folder, int cooldown_epochs) {
+      TrainConfig config = small_config(name + folder);
+      config.schedule = schedule;
+      config.min_lr = schedule == ScheduleKind::cosine ? 1e-3F : 0.0F;
+      config.cooldown_epochs = cooldown_epochs;
+      return config;
+    };
+    ASSERT_EQ(train(planned(".whole", 3)), TrainEnd::finished);
+    EXPECT_EQ(position_.epoch, 5);
+
+    TrainConfig config = planned(".extended", 0);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    extend(config, position_.epoch, 1);
+    ASSERT_EQ(train(config, stopped_after(3)), TrainEnd::signal);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    extend(config, position_.epoch, 2);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    expect_equal_runs(config.out, parent_.path() / (name + ".whole"));
+    EXPECT_EQ(read_config(RunFolder{config.out}.config()).cooldown_epochs, 3);
+  }
+}
+
+TEST_F(ResumedTrainer, OfAConstantRateIsExtendedAsByMoreEpochs) {
+  TrainConfig config = small_config("more");
+  config.schedule = ScheduleKind::constant;
+  config.epochs = 3;
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  config.out = parent_.path() / "extended";
+  config.epochs = 2;
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  EXPECT_EQ(read_training_position(RunFolder{config.out}.state()).epoch, 2);
+  extend(config, 2, 1);
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  expect_equal_runs(config.out, parent_.path() / "more");
+}
+
+TEST(Extend, IsRefusedWhereItWouldChangeWhatWasTrained) {
+  TrainConfig config;
+  EXPECT_STREQ(
+      error_of([&] { extend(config, 25, 5); }).what(),
+      "this run can't be extended: its schedule has brought the learning rate down to 0, and one stretched "
+      "over more epochs would have been another from the start. Train anew with --epochs 30 and another --out; "
+      "or so that --extend is possible later: --schedule cosine --min-lr 0.0001, or --schedule constant");
+  config.schedule = ScheduleKind::constant;
+  EXPECT_STREQ(error_of([&] { extend(config, 24, 5); }).what(),
+               "this run isn't finished: 24 of 25 epochs are done; let it go on without --extend first");
+  extend(config, 25, 5);
+  EXPECT_EQ(total_epochs(config), 30);
+  extend(config, 30, 2);
+  EXPECT_EQ(config.epochs, 25);
+  EXPECT_EQ(config.cooldown_epochs, 7);
+}
+
 TEST_F(ResumedTrainer, TakesSettingsThatDoNotChangeTheResult) {
   TrainConfig config = small_config("run");
   config.log_interval = 3;

@@ -230,6 +230,25 @@ TEST_F(TrainerTest, RefusesTestImagesOfMoreClassesBeforeItTrains) {
   EXPECT_FALSE(RunFolder{config.out}.holds_state());
 }
 
+TEST_F(TrainerTest, RefusesSettingsOutOfRangeBeforeItTouchesTheFolder) {
+  TrainConfig config = small_config("run");
+  config.save_interval = -1.0F;
+  Progress progress(nullptr, {}, undisturbed().clock);
+  EXPECT_STREQ(error_of([&] { const Trainer trainer(config, *train_, *test_, engine_, progress); }).what(),
+               "save-interval = -1: expected a number from 0 to 1000000");
+  EXPECT_FALSE(std::filesystem::exists(config.out));
+}
+
+TEST_F(TrainerTest, TakesTheUsualControlsForThoseThatAreEmpty) {
+  TrainConfig config = small_config("run");
+  config.epochs = 1;
+  EXPECT_EQ(train(config, TrainControls{.stop_signal = [] { return 0; }, .clock = default_controls().clock}),
+            TrainEnd::finished);
+  Progress progress(nullptr, {}, undisturbed().clock);
+  Trainer trainer(config, *train_, *test_, engine_, progress, TrainControls{});
+  EXPECT_EQ(trainer.run(), TrainEnd::finished);
+}
+
 TEST_F(TrainerTest, LeavesOutAShortLastBatchOnRequest) {
   TrainConfig config = small_config("run");
   config.drop_last = true;

@@ -1,5 +1,7 @@
 #include "augmentation_text.hpp"
 
+#include "convmixer/core/plural.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -36,15 +38,15 @@ std::string describe(const ErasingOptions& erasing) {
 std::string describe(const Augmentation& a) {
   std::vector<std::string> parts;
   if (a.pad_crop > 0)
-    parts.push_back(fmt::format("random crops out of a {}border of {} pixels",
-                                a.padding == Padding::reflect ? "mirrored " : "", a.pad_crop));
+    parts.push_back(fmt::format("random crops out of a {}border of {}",
+                                a.padding == Padding::reflect ? "mirrored " : "", counted(a.pad_crop, "pixel")));
   if (a.resized_crop.is_on()) parts.push_back(describe(a.resized_crop));
   if (a.horizontal_flip) parts.emplace_back(a.alternating_flip ? "alternating flips" : "horizontal flips");
   if (a.rand_augment.operations > 0) parts.push_back(fmt::format("RandAugment({})", to_string(a.rand_augment)));
   if (a.timm_augment.operations > 0) parts.push_back(fmt::format("timm's {}", to_string(a.timm_augment)));
   if (a.jitter.is_on()) parts.push_back(describe(a.jitter));
   if (a.erasing.probability > 0.0F) parts.push_back(describe(a.erasing));
-  if (a.cutout > 0) parts.push_back(fmt::format("cutout of {0} x {0} pixels", a.cutout));
+  if (a.cutout > 0) parts.push_back(fmt::format("cutout of {} x {}", a.cutout, counted(a.cutout, "pixel")));
   return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -3,6 +3,7 @@
 #include "bitmap_font.hpp"
 #include "canvas.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/data/loader.hpp"
 
 #include <algorithm>
@@ -62,8 +63,8 @@ std::vector<Sample> collect(const ContactSheet& sheet, const TrainConfig& config
   while (samples.size() < wanted) {
     const Batch* batch = loader.next();
     if (batch == nullptr)
-      fail_usage("a sheet of {} rows and {} columns needs {} samples, an epoch has {}", sheet.rows, sheet.columns,
-                 wanted, samples.size());
+      fail_usage("a sheet of {} and {} needs {}, an epoch has {}", counted(sheet.rows, "row"),
+                 counted(sheet.columns, "column"), counted(wanted, "sample"), samples.size());
     const std::size_t elements = batch->images.size() / static_cast<std::size_t>(batch->size);
     for (std::size_t i = 0; i < static_cast<std::size_t>(batch->size) && samples.size() < wanted; ++i) {
       const auto original = train.image(order[samples.size()]);

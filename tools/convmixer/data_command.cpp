@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "contact_sheet.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
@@ -46,9 +47,10 @@ std::string colours(const std::vector<float>& values) {
 
 std::string describe_repeats(const DatasetReport& report) {
   if (report.repeated_in_train + report.repeated_in_test + report.test_in_train == 0) return "none";
-  std::string text = fmt::format("{} in the training images, {} in the test; {} test images are training images too",
-                                 with_commas(report.repeated_in_train), with_commas(report.repeated_in_test),
-                                 with_commas(report.test_in_train));
+  std::string text =
+      fmt::format("{} in the training images, {} in the test; {} test {} too", with_commas(report.repeated_in_train),
+                  with_commas(report.repeated_in_test), with_commas(report.test_in_train),
+                  plural(report.test_in_train, "image is a training image", "images are training images"));
   if (report.contradicting > 0)
     text += fmt::format("; {} of them under another label", with_commas(report.contradicting));
   return text;
@@ -56,13 +58,15 @@ std::string describe_repeats(const DatasetReport& report) {
 
 void print_report(const DatasetReport& report, const TrainConfig& config, const Dataset& train, const Dataset& test) {
   const std::string place = config.data.empty() ? "built in" : printable(config.data.native());
-  Rows rows{{"data", fmt::format("{}: {}", config.dataset, place)},
-            {"images", fmt::format("{} for training, {} for the test; {} x {} pixels, {} colours, {} classes",
-                                   with_commas(train.size()), with_commas(test.size()), train.image_size(),
-                                   train.image_size(), train.channels(), train.classes())},
-            {"mean", fmt::format("{} measured, {} used", colours(report.measured.mean), colours(config.mean))},
-            {"std", fmt::format("{} measured, {} used", colours(report.measured.std), colours(config.std))},
-            {"repeated", describe_repeats(report)}};
+  Rows rows{
+      {"data", fmt::format("{}: {}", config.dataset, place)},
+      {"images", fmt::format("{} for training, {} for the test; {} x {} pixels, {}, {}", with_commas(train.size()),
+                             with_commas(test.size()), train.image_size(), train.image_size(),
+                             counted(train.channels(), "colour"), counted(train.classes(), "class", "classes"))},
+      {"mean", fmt::format("{} measured, {} used", colours(report.measured.mean), colours(config.mean))},
+      {"std", fmt::format("{} measured, {} used", colours(report.measured.std), colours(config.std))},
+      {"repeated", describe_repeats(report)}};
+  if (!train.left_out().empty()) rows.emplace_back("left out", counted(train.left_out().size(), "broken file"));
   print(format_rows(rows, false));
   std::size_t width = 5;
   std::vector<std::string> names;
@@ -121,12 +125,13 @@ int data_command(std::span<const std::string> words) {
   print_report(examine(*train, *test), config, *train, *test);
   if (!options.pack.empty()) {
     pack(options.pack, *train, *test);
-    print_format("\npacked into {}\n", printable(options.pack.native()));
+    print_format("\npacked into {}{}\n", printable(options.pack.native()),
+                 train->left_out().empty() ? "" : ", which says as well what was left out");
   }
   if (!options.sheet.empty()) {
     ThreadPool pool(choose_thread_count(config.threads).count);
     draw_contact_sheet(options.sheet, options.layout, sheet_title(config, options.layout), config, *train, pool);
-    print_format("\ndrew {} samples of epoch {} into {}\n", options.layout.rows * options.layout.columns,
+    print_format("\ndrew {} of epoch {} into {}\n", counted(options.layout.rows * options.layout.columns, "sample"),
                  options.layout.epoch, printable(options.sheet.native()));
   }
   return 0;

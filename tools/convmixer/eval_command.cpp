@@ -2,6 +2,7 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/data/data_identity.hpp"
@@ -124,8 +125,8 @@ std::unique_ptr<Dataset> under_labels_of(const Subject& subject, const Dataset& 
   const std::vector<std::string>& names = subject.info.class_names;
   if (names.empty()) {
     if (const int classes = task_of(subject.info.model).classes; test.classes() != classes) {
-      fail_usage("{} tells {} classes apart, but {} has {}", subject.weights.string(), classes, dataset,
-                 test.classes());
+      fail_usage("{} tells {} apart, but {} has {}", subject.weights.string(), counted(classes, "class", "classes"),
+                 dataset, test.classes());
     }
     return nullptr;
   }
@@ -164,9 +165,9 @@ double percent(std::int64_t part, std::int64_t whole) {
 
 void print_evaluation(const Evaluation& evaluation, const std::vector<std::string>& classes, double seconds) {
   const BatchResult& total = evaluation.total;
-  print_format("\n  loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} images, {:.0f} images/s)\n\n", total.loss(),
+  print_format("\n  loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} {}, {:.0f} images/s)\n\n", total.loss(),
                100.0 * total.accuracy(), 100.0 * total.accuracy_top5(), with_commas(total.images),
-               static_cast<double>(total.images) / std::max(seconds, 1e-9));
+               plural(total.images, "image"), static_cast<double>(total.images) / std::max(seconds, 1e-9));
   std::size_t width = 5;
   std::vector<std::string> names;
   for (const std::string& name : classes) width = std::max(width, names.emplace_back(printable(name)).size());
@@ -243,9 +244,9 @@ int eval_command(std::span<const std::string> words) {
   load_weights(subject.weights, network.parameters());
   Loader loader(images, loader_options(config, Split::test), pool);
 
-  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {} threads{}{}\n",
-               printable(subject.weights.native()), describe(subject.info.model), subject.info.epoch, subject.info.step,
-               config.dataset, config.precision, threads.count, config.pin_threads ? ", pinned" : "",
+  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {}{}{}\n", printable(subject.weights.native()),
+               describe(subject.info.model), subject.info.epoch, subject.info.step, config.dataset, config.precision,
+               counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
                threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning));
   print_differences(subject, config, images);
   RunningClock clock;

@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/train/option_parser.hpp"
@@ -69,12 +70,12 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Eng
   Rows rows = model_rows(model, graph);
   const Plan& training = network.plan(config.batch_size, PlanMode::training);
   rows.emplace_back("training",
-                    fmt::format("{} images a step, {}: {}", config.batch_size, to_string(precision),
+                    fmt::format("{} a step, {}: {}", counted(config.batch_size, "image"), to_string(precision),
                                 describe(training.memory(), graph, values_per_parameter(config.optimizer))));
   rows.emplace_back("plan", describe_plan(training));
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
-  rows.emplace_back("evaluation", fmt::format("{} images at once, {}: {}", config.eval_batch_size, to_string(precision),
-                                              describe(evaluation.memory(), graph, 1)));
+  rows.emplace_back("evaluation", fmt::format("{} at once, {}: {}", counted(config.eval_batch_size, "image"),
+                                              to_string(precision), describe(evaluation.memory(), graph, 1)));
   print("\n" + format_rows(rows, false));
   if (options.primitives) print_primitives(training);
 }

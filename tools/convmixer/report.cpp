@@ -2,6 +2,7 @@
 
 #include "augmentation_text.hpp"
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/plan/engine.hpp"
@@ -38,31 +39,40 @@ std::string describe_schedule(const TrainConfig& config) {
     case ScheduleKind::cosine:
       break;
   }
-  return fmt::format("learning rate {} to {}, cosine after {} epochs of warm-up", config.lr, config.min_lr,
-                     config.warmup_epochs);
+  return fmt::format(
+      "learning rate {} to {}, cosine{}", config.lr, config.min_lr,
+      config.warmup_epochs == 0.0F ? "" : fmt::format(" after {} of warm-up", counted(config.warmup_epochs, "epoch")));
 }
 
 }  // namespace
 
 Rows model_rows(const ModelConfig& model, const Graph& graph) {
   return {{"model", describe_with_task(model)},
-          {"size", fmt::format("{} parameters; an image takes {:.1f} MFLOP forward, {:.1f} in training",
-                               with_commas(parameter_count(graph)), megaflop(inference_work(graph).total()),
-                               megaflop(training_work(graph).total()))}};
+          {"size", fmt::format("{} {}; an image takes {:.1f} MFLOP forward, {:.1f} in training",
+                               with_commas(parameter_count(graph)), plural(parameter_count(graph), "parameter"),
+                               megaflop(inference_work(graph).total()), megaflop(training_work(graph).total()))}};
 }
 
 Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test) {
   const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", printable(config.data.native()));
-  return {{"data", fmt::format("{}: {} training and {} test images{}", config.dataset, with_commas(train.size()),
-                               with_commas(test.size()), folder)},
+  return {{"data", fmt::format("{}: {} training and {} test {}{}", config.dataset, with_commas(train.size()),
+                               with_commas(test.size()), plural(test.size(), "image"), folder)},
           {"augmentation", describe(config.augmentation)},
           {"mixing", describe(config.mix)}};
 }
 
-Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch) {
+Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std::int64_t train_images) {
+  const std::string batch = train_images < config.batch_size ? fmt::format("{} (all images: fewer than batch-size {})",
+                                                                           train_images, config.batch_size)
+                                                             : fmt::format("{}", config.batch_size);
+  const std::string cooldown = config.cooldown_epochs == 0
+                                   ? ""
+                                   : fmt::format(", then {} at {}", counted(config.cooldown_epochs, "epoch"),
+                                                 config.schedule == ScheduleKind::constant ? config.lr : config.min_lr);
   return {{"optimiser", describe_optimizer(config)},
-          {"schedule", fmt::format("{} epochs of {} steps, batch {}; {}", config.epochs, with_commas(steps_per_epoch),
-                                   config.batch_size, describe_schedule(config))}};
+          {"schedule",
+           fmt::format("{} of {} {}, batch {}; {}{}", counted(config.epochs, "epoch"), with_commas(steps_per_epoch),
+                       plural(steps_per_epoch, "step"), batch, describe_schedule(config), cooldown)}};
 }
 
 std::string describe(const ThreadCount& threads) {

@@ -17,7 +17,7 @@ namespace convmixer::tool {
 /// Sizes, parameters and FLOPs.
 [[nodiscard]] Rows model_rows(const ModelConfig& model, const Graph& graph);
 [[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
-[[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch);
+[[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std::int64_t train_images);
 /// CPU, threads and the CPUs they are pinned to, oneDNN.
 [[nodiscard]] Rows machine_rows(const ThreadCount& threads, Engine& engine);
 /// "2 (2 physical cores in the affinity mask)", with a warning if there is one.

@@ -2,6 +2,7 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/train/duration.hpp"
@@ -31,6 +32,7 @@ struct CommandOptions {
   fs::path resume;
   bool fresh = false;
   bool allow_changed_data = false;
+  int extend = 0;
   ProfileOptions profile;
 };
 
@@ -42,6 +44,9 @@ OptionGroup command_group(CommandOptions& options) {
        switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so"),
        switch_option("allow-changed-data", options.allow_changed_data,
                      "go on with a run although its images aren't what they were"),
+       integer_option("extend", options.extend, 0, 1'000'000,
+                      "train a finished run, by --resume or --out, for so many epochs more than it was planned for, at "
+                      "its last learning rate; 0: don't"),
        path_option("profile", options.profile.file, "FILE",
                    "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
                    "ui.perfetto.dev and chrome://tracing"),
@@ -58,6 +63,7 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
   for (const char* window : {"profile-skip", "profile-steps"}) {
     if (line.find(window) != nullptr && options.profile.file.empty()) fail_usage("--{}: needs --profile FILE", window);
   }
+  if (options.extend > 0 && options.fresh) fail_usage("--extend and --fresh don't go together");
   if (options.resume.empty()) return;
   for (const char* other : {"config", "out", "fresh"}) {
     if (line.find(other) != nullptr) fail_usage("--resume and --{} don't go together", other);
@@ -70,9 +76,9 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
   }
 }
 
-/// A run that goes on keeps its plan and its test images unless told otherwise: its bits depend on them, but no setting
-/// would be refused. What its images are normalised by it keeps too where the run knows its data, which is then
-/// compared itself.
+/// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
+/// depend on them, but no setting would be refused. What its images are normalised by it keeps too where the run knows
+/// its data, which is then compared itself.
 void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
   std::error_code ignored;
   if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
@@ -85,6 +91,19 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   const bool knows_data = fs::exists(folder.data());
   if (knows_data && !is_given("mean")) config.mean = before.mean;
   if (knows_data && !is_given("std")) config.std = before.std;
+  if (!is_given("cooldown-epochs") && before.schedule == config.schedule)
+    config.cooldown_epochs = before.cooldown_epochs;
+}
+
+/// With --extend.
+void extend_run(const RunFolder& folder, int more_epochs, TrainConfig& config) {
+  if (!folder.holds_state()) fail_usage("--extend: {} holds no run to extend", folder.path.string());
+  try {
+    extend(config, read_training_position(folder.state()).epoch, more_epochs);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    fail_usage("--extend: {}: {}", folder.path.string(), error.what());
+  }
 }
 
 /// Configuration file first, then the command line.
@@ -103,6 +122,7 @@ TrainConfig read_settings(std::span<const std::string> words, CommandOptions& op
     assign(keys, line.settings);
     config.out = options.resume;
     if (line.find("data") == nullptr) require_data({config.out}, config);
+    if (options.extend > 0) extend_run({config.out}, options.extend, config);
     return config;
   }
   const fs::path& file = options.config;
@@ -113,6 +133,7 @@ TrainConfig read_settings(std::span<const std::string> words, CommandOptions& op
   recognise_dataset(config);
   if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
   if (!options.fresh) keep_from_run({config.out}, settings, config);
+  if (options.extend > 0) extend_run({config.out}, options.extend, config);
   return config;
 }
 
@@ -129,7 +150,7 @@ std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
   const std::string folder = printable(trainer.folder().path.native());
   if (position.step == 0) return fmt::format("{} (new)", folder);
   std::string text = fmt::format("{}: goes on in epoch {}/{} after step {}/{}", folder, position.epoch + 1,
-                                 config.epochs, position.step_in_epoch, trainer.steps_per_epoch());
+                                 total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch());
   if (position.best_epoch > 0) text += fmt::format("; best test accuracy {:.2f}%", 100.0 * position.best_accuracy);
   return text;
 }
@@ -160,7 +181,7 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
                                          {"cpu", cpu_info().model},
                                          {"oneDNN", fmt::format("{}, {}", onednn.version, onednn.instructions)}},
       progress);
-  profiler->require_within(config.epochs * ((train.size() + config.batch_size - 1) / config.batch_size));
+  profiler->require_within(total_epochs(config) * ((train.size() + config.batch_size - 1) / config.batch_size));
   return profiler;
 }
 
@@ -182,7 +203,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   const auto append = [&](const Rows& more) { rows.insert(rows.end(), more.begin(), more.end()); };
   append(model_rows(model_config(config, train.channels(), train.classes()), graph));
   append(data_rows(config, train, test));
-  append(optimizer_rows(config, trainer.steps_per_epoch()));
+  append(optimizer_rows(config, trainer.steps_per_epoch(), train.size()));
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   append(machine_rows(threads, engine));
@@ -207,30 +228,35 @@ std::string describe_best(const Trainer& trainer) {
       fs::exists(folder.last(), ignored) ? fmt::format("; the last are in {}", path(folder.last())) : "");
 }
 
-std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, bool trained) {
+/// How a run that was stopped goes on. The command that extended it would extend it again.
+std::string describe_way_on(const std::string& folder, const CommandOptions& options) {
+  return fmt::format("to go on{}: convmixer train --resume {}",
+                     options.extend > 0 ? "" : ", type the same command again, or", folder);
+}
+
+std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, const CommandOptions& options,
+                         bool trained) {
   const TrainingPosition& position = trainer.position();
   const std::string folder = printable(trainer.folder().path.native());
   const std::string time = format_time_left(position.seconds);
+  const std::string epochs = counted(position.epoch, "epoch");
   switch (end) {
     case TrainEnd::finished:
-      if (trained) return fmt::format("finished {} epochs in {}; {}", position.epoch, time, describe_best(trainer));
-      return fmt::format("{} is finished: {} epochs; {}\nto train again, choose another --out, or --fresh{}", folder,
-                         position.epoch, describe_best(trainer),
-                         config.schedule == ScheduleKind::constant ? "; to train on, more --epochs" : "");
+      if (trained) return fmt::format("finished {} in {}; {}", epochs, time, describe_best(trainer));
+      return fmt::format("{} is finished: {}; {}\nto train again, choose another --out, or --fresh{}", folder, epochs,
+                         describe_best(trainer), can_be_extended(config) ? "; to train on, --extend EPOCHS" : "");
     case TrainEnd::patience:
-      return fmt::format("stopped after epoch {}, in {}: no better test accuracy for {} epochs; {}", position.epoch,
-                         time, position.epochs_without_improvement, describe_best(trainer));
+      return fmt::format("stopped after epoch {}, in {}: no better test accuracy for {}; {}", position.epoch, time,
+                         counted(position.epochs_without_improvement, "epoch"), describe_best(trainer));
     case TrainEnd::time_limit:
       return fmt::format("stopped at the time limit, {}; {}\nto go on, type the same command with more --max-time",
                          format_duration(config.max_time), describe_best(trainer));
     case TrainEnd::signal:
       break;
   }
-  return fmt::format(
-      "stopped and saved in epoch {}/{} after step {}/{}; {}\nto go on, type the same command again, or: convmixer "
-      "train --resume {}",
-      position.epoch + 1, config.epochs, position.step_in_epoch, trainer.steps_per_epoch(), describe_best(trainer),
-      folder);
+  return fmt::format("stopped and saved in epoch {}/{} after step {}/{}; {}\n{}", position.epoch + 1,
+                     total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch(), describe_best(trainer),
+                     describe_way_on(folder, options));
 }
 
 }  // namespace
@@ -272,11 +298,11 @@ int train_command(std::span<const std::string> words) {
     profiler->require_within(trainer.steps_left());
     require_writable(options.profile.file);
   }
-  if (trainer.position().epoch < config.epochs) {
+  if (trainer.position().epoch < total_epochs(config)) {
     print_table(trainer, config, *train, *test, threads, engine, progress);
   }
   const TrainEnd end = trainer.run();
-  progress.print(describe_end(end, trainer, config, trainer.position().step > first_step));
+  progress.print(describe_end(end, trainer, config, options, trainer.position().step > first_step));
   if (profiler) finish(*profiler, end, progress);
   return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
 }

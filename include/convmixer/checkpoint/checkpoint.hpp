@@ -81,6 +81,8 @@ struct TrainingPosition {
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
                          const TrainingPosition& position, const std::map<std::string, std::string>& fingerprint);
 
+/// Where a saved training stands. Throws Error naming the file.
+[[nodiscard]] TrainingPosition read_training_position(const std::filesystem::path& path);
 /// What a state was saved with as its fingerprint. Throws Error naming the file.
 [[nodiscard]] std::map<std::string, std::string> read_training_fingerprint(const std::filesystem::path& path);
 /// Throws Error (usage) naming the state's file and the first key in which two fingerprints differ, with both values.

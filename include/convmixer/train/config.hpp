@@ -54,7 +54,8 @@ struct TrainConfig {
   float lr = 0.01F;  ///< the schedule's peak
   float warmup_epochs = 0.0F;
   float min_lr = 0.0F;
-  int epochs = 25;
+  int epochs = 25;          ///< of the schedule
+  int cooldown_epochs = 0;  ///< after it, at its last learning rate, which must be above 0
   std::uint64_t seed = 1;
 
   // Machine
@@ -90,12 +91,26 @@ struct TrainConfig {
 /// number of epochs is among them unless the learning rate is constant: it stretches the schedule.
 [[nodiscard]] std::map<std::string, std::string> fingerprint(const TrainConfig& config);
 
+/// Throws Error (usage) naming a setting that config.ini couldn't give back: one beyond the limits of its option, which
+/// programs that fill in a TrainConfig may have, or a path that an INI file can't hold.
+void require_storable(const TrainConfig& config);
+
 /// Puts the name of the data set that there is at config.data in place of "auto". Throws Error when it is unknown.
 void recognise_dataset(TrainConfig& config);
 
 /// Fills in what depends on data and machine: the data set's name, image size, mean and std, precision. Throws Error
-/// (usage) naming the key for a value that doesn't fit the data set, and for values that don't go together.
+/// (usage) as require_storable does, naming the key for a value that doesn't fit the data set, and for
+/// values that don't go together.
 void resolve(TrainConfig& config, const Dataset& dataset);
+
+/// How many epochs a run has: the schedule's and those after it.
+[[nodiscard]] std::int64_t total_epochs(const TrainConfig& config);
+/// Whether a run can be extended: its last learning rate isn't 0.
+[[nodiscard]] bool can_be_extended(const TrainConfig& config);
+/// Adds epochs to a run that has finished `epochs_done`, and so all that it was planned for: as if it had been planned
+/// with them. Throws Error (usage) saying what to do instead for a run that can't be extended, and for one that isn't
+/// finished.
+void extend(TrainConfig& config, std::int64_t epochs_done, int more_epochs);
 
 /// The parts of a configuration, in the terms of the modules that they are for.
 /// The model for images of config.image_size.

@@ -6,10 +6,6 @@
 
 namespace convmixer {
 
-/// Throws Error (usage) naming a setting that config.ini couldn't give back: one beyond the limits of its option, which
-/// programs that fill in a TrainConfig may have, or a path that an INI file can't hold.
-void require_storable(const TrainConfig& config);
-
 /// Replaces a run's config.ini. The paths of data and cache are written as absolute ones, whatever folder the run is
 /// used from later. Throws Error naming the file.
 void write_run_config(const RunFolder& folder, const TrainConfig& config);

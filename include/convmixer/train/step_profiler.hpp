@@ -26,6 +26,7 @@ inline constexpr const char* kTrainingThread = "training";
 class StepProfiler {
  public:
   /// `threads` is how many there will be at most besides the one that trains. `notes` go into the trace's head.
+  /// Throws Error (usage) for numbers of steps out of range.
   StepProfiler(ProfileOptions options, int threads, std::map<std::string, std::string> notes, Progress& progress);
 
   /// Throws Error (usage) if the window ends beyond the last of `steps_left` steps.

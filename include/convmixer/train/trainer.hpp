@@ -30,7 +30,8 @@ enum class TrainEnd {
   signal,      ///< goes on when started again
 };
 
-/// What a training asks of the world around it; tests put their own in place.
+/// What a training asks of the world around it; tests put their own in place. Functions that are empty are those of
+/// default_controls().
 struct TrainControls {
   std::function<int()> stop_signal;  ///< 0, or the number of the signal that asks the training to stop
   std::function<double()> clock;     ///< seconds from any moment on
@@ -48,8 +49,8 @@ class Trainer {
  public:
   /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
   /// first), writes config.ini and plans all memory. A run that goes on maps the labels of the data to its own by the
-  /// names of the classes. Throws Error (usage) when the folder's run is another's, by its settings or its classes, or
-  /// was saved with other images.
+  /// names of the classes. Throws Error (usage) as require_storable does, and when the folder's run is another's, by
+  /// its settings or its classes, or was saved with other images.
   Trainer(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine, Progress& progress,
           TrainControls controls = default_controls());
   ~Trainer();

@@ -239,14 +239,14 @@ TEST_F(CachedFolder, PackedSaysAgainWhatWasLeftOut) {
   const fs::path packed = folder_.path() / "packed";
   {
     const auto train = open();
-    EXPECT_THAT(train->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG or JPEG image")));
+    EXPECT_THAT(train->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG, JPEG or PPM image")));
     pack(packed, *train, *open(Split::test));
   }
   notes_.clear();
   DatasetOptions options{.name = "packed", .path = packed, .limit = 2};
   options.note = options_.note;
   const auto again = open_dataset(options, Split::train);
-  EXPECT_THAT(again->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG or JPEG image")));
+  EXPECT_THAT(again->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG, JPEG or PPM image")));
   EXPECT_THAT(notes_, ElementsAre(AllOf(HasSubstr("left out 1 broken file of " + packed.string() + ": "),
                                         HasSubstr("blue/3.png"))));
 }
