@@ -69,9 +69,9 @@ std::string recognise_dataset(const DatasetOptions& options) {
 
 std::string recognise_dataset(const std::filesystem::path& path) {
   if (path.empty()) return std::string(kShapesDataset);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) fail("{}: no such file or folder", path.string());
-  const bool is_folder = fs::is_directory(path, ignored);
+  std::error_code error;
+  if (!fs::exists(path, error)) fail("{}: {}", path.string(), error ? error.message() : "no such file or folder");
+  const bool is_folder = fs::is_directory(path, error);
   if (!is_folder && looks_like_packed(path)) return std::string(kPackedDataset);
   if (const CifarFormat* cifar = is_folder ? recognise_folder(path) : recognise_archive(path); cifar != nullptr)
     return std::string(cifar->dataset);

@@ -99,7 +99,9 @@ TrainEnd Trainer::run() {
     if (!end) end = finish_epoch();
     if (!end) end = end_between_epochs();
   }
-  if (end == TrainEnd::time_limit && position_.step_in_epoch > 0 && position_.step > first_step) end_by_time_limit();
+  if (end == TrainEnd::time_limit && position_.step_in_epoch > 0 && position_.step > first_step) {
+    end = end_by_time_limit();
+  }
   return *end;
 }
 
@@ -256,15 +258,16 @@ Evaluation Trainer::evaluate_test_set() {
 
 /// Within an epoch the limit still gives weights with a known accuracy. They are neither the run's best nor in
 /// metrics.jsonl: a run that goes on is as if never stopped.
-void Trainer::end_by_time_limit() {
+TrainEnd Trainer::end_by_time_limit() {
   const Evaluation evaluation = evaluate_test_set();
-  if (!evaluation.complete) return;
+  if (!evaluation.complete) return TrainEnd::signal;
   save_state();
   parts_->checkpointer.save_last(position_, evaluation.total.accuracy());
   progress_.print(fmt::format("within epoch {}, after step {}/{}: test loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}",
                               position_.epoch + 1, position_.step_in_epoch, steps_per_epoch(), evaluation.total.loss(),
                               100.0 * evaluation.total.accuracy(), 100.0 * evaluation.total.accuracy_top5(),
                               printable(folder().last().native())));
+  return TrainEnd::time_limit;
 }
 
 void Trainer::save_state() {

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace convmixer {
 namespace {
@@ -48,6 +51,43 @@ TEST(StopSignal, HonoursAnInterruptThatAScriptsBackgroundJobIgnores) {
     EXPECT_EQ(StopSignal::received(), SIGINT);
   }
   std::signal(SIGINT, before);
+}
+
+TEST(EndBySignalDeathTest, EndsTheProcessByTheSignal) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  std::signal(SIGHUP, SIG_DFL);  // or the tests are run under nohup
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    EXPECT_EXIT(
+        {
+          const EndBySignal end;
+          { const StopSignal stop; }
+          std::raise(signal);
+        },
+        testing::KilledBySignal(signal), "convmixer: ended by SIG");
+  }
+}
+
+// The system sends the first process of a container no signal that it has no handler for.
+TEST(EndBySignal, EndsTheFirstProcessOfAContainer) {
+  constexpr int kNotAllowed = 77;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWPID) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) ::_exit(kNotAllowed);
+    const pid_t first = ::fork();
+    if (first == 0) {
+      const EndBySignal end;
+      ::kill(::getpid(), SIGTERM);
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(first, &status, 0);
+    ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNotAllowed) GTEST_SKIP() << "no name spaces";
+  EXPECT_EQ(WEXITSTATUS(status), 128 + SIGTERM);
 }
 
 TEST(StopSignalDeathTest, EndsTheProcessAtTheSecondSignalOfAnyKind) {

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "contact_sheet.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/thread_pool.hpp"
@@ -117,6 +118,8 @@ int data_command(std::span<const std::string> words) {
   assign(std::vector<OptionGroup>{command_group(options)}, line.settings);
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
+  for (const fs::path& file : {options.pack, options.sheet})
+    if (!file.empty()) require_writable(file);
   recognise_dataset(config);
   const auto note = each_once([](const std::string& text) { print_line(text); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);

@@ -220,6 +220,7 @@ int eval_command(std::span<const std::string> words) {
     fail_usage("expected one run folder or weights file, found {}; see 'convmixer help eval'", line.arguments.size());
   }
   assign(groups, line.settings);
+  if (!options.json.empty()) require_writable(options.json);
   const Subject subject = find_subject(line.arguments.front(), options, config);
   assign(groups, line.settings);
   if (config.dataset.empty()) {

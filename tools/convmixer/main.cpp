@@ -46,8 +46,7 @@ std::string overview() {
       "  help    this text; 'convmixer help train' lists a command's options\n\n"
       "'convmixer train' alone learns the built-in data set, no files needed. 'convmixer train --config FILE.ini'\n"
       "follows a configuration; each of its keys is an option as well.\n\n"
-      "exit status: 0 done; 1 failed; 2 wrong options or configuration; 128 + number of the signal that stopped a "
-      "training\n";
+      "exit status: 0 done; 1 failed; 2 wrong options or configuration; 128 + number of the signal that ended it\n";
   return text;
 }
 

@@ -90,7 +90,8 @@ class Trainer {
 
   std::optional<TrainEnd> finish_epoch();
   [[nodiscard]] Evaluation evaluate_test_set();
-  void end_by_time_limit();
+  /// How it ends then: a signal may end the evaluation.
+  TrainEnd end_by_time_limit();
 
   void record_step(const BatchResult& result, double learning_rate, double gradient_norm);
   [[nodiscard]] EpochRecord epoch_record(const BatchResult& test, double test_seconds) const;
