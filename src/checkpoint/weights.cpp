@@ -1,6 +1,8 @@
 #include "checkpoint/network_tensors.hpp"
+#include "checkpoint/weights_file.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/io/safetensors.hpp"
 #include "convmixer/model/model_file.hpp"
 #include "io/metadata.hpp"
 #include "io/named_tensors.hpp"
@@ -50,7 +52,7 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
 }
 
 /// Mean and standard deviation are given per channel, or not at all.
-void check_normalisation(const SafetensorsFile& file, const CheckpointInfo& info) {
+void check_normalisation(const TensorFile& file, const CheckpointInfo& info) {
   const auto channels = static_cast<std::size_t>(task_of(info.model).channels);
   const bool absent = info.mean.empty() && info.std.empty();
   const bool positive = std::ranges::all_of(info.std, [](float value) { return value > 0.0F; });
@@ -61,7 +63,7 @@ void check_normalisation(const SafetensorsFile& file, const CheckpointInfo& info
 }
 
 /// What files of earlier releases don't have.
-void read_data(const SafetensorsFile& file, CheckpointInfo& info) {
+void read_data(const TensorFile& file, CheckpointInfo& info) {
   const auto fit = file.metadata().find("fit");
   if (fit != file.metadata().end()) info.fit = fit->second;
   if (file.metadata().contains(kClassNames)) {
@@ -89,7 +91,7 @@ void save_weights(const std::filesystem::path& path, const Parameters& parameter
 }
 
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
+  const TensorFile file = open_weights(path);
   CheckpointInfo info;
   info.model = read_model(file);
   if (!is_own(file)) return info;
@@ -106,11 +108,11 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
 }
 
 void load_weights(const std::filesystem::path& path, Parameters& parameters) {
-  const SafetensorsFile file(path);
+  const TensorFile file = open_weights(path);
   std::vector<NamedTensor<float>> tensors;
   list_network(parameters, "", "", tensors);
   const std::vector<std::string> counters = batches_tracked_names(parameters.graph());
-  fill_from(file, tensors, [&](const std::string& name, const SafetensorsFile::Entry& entry) {
+  fill_from(file, tensors, [&](const std::string& name, const TensorFile::Entry& entry) {
     return std::ranges::find(counters, name) != counters.end() && entry.dtype == DType::i64 && entry.shape == Shape{};
   });
 }

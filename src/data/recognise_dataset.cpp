@@ -2,9 +2,9 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/packed.hpp"
-#include "data/sources/archive.hpp"
 #include "data/sources/cifar_format.hpp"
 #include "data/sources/image_folder.hpp"
+#include "io/archive.hpp"
 
 #include <algorithm>
 #include <array>

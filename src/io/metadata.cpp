@@ -29,7 +29,7 @@ std::optional<Number> parse(std::string_view text) {
 
 std::string generator() { return "convmixer " CONVMIXER_VERSION; }
 
-bool is_own(const SafetensorsFile& file) {
+bool is_own(const TensorFile& file) {
   const auto program = file.metadata().find("generator");
   return program != file.metadata().end() && program->second.starts_with("convmixer ");
 }
@@ -44,8 +44,7 @@ std::string metadata_from(std::span<const std::string> texts) {
   return array.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::int64_t metadata_int64(const SafetensorsFile& file, const std::string& key, std::int64_t least,
-                            std::int64_t most) {
+std::int64_t metadata_int64(const TensorFile& file, const std::string& key, std::int64_t least, std::int64_t most) {
   const auto number = parse<std::int64_t>(file.metadata(key));
   if (!number || *number < least || *number > most) {
     fail("{}: metadata {} = {}: expected a whole number from {} to {}", file.path().string(), key,
@@ -54,7 +53,7 @@ std::int64_t metadata_int64(const SafetensorsFile& file, const std::string& key,
   return *number;
 }
 
-double metadata_double(const SafetensorsFile& file, const std::string& key) {
+double metadata_double(const TensorFile& file, const std::string& key) {
   const auto number = parse<double>(file.metadata(key));
   if (!number) {
     fail("{}: metadata {} = {}: expected a number", file.path().string(), key, quoted(file.metadata(key)));
@@ -62,7 +61,7 @@ double metadata_double(const SafetensorsFile& file, const std::string& key) {
   return *number;
 }
 
-std::vector<float> metadata_floats(const SafetensorsFile& file, const std::string& key) {
+std::vector<float> metadata_floats(const TensorFile& file, const std::string& key) {
   std::vector<float> numbers;
   std::string_view rest = file.metadata(key);
   while (!rest.empty()) {
@@ -78,7 +77,7 @@ std::vector<float> metadata_floats(const SafetensorsFile& file, const std::strin
   return numbers;
 }
 
-std::vector<std::string> metadata_texts(const SafetensorsFile& file, const std::string& key) {
+std::vector<std::string> metadata_texts(const TensorFile& file, const std::string& key) {
   const nlohmann::json array = nlohmann::json::parse(file.metadata(key), nullptr, false);
   std::vector<std::string> texts;
   bool good = array.is_array();

@@ -12,8 +12,8 @@ TensorView view_of(const NamedTensor<const float>& tensor) {
   return {tensor.name, DType::f32, tensor.shape, std::as_bytes(tensor.values)};
 }
 
-void fill_from(const SafetensorsFile& file, std::span<const NamedTensor<float>> tensors,
-               const std::function<bool(const std::string& name, const SafetensorsFile::Entry&)>& may_remain) {
+void fill_from(const TensorFile& file, std::span<const NamedTensor<float>> tensors,
+               const std::function<bool(const std::string& name, const TensorFile::Entry&)>& may_remain) {
   std::set<std::string_view> names;
   for (const NamedTensor<float>& tensor : tensors) {
     file.require_floats(tensor.name, tensor.shape);

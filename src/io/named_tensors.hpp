@@ -24,7 +24,7 @@ struct NamedTensor {
 
 /// Fills every tensor from the file, after checking all: each must be there with its shape, and nothing else may be but
 /// what `may_remain` accepts. Throws Error naming file and tensor with nothing changed.
-void fill_from(const SafetensorsFile& file, std::span<const NamedTensor<float>> tensors,
-               const std::function<bool(const std::string& name, const SafetensorsFile::Entry&)>& may_remain);
+void fill_from(const TensorFile& file, std::span<const NamedTensor<float>> tensors,
+               const std::function<bool(const std::string& name, const TensorFile::Entry&)>& may_remain);
 
 }  // namespace convmixer

@@ -1,8 +1,9 @@
 #include "convmixer/io/safetensors.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/precision.hpp"
+#include "convmixer/core/file.hpp"
 #include "io/quoted.hpp"
+#include "io/tensor_place.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -11,9 +12,12 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace convmixer {
 
@@ -49,11 +53,6 @@ constexpr std::array kElementTypes{
     ElementType{"F8_E5M2", DType::other, 1}, ElementType{"F8_E4M3", DType::other, 1},
     ElementType{"F8_E8M0", DType::other, 1},
 };
-
-/// "FILE: tensor "NAME"", the beginning of every message about one tensor.
-std::string place(const std::filesystem::path& path, const std::string& name) {
-  return fmt::format("{}: tensor {}", path.string(), quoted(name));
-}
 
 /// The header's bytes, without its length.
 std::string_view header_text(const std::filesystem::path& path, std::span<const std::byte> bytes) {
@@ -167,7 +166,7 @@ void check_coverage(const std::filesystem::path& path, std::vector<Range> ranges
   std::int64_t position = 0;
   for (const Range& range : ranges) {
     if (range.begin != position) {
-      fail("{}: its data begins at byte {}, expected {}, where the one before it ends", place(path, range.name),
+      fail("{}: its data begins at byte {}, expected {}, where the one before it ends", tensor_place(path, range.name),
            range.begin, position);
     }
     position = range.end;
@@ -185,29 +184,6 @@ std::map<std::string, std::string> parse_metadata(const std::filesystem::path& p
     metadata[key] = value.get<std::string>();
   }
   return metadata;
-}
-
-/// Value of an IEEE half-precision bit pattern, exact.
-float from_f16(std::uint16_t bits) {
-  const std::uint32_t sign = (bits & 0x8000U) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1fU;
-  const std::uint32_t mantissa = bits & 0x3ffU;
-  if (exponent == 0) {  // zero and subnormal numbers, all normal in f32: multiples of 2^-24
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
-  }
-  const std::uint32_t wide = exponent == 0x1fU ? 0xffU : exponent + 127U - 15U;
-  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
-}
-
-/// Widens 16-bit elements; `bytes` need not be aligned.
-template <typename Convert>
-void widen(std::span<const std::byte> bytes, std::span<float> out, Convert convert) {
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    std::uint16_t bits = 0;
-    std::memcpy(&bits, bytes.data() + i * sizeof(bits), sizeof(bits));
-    out[i] = convert(bits);
-  }
 }
 
 /// Throws Error unless the tensor can be written: of a type that this project reads, as many bytes as its shape says.
@@ -243,7 +219,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   std::size_t end = 0;
   for (const TensorView& tensor : tensors) {
-    const std::string where = place(path, tensor.name);
+    const std::string where = tensor_place(path, tensor.name);
     if (tensor.name == kMetadataKey) fail("{}: can't be written: the name is that of the metadata", where);
     if (header.contains(tensor.name)) fail("{}: can't be written: there are two tensors of this name", where);
     header[tensor.name] = header_entry(tensor, checked_type(where, tensor), end);
@@ -263,18 +239,23 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   write_file_atomically(path, parts);
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
-  const std::string_view text = header_text(path, file_.bytes());
-  const std::span<const std::byte> data = file_.bytes().subspan(kLengthBytes + text.size());
+namespace {
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  const std::string_view text = header_text(path, file->bytes());
+  const std::span<const std::byte> data = file->bytes().subspan(kLengthBytes + text.size());
   const json header = parse_header(path, text);
 
+  std::map<std::string, TensorFile::Entry> tensors;
+  std::map<std::string, std::string> metadata;
   std::vector<Range> ranges;
   for (const auto& [name, object] : header.items()) {
     if (name == kMetadataKey) {
-      metadata_ = parse_metadata(path, object);
+      metadata = parse_metadata(path, object);
       continue;
     }
-    const std::string where = place(path, name);
+    const std::string where = tensor_place(path, name);
     if (!object.is_object()) fail("{}: its entry in the header is not an object", where);
     const ElementType& type = parse_dtype(where, object);
     const Shape shape = parse_shape(where, object);
@@ -284,56 +265,16 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
       fail("{}: {} bytes of data, expected {} elements of {} for shape {} of {}", where, bytes, shape.count(),
            type.bytes, shape.to_string(), type.name);
     }
-    tensors_[name] = {type.dtype, shape,
-                      data.subspan(static_cast<std::size_t>(range.begin), static_cast<std::size_t>(bytes))};
+    tensors[name] = {type.dtype, shape,
+                     data.subspan(static_cast<std::size_t>(range.begin), static_cast<std::size_t>(bytes))};
     ranges.push_back(range);
   }
   check_coverage(path, std::move(ranges), data.size());
+  return {path, std::move(tensors), std::move(metadata), file};
 }
 
-const SafetensorsFile::Entry& SafetensorsFile::tensor(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end()) fail("{}: has no tensor {}", path_.string(), quoted(name));
-  return found->second;
-}
+}  // namespace
 
-void SafetensorsFile::require_floats(const std::string& name, const Shape& shape) const {
-  const Entry& entry = tensor(name);
-  if (entry.dtype != DType::f32 && entry.dtype != DType::f16 && entry.dtype != DType::bf16) {
-    fail("{}: expected elements of type F32, F16 or BF16", place(path_, name));
-  }
-  if (entry.shape != shape) {
-    fail("{}: shape {}, expected {}", place(path_, name), entry.shape.to_string(), shape.to_string());
-  }
-}
-
-void SafetensorsFile::read(const std::string& name, const Shape& shape, std::span<float> out) const {
-  require_floats(name, shape);
-  if (static_cast<std::int64_t>(out.size()) != shape.count())
-    fail("{}: {} values to read it into, expected {} for shape {}", place(path_, name), out.size(), shape.count(),
-         shape.to_string());
-  const Entry& entry = tensor(name);
-  if (entry.dtype == DType::f16) {
-    widen(entry.bytes, out, from_f16);
-  } else if (entry.dtype == DType::bf16) {
-    widen(entry.bytes, out, from_bf16);
-  } else if (!entry.bytes.empty()) {
-    std::memcpy(out.data(), entry.bytes.data(), entry.bytes.size());
-  }
-}
-
-std::vector<std::int64_t> SafetensorsFile::read_int64(const std::string& name) const {
-  const Entry& entry = tensor(name);
-  if (entry.dtype != DType::i64) fail("{}: expected elements of type I64", place(path_, name));
-  std::vector<std::int64_t> values(static_cast<std::size_t>(entry.shape.count()));
-  if (!values.empty()) std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
-  return values;
-}
-
-const std::string& SafetensorsFile::metadata(const std::string& key) const {
-  const auto found = metadata_.find(key);
-  if (found == metadata_.end()) fail("{}: has no metadata {}", path_.string(), quoted(key));
-  return found->second;
-}
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : TensorFile(read_safetensors(path)) {}
 
 }  // namespace convmixer

@@ -1,7 +1,7 @@
 #include "convmixer/model/convmixer.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/io/safetensors.hpp"
+#include "convmixer/io/tensor_file.hpp"
 
 #include <fmt/format.h>
 
@@ -44,12 +44,12 @@ constexpr const char* kHeadWeight = "head.weight";
 
 std::string depthwise_weight(int block) { return fmt::format("blocks.{}.0.fn.0.weight", block); }
 
-bool has_weights(const SafetensorsFile& file) {
+bool has_weights(const TensorFile& file) {
   return file.contains(kStemWeight) && file.contains(depthwise_weight(0)) && file.contains(kHeadWeight);
 }
 
 /// Shape of a tensor that every ConvMixer has, of positive extents that fit an int.
-Shape positive_shape(const SafetensorsFile& file, const std::string& name, int rank) {
+Shape positive_shape(const TensorFile& file, const std::string& name, int rank) {
   const Shape shape = file.tensor(name).shape;
   bool good = shape.rank() == rank;
   for (int axis = 0; good && axis < rank; ++axis) {
@@ -61,7 +61,7 @@ Shape positive_shape(const SafetensorsFile& file, const std::string& name, int r
   return shape;
 }
 
-void read_sizes(const SafetensorsFile& file, ConvMixerConfig& config) {
+void read_sizes(const TensorFile& file, ConvMixerConfig& config) {
   const Shape stem = positive_shape(file, kStemWeight, 4);               // (dim, channels, patch, patch)
   const Shape depthwise = positive_shape(file, depthwise_weight(0), 4);  // (dim, 1, kernel, kernel)
   const Shape head = positive_shape(file, kHeadWeight, 2);               // (classes, dim)

@@ -26,11 +26,11 @@ constexpr TaskKey kImageSize{"image_size", &ClassificationTask::image_size};
 constexpr std::array<TaskKey, 2> kShownByTensors{
     {{"channels", &ClassificationTask::channels}, {"classes", &ClassificationTask::classes}}};
 
-int stated(const SafetensorsFile& file, const std::string& key) {
+int stated(const TensorFile& file, const std::string& key) {
   return static_cast<int>(metadata_int64(file, key, 1, kMostInt));
 }
 
-const ModelEntry& stated_model(const SafetensorsFile& file, std::span<const ModelEntry> among) {
+const ModelEntry& stated_model(const TensorFile& file, std::span<const ModelEntry> among) {
   const std::string& name = file.metadata(kModelKey);
   const ModelEntry* const entry = find_model(name, among);
   if (entry == nullptr) {
@@ -41,17 +41,17 @@ const ModelEntry& stated_model(const SafetensorsFile& file, std::span<const Mode
 }
 
 /// The first model whose tensors the file has; the default's reader will say what is missing if there is none.
-const ModelEntry& recognised_model(const SafetensorsFile& file, std::span<const ModelEntry> among) {
+const ModelEntry& recognised_model(const TensorFile& file, std::span<const ModelEntry> among) {
   const auto found = std::ranges::find_if(among, [&](const ModelEntry& entry) { return entry.recognises(file); });
   return found == among.end() ? among.front() : *found;
 }
 
-void require_equal(const SafetensorsFile& file, const std::string& key, int stated, int shown) {
+void require_equal(const TensorFile& file, const std::string& key, int stated, int shown) {
   if (stated != shown) fail("{}: metadata {} = {}, but its tensors have {}", file.path().string(), key, stated, shown);
 }
 
 /// The configuration that the metadata states, given the one that the tensors show.
-ModelConfig stated_sizes(const SafetensorsFile& file, const ModelEntry& entry) {
+ModelConfig stated_sizes(const TensorFile& file, const ModelEntry& entry) {
   ModelConfig model = entry.defaults;
   for (const ModelSetting& setting : entry.settings) setting.value(model) = stated(file, metadata_key(setting));
   ClassificationTask task;
@@ -60,7 +60,7 @@ ModelConfig stated_sizes(const SafetensorsFile& file, const ModelEntry& entry) {
   return with_task(model, task);
 }
 
-void check_against_tensors(const SafetensorsFile& file, const ModelEntry& entry, ModelConfig model) {
+void check_against_tensors(const TensorFile& file, const ModelEntry& entry, ModelConfig model) {
   ModelConfig shown = model;
   entry.read_sizes(file, shown);
   for (const ModelSetting& setting : entry.settings) {
@@ -92,7 +92,7 @@ std::map<std::string, std::string> model_metadata(const ModelConfig& model) {
   return metadata;
 }
 
-ModelConfig read_model(const SafetensorsFile& file, std::span<const ModelEntry> among) {
+ModelConfig read_model(const TensorFile& file, std::span<const ModelEntry> among) {
   const bool says_so = is_own(file) && file.metadata().contains(kModelKey);
   const ModelEntry& entry = says_so ? stated_model(file, among) : recognised_model(file, among);
   if (!is_own(file)) {

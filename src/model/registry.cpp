@@ -23,7 +23,7 @@ ModelEntry entry_for(const ModelDefinition<Config>& definition) {
       .graph = [f = definition.graph](const ModelConfig& model) { return f(std::get<Config>(model)); },
       .describe = [f = definition.describe](const ModelConfig& model) { return f(std::get<Config>(model)); },
       .recognises = definition.recognises,
-      .read_sizes = [f = definition.read_sizes](const SafetensorsFile& file,
+      .read_sizes = [f = definition.read_sizes](const TensorFile& file,
                                                 ModelConfig& model) { f(file, std::get<Config>(model)); }};
   for (const SizeOf<Config>& size : definition.sizes) {
     const auto value = [member = size.value](ModelConfig& model) -> int& { return std::get<Config>(model).*member; };

@@ -1,5 +1,6 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "convmixer/optim/make_optimizer.hpp"

@@ -1,5 +1,6 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
 #include "convmixer/core/precision.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "convmixer/model/registry.hpp"
@@ -7,6 +8,7 @@
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -112,6 +114,34 @@ class Weights : public testing::Test {
 
 TEST_F(Weights, LoadAsTheyWereSaved) {
   save_weights(path_, parameters_, info_of(config_));
+  Parameters other(graph_);
+  load_weights(path_, other);
+  EXPECT_EQ(values_of(other), values_of(parameters_));
+}
+
+TEST_F(Weights, OfAnotherProgramLoadUnderItsNames) {
+  // locuslab's Sequential of two blocks, in DataParallel.
+  const std::map<std::string, std::string> layers{{"stem.0", "0"},
+                                                  {"stem.2", "2"},
+                                                  {"blocks.0.0.fn.0", "3.0.fn.0"},
+                                                  {"blocks.0.0.fn.2", "3.0.fn.2"},
+                                                  {"blocks.0.1", "3.1"},
+                                                  {"blocks.0.3", "3.3"},
+                                                  {"blocks.1.0.fn.0", "4.0.fn.0"},
+                                                  {"blocks.1.0.fn.2", "4.0.fn.2"},
+                                                  {"blocks.1.1", "4.1"},
+                                                  {"blocks.1.3", "4.3"},
+                                                  {"head", "7"}};
+  save_edited([&](auto& tensors, auto& metadata) {
+    metadata.clear();
+    for (TensorView& tensor : tensors) {
+      const std::size_t dot = tensor.name.rfind('.');
+      tensor.name = fmt::format("module.{}{}", layers.at(tensor.name.substr(0, dot)), tensor.name.substr(dot));
+    }
+  });
+  const ModelConfig found = read_checkpoint_info(path_).model;
+  EXPECT_EQ(std::get<ConvMixerConfig>(found).depth, 2);
+  EXPECT_EQ(std::get<ConvMixerConfig>(found).kernel_size, 4);
   Parameters other(graph_);
   load_weights(path_, other);
   EXPECT_EQ(values_of(other), values_of(parameters_));

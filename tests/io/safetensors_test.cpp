@@ -1,6 +1,7 @@
 #include "convmixer/io/safetensors.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
 #include "convmixer/core/precision.hpp"
 #include "support/error_of.hpp"
 #include "support/file_size_limit.hpp"

@@ -30,6 +30,7 @@ ORDER = (
     ("data/augment", "data/decode"),
     ("data/sources",),
     ("data",),
+    ("export",),
     ("train",),
     ("perf/peaks",),
     ("tools/convmixer", "perf"),
@@ -44,12 +45,12 @@ LIBRARIES = {
     "hwy/*": ("kernels", "perf/peaks"),
     "tbb/*": ("core",),
     "oneapi/tbb/*": ("core",),
-    "archive*.h": ("data/sources",),
+    "archive*.h": ("io",),
     "jpeglib.h": ("data/decode",),
     "png.h": ("data/decode", "tools/convmixer"),
     "boost/program_options*": ("train",),
     "boost/uuid/*": ("data/sources",),
-    "zlib.h": ("data/sources",),
+    "zlib.h": ("io",),
     "xxhash.h": ("data",),
 }
 

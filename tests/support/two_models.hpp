@@ -32,9 +32,9 @@ inline ModelEntry twin_entry() {
           [](const ModelConfig&) {
             return ModelDescription{"Twin", "like the other"};
           },
-      .recognises = [](const SafetensorsFile& file) { return file.contains("twin.weight"); },
+      .recognises = [](const TensorFile& file) { return file.contains("twin.weight"); },
       .read_sizes =
-          [config](const SafetensorsFile& file, ModelConfig& m) {
+          [config](const TensorFile& file, ModelConfig& m) {
             const Shape shape = file.tensor("twin.weight").shape;  // (heads, channels, classes); not the depth
             config(m).kernel_size = static_cast<int>(shape[0]);
             config(m).channels = static_cast<int>(shape[1]);

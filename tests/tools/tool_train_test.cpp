@@ -1,3 +1,4 @@
+#include "convmixer/core/file.hpp"
 #include "support/temporary_folder.hpp"
 #include "tools/tool_process.hpp"
 #include "train/trainer_fixture.hpp"

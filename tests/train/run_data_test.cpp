@@ -1,5 +1,6 @@
 #include "train/run_data.hpp"
 
+#include "convmixer/core/file.hpp"
 #include "convmixer/data/relabel.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"

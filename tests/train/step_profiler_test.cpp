@@ -1,5 +1,6 @@
 #include "convmixer/train/step_profiler.hpp"
 
+#include "convmixer/core/file.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 

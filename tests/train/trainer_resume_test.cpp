@@ -1,3 +1,4 @@
+#include "convmixer/core/file.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 

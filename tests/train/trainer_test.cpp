@@ -1,5 +1,6 @@
 #include "convmixer/train/trainer.hpp"
 
+#include "convmixer/core/file.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 

@@ -34,8 +34,9 @@ struct CheckpointInfo {
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
 
 /// Reads what a weights file says about itself. Its metadata says which model it holds and of what sizes, its tensors'
-/// shapes must say the same (read_model of model/model_file.hpp). A file of another program (timm's own) says it by its
-/// tensors alone, and leaves the rest at the defaults. Throws Error naming the file.
+/// shapes must say the same (read_model of model/model_file.hpp). A file of another program, safetensors or
+/// torch.save's, says it by its tensors alone (under names that model/weight_names.hpp lists), and leaves the rest at
+/// the defaults. Throws Error naming the file.
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
 /// Reads parameters and statistics; every tensor of the graph must be there with its shape, num_batches_tracked may be,

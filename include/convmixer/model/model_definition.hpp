@@ -8,7 +8,7 @@
 
 namespace convmixer {
 
-class SafetensorsFile;
+class TensorFile;
 
 /// A model with its sizes in two phrases: "ConvMixer-64/4" and "kernel 5, patch 2".
 struct ModelDescription {
@@ -38,9 +38,9 @@ struct ModelDefinition {
   Graph (*graph)(const Config&);
   ModelDescription (*describe)(const Config&);
   /// Whether a file's tensors look like this model's weights.
-  bool (*recognises)(const SafetensorsFile&);
+  bool (*recognises)(const TensorFile&);
   /// Sets those sizes that the shapes of a file's tensors show. Throws Error naming file and tensor.
-  void (*read_sizes)(const SafetensorsFile&, Config&);
+  void (*read_sizes)(const TensorFile&, Config&);
 };
 
 }  // namespace convmixer

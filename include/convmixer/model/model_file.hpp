@@ -1,7 +1,7 @@
 /// What a weights file says of its model, in its metadata and by its tensors.
 #pragma once
 
-#include "convmixer/io/safetensors.hpp"
+#include "convmixer/io/tensor_file.hpp"
 #include "convmixer/model/registry.hpp"
 
 #include <filesystem>
@@ -21,7 +21,7 @@ namespace convmixer {
 /// its metadata as well, with what shapes don't show; metadata that contradicts the tensors is an error, and so is a
 /// model that isn't in the registry. For a file of another program (timm's own) the model is the one whose tensors it
 /// has, and what shapes don't show is at its default: image_size is 32. Throws Error naming the file.
-[[nodiscard]] ModelConfig read_model(const SafetensorsFile& file, std::span<const ModelEntry> among = models());
+[[nodiscard]] ModelConfig read_model(const TensorFile& file, std::span<const ModelEntry> among = models());
 
 /// Throws Error naming the weights file when its model is not the one that a run is configured for, whatever their
 /// sizes.

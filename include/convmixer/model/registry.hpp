@@ -35,8 +35,8 @@ struct ModelEntry {
   std::function<void(const ModelConfig&)> check;
   std::function<Graph(const ModelConfig&)> graph;
   std::function<ModelDescription(const ModelConfig&)> describe;
-  std::function<bool(const SafetensorsFile&)> recognises;
-  std::function<void(const SafetensorsFile&, ModelConfig&)> read_sizes;
+  std::function<bool(const TensorFile&)> recognises;
+  std::function<void(const TensorFile&, ModelConfig&)> read_sizes;
 };
 
 /// All models. The first is the default; it was the only one when run folders and weights didn't say which they hold.

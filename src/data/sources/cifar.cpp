@@ -6,10 +6,10 @@
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset_names.hpp"
-#include "data/sources/archive.hpp"
 #include "data/sources/cifar_batch.hpp"
 #include "data/sources/cifar_format.hpp"
 #include "data/sources/cifar_md5.hpp"
+#include "io/archive.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

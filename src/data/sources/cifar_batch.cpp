@@ -1,7 +1,7 @@
 #include "data/sources/cifar_batch.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "data/sources/pickle.hpp"
+#include "io/pickle.hpp"
 
 #include <optional>
 #include <utility>

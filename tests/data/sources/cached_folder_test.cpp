@@ -1,5 +1,6 @@
 #include "data/sources/cached_folder.hpp"
 
+#include "convmixer/core/file.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/io/safetensors.hpp"

@@ -1,5 +1,6 @@
 #include "convmixer/data/sources/packed.hpp"
 
+#include "convmixer/core/file.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "support/error_of.hpp"

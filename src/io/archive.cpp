@@ -1,9 +1,9 @@
-#include "data/sources/archive.hpp"
+#include "io/archive.hpp"
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/printable.hpp"
-#include "data/sources/archive_reader.hpp"
-#include "data/sources/decompress.hpp"
+#include "io/archive_reader.hpp"
+#include "io/decompress.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "data/sources/archive.hpp"
+#include "io/archive.hpp"
 
 #include "support/archive_bytes.hpp"
 #include "support/error_of.hpp"

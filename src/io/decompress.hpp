@@ -1,7 +1,7 @@
 /// Compressed bytes, decompressed as they are read, with the checksums of their format verified.
 #pragma once
 
-#include "data/sources/byte_stream.hpp"
+#include "io/byte_stream.hpp"
 
 #include <cstddef>
 #include <span>

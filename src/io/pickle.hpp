@@ -17,16 +17,19 @@ using PickleRef = std::uint32_t;
 struct PickleValue {
   enum class Kind : std::uint8_t {
     none,
-    boolean,   ///< `integer` is 0 or 1
-    integer,   ///< `integer`
-    text,      ///< `text`: UTF-8, or the bytes of a Python 2 string
-    sequence,  ///< a list or tuple: `items`
-    dict,      ///< `items`: key, value, key, value ...
-    global,    ///< the function or class `name` of module `text`
-    call,      ///< `items`: what is called, its tuple of arguments, and the states that it was given afterwards
+    boolean,     ///< `integer` is 0 or 1
+    integer,     ///< `integer`
+    real,        ///< `real`
+    text,        ///< `text`: UTF-8, or the bytes of a Python 2 string
+    sequence,    ///< a list or tuple: `items`
+    dict,        ///< `items`: key, value, key, value ...; OrderedDict, too
+    global,      ///< the function or class `name` of module `text`
+    call,        ///< `items`: what is called, its tuple of arguments, and the states that it was given afterwards
+    persistent,  ///< `items`: the name of an object that the writer keeps elsewhere
   };
   Kind kind = Kind::none;
   std::int64_t integer = 0;
+  double real = 0.0;
   std::string_view text{};  ///< borrowed from the pickle's bytes
   std::string_view name{};
   std::vector<PickleRef> items{};
@@ -35,10 +38,10 @@ struct PickleValue {
 /// The values of one pickle. They may refer to one another in circles: follow them to a fixed depth only.
 class Pickle {
  public:
-  /// Reads the opcodes that dictionaries, lists, tuples, numbers, strings and numpy arrays are written with by Python
-  /// 2's protocol 2 and Python 3's 2 to 5. `bytes` must outlive the values, `where` names them in messages. Throws
-  /// Error, naming the byte, for every other opcode, for damage, for bytes after the end, and for over a million
-  /// values.
+  /// Reads the opcodes that dictionaries, lists, tuples, sets, numbers, strings, numpy arrays and PyTorch's tensors are
+  /// written with by Python 2's protocol 2 and Python 3's 2 to 5, and those of objects, whose state is passed over.
+  /// `bytes` must outlive the values, `where` names them in messages. Throws Error, naming the byte, for every other
+  /// opcode, for damage, for bytes after the end, and for over a million values.
   Pickle(std::span<const std::uint8_t> bytes, const std::string& where);
 
   [[nodiscard]] const PickleValue& root() const { return values_[root_]; }

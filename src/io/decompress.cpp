@@ -1,7 +1,7 @@
-#include "data/sources/decompress.hpp"
+#include "io/decompress.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "data/sources/archive_reader.hpp"
+#include "io/archive_reader.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "data/sources/archive_reader.hpp"
+#include "io/archive_reader.hpp"
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/printable.hpp"

@@ -1,8 +1,10 @@
-#include "data/sources/pickle.hpp"
+#include "io/pickle.hpp"
 
 #include "convmixer/core/error.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 namespace convmixer {
 
@@ -39,8 +41,11 @@ enum Opcode : std::uint8_t {
   EMPTY_LIST = ']',
   EMPTY_TUPLE = ')',
   BINBYTES = 'B',
+  BINFLOAT = 'G',
+  BINPERSID = 'Q',
   SHORT_BINBYTES = 'C',
   PROTO = 0x80,
+  NEWOBJ = 0x81,
   TUPLE1 = 0x85,
   TUPLE2 = 0x86,
   TUPLE3 = 0x87,
@@ -50,6 +55,8 @@ enum Opcode : std::uint8_t {
   SHORT_BINUNICODE = 0x8c,
   BINUNICODE8 = 0x8d,
   BINBYTES8 = 0x8e,
+  EMPTY_SET = 0x8f,
+  ADDITEMS = 0x90,
   STACK_GLOBAL = 0x93,
   MEMOIZE = 0x94,
   FRAME = 0x95,
@@ -109,12 +116,12 @@ class Machine {
 
   void push(PickleRef ref) {
     // Values can be pushed again out of the memo, so that the stack needs a limit of its own.
-    if (stack_.size() == kMostValues) damaged("more values than a data set has use for");
+    if (stack_.size() == kMostValues) damaged("more values than are read");
     stack_.push_back(ref);
   }
 
   void push(PickleValue value) {
-    if (values_.size() == kMostValues) damaged("more values than a data set has use for");
+    if (values_.size() == kMostValues) damaged("more values than are read");
     values_.push_back(std::move(value));
     push(static_cast<PickleRef>(values_.size() - 1));
   }
@@ -152,14 +159,22 @@ class Machine {
 
   void extend(Kind kind, const std::vector<PickleRef>& items) {
     if (kind == Kind::dict && items.size() % 2 != 0) damaged("a key has no value");
+    if (is_object()) return;  // of a class derived from dict or list: what it does with them isn't known
     // Appending the same list again and again is no way around the limit on values.
-    if ((items_ += items.size()) > kMostValues) damaged("more values than a data set has use for");
+    if ((items_ += items.size()) > kMostValues) damaged("more values than are read");
     PickleValue& container = top(kind);
     container.items.insert(container.items.end(), items.begin(), items.end());
   }
 
+  /// Whether the topmost value is an object of some class.
+  bool is_object() {
+    const PickleRef ref = pop();
+    stack_.push_back(ref);
+    return values_[ref].kind == Kind::call;
+  }
+
   void push_sequence(std::vector<PickleRef> items) {
-    if ((items_ += items.size()) > kMostValues) damaged("more values than a data set has use for");
+    if ((items_ += items.size()) > kMostValues) damaged("more values than are read");
     push(PickleValue{.kind = Kind::sequence, .items = std::move(items)});
   }
 
@@ -170,6 +185,13 @@ class Machine {
     const bool negative = width > 0 && width < 8 && ((value >> (8 * width - 1)) & 1U) != 0;
     if (negative) value |= ~std::uint64_t{0} << (8 * width);
     push_integer(static_cast<std::int64_t>(value));
+  }
+
+  /// Eight bytes, the most significant first.
+  void push_real() {
+    std::uint64_t bits = 0;
+    for (const std::uint8_t byte : take(8)) bits = bits << 8U | byte;
+    push(PickleValue{.kind = Kind::real, .real = std::bit_cast<double>(bits)});
   }
 
   bool number_or_text(std::uint8_t opcode) {
@@ -192,6 +214,9 @@ class Machine {
         return true;
       case LONG1:
         push_long();
+        return true;
+      case BINFLOAT:
+        push_real();
         return true;
       case SHORT_BINSTRING:
       case SHORT_BINUNICODE:
@@ -216,7 +241,7 @@ class Machine {
   bool container(std::uint8_t opcode) {
     switch (opcode) {
       case MARK:
-        if (marks_.size() == kMostValues) damaged("more marks than a data set has use for");
+        if (marks_.size() == kMostValues) damaged("more marks than are read");
         marks_.push_back(stack_.size());
         return true;
       case EMPTY_DICT:
@@ -224,6 +249,7 @@ class Machine {
         return true;
       case EMPTY_LIST:
       case EMPTY_TUPLE:
+      case EMPTY_SET:
         push_sequence({});
         return true;
       case TUPLE1:
@@ -238,6 +264,7 @@ class Machine {
         extend(Kind::sequence, pop(1));
         return true;
       case APPENDS:
+      case ADDITEMS:
         extend(Kind::sequence, pop_to_mark());
         return true;
       case SETITEM:
@@ -252,7 +279,7 @@ class Machine {
   }
 
   void put(std::uint64_t index) {
-    if (index >= kMostValues) damaged("more values than a data set has use for");
+    if (index >= kMostValues) damaged("more values than are read");
     if (index >= memo_.size()) memo_.resize(static_cast<std::size_t>(index) + 1, kNothing);
     const PickleRef ref = pop();
     stack_.push_back(ref);
@@ -293,6 +320,17 @@ class Machine {
     }
   }
 
+  /// OrderedDict() is filled like a dict afterwards, as which it is read.
+  void push_call(std::vector<PickleRef> items) {
+    const PickleValue& callee = values_[items[0]];
+    const bool ordered = callee.kind == Kind::global && callee.text == "collections" && callee.name == "OrderedDict";
+    if (ordered && values_[items[1]].items.empty()) {
+      push(PickleValue{.kind = Kind::dict});
+    } else {
+      push(PickleValue{.kind = Kind::call, .items = std::move(items)});
+    }
+  }
+
   /// Names and calls, noted down.
   void call(std::uint8_t opcode) {
     switch (opcode) {
@@ -310,17 +348,22 @@ class Machine {
         return;
       }
       case REDUCE:
-        push(PickleValue{.kind = Kind::call, .items = pop(2)});
+      case NEWOBJ:
+        push_call(pop(2));
+        return;
+      case BINPERSID:
+        push(PickleValue{.kind = Kind::persistent, .items = pop(1)});
         return;
       case BUILD: {
         const PickleRef state = pop();
+        if (!is_object() && values_[stack_.back()].kind == Kind::dict) return;  // an OrderedDict's attributes
         PickleValue& object = top(Kind::call);
         if (object.items.size() > 2) damaged("an object is given its state twice");
         object.items.push_back(state);
         return;
       }
       default:
-        damaged(fmt::format("opcode {:#04x} is none that a data set has use for", opcode));
+        damaged(fmt::format("opcode {:#04x} is none of those that are read", opcode));
     }
   }
 

@@ -1,7 +1,7 @@
 /// A reader of libarchive's that is closed with the object and whose errors are ours.
 #pragma once
 
-#include "data/sources/byte_stream.hpp"
+#include "io/byte_stream.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,0 +1,103 @@
+#include "convmixer/io/tensor_file.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/precision.hpp"
+#include "io/quoted.hpp"
+#include "io/tensor_place.hpp"
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+namespace convmixer {
+
+namespace {
+
+/// Value of an IEEE half-precision bit pattern, exact.
+float from_f16(std::uint16_t bits) {
+  const std::uint32_t sign = (bits & 0x8000U) << 16;
+  const std::uint32_t exponent = (bits >> 10) & 0x1fU;
+  const std::uint32_t mantissa = bits & 0x3ffU;
+  if (exponent == 0) {  // zero and subnormal numbers, all normal in f32: multiples of 2^-24
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+  }
+  const std::uint32_t wide = exponent == 0x1fU ? 0xffU : exponent + 127U - 15U;
+  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
+}
+
+/// Widens 16-bit elements; `bytes` need not be aligned.
+template <typename Convert>
+void widen(std::span<const std::byte> bytes, std::span<float> out, Convert convert) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, bytes.data() + i * sizeof(bits), sizeof(bits));
+    out[i] = convert(bits);
+  }
+}
+
+}  // namespace
+
+TensorFile::TensorFile(std::filesystem::path path, std::map<std::string, Entry> tensors,
+                       std::map<std::string, std::string> metadata, std::shared_ptr<const void> memory)
+    : path_(std::move(path)),
+      tensors_(std::move(tensors)),
+      metadata_(std::move(metadata)),
+      memory_(std::move(memory)) {}
+
+const TensorFile::Entry& TensorFile::tensor(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) fail("{}: has no tensor {}", path_.string(), quoted(name));
+  return found->second;
+}
+
+void TensorFile::require_floats(const std::string& name, const Shape& shape) const {
+  const Entry& entry = tensor(name);
+  if (entry.dtype != DType::f32 && entry.dtype != DType::f16 && entry.dtype != DType::bf16) {
+    fail("{}: expected elements of type F32, F16 or BF16", tensor_place(path_, name));
+  }
+  if (entry.shape != shape) {
+    fail("{}: shape {}, expected {}", tensor_place(path_, name), entry.shape.to_string(), shape.to_string());
+  }
+}
+
+void TensorFile::read(const std::string& name, const Shape& shape, std::span<float> out) const {
+  require_floats(name, shape);
+  if (static_cast<std::int64_t>(out.size()) != shape.count())
+    fail("{}: {} values to read it into, expected {} for shape {}", tensor_place(path_, name), out.size(),
+         shape.count(), shape.to_string());
+  const Entry& entry = tensor(name);
+  if (entry.dtype == DType::f16) {
+    widen(entry.bytes, out, from_f16);
+  } else if (entry.dtype == DType::bf16) {
+    widen(entry.bytes, out, from_bf16);
+  } else if (!entry.bytes.empty()) {
+    std::memcpy(out.data(), entry.bytes.data(), entry.bytes.size());
+  }
+}
+
+std::vector<std::int64_t> TensorFile::read_int64(const std::string& name) const {
+  const Entry& entry = tensor(name);
+  if (entry.dtype != DType::i64) fail("{}: expected elements of type I64", tensor_place(path_, name));
+  std::vector<std::int64_t> values(static_cast<std::size_t>(entry.shape.count()));
+  if (!values.empty()) std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
+  return values;
+}
+
+const std::string& TensorFile::metadata(const std::string& key) const {
+  const auto found = metadata_.find(key);
+  if (found == metadata_.end()) fail("{}: has no metadata {}", path_.string(), quoted(key));
+  return found->second;
+}
+
+TensorFile TensorFile::renamed(const std::map<std::string, std::string>& names) const {
+  std::map<std::string, Entry> tensors;
+  for (const auto& [name, entry] : tensors_) {
+    const auto other = names.find(name);
+    const std::string& as = other == names.end() ? name : other->second;
+    if (!tensors.emplace(as, entry).second) fail("{}: there are two of it", tensor_place(path_, as));
+  }
+  return {path_, std::move(tensors), metadata_, memory_};
+}
+
+}  // namespace convmixer

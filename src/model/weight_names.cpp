@@ -1,0 +1,134 @@
+#include "model/weight_names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <set>
+#include <string_view>
+
+namespace convmixer {
+namespace {
+
+using Names = std::set<std::string>;
+
+/// How a program names a ConvMixer's layers. `{}` stands for a block's number, in the head for the number of a part
+/// that comes after the blocks.
+struct Naming {
+  const char* stem;
+  const char* stem_norm;
+  const char* depthwise;
+  const char* depthwise_norm;
+  const char* pointwise;
+  const char* pointwise_norm;
+  const char* head;
+  int first_block = 0;
+  int after_blocks = 0;  ///< parts without parameters between the last block and the head
+
+  [[nodiscard]] std::string in_block(const char* pattern, int block) const {
+    return fmt::format(fmt::runtime(pattern), first_block + block);
+  }
+  [[nodiscard]] std::string head_of(int depth) const {
+    return fmt::format(fmt::runtime(head), first_block + depth + after_blocks);
+  }
+};
+
+constexpr Naming kTimm{.stem = "stem.0",
+                       .stem_norm = "stem.2",
+                       .depthwise = "blocks.{}.0.fn.0",
+                       .depthwise_norm = "blocks.{}.0.fn.2",
+                       .pointwise = "blocks.{}.1",
+                       .pointwise_norm = "blocks.{}.3",
+                       .head = "head"};
+
+constexpr std::array kOthers{// https://github.com/locuslab/convmixer/blob/main/convmixer.py
+                             Naming{.stem = "0",
+                                    .stem_norm = "2",
+                                    .depthwise = "{}.0.fn.0",
+                                    .depthwise_norm = "{}.0.fn.2",
+                                    .pointwise = "{}.1",
+                                    .pointwise_norm = "{}.3",
+                                    .head = "{}",
+                                    .first_block = 3,
+                                    .after_blocks = 2},
+                             // arXiv 2201.09792, appendix D
+                             Naming{.stem = "0.0",
+                                    .stem_norm = "0.2",
+                                    .depthwise = "{}.0.0.0",
+                                    .depthwise_norm = "{}.0.0.2",
+                                    .pointwise = "{}.1.0",
+                                    .pointwise_norm = "{}.1.2",
+                                    .head = "{}",
+                                    .first_block = 1,
+                                    .after_blocks = 2},
+                             // https://nn.labml.ai/conv_mixer/index.html
+                             Naming{.stem = "patch_emb.conv",
+                                    .stem_norm = "patch_emb.norm",
+                                    .depthwise = "conv_mixer_layers.{}.depth_wise_conv",
+                                    .depthwise_norm = "conv_mixer_layers.{}.norm1",
+                                    .pointwise = "conv_mixer_layers.{}.point_wise_conv",
+                                    .pointwise_norm = "conv_mixer_layers.{}.norm2",
+                                    .head = "classification.linear"}};
+
+/// The longest beginning up to a dot that all names have.
+std::size_t common_beginning(const Names& names) {
+  if (names.empty()) return 0;
+  const std::string& first = *names.begin();  // in sorted order, what the first and last share is shared by all
+  const std::string& last = *names.rbegin();
+  const auto end = std::ranges::mismatch(first, last).in1;
+  const std::string_view shared(first.data(), static_cast<std::size_t>(end - first.begin()));
+  const std::size_t dot = shared.rfind('.');
+  return dot == std::string_view::npos ? 0 : dot + 1;
+}
+
+/// Calls pair(there, here) for every layer.
+void for_each_layer(const Naming& naming, int depth,
+                    const std::function<void(const std::string& there, const std::string& here)>& pair) {
+  pair(naming.stem, kTimm.stem);
+  pair(naming.stem_norm, kTimm.stem_norm);
+  for (int block = 0; block < depth; ++block) {
+    for (const auto part : {&Naming::depthwise, &Naming::depthwise_norm, &Naming::pointwise, &Naming::pointwise_norm})
+      pair(naming.in_block(naming.*part, block), kTimm.in_block(kTimm.*part, block));
+  }
+  pair(naming.head_of(depth), kTimm.head);
+}
+
+/// Number of blocks of a ConvMixer that is named so; 0 if it isn't one.
+int depth_of(const Naming& naming, const Names& names) {
+  const auto has_weight = [&](const std::string& layer) { return names.contains(layer + ".weight"); };
+  if (!has_weight(naming.stem)) return 0;
+  int depth = 0;
+  while (has_weight(naming.in_block(naming.depthwise, depth))) ++depth;
+  return depth;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> names_here(const TensorFile& file) {
+  Names names;
+  for (const auto& [name, entry] : file.tensors()) names.insert(name);
+  const std::size_t beginning = common_beginning(names);
+  Names rests;
+  for (const std::string& name : names) rests.insert(name.substr(beginning));
+
+  std::map<std::string, std::string> layers;
+  for (const Naming& naming : kOthers) {
+    const int depth = depth_of(naming, rests);
+    if (depth == 0) continue;
+    for_each_layer(naming, depth, [&](const std::string& there, const std::string& here) { layers[there] = here; });
+    break;
+  }
+
+  std::map<std::string, std::string> result;
+  for (const std::string& name : names) {
+    const std::string rest = name.substr(beginning);
+    const std::size_t dot = rest.rfind('.');
+    const auto layer = dot == std::string::npos ? layers.end() : layers.find(rest.substr(0, dot));
+    const std::string here = layer == layers.end() ? rest : layer->second + rest.substr(dot);
+    if (here != name) result[name] = here;
+  }
+  return result;
+}
+
+}  // namespace convmixer

@@ -1,0 +1,110 @@
+#include "convmixer/model/classification_scores.hpp"
+
+#include "support/error_of.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing_support::error_of;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Logits that say class `predicted` of three with certainty.
+std::vector<float> certain_of(const std::vector<int>& predicted) {
+  std::vector<float> logits;
+  for (const int label : predicted)
+    for (int k = 0; k < 3; ++k) logits.push_back(k == label ? 100.0F : 0.0F);
+  return logits;
+}
+
+TEST(Predict, GivesTheMostProbableClassAndItsSoftmax) {
+  const Prediction prediction = predict(std::vector<float>{0.0F, std::log(3.0F), 0.0F});
+  EXPECT_EQ(prediction.label, 1);
+  EXPECT_NEAR(prediction.probability, 0.6, 1e-7);
+}
+
+TEST(Predict, TakesTheLowestOfEqualClassesAndNoneBesideWhatIsNoNumber) {
+  EXPECT_EQ(predict(std::vector<float>{1.0F, 2.0F, 2.0F}).label, 1);
+  EXPECT_EQ(predict(std::vector<float>{5.0F, kNan}).label, -1);
+  EXPECT_EQ(predict(std::vector<float>{kNan, kNan}).label, -1);
+  EXPECT_EQ(predict(std::vector<float>{kNan, kNan}).probability, 0.0);
+}
+
+TEST(Predict, IsCertainOfAnInfiniteLogit) {
+  EXPECT_EQ(predict(std::vector<float>{1.0F, kInfinity}).probability, 1.0);
+  EXPECT_EQ(predict(std::vector<float>{kInfinity, kInfinity}).probability, 0.5);
+  EXPECT_EQ(predict(std::vector<float>{-kInfinity, -kInfinity}).probability, 0.5);
+}
+
+/// Worked out by hand; sklearn.metrics.classification_report says the same.
+TEST(ClassificationScores, CountsWhatWasTakenForWhat) {
+  ClassificationScores scores(3);
+  scores.add(certain_of({0, 0, 1, 1}), std::vector<std::int32_t>{0, 0, 0, 1});
+  scores.add(certain_of({1, 0}), std::vector<std::int32_t>{1, 2});
+  EXPECT_EQ(scores.images(), 6);
+  EXPECT_EQ(scores.confusion(0, 1), 1);
+  EXPECT_EQ(scores.confusion(2, 0), 1);
+  EXPECT_EQ(scores.confusion(1, 1), 2);
+  const ClassScores first = scores.of_class(0);
+  EXPECT_EQ(first.images, 3);
+  EXPECT_EQ(first.predicted, 3);
+  EXPECT_EQ(first.correct, 2);
+  EXPECT_DOUBLE_EQ(first.precision(), 2.0 / 3.0);
+  EXPECT_DOUBLE_EQ(first.recall(), 2.0 / 3.0);
+  EXPECT_DOUBLE_EQ(scores.of_class(1).precision(), 2.0 / 3.0);
+  EXPECT_DOUBLE_EQ(scores.of_class(1).recall(), 1.0);
+  EXPECT_DOUBLE_EQ(scores.of_class(1).f1(), 0.8);
+  EXPECT_DOUBLE_EQ(scores.of_class(2).precision(), 0.0);  // nothing was taken for it
+  EXPECT_DOUBLE_EQ(scores.of_class(2).f1(), 0.0);
+  const ClassificationScores::Means means = scores.means();
+  EXPECT_NEAR(means.precision, 4.0 / 9.0, 1e-15);
+  EXPECT_NEAR(means.recall, 5.0 / 9.0, 1e-15);
+  EXPECT_NEAR(means.f1, (2.0 / 3.0 + 0.8) / 3.0, 1e-15);
+}
+
+TEST(ClassificationScores, CountsAnImageWithoutAPredictionAsOneOfItsClass) {
+  ClassificationScores scores(2);
+  scores.add(std::vector<float>{kNan, kNan}, std::vector<std::int32_t>{1});
+  EXPECT_EQ(scores.of_class(1).images, 1);
+  EXPECT_EQ(scores.of_class(1).recall(), 0.0);
+  EXPECT_EQ(scores.of_class(0).predicted, 0);
+}
+
+/// Two images said with 0.6, one of them rightly (off by 0.1 in their bin), two with 0.9, both rightly (off by 0.1).
+TEST(ClassificationScores, MeasuresCalibrationInFifteenBins) {
+  const float six = std::log(0.6F / 0.4F);
+  const float nine = std::log(0.9F / 0.1F);
+  ClassificationScores scores(2);
+  scores.add(std::vector<float>{six, 0.0F, six, 0.0F, nine, 0.0F, nine, 0.0F}, std::vector<std::int32_t>{0, 1, 0, 0});
+  EXPECT_NEAR(scores.confidence(), 0.75, 1e-6);
+  EXPECT_NEAR(scores.calibration_error(), 0.1, 1e-6);
+}
+
+TEST(ClassificationScores, AreZeroWithoutImages) {
+  const ClassificationScores scores(2);
+  EXPECT_EQ(scores.confidence(), 0.0);
+  EXPECT_EQ(scores.calibration_error(), 0.0);
+  EXPECT_EQ(scores.of_class(1).recall(), 0.0);
+}
+
+TEST(ClassificationScores, RefuseWhatDoesntFit) {
+  EXPECT_STREQ(error_of([] { ClassificationScores(0); }).what(), "scores of 0 classes: expected 1 or more");
+  ClassificationScores scores(3);
+  EXPECT_STREQ(error_of([&] {
+                 scores.add(certain_of({0}), std::vector<std::int32_t>{0, 1});
+               }).what(),
+               "3 logits: expected 6 for 2 images of 3 classes");
+  EXPECT_NE(std::string(error_of([&] { scores.add(certain_of({0}), std::vector<std::int32_t>{3}); }).what()), "");
+  EXPECT_EQ(scores.images(), 0);
+}
+
+}  // namespace
+}  // namespace convmixer

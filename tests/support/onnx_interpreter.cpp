@@ -1,0 +1,187 @@
+#include "support/onnx_interpreter.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <set>
+#include <stdexcept>
+
+namespace convmixer::testing_support {
+namespace {
+
+std::int64_t count(const std::vector<std::int64_t>& extents) {
+  std::int64_t product = 1;
+  for (const std::int64_t extent : extents) product *= extent;
+  return product;
+}
+
+/// Of (N, C, H, W) and a number, or (C, 1, 1).
+OnnxTensor elementwise(const OnnxTensor& a, const OnnxTensor& b, const std::function<double(double, double)>& f) {
+  OnnxTensor result = a;
+  const bool same = b.values.size() == a.values.size();
+  const std::int64_t pixels = b.extents.size() == 3 ? a.extents.at(2) * a.extents.at(3) : 1;
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    const std::size_t at = same ? i : i / static_cast<std::size_t>(pixels) % b.values.size();
+    result.values[i] = f(a.values[i], b.values[at]);
+  }
+  return result;
+}
+
+OnnxTensor convolution(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& b,
+                       const std::vector<std::int64_t>& pads, std::int64_t stride, std::int64_t groups) {
+  const std::int64_t images = x.extents[0], channels = x.extents[1], height = x.extents[2], width = x.extents[3];
+  const std::int64_t outputs = w.extents[0], kernel_h = w.extents[2], kernel_w = w.extents[3];
+  const std::int64_t out_h = (height + pads[0] + pads[2] - kernel_h) / stride + 1;
+  const std::int64_t out_w = (width + pads[1] + pads[3] - kernel_w) / stride + 1;
+  const std::int64_t group_inputs = channels / groups, group_outputs = outputs / groups;
+  OnnxTensor y{{images, outputs, out_h, out_w}, {}};
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t o = 0; o < outputs; ++o)
+      for (std::int64_t row = 0; row < out_h; ++row)
+        for (std::int64_t column = 0; column < out_w; ++column) {
+          double sum = b.values[static_cast<std::size_t>(o)];
+          for (std::int64_t c = 0; c < group_inputs; ++c)
+            for (std::int64_t i = 0; i < kernel_h; ++i)
+              for (std::int64_t j = 0; j < kernel_w; ++j) {
+                const std::int64_t in_row = row * stride + i - pads[0], in_column = column * stride + j - pads[1];
+                if (in_row < 0 || in_row >= height || in_column < 0 || in_column >= width) continue;
+                const std::int64_t channel = o / group_outputs * group_inputs + c;
+                const std::int64_t from = ((n * channels + channel) * height + in_row) * width + in_column;
+                const std::int64_t weight = ((o * group_inputs + c) * kernel_h + i) * kernel_w + j;
+                sum += x.values[static_cast<std::size_t>(from)] * w.values[static_cast<std::size_t>(weight)];
+              }
+          y.values.push_back(sum);
+        }
+  return y;
+}
+
+OnnxTensor batch_norm(const std::vector<const OnnxTensor*>& inputs, double epsilon) {
+  OnnxTensor y = *inputs[0];
+  const auto pixels = static_cast<std::size_t>(y.extents[2] * y.extents[3]);
+  const auto channels = static_cast<std::size_t>(y.extents[1]);
+  for (std::size_t i = 0; i < y.values.size(); ++i) {
+    const std::size_t c = i / pixels % channels;
+    const double normalised = (y.values[i] - inputs[3]->values[c]) / std::sqrt(inputs[4]->values[c] + epsilon);
+    y.values[i] = normalised * inputs[1]->values[c] + inputs[2]->values[c];
+  }
+  return y;
+}
+
+OnnxTensor average_pool(const OnnxTensor& x) {
+  OnnxTensor y{{x.extents[0], x.extents[1], 1, 1}, {}};
+  const std::int64_t pixels = x.extents[2] * x.extents[3];
+  for (std::int64_t i = 0; i < x.extents[0] * x.extents[1]; ++i) {
+    double sum = 0.0;
+    for (std::int64_t p = 0; p < pixels; ++p) sum += x.values[static_cast<std::size_t>(i * pixels + p)];
+    y.values.push_back(sum / static_cast<double>(pixels));
+  }
+  return y;
+}
+
+/// x W^T + b.
+OnnxTensor gemm(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& b) {
+  OnnxTensor y{{x.extents[0], w.extents[0]}, {}};
+  const auto inputs = static_cast<std::size_t>(x.extents[1]);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(x.extents[0]); ++n)
+    for (std::size_t o = 0; o < static_cast<std::size_t>(w.extents[0]); ++o) {
+      double sum = b.values[o];
+      for (std::size_t i = 0; i < inputs; ++i) sum += x.values[n * inputs + i] * w.values[o * inputs + i];
+      y.values.push_back(sum);
+    }
+  return y;
+}
+
+OnnxTensor read_tensor(const ProtobufReader& message) {
+  if (message.number(2) != 1) throw std::runtime_error("an initializer that is not f32");
+  OnnxTensor tensor{message.numbers(1), {}};
+  const std::string& raw = message.text(9);
+  std::vector<float> values(raw.size() / sizeof(float));
+  std::memcpy(values.data(), raw.data(), raw.size());
+  tensor.values.assign(values.begin(), values.end());
+  if (count(tensor.extents) != static_cast<std::int64_t>(values.size()))
+    throw std::runtime_error("an initializer whose extents and bytes don't agree");
+  return tensor;
+}
+
+void give(std::set<std::string>& given, const std::string& name) {
+  if (!given.insert(name).second) throw std::runtime_error("given twice: " + name);
+}
+
+}  // namespace
+
+OnnxInterpreter::Node::Node(const ProtobufReader& message)
+    : name(message.text(3)), type(message.text(4)), inputs(message.texts(1)), output(message.text(2)) {
+  for (const ProtobufReader& attribute : message.messages(5)) {
+    const std::string& key = attribute.text(1);
+    switch (attribute.number(20)) {
+      case 1:
+        floats[key] = attribute.floats(2).at(0);
+        break;
+      case 2:
+        integers[key] = {attribute.number(3)};
+        break;
+      case 7:
+        integers[key] = attribute.numbers(8);
+        break;
+      default:
+        throw std::runtime_error("an attribute of a type that isn't read");
+    }
+  }
+}
+
+OnnxInterpreter::OnnxInterpreter(std::string_view bytes) : model_(bytes), graph_(model_.message(7)) {
+  std::set<std::string> given;
+  for (const ProtobufReader& tensor : graph_.messages(5)) {
+    give(given, tensor.text(8));
+    initializers_[tensor.text(8)] = read_tensor(tensor);
+  }
+  for (const ProtobufReader& input : graph_.messages(11)) give(given, input.text(1));
+  for (const ProtobufReader& message : graph_.messages(1)) {
+    const Node& node = nodes_.emplace_back(message);
+    for (const std::string& input : node.inputs)
+      if (!given.contains(input)) throw std::runtime_error("read before it is given: " + input);
+    give(given, node.output);
+  }
+}
+
+std::vector<std::string> OnnxInterpreter::operators() const {
+  std::vector<std::string> types;
+  for (const Node& node : nodes_) types.push_back(node.type);
+  return types;
+}
+
+std::vector<std::int64_t> OnnxInterpreter::integers(const std::string& node, const std::string& attribute) const {
+  for (const Node& candidate : nodes_)
+    if (candidate.name == node) return candidate.integers.at(attribute);
+  throw std::runtime_error("no node " + node);
+}
+
+OnnxTensor OnnxInterpreter::apply(const Node& node, const std::vector<const OnnxTensor*>& inputs) {
+  const std::string& type = node.type;
+  if (type == "Conv")
+    return convolution(*inputs[0], *inputs[1], *inputs[2], node.integers.at("pads"), node.integers.at("strides")[0],
+                       node.integers.at("group")[0]);
+  if (type == "BatchNormalization") return batch_norm(inputs, node.floats.at("epsilon"));
+  if (type == "GlobalAveragePool") return average_pool(*inputs[0]);
+  if (type == "Flatten") return {{inputs[0]->extents[0], inputs[0]->extents[1]}, inputs[0]->values};
+  if (type == "Gemm" && node.integers.at("transB")[0] == 1) return gemm(*inputs[0], *inputs[1], *inputs[2]);
+  if (type == "Erf") return elementwise(*inputs[0], *inputs[0], [](double a, double /*b*/) { return std::erf(a); });
+  if (type == "Add") return elementwise(*inputs[0], *inputs[1], std::plus<>());
+  if (type == "Sub") return elementwise(*inputs[0], *inputs[1], std::minus<>());
+  if (type == "Mul") return elementwise(*inputs[0], *inputs[1], std::multiplies<>());
+  if (type == "Div") return elementwise(*inputs[0], *inputs[1], std::divides<>());
+  throw std::runtime_error("an operator that isn't run: " + type);
+}
+
+OnnxTensor OnnxInterpreter::run(const OnnxTensor& input) const {
+  std::map<std::string, OnnxTensor> values = initializers_;
+  values[graph_.message(11).text(1)] = input;
+  for (const Node& node : nodes_) {
+    std::vector<const OnnxTensor*> inputs;
+    for (const std::string& name : node.inputs) inputs.push_back(&values.at(name));
+    values[node.output] = apply(node, inputs);
+  }
+  return values.at(graph_.message(12).text(1));
+}
+
+}  // namespace convmixer::testing_support
