@@ -1,6 +1,7 @@
 #include "convmixer/data/data_identity.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 
 #include <fmt/ranges.h>
@@ -146,7 +147,8 @@ std::string describe_change(const SplitIdentity& before, const SplitIdentity& no
   if (before == now) return "";
   const std::string classes = describe_classes(before, now, class_names);
   if (before.images() != now.images())
-    return fmt::format("{} {} images instead of {}{}", now.images(), kind, before.images(), classes);
+    return fmt::format("{} {} {} instead of {}{}", now.images(), kind, plural(now.images(), "image"), before.images(),
+                       classes);
   if (!classes.empty()) return fmt::format("other {} images, {} as before{}", kind, now.images(), classes);
   return fmt::format("the {} {} images have other pixels or another order", now.images(), kind);
 }

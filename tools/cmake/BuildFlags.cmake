@@ -8,6 +8,9 @@ target_compile_options(
 target_compile_options(
   convmixer-flags INTERFACE
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
+# g++ 14 takes a std::variant's alternative that isn't there, a std::function, for one that is read.
+target_compile_options(
+  convmixer-flags INTERFACE $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,14>>:-Wno-maybe-uninitialized>)
 if(CONVMIXER_SANITIZE)
   target_compile_options(convmixer-flags INTERFACE -fsanitize=${CONVMIXER_SANITIZE} -fno-omit-frame-pointer
                                                    -fno-sanitize-recover=all)

@@ -92,7 +92,7 @@ void read_file(Reading& reading, std::string_view name, std::span<const std::uin
   CifarBatch batch = read_cifar_batch(bytes, storage, version, reading.format, where);
   const std::int64_t expected = reading.format.images_of(reading.split);
   if (!reading.options.allow_partial && batch.size() != expected)
-    fail("{}: found {} images, expected {} as {} has them; allow-partial takes what is there", where, batch.size(),
+    fail("{}: found {} images, expected {} as {} has them; --allow-partial takes what is there", where, batch.size(),
          expected, reading.format.name);
   reading.files.push_back({name, bytes, std::move(storage), std::move(batch)});
 }
