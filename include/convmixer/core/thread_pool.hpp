@@ -17,7 +17,7 @@ enum class ThreadPinning {
 };
 
 /// `threads` workers, the caller among them, that all flush denormals to zero, as the thread that makes the pool does
-/// from then on. They run loops of tasks and, in between, what is enqueued; who waits spins for 200 microseconds and
+/// from then on. They run loops of tasks and, in between, what is enqueued; who waits spins for 3 milliseconds and
 /// then sleeps. For libraries there is a TBB arena of as many threads, and the process-wide limit that keeps TBB to
 /// them.
 ///
