@@ -156,6 +156,12 @@ TEST_F(OnnxFile, HasEveryParameterAndStatisticUnderItsName) {
   EXPECT_THAT(model.operators(), Contains("BatchNormalization").Times(5));
 }
 
+TEST_F(OnnxFile, GivesNormsTheirMomentumAsTheWeightOfTheOldValue) {
+  const OnnxInterpreter model(onnx_bytes(network_.parameters()));
+  EXPECT_FLOAT_EQ(static_cast<float>(model.real("stem.2", "momentum")), 0.9F);
+  EXPECT_FLOAT_EQ(static_cast<float>(model.real("stem.2", "epsilon")), 1e-5F);
+}
+
 TEST_F(OnnxFile, HoldsMetadata) {
   const OnnxInterpreter model(onnx_bytes(network_.parameters(), {.metadata = {{"class_names", R"(["Löwe","cat"])"}}}));
   const auto entry = model.model().message(14);

@@ -150,10 +150,18 @@ std::vector<std::string> OnnxInterpreter::operators() const {
   return types;
 }
 
-std::vector<std::int64_t> OnnxInterpreter::integers(const std::string& node, const std::string& attribute) const {
+const OnnxInterpreter::Node& OnnxInterpreter::named(const std::string& node) const {
   for (const Node& candidate : nodes_)
-    if (candidate.name == node) return candidate.integers.at(attribute);
+    if (candidate.name == node) return candidate;
   throw std::runtime_error("no node " + node);
+}
+
+std::vector<std::int64_t> OnnxInterpreter::integers(const std::string& node, const std::string& attribute) const {
+  return named(node).integers.at(attribute);
+}
+
+double OnnxInterpreter::real(const std::string& node, const std::string& attribute) const {
+  return named(node).floats.at(attribute);
 }
 
 OnnxTensor OnnxInterpreter::apply(const Node& node, const std::vector<const OnnxTensor*>& inputs) {

@@ -30,11 +30,15 @@ class OnnxInterpreter {
   /// Value of a node's attribute of integers, by the node's name.
   [[nodiscard]] std::vector<std::int64_t> integers(const std::string& node, const std::string& attribute) const;
 
+  /// Value of a node's attribute that is a real number.
+  [[nodiscard]] double real(const std::string& node, const std::string& attribute) const;
+
   /// The output for an input.
   [[nodiscard]] OnnxTensor run(const OnnxTensor& input) const;
 
  private:
   struct Node;
+  [[nodiscard]] const Node& named(const std::string& node) const;
   [[nodiscard]] static OnnxTensor apply(const Node& node, const std::vector<const OnnxTensor*>& inputs);
 
   ProtobufReader model_;

@@ -36,6 +36,15 @@ class ToolData : public testing::Test {
   }
   [[nodiscard]] std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
 
+  /// An epoch of a tiny network on images of 8 x 8 pixels.
+  [[nodiscard]] ToolResult train_a_little(const std::string& data, const std::string& cache, const std::string& out,
+                                          const std::string& batch_size) const {
+    return run_tool(std::vector<std::string>{"train", "--data", path(data), "--data-cache", path(cache)} +
+                    std::vector<std::string>{"--out", path(out), "--dim", "8", "--depth", "1", "--epochs", "1"} +
+                    std::vector<std::string>{"--batch-size", batch_size, "--pad-crop", "0", "--threads", "1"} +
+                    std::vector<std::string>{"--eval-batch-size", "1"});
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -158,27 +167,7 @@ TEST_F(ToolData, RunsThatLieInTheDataFolderAreNoClasses) {
       folder_.write("photos/" + std::string(name) + "/" + std::to_string(i) + ".png",
                     plain_png(8, 8, color(9, i), 1, 2));
   for (const char* run : {"photos/runs/1", "photos/runs/2", "photos/out"}) {
-    const ToolResult result = run_tool({"train",
-                                        "--data",
-                                        path("photos"),
-                                        "--data-cache",
-                                        path("photos/cache"),
-                                        "--out",
-                                        path(run),
-                                        "--dim",
-                                        "8",
-                                        "--depth",
-                                        "1",
-                                        "--epochs",
-                                        "1",
-                                        "--batch-size",
-                                        "2",
-                                        "--pad-crop",
-                                        "0",
-                                        "--threads",
-                                        "1",
-                                        "--eval-batch-size",
-                                        "1"});
+    const ToolResult result = train_a_little("photos", "photos/cache", run, "2");
     EXPECT_EQ(result.status, 0) << result.errors;
     EXPECT_THAT(result.output, HasSubstr("2 classes"));
   }
@@ -187,27 +176,7 @@ TEST_F(ToolData, RunsThatLieInTheDataFolderAreNoClasses) {
 TEST_F(ToolData, EvaluatesOnTheTestFolderThatTrainingLeftAlone) {
   folder_.write("pictures/val/red/b.png", plain_png(8, 8, 200, 11, 20));
   folder_.write("pictures/val/blue/b.png", plain_png(8, 8, 10, 21, 200));
-  const ToolResult result = run_tool({"train",
-                                      "--data",
-                                      path("pictures"),
-                                      "--data-cache",
-                                      path("cache"),
-                                      "--out",
-                                      path("run"),
-                                      "--dim",
-                                      "8",
-                                      "--depth",
-                                      "1",
-                                      "--epochs",
-                                      "1",
-                                      "--batch-size",
-                                      "3",
-                                      "--pad-crop",
-                                      "0",
-                                      "--threads",
-                                      "1",
-                                      "--eval-batch-size",
-                                      "1"});
+  const ToolResult result = train_a_little("pictures", "cache", "run", "3");
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_THAT(result.output, HasSubstr("epochs are tested on val; test is left alone until --test-folder test"));
   EXPECT_THAT(run_tool({"eval", path("run"), "--threads", "1"}).output, HasSubstr("(2 images"));
