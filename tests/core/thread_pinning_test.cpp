@@ -164,8 +164,8 @@ TEST_F(PinnedThreads, HoldsTheCallerUntilItIsReleased) {
 
 TEST_F(PinnedThreads, KeepsEnqueuedTasksOffTheFirstWorkersCpu) {
   on_another_thread([&] {
-    ThreadPool pool(2, ThreadPinning::one_cpu_each);
     std::promise<std::set<int>> found;
+    ThreadPool pool(2, ThreadPinning::one_cpu_each);
     pool.enqueue([&] { found.set_value(allowed()); });
     std::set<int> expected = before_;
     expected.erase(pool.cpus().front());

@@ -37,6 +37,8 @@ using testing::StrEq;
 using testing_support::error_of;
 using namespace std::chrono_literals;
 
+// What enqueued tasks use is declared before the pool, whose destructor waits for them: a task may still be in its last
+// line, or, taken off its CPU, in its second, when the test goes on.
 constexpr auto kPatience = 60s;  // far beyond any machine's delays: a test that needs it has failed
 
 class ThreadPoolOf : public testing::TestWithParam<int> {};
@@ -115,17 +117,17 @@ TEST_P(ThreadPoolOf, FlushesDenormalsForACallerThatDoesNot) {
 }
 
 TEST_P(ThreadPoolOf, FlushesDenormalsInEnqueuedTasks) {  // alone in its process, as CTest runs it, it proves this
-  ThreadPool pool(GetParam());
   std::promise<bool> flushed;
+  ThreadPool pool(GetParam());
   pool.enqueue([&] { flushed.set_value(flushes_denormals_to_zero()); });
   EXPECT_TRUE(flushed.get_future().get());
 }
 #endif
 
 TEST_P(ThreadPoolOf, RunsEnqueuedTasksOffTheCallerWhileItWaits) {
-  ThreadPool pool(GetParam());
   std::promise<std::thread::id> runner;
   std::future<std::thread::id> result = runner.get_future();
+  ThreadPool pool(GetParam());
   pool.enqueue([&] { runner.set_value(std::this_thread::get_id()); });
   ASSERT_EQ(result.wait_for(kPatience), std::future_status::ready);
   EXPECT_NE(result.get(), std::this_thread::get_id());
@@ -160,8 +162,8 @@ TEST_P(ThreadPoolOf, ExecutesInItsArena) {
 
 TEST_P(ThreadPoolOf, CanBeMadeAgainAndAgain) {
   for (int i = 0; i < 20; ++i) {
-    ThreadPool pool(GetParam());
     std::promise<void> done;
+    ThreadPool pool(GetParam());
     pool.enqueue([&] { done.set_value(); });
     done.get_future().wait();
   }
@@ -286,9 +288,9 @@ TEST(ThreadPool, GivesEveryWorkerATurnOnAThreadOfItsOwn) {
 }
 
 TEST(ThreadPool, TakesTheTurnsOfWorkersThatDoNotCome) {
-  ThreadPool pool(2);
   std::promise<void> begun;
   std::promise<void> end;
+  ThreadPool pool(2);
   pool.enqueue([&] {
     begun.set_value();
     end.get_future().wait();
@@ -325,9 +327,9 @@ TEST(ThreadPool, RunsNoFurtherTasksAfterOneHasThrown) {
 }
 
 TEST(ThreadPool, DoesTheTasksOfAWorkerThatDoesNotCome) {
-  ThreadPool pool(2);
   std::promise<void> begun;
   std::promise<void> end;
+  ThreadPool pool(2);
   pool.enqueue([&] {
     begun.set_value();
     end.get_future().wait();
@@ -393,8 +395,9 @@ TEST(ThreadPool, LetsTheCallerSleepUntilTheLastTaskIsDone) {
 }
 
 TEST(ThreadPool, RunsALoopWithinATaskOnTheTasksThread) {
-  ThreadPool pool(3);
   std::vector<std::atomic<int>> runs(64);
+  std::promise<void> done;
+  ThreadPool pool(3);
   pool.for_each_task(8, [&](std::int64_t outer, int) {
     const std::thread::id own = std::this_thread::get_id();
     pool.for_each_task(8, [&](std::int64_t inner, int) {
@@ -402,7 +405,6 @@ TEST(ThreadPool, RunsALoopWithinATaskOnTheTasksThread) {
       ++runs.at(static_cast<std::size_t>(outer * 8 + inner));
     });
   });
-  std::promise<void> done;
   pool.enqueue([&] {
     pool.for_each_task(64, [&](std::int64_t task, int) { ++runs.at(static_cast<std::size_t>(task)); });
     done.set_value();
@@ -480,8 +482,8 @@ TEST(ThreadPool, GoesOnWithFewerThreadsIfTheSystemRefusesMore) {
       GTEST_SKIP() << "no seccomp here";
     }
     for (const int threads : {1, 3}) {
-      ThreadPool pool(threads);
       int runs = 0;
+      ThreadPool pool(threads);
       pool.for_each_task(8, [&](std::int64_t, int) { ++runs; });
       pool.for_each_worker([&](int) { ++runs; });
       pool.enqueue([&] { ++runs; });

@@ -237,10 +237,10 @@ TEST(TraceRecording, MayBeginAndEndAtAnyMomentOfOtherThreads) {
 }
 
 TEST(TraceRecording, SeesThePoolsWorkersByName) {
+  std::atomic<int> enqueued = 0;
   ThreadPool pool(3);
   name_traced_thread("caller", 0);
   TraceRecording recording(8, 1000);
-  std::atomic<int> enqueued = 0;
   constexpr int kTasks = 64;
   for (int i = 0; i < kTasks; ++i) {
     pool.enqueue([&enqueued, i] {

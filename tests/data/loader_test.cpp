@@ -247,11 +247,11 @@ TEST(Loader, PreparesBatchesItselfWhileNoWorkerIsFree) {
   constexpr std::chrono::seconds kPatience(60);
   const Numbered dataset(400);
   for (const int threads : {1, 2}) {
-    ThreadPool pool(threads);
-    Loader loader(dataset, training_options(), pool);
     std::promise<void> begun;
     std::promise<void> end;
     std::promise<bool> in_time;
+    ThreadPool pool(threads);
+    Loader loader(dataset, training_options(), pool);
     pool.enqueue([&] {  // the only worker beside this thread
       begun.set_value();
       in_time.set_value(end.get_future().wait_for(kPatience) == std::future_status::ready);

@@ -12,7 +12,7 @@
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/run_config.hpp"
-#include "convmixer/train/run_folder.hpp"
+#include "given_weights.hpp"
 #include "report.hpp"
 
 #include <fmt/ranges.h>
@@ -47,85 +47,34 @@ OptionGroup configuration_group(TrainConfig& config) {
   return select_options(config_options(config), "Configuration (a run's own unless given here)", names);
 }
 
-/// Weights to evaluate, and what they say about themselves.
-struct Subject {
-  fs::path weights;
-  CheckpointInfo info;
-};
-
-fs::path weights_of(const RunFolder& folder, const fs::path& checkpoint) {
-  if (checkpoint != "best" && checkpoint != "last") return checkpoint;
-  fs::path weights = checkpoint == "best" ? folder.best() : folder.last();
-  std::error_code ignored;  // what is wrong with the path shows when it is read
-  if (fs::exists(weights, ignored) || ignored) return weights;
-  const bool wants_best = checkpoint == "best";
-  const fs::path other = wants_best ? folder.last() : folder.best();
-  if (!fs::exists(other, ignored)) {
-    fail(
-        "{}: not there, nor is {}: a run writes its weights at the end of an epoch; convmixer train --resume {} goes "
-        "on "
-        "with it",
-        weights.string(), other.filename().string(), folder.path.string());
-  }
-  // The last are also written at a time limit within the first epoch, the best are not.
-  const bool finished_epoch = read_checkpoint_info(other).epoch > 0;
-  fail("{}: not there: {}; --checkpoint {} takes {}", weights.string(),
-       finished_epoch ? "it was removed" : "no epoch of the run is finished", wants_best ? "last" : "best",
-       other.string());
-}
-
-/// What weights of a run folder say; if they can't be read, others of the folder are a way out.
-CheckpointInfo read_info(const RunFolder& folder, const fs::path& weights) {
-  try {
-    return read_checkpoint_info(weights);
-  } catch (const Error& error) {
-    const bool is_best = weights == folder.best();
-    const fs::path other = is_best ? folder.last() : folder.best();
-    std::error_code ignored;
-    if (!fs::exists(other, ignored)) throw;
-    fail("{}; --checkpoint {} takes {}", error.what(), is_best ? "last" : "best", other.string());
-  }
-}
-
 /// Of weights that don't say, an earlier release's.
 TestChoice test_choice(const CheckpointInfo& info) {
   const auto found = info.data.find("test_choice");
   return found != info.data.end() && found->second == "name" ? TestChoice::name : TestChoice::path;
 }
 
-/// A run folder gives its configuration, so does the run folder that a weights file lies in; a weights file elsewhere
-/// says itself what it was trained on.
-Subject find_subject(const fs::path& argument, const CommandOptions& options, TrainConfig& config) {
-  std::error_code ignored;  // what is wrong with the path shows when it is read
-  const bool is_folder = fs::is_directory(argument, ignored);
-  const RunFolder folder{is_folder ? argument : argument.parent_path()};
-  const bool has_config = fs::exists(folder.config(), ignored);
-  Subject subject{argument, {}};
-  if (is_folder) {
-    if (!has_config) fail_usage("{}: no run folder: it has no config.ini", argument.string());
-    subject.weights = weights_of(folder, options.checkpoint);
-  }
-  subject.info = is_folder ? read_info(folder, subject.weights) : read_checkpoint_info(subject.weights);
-  if (has_config) {
-    config = read_run_config(folder);
-    require_model(subject.weights, subject.info.model, config.model);
+/// A run gives its configuration; a weights file elsewhere says itself what it was trained on.
+void take_settings(const GivenWeights& weights, TrainConfig& config) {
+  const CheckpointInfo& info = weights.info;
+  if (weights.run) {
+    config = read_run_config(*weights.run);
+    require_model(weights.path, info.model, config.model);
   } else {
-    config.dataset = subject.info.dataset;  // empty if it doesn't say
-    config.mean = subject.info.mean;
-    config.std = subject.info.std;
-    if (subject.info.fit == "stretch") config.fit = Fit::stretch;
-    config.test_choice = test_choice(subject.info);
+    config.dataset = info.dataset;  // empty if it doesn't say
+    config.mean = info.mean;
+    config.std = info.std;
+    if (info.fit == "stretch") config.fit = Fit::stretch;
+    config.test_choice = test_choice(info);
   }
-  config.image_size = task_of(subject.info.model).image_size;
-  return subject;
+  config.image_size = task_of(info.model).image_size;
 }
 
 /// The images under the labels that the weights know their classes by; nothing if those are the data's own.
-std::unique_ptr<Dataset> under_labels_of(const Subject& subject, const Dataset& test, const std::string& dataset) {
-  const std::vector<std::string>& names = subject.info.class_names;
+std::unique_ptr<Dataset> under_labels_of(const GivenWeights& weights, const Dataset& test, const std::string& dataset) {
+  const std::vector<std::string>& names = weights.info.class_names;
   if (names.empty()) {
-    if (const int classes = task_of(subject.info.model).classes; test.classes() != classes) {
-      fail_usage("{} tells {} apart, but {} has {}", subject.weights.string(), counted(classes, "class", "classes"),
+    if (const int classes = task_of(weights.info.model).classes; test.classes() != classes) {
+      fail_usage("{} tells {} apart, but {} has {}", weights.path.string(), counted(classes, "class", "classes"),
                  dataset, test.classes());
     }
     return nullptr;
@@ -137,15 +86,15 @@ std::unique_ptr<Dataset> under_labels_of(const Subject& subject, const Dataset& 
                  list_class_names(test.class_names()), list_class_names(names));
     return relabelled;
   } catch (const Error& error) {
-    fail_usage("{}: {}; give the data's classes the names that the weights know them by", subject.weights.string(),
+    fail_usage("{}: {}; give the data's classes the names that the weights know them by", weights.path.string(),
                error.what());
   }
 }
 
 /// A line for what isn't as it was when the weights were trained.
-void print_differences(const Subject& subject, const TrainConfig& config, const Dataset& images) {
-  std::map<std::string, std::string> text = subject.info.data;
-  text["class_names"] = nlohmann::json(subject.info.class_names).dump();
+void print_differences(const GivenWeights& weights, const TrainConfig& config, const Dataset& images) {
+  std::map<std::string, std::string> text = weights.info.data;
+  text["class_names"] = nlohmann::json(weights.info.class_names).dump();
   const auto trained = identity_from(text);
   if (!trained) return;
   const std::string change = describe_change(trained->test, identify(images), trained->class_names, "test");
@@ -178,11 +127,11 @@ void print_evaluation(const Evaluation& evaluation, const std::vector<std::strin
   }
 }
 
-void write_json(const fs::path& path, const Subject& subject, const TrainConfig& config, const Evaluation& evaluation,
-                const std::vector<std::string>& classes) {
-  nlohmann::ordered_json result{{"weights", to_utf8(subject.weights.native())},
-                                {"epoch", subject.info.epoch},
-                                {"step", subject.info.step},
+void write_json(const fs::path& path, const GivenWeights& weights, const TrainConfig& config,
+                const Evaluation& evaluation, const std::vector<std::string>& classes) {
+  nlohmann::ordered_json result{{"weights", to_utf8(weights.path.native())},
+                                {"epoch", weights.info.epoch},
+                                {"step", weights.info.step},
                                 {"dataset", config.dataset},
                                 {"precision", config.precision},
                                 {"images", evaluation.total.images},
@@ -221,11 +170,12 @@ int eval_command(std::span<const std::string> words) {
   }
   assign(groups, line.settings);
   if (!options.json.empty()) require_writable(options.json);
-  const Subject subject = find_subject(line.arguments.front(), options, config);
+  const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
+  take_settings(weights, config);
   assign(groups, line.settings);
   if (config.dataset.empty()) {
     if (config.data.empty()) {
-      fail_usage("{} doesn't say what data it was trained on: give --data or --dataset", subject.weights.string());
+      fail_usage("{} doesn't say what data it was trained on: give --data or --dataset", weights.path.string());
     }
     config.dataset = "auto";
   }
@@ -233,28 +183,28 @@ int eval_command(std::span<const std::string> words) {
   recognise_dataset(config);
   const auto test = open_dataset(
       dataset_options(config, Split::test, [](const std::string& note) { print_line(note); }), Split::test);
-  const auto relabelled = under_labels_of(subject, *test, config.dataset);
+  const auto relabelled = under_labels_of(weights, *test, config.dataset);
   const Dataset& images = relabelled ? *relabelled : *test;
   resolve(config, images);
 
   const ThreadCount threads = choose_thread_count(config.threads);
   ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
-  Network network(make_graph(subject.info.model), choose_precision(config.precision), engine, config.layout,
+  Network network(make_graph(weights.info.model), choose_precision(config.precision), engine, config.layout,
                   config.plan);
-  load_weights(subject.weights, network.parameters());
+  load_weights(weights.path, network.parameters());
   Loader loader(images, loader_options(config, Split::test), pool);
 
-  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {}{}{}\n", printable(subject.weights.native()),
-               describe(subject.info.model), subject.info.epoch, subject.info.step, config.dataset, config.precision,
+  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {}{}{}\n", printable(weights.path.native()),
+               describe(weights.info.model), weights.info.epoch, weights.info.step, config.dataset, config.precision,
                counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
                threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning));
-  print_differences(subject, config, images);
+  print_differences(weights, config, images);
   RunningClock clock;
   const double start = clock.seconds();
   const Evaluation evaluation = evaluate(network, loader);
   print_evaluation(evaluation, images.class_names(), clock.seconds() - start);
-  if (!options.json.empty()) write_json(options.json, subject, config, evaluation, images.class_names());
+  if (!options.json.empty()) write_json(options.json, weights, config, evaluation, images.class_names());
   return 0;
 }
 
