@@ -80,19 +80,27 @@ PlannedMemory Network::memory() const {
   return sum;
 }
 
-std::int64_t Network::check_batch(std::span<const float> images, const Targets& targets) {
+std::int64_t Network::count_images(std::span<const float> images) const {
   const Shape& image = graph_->tensors()[static_cast<std::size_t>(graph_->input())];
   const auto count = static_cast<std::int64_t>(images.size());
   if (count == 0 || count % image.count() != 0) {
     fail_usage("images: {} given, expected N x {} for N images of shape {}, N at least 1", counted(count, "number"),
                image.count(), image.to_string());
   }
-  const std::int64_t batch = count / image.count();
-  check_targets(targets, batch, classes());
+  return count / image.count();
+}
+
+void Network::check_initialised() {
   if (!initialised_ && all_zero(*parameters_)) {
     fail_usage("network: all of its parameters are 0, expected parameters().initialise(seed) or load_weights() first");
   }
   initialised_ = true;
+}
+
+std::int64_t Network::check_batch(std::span<const float> images, const Targets& targets) {
+  const std::int64_t batch = count_images(images);
+  check_targets(targets, batch, classes());
+  check_initialised();
   return batch;
 }
 
@@ -109,9 +117,16 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
 }
 
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {
-  const std::int64_t batch = check_batch(images, targets);
-  logits_ = plan(batch, PlanMode::inference).forward(images);
+  check_batch(images, targets);
+  infer(images);
   return score(targets, {});
+}
+
+std::span<const float> Network::infer(std::span<const float> images) {
+  const std::int64_t batch = count_images(images);
+  check_initialised();
+  logits_ = plan(batch, PlanMode::inference).forward(images);
+  return logits_;
 }
 
 BatchResult Network::score(const Targets& targets, std::span<float> gradient) const {

@@ -137,6 +137,30 @@ TEST(Network, EvaluatesWithoutTouchingGradientsAndStatistics) {
   EXPECT_NE(copy(network.logits()), training_logits) << "running statistics are not the batch's";
 }
 
+TEST(Network, InfersTheLogitsThatItWouldBeScoredBy) {
+  Network network = small_network();
+  const Batch batch(8);
+  network.train_batch(batch.images, batch.targets());
+  const std::vector<float> statistics_before = statistics(network);
+  network.evaluate_batch(batch.images, batch.targets());
+  const std::vector<float> scored = copy(network.logits());
+  const Batch part = batch.first(3);
+  EXPECT_EQ(network.infer(part.images).size(), 3U * kClasses);
+  EXPECT_EQ(copy(network.infer(batch.images)), scored);
+  EXPECT_EQ(copy(network.logits()), scored);
+  EXPECT_EQ(statistics(network), statistics_before);
+}
+
+TEST(Network, RefusesToInferFromPartsOfImagesAndWithoutWeights) {
+  Network network = small_network();
+  const std::vector<float> images(kImage + 1);
+  EXPECT_STREQ(error_of([&] { network.infer(images); }).what(),
+               "images: 193 numbers given, expected N x 192 for N images of shape (3, 8, 8), N at least 1");
+  Network untrained(Graph(network.graph()), Precision::f32, test_engine());
+  EXPECT_STREQ(error_of([&] { untrained.infer(std::span(images).first(kImage)); }).what(),
+               "network: all of its parameters are 0, expected parameters().initialise(seed) or load_weights() first");
+}
+
 TEST(Network, TrainsOnTheBatchsStatisticsAndMovesTheRunningOnes) {
   Network network = small_network();
   const Batch batch(8);

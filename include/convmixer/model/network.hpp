@@ -62,6 +62,11 @@ class Network {
   /// Forward with running statistics, and loss; changes nothing. Takes and throws what train_batch does, and a single
   /// value per channel.
   BatchResult evaluate_batch(std::span<const float> images, const Targets& targets);
+
+  /// The same forward for images of which nobody knows what they show: their logits, as logits() also gives them then.
+  /// Throws what evaluate_batch does, targets aside.
+  std::span<const float> infer(std::span<const float> images);
+
   /// The logits of the last batch, (N, classes) f32 row-major, valid until the next; empty before the first.
   [[nodiscard]] std::span<const float> logits() const noexcept { return logits_; }
 
@@ -73,6 +78,10 @@ class Network {
   [[nodiscard]] PlannedMemory memory() const;
 
  private:
+  /// The number of images; throws unless it is a whole one.
+  [[nodiscard]] std::int64_t count_images(std::span<const float> images) const;
+  /// Throws unless there are weights to run with.
+  void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
   std::int64_t check_batch(std::span<const float> images, const Targets& targets);
   BatchResult score(const Targets& targets, std::span<float> gradient) const;
