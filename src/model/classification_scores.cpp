@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/model/loss.hpp"
+#include "convmixer/model/prediction.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,18 +19,6 @@ double ratio(std::int64_t part, std::int64_t whole) {
 double ClassScores::precision() const noexcept { return ratio(correct, predicted); }
 double ClassScores::recall() const noexcept { return ratio(correct, images); }
 double ClassScores::f1() const noexcept { return ratio(2 * correct, images + predicted); }
-
-Prediction predict(std::span<const float> logits) {
-  const auto is_nan = [](float logit) { return std::isnan(logit); };
-  if (logits.empty() || std::ranges::any_of(logits, is_nan)) return {};
-  const auto largest = std::ranges::max_element(logits);  // the first of equal ones
-  double sum = 0.0;
-  for (const float logit : logits) {
-    // Equal infinities have no difference.
-    sum += logit == *largest ? 1.0 : std::exp(static_cast<double>(logit) - static_cast<double>(*largest));
-  }
-  return {.label = static_cast<std::int32_t>(largest - logits.begin()), .probability = 1.0 / sum};
-}
 
 ClassificationScores::ClassificationScores(std::int64_t classes) : classes_(classes) {
   if (classes < 1) fail_usage("scores of {} classes: expected 1 or more", classes);

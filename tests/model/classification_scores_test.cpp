@@ -15,7 +15,6 @@ namespace {
 using testing_support::error_of;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Logits that say class `predicted` of three with certainty.
 std::vector<float> certain_of(const std::vector<int>& predicted) {
@@ -23,25 +22,6 @@ std::vector<float> certain_of(const std::vector<int>& predicted) {
   for (const int label : predicted)
     for (int k = 0; k < 3; ++k) logits.push_back(k == label ? 100.0F : 0.0F);
   return logits;
-}
-
-TEST(Predict, GivesTheMostProbableClassAndItsSoftmax) {
-  const Prediction prediction = predict(std::vector<float>{0.0F, std::log(3.0F), 0.0F});
-  EXPECT_EQ(prediction.label, 1);
-  EXPECT_NEAR(prediction.probability, 0.6, 1e-7);
-}
-
-TEST(Predict, TakesTheLowestOfEqualClassesAndNoneBesideWhatIsNoNumber) {
-  EXPECT_EQ(predict(std::vector<float>{1.0F, 2.0F, 2.0F}).label, 1);
-  EXPECT_EQ(predict(std::vector<float>{5.0F, kNan}).label, -1);
-  EXPECT_EQ(predict(std::vector<float>{kNan, kNan}).label, -1);
-  EXPECT_EQ(predict(std::vector<float>{kNan, kNan}).probability, 0.0);
-}
-
-TEST(Predict, IsCertainOfAnInfiniteLogit) {
-  EXPECT_EQ(predict(std::vector<float>{1.0F, kInfinity}).probability, 1.0);
-  EXPECT_EQ(predict(std::vector<float>{kInfinity, kInfinity}).probability, 0.5);
-  EXPECT_EQ(predict(std::vector<float>{-kInfinity, -kInfinity}).probability, 0.5);
 }
 
 /// Worked out by hand; sklearn.metrics.classification_report says the same.

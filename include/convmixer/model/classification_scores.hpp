@@ -22,16 +22,6 @@ struct ClassScores {
   [[nodiscard]] double f1() const noexcept;
 };
 
-/// The most probable class and its probability under softmax.
-struct Prediction {
-  std::int32_t label = -1;   ///< -1 if a logit is not a number
-  double probability = 0.0;  ///< 0..1
-};
-
-/// Of K logits, softmax in double; of equal ones the lowest class. A logit that is not a number leaves none: a broken
-/// network must not look right.
-[[nodiscard]] Prediction predict(std::span<const float> logits);
-
 /// The confusion matrix of the images that were added, and what follows from it.
 class ClassificationScores {
  public:
