@@ -1,5 +1,6 @@
 #include "checkpoint/weights_file.hpp"
 
+#include "checkpoint/weights_content.hpp"
 #include "convmixer/io/pytorch_file.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "io/metadata.hpp"
@@ -9,7 +10,8 @@ namespace convmixer {
 
 TensorFile open_weights(const std::filesystem::path& path) {
   const TensorFile file = is_pytorch_file(path) ? TensorFile(PytorchFile(path)) : TensorFile(SafetensorsFile(path));
-  return is_own(file) ? file : file.renamed(names_here(file));
+  const bool has_own_names = is_own(file) && !file.metadata().contains(kNamesKey);
+  return has_own_names ? file : file.renamed(names_here(file));
 }
 
 }  // namespace convmixer

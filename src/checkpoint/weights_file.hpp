@@ -7,8 +7,9 @@
 
 namespace convmixer {
 
-/// Opens a safetensors file or what torch.save wrote (told by its first bytes). Tensors of another program's file have
-/// the names that they would have here (model/weight_names.hpp). Throws Error naming the file.
+/// Opens a safetensors file or what torch.save wrote (told by its first bytes). Tensors of another program's file,
+/// and of one exported with its names, have the names that they would have here (model/weight_names.hpp). Throws Error
+/// naming the file.
 [[nodiscard]] TensorFile open_weights(const std::filesystem::path& path);
 
 }  // namespace convmixer

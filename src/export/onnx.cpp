@@ -1,5 +1,6 @@
 #include "convmixer/export/onnx.hpp"
 
+#include "checkpoint/weights_content.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "io/protobuf_writer.hpp"
@@ -54,7 +55,8 @@ constexpr int kKey = 1, kValue = 2;
 constexpr std::int64_t kIrVersion = 8;  // what opset 17 came with
 constexpr std::int64_t kOpset = 17;
 constexpr const char* kInputName = "input";
-constexpr const char* kOutputName = "logits";
+constexpr const char* kLogitsName = "logits";
+constexpr const char* kProbabilitiesName = "probabilities";
 
 ProtobufMessage tensor(std::string_view name, std::span<const std::int64_t> extents, std::span<const float> values) {
   ProtobufMessage message;
@@ -119,14 +121,19 @@ class GraphWriter {
       : parameters_(parameters), graph_(parameters.graph()) {
     for (std::size_t id = 0; id < graph_.tensors().size(); ++id) names_.push_back(fmt::format("tensor_{}", id));
     names_.front() = kInputName;
-    names_.back() = kOutputName;
+    names_.back() = kLogitsName;
     message_.add_text(graph_field::kName, "convmixer");
     if (options.normalisation) normalise(*options.normalisation);
     for (const Node& node : graph_.nodes()) {
       std::visit([&](const auto& operation) { write(node, operation); }, node.operation);
     }
     message_.add_message(graph_field::kInput, value_info(kInputName, graph_.tensors().front()));
-    message_.add_message(graph_field::kOutput, value_info(kOutputName, graph_.tensors().back()));
+    if (options.probabilities) {
+      const std::array<ProtobufMessage, 1> attributes{attribute("axis", std::int64_t{1})};
+      add_node("Softmax", "softmax", {kLogitsName}, kProbabilitiesName, attributes);
+    }
+    message_.add_message(graph_field::kOutput,
+                         value_info(options.probabilities ? kProbabilitiesName : kLogitsName, graph_.tensors().back()));
   }
 
   [[nodiscard]] const ProtobufMessage& message() const { return message_; }
@@ -271,6 +278,13 @@ void check_size(std::size_t bytes) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> onnx_metadata(const CheckpointInfo& info, bool normalises) {
+  std::map<std::string, std::string> metadata = weights_metadata(info);
+  metadata.erase("format");  // of tensors in files for PyTorch
+  metadata["input"] = normalises ? "pixels scaled to 0..1" : "pixels scaled to 0..1, less mean, divided by std";
+  return metadata;
+}
 
 std::string onnx_bytes(const Parameters& parameters, const OnnxOptions& options) {
   const GraphWriter graph(parameters, options);

@@ -4,8 +4,11 @@
 #include "convmixer/core/file.hpp"
 #include "io/archive.hpp"
 #include "io/pickle.hpp"
+#include "io/pytorch_format.hpp"
 #include "io/quoted.hpp"
 #include "io/tensor_place.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -28,16 +31,6 @@ constexpr std::string_view kZipBeginning = "PK\x03\x04";
 constexpr std::size_t kMostBytes = std::size_t{16} << 30;
 constexpr std::array<std::string_view, 5> kStateDictKeys{"state_dict", "model", "model_state_dict", "model_state",
                                                          "net"};
-
-struct StorageType {
-  std::string_view name;  ///< of the class in module torch
-  DType dtype;
-  std::int64_t bytes;  ///< of an element
-};
-constexpr std::array kStorageTypes{
-    StorageType{"FloatStorage", DType::f32, 4},     StorageType{"HalfStorage", DType::f16, 2},
-    StorageType{"BFloat16Storage", DType::bf16, 2}, StorageType{"LongStorage", DType::i64, 8},
-    StorageType{"IntStorage", DType::i32, 4},       StorageType{"ByteStorage", DType::u8, 1}};
 
 /// The archive's files by their names within its one folder.
 using Files = std::map<std::string, std::string>;
@@ -136,7 +129,7 @@ class StateDict {
   }
 
   struct Storage {
-    const StorageType* type = nullptr;
+    const PytorchStorageType* type = nullptr;
     std::string_view bytes;
   };
 
@@ -148,8 +141,8 @@ class StateDict {
     const PickleValue& type = pickle_[id.items[1]];
     const PickleValue& key = pickle_[id.items[2]];
     if (type.kind != Kind::global || key.kind != Kind::text) damaged(name, "expected a storage");
-    const auto known = std::ranges::find(kStorageTypes, type.name, &StorageType::name);
-    if (known == kStorageTypes.end()) {
+    const auto known = std::ranges::find(kPytorchStorageTypes, type.name, &PytorchStorageType::name);
+    if (known == kPytorchStorageTypes.end()) {
       damaged(name, fmt::format("elements in a {}: expected f32, f16, bf16 or integers of 8, 32 or 64 bits",
                                 quoted(std::string(type.name))));
     }
@@ -216,6 +209,21 @@ class StateDict {
   Copies& copies_;
 };
 
+/// What our own writer put beside the pickle; nothing in other programs' files.
+std::map<std::string, std::string> metadata_of(const std::filesystem::path& path, const Files& files) {
+  const auto record = files.find(std::string(kPytorchMetadataRecord));
+  if (record == files.end()) return {};
+  const auto refuse = [&]() { fail("{}: its {} is not an object of texts", path.string(), kPytorchMetadataRecord); };
+  std::map<std::string, std::string> metadata;
+  const auto object = nlohmann::json::parse(record->second, nullptr, false);
+  if (!object.is_object()) refuse();
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_string()) refuse();
+    metadata[key] = value.get<std::string>();
+  }
+  return metadata;
+}
+
 TensorFile read_pytorch(const std::filesystem::path& path) {
   const Files files = read_files(path);
   const std::string& text = files.at("data.pkl");
@@ -223,7 +231,7 @@ TensorFile read_pytorch(const std::filesystem::path& path) {
                       fmt::format("{}: data.pkl", path.string()));
   const auto copies = std::make_shared<Copies>();
   auto tensors = StateDict(path, files, pickle, *copies).tensors();
-  return {path, std::move(tensors), {}, copies};
+  return {path, std::move(tensors), metadata_of(path, files), copies};
 }
 
 }  // namespace

@@ -2,29 +2,16 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/precision.hpp"
+#include "io/half_precision.hpp"
 #include "io/quoted.hpp"
 #include "io/tensor_place.hpp"
 
-#include <bit>
 #include <cstring>
 #include <utility>
 
 namespace convmixer {
 
 namespace {
-
-/// Value of an IEEE half-precision bit pattern, exact.
-float from_f16(std::uint16_t bits) {
-  const std::uint32_t sign = (bits & 0x8000U) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1fU;
-  const std::uint32_t mantissa = bits & 0x3ffU;
-  if (exponent == 0) {  // zero and subnormal numbers, all normal in f32: multiples of 2^-24
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
-  }
-  const std::uint32_t wide = exponent == 0x1fU ? 0xffU : exponent + 127U - 15U;
-  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
-}
 
 /// Widens 16-bit elements; `bytes` need not be aligned.
 template <typename Convert>

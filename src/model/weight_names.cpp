@@ -1,5 +1,8 @@
 #include "model/weight_names.hpp"
 
+#include "convmixer/core/error.hpp"
+#include "io/quoted.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,9 +16,10 @@ namespace {
 
 using Names = std::set<std::string>;
 
-/// How a program names a ConvMixer's layers. `{}` stands for a block's number, in the head for the number of a part
-/// that comes after the blocks.
+/// How a program names a ConvMixer's layers: WeightNaming's ways. `{}` stands for a block's number, in the head for the
+/// number of a part that comes after the blocks.
 struct Naming {
+  WeightNaming way;
   const char* stem;
   const char* stem_norm;
   const char* depthwise;
@@ -34,7 +38,8 @@ struct Naming {
   }
 };
 
-constexpr Naming kTimm{.stem = "stem.0",
+constexpr Naming kTimm{.way = WeightNaming::timm,
+                       .stem = "stem.0",
                        .stem_norm = "stem.2",
                        .depthwise = "blocks.{}.0.fn.0",
                        .depthwise_norm = "blocks.{}.0.fn.2",
@@ -43,7 +48,8 @@ constexpr Naming kTimm{.stem = "stem.0",
                        .head = "head"};
 
 constexpr std::array kOthers{// https://github.com/locuslab/convmixer/blob/main/convmixer.py
-                             Naming{.stem = "0",
+                             Naming{.way = WeightNaming::locuslab,
+                                    .stem = "0",
                                     .stem_norm = "2",
                                     .depthwise = "{}.0.fn.0",
                                     .depthwise_norm = "{}.0.fn.2",
@@ -53,7 +59,8 @@ constexpr std::array kOthers{// https://github.com/locuslab/convmixer/blob/main/
                                     .first_block = 3,
                                     .after_blocks = 2},
                              // arXiv 2201.09792, appendix D
-                             Naming{.stem = "0.0",
+                             Naming{.way = WeightNaming::paper,
+                                    .stem = "0.0",
                                     .stem_norm = "0.2",
                                     .depthwise = "{}.0.0.0",
                                     .depthwise_norm = "{}.0.0.2",
@@ -63,7 +70,8 @@ constexpr std::array kOthers{// https://github.com/locuslab/convmixer/blob/main/
                                     .first_block = 1,
                                     .after_blocks = 2},
                              // https://nn.labml.ai/conv_mixer/index.html
-                             Naming{.stem = "patch_emb.conv",
+                             Naming{.way = WeightNaming::labml,
+                                    .stem = "patch_emb.conv",
                                     .stem_norm = "patch_emb.norm",
                                     .depthwise = "conv_mixer_layers.{}.depth_wise_conv",
                                     .depthwise_norm = "conv_mixer_layers.{}.norm1",
@@ -127,6 +135,24 @@ std::map<std::string, std::string> names_here(const TensorFile& file) {
     const auto layer = dot == std::string::npos ? layers.end() : layers.find(rest.substr(0, dot));
     const std::string here = layer == layers.end() ? rest : layer->second + rest.substr(dot);
     if (here != name) result[name] = here;
+  }
+  return result;
+}
+
+std::map<std::string, std::string> names_there(WeightNaming naming, std::span<const std::string> names) {
+  std::map<std::string, std::string> result;
+  const auto way = std::ranges::find(kOthers, naming, &Naming::way);
+  if (way == kOthers.end()) return result;
+
+  std::map<std::string, std::string> layers;
+  for_each_layer(*way, depth_of(kTimm, {names.begin(), names.end()}),
+                 [&](const std::string& there, const std::string& here) { layers[here] = there; });
+  for (const std::string& name : names) {
+    const std::size_t dot = std::min(name.rfind('.'), name.size());
+    const auto layer = layers.find(name.substr(0, dot));
+    if (layer == layers.end())
+      fail_usage("a tensor {}: other programs' names are known for ConvMixers' tensors alone", quoted(name));
+    result[name] = layer->second + name.substr(dot);
   }
   return result;
 }

@@ -2,20 +2,22 @@
 #pragma once
 
 #include "convmixer/io/tensor_file.hpp"
+#include "convmixer/model/weight_naming.hpp"
 
 #include <map>
+#include <span>
 #include <string>
 
 namespace convmixer {
 
 /// What a file's tensors are called here, by the names they have there; without those that keep theirs. Names that all
 /// begin alike, as wrappers leave them ("module.", "_orig_mod.model."), lose that beginning, as far as it ends with a
-/// dot. ConvMixers written in the ways below get timm's names; of any other file, only the beginning is changed.
-///
-/// - timm: "stem.0.weight", "blocks.3.0.fn.0.weight", "head.weight".
-/// - locuslab/convmixer, one Sequential: "0.weight", "6.0.fn.0.weight", "13.weight" (the head of 8 blocks).
-/// - the paper's short form, a Sequential whose parts are Sequentials: "0.0.weight", "4.0.0.0.weight", "11.weight".
-/// - labml.ai's: "patch_emb.conv.weight", "conv_mixer_layers.3.depth_wise_conv.weight", "classification.linear.weight".
+/// dot. ConvMixers that are named in another of the ways of WeightNaming get timm's names; of any other file, only the
+/// beginning is changed.
 [[nodiscard]] std::map<std::string, std::string> names_here(const TensorFile& file);
+
+/// The other way round: what tensors with these names, a whole network's, are called there, by the names they have
+/// here; nothing for timm's names. Throws Error (usage) for a tensor that isn't a ConvMixer's.
+[[nodiscard]] std::map<std::string, std::string> names_there(WeightNaming naming, std::span<const std::string> names);
 
 }  // namespace convmixer

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <fstream>
 #include <sstream>
@@ -167,6 +168,36 @@ TEST_F(OnnxFile, HoldsMetadata) {
   const auto entry = model.model().message(14);
   EXPECT_EQ(entry.text(1), "class_names");
   EXPECT_EQ(entry.text(2), R"(["Löwe","cat"])");
+}
+
+TEST_F(OnnxFile, SaysWhatTheWeightsDoAndWhatItTakes) {
+  CheckpointInfo info;
+  info.model = config_;
+  info.mean = {0.5F, 0.25F, 0.125F};
+  info.class_names = {"a", "b", "c", "d", "e"};
+  const auto metadata = onnx_metadata(info, false);
+  EXPECT_EQ(metadata.at("class_names"), R"(["a","b","c","d","e"])");
+  EXPECT_EQ(metadata.at("mean"), "0.5 0.25 0.125");
+  EXPECT_EQ(metadata.at("image_size"), "7");
+  EXPECT_EQ(metadata.at("input"), "pixels scaled to 0..1, less mean, divided by std");
+  EXPECT_FALSE(metadata.contains("format"));
+  EXPECT_EQ(onnx_metadata(info, true).at("input"), "pixels scaled to 0..1");
+}
+
+TEST_F(OnnxFile, EndsWithProbabilitiesWhenAsked) {
+  const std::vector<float> images = random_values(pixels(), 5, -2.0F, 2.0F);
+  const OnnxInterpreter logits(onnx_bytes(network_.parameters()));
+  const OnnxInterpreter model(onnx_bytes(network_.parameters(), {.probabilities = true}));
+  EXPECT_EQ(model.model().message(7).message(12).text(1), "probabilities");
+  const auto expected = logits.run(tensor_of(images)).values;
+  const auto found = model.run(tensor_of(images)).values;
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t begin = 0; begin < found.size(); begin += 5) {
+    double sum = 0.0;
+    for (std::size_t i = begin; i < begin + 5; ++i) sum += found[i];
+    EXPECT_NEAR(sum, 1.0, 1e-12);
+    EXPECT_NEAR(std::log(found[begin] / found[begin + 1]), expected[begin] - expected[begin + 1], 1e-9);
+  }
 }
 
 TEST_F(OnnxFile, IsWrittenAsTheBytesAreAndNotAtAllWhereItCantBe) {

@@ -138,6 +138,15 @@ TEST_F(PytorchFileTest, LooksIntoACheckpointAndPassesOverTheRest) {
   }
 }
 
+TEST_F(PytorchFileTest, RefusesMetadataThatIsNoObjectOfTexts) {
+  const std::string object = dict({{"w", tensor({.extents = {1}, .strides = {1}})}});
+  for (const char* json : {"{", "[]", "{\"epoch\": 7}"}) {
+    const auto path =
+        write({{"w/data.pkl", pickled(object)}, {"w/data/0", storage<float>({1})}, {"w/convmixer.json", json}});
+    EXPECT_EQ(refusal(path), path.string() + ": its convmixer.json is not an object of texts") << json;
+  }
+}
+
 TEST_F(PytorchFileTest, ReadsParameters) {
   const std::string parameter =
       global("torch._utils", "_rebuild_parameter") + tuple({tensor({.extents = {2}, .strides = {1}}), "\x88"}) + "R";

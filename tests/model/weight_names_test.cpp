@@ -1,5 +1,7 @@
 #include "model/weight_names.hpp"
 
+#include "support/error_of.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -85,6 +87,27 @@ TEST(WeightNames, RenamesBiasesAndStatisticsLikeTheirLayersWeights) {
                                    Pair("3.0.fn.0.weight", "blocks.0.0.fn.0.weight"),
                                    Pair("3.0.fn.2.running_mean", "blocks.0.0.fn.2.running_mean"),
                                    Pair("3.1.bias", "blocks.0.1.bias"), Pair("6.bias", "head.bias")));
+}
+
+TEST(WeightNames, AreGivenBackInEveryWay) {
+  EXPECT_THAT(names_there(WeightNaming::timm, kTimmNames), IsEmpty());
+  for (const WeightNaming naming : {WeightNaming::locuslab, WeightNaming::paper, WeightNaming::labml}) {
+    const auto there = names_there(naming, kTimmNames);
+    ASSERT_EQ(there.size(), kTimmNames.size());
+    std::vector<std::string> names;
+    for (const auto& [here, name] : there) names.push_back(name);
+    expect_timm_names(names);
+  }
+  EXPECT_EQ(names_there(WeightNaming::locuslab, kTimmNames).at("head.weight"), "7.weight");
+  EXPECT_EQ(names_there(WeightNaming::paper, kTimmNames).at("blocks.1.0.fn.2.weight"), "2.0.0.2.weight");
+  EXPECT_EQ(names_there(WeightNaming::labml, kTimmNames).at("blocks.1.1.weight"),
+            "conv_mixer_layers.1.point_wise_conv.weight");
+}
+
+TEST(WeightNames, OfOtherNetworksAreNotKnownElsewhere) {
+  const std::vector<std::string> names{"stem.0.weight", "fc"};
+  EXPECT_STREQ(testing_support::error_of([&] { (void)names_there(WeightNaming::labml, names); }).what(),
+               "a tensor \"fc\": other programs' names are known for ConvMixers' tensors alone");
 }
 
 TEST(WeightNames, LeavesWhatItDoesntKnow) {

@@ -91,6 +91,18 @@ OnnxTensor gemm(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& b) {
   return y;
 }
 
+/// Over the classes of (N, classes).
+OnnxTensor softmax(const OnnxTensor& x) {
+  OnnxTensor y = x;
+  const auto classes = static_cast<std::size_t>(x.extents[1]);
+  for (std::size_t begin = 0; begin < y.values.size(); begin += classes) {
+    double sum = 0.0;
+    for (std::size_t i = begin; i < begin + classes; ++i) sum += y.values[i] = std::exp(x.values[i]);
+    for (std::size_t i = begin; i < begin + classes; ++i) y.values[i] /= sum;
+  }
+  return y;
+}
+
 OnnxTensor read_tensor(const ProtobufReader& message) {
   if (message.number(2) != 1) throw std::runtime_error("an initializer that is not f32");
   OnnxTensor tensor{message.numbers(1), {}};
@@ -173,6 +185,7 @@ OnnxTensor OnnxInterpreter::apply(const Node& node, const std::vector<const Onnx
   if (type == "GlobalAveragePool") return average_pool(*inputs[0]);
   if (type == "Flatten") return {{inputs[0]->extents[0], inputs[0]->extents[1]}, inputs[0]->values};
   if (type == "Gemm" && node.integers.at("transB")[0] == 1) return gemm(*inputs[0], *inputs[1], *inputs[2]);
+  if (type == "Softmax" && node.integers.at("axis")[0] == 1) return softmax(*inputs[0]);
   if (type == "Erf") return elementwise(*inputs[0], *inputs[0], [](double a, double /*b*/) { return std::erf(a); });
   if (type == "Add") return elementwise(*inputs[0], *inputs[1], std::plus<>());
   if (type == "Sub") return elementwise(*inputs[0], *inputs[1], std::minus<>());

@@ -27,10 +27,12 @@ struct Command {
   std::string (*help)();
 };
 
-const std::array<Command, 4>& commands() {
-  static const std::array<Command, 4> all{{
+const std::array<Command, 5>& commands() {
+  static const std::array<Command, 5> all{{
       {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
       {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
+      {"export", "trained weights for other programs: ONNX, safetensors, PyTorch", tool::export_command,
+       tool::export_help},
       {"data", "what a data set holds, and what the network will see of it", tool::data_command, tool::data_help},
       {"info", "this machine, and what a configuration will take", tool::info_command, tool::info_help},
   }};

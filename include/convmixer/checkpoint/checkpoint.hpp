@@ -27,10 +27,13 @@ struct CheckpointInfo {
   std::int64_t epoch = 0;       ///< epochs finished
   std::int64_t step = 0;        ///< updates made
   double test_accuracy = -1.0;  ///< 0..1 at that point; -1 if not evaluated
+  /// Of norms that have counted another number of batches than `step`: by the counter's name, with
+  /// ".num_batches_tracked".
+  std::map<std::string, std::int64_t> batches_tracked{};
 };
 
-/// Writes parameters and running statistics, F32, as timm's state dict (with each norm's num_batches_tracked, I64, set
-/// to info.step), and `info` as metadata. Whole or not at all.
+/// Writes parameters and running statistics, F32, as timm's state dict (with each norm's num_batches_tracked, I64,
+/// info.step unless info.batches_tracked has it), and `info` as metadata. Whole or not at all.
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
 
 /// Reads what a weights file says about itself. Its metadata says which model it holds and of what sizes, its tensors'

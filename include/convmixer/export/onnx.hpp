@@ -1,6 +1,7 @@
 /// Networks for other programs to run: ONNX, https://onnx.ai.
 #pragma once
 
+#include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/data/normalisation.hpp"
 #include "convmixer/graph/parameters.hpp"
 
@@ -15,9 +16,16 @@ struct OnnxOptions {
   /// Given: the file begins with (x - mean) / std, and takes pixels scaled to 0..1. Without: it takes what the network
   /// does, normalised images.
   std::optional<Normalisation> normalisation{};
+  /// The file ends with the softmax of the logits, and its output is called `probabilities`.
+  bool probabilities = false;
   /// Written among the file's metadata_props, sorted by key.
   std::map<std::string, std::string> metadata{};
 };
+
+/// What a weights file says of itself, for OnnxOptions::metadata: class_names (a JSON array), mean, std (numbers with
+/// blanks between them), fit, image_size and more; and as "input" what the network takes, with its normalisation inside
+/// or without. Channels are red, green, blue.
+[[nodiscard]] std::map<std::string, std::string> onnx_metadata(const CheckpointInfo& info, bool normalises);
 
 /// The bytes of an ONNX file (opset 17, IR version 8): `input`, (batch, C, H, W) f32, to `logits`, (batch, classes)
 /// f32, with any number of images as batch. Batch norms are kept, with their running statistics, so that the file has

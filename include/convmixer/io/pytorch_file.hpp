@@ -2,9 +2,13 @@
 /// https://github.com/pytorch/pytorch/blob/main/torch/serialization.py
 #pragma once
 
+#include "convmixer/io/safetensors.hpp"
 #include "convmixer/io/tensor_file.hpp"
 
 #include <filesystem>
+#include <map>
+#include <span>
+#include <string>
 
 namespace convmixer {
 
@@ -15,7 +19,7 @@ namespace convmixer {
 /// that it may ask for, tensors of f32, f16, bf16, i64, i32 and u8 and the containers that hold them are made,
 /// everything else is passed over. A checkpoint that holds its state_dict beside other things, under "state_dict",
 /// "model", "model_state_dict", "model_state" or "net", is looked into. Tensors are (row-major) copies; there is no
-/// metadata.
+/// metadata but what write_pytorch_file wrote.
 ///
 /// Throws Error naming the file: one that is no such archive or is damaged, a tensor that doesn't fit its storage, and
 /// a file without a state_dict; files of PyTorch before 1.6 and TorchScript archives are named as such.
@@ -23,5 +27,13 @@ class PytorchFile : public TensorFile {
  public:
   explicit PytorchFile(const std::filesystem::path& path);
 };
+
+/// Writes tensors as torch.save writes a state_dict, in the order given: torch.load(PATH, weights_only=True) gives an
+/// OrderedDict of them. The metadata goes into a record of its own, which PytorchFile reads and PyTorch passes over.
+/// The same arguments give the same bytes, whole or not at all. Throws Error naming file and tensor for names or
+/// metadata that aren't UTF-8, for two tensors of one name, for bytes that don't fit the shape, for DType::other, for
+/// 2^31 elements or more, and if the file can't be written: it is one of 4 GiB at most.
+void write_pytorch_file(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                        const std::map<std::string, std::string>& metadata);
 
 }  // namespace convmixer

@@ -1,0 +1,30 @@
+/// What is written of a network into a weights file, whichever the file's format.
+#pragma once
+
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/io/safetensors.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace convmixer {
+
+inline constexpr const char* kClassNamesKey = "class_names";
+/// Of our own files whose tensors have another program's names: which.
+inline constexpr const char* kNamesKey = "names";
+inline constexpr std::string_view kDataKeyPrefix = "data.";
+inline constexpr std::string_view kBatchesTracked = ".num_batches_tracked";
+
+/// PyTorch's batch norm counts its training batches in a tensor of its own; load_state_dict asks for it.
+[[nodiscard]] std::vector<std::string> batches_tracked_names(const Graph& graph);
+
+/// Counters, I64, then parameters and statistics, F32, as timm's state dict. Borrowed from both, which must outlive
+/// them.
+[[nodiscard]] std::vector<TensorView> weights_views(const Parameters& parameters, const CheckpointInfo& info);
+
+/// All of `info` but batches_tracked, which the tensors say.
+[[nodiscard]] std::map<std::string, std::string> weights_metadata(const CheckpointInfo& info);
+
+}  // namespace convmixer
