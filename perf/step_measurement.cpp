@@ -1,12 +1,12 @@
 #include "step_measurement.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/rng.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
 #include "core/ascii.hpp"
 #include "peaks/peak.hpp"
 #include "plan/engine_runtime.hpp"
+#include "train/random_batch.hpp"
 
 #include <chrono>
 #include <fstream>
@@ -19,20 +19,6 @@ namespace {
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-struct Batch {
-  std::vector<float> images;
-  std::vector<std::int32_t> labels;
-};
-
-Batch make_batch(const ClassificationTask& task, std::int64_t size) {
-  Batch batch;
-  Rng rng(1, RandomStream::synthetic_data);
-  batch.images.resize(static_cast<std::size_t>(size * task.channels * task.image_size * task.image_size));
-  for (float& value : batch.images) value = rng.normal();
-  for (std::int64_t i = 0; i < size; ++i) batch.labels.push_back(static_cast<std::int32_t>(i % task.classes));
-  return batch;
 }
 
 /// The most memory the process had. Not getrusage's, which begins at that of the program that started this one.
@@ -74,7 +60,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
       options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer, engine.pool());
-  const Batch batch = make_batch(task_of(result.model), config.batch_size);
+  const RandomBatch batch(task_of(result.model), config.batch_size);
   Plan& plan = network.plan(config.batch_size, options.inference ? PlanMode::inference : PlanMode::training);
   StepProfile profile(plan.steps(), seconds_now);
   plan.set_observer(&profile);

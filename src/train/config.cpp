@@ -95,7 +95,8 @@ OptionGroup optimizer_group(TrainConfig& c) {
 OptionGroup machine_group(TrainConfig& c) {
   return {
       "Machine",
-      {choice_option("precision", c.precision, {"auto", "f32", "bf16"}, "auto is bf16 where the CPU has it"),
+      {choice_option("precision", c.precision, {"auto", "f32", "bf16"},
+                     "auto: bf16 where it is the faster one; chosen once, when a run begins"),
        // Both plans compute the same up to rounding: a run may go on with the other one.
        changeable(choice_option(
            "plan", c.plan, {{"automatic", PlanKind::automatic}, {"plain", PlanKind::plain}, {"fused", PlanKind::fused}},

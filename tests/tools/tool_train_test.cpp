@@ -119,6 +119,15 @@ TEST_F(ToolTrain, KeepsItsPlanUnlessToldOtherwise) {
   EXPECT_EQ(plan(train("run", 1, constant + std::vector<std::string>{"--fresh"})), "fused");
 }
 
+TEST_F(ToolTrain, KeepsThePrecisionThatWasChosenWhenItBegan) {
+  ASSERT_EQ(train("run", 1).status, 0);
+  std::vector<std::string> automatic = small_training(folder("run"), 1);
+  *std::next(std::ranges::find(automatic, "--precision")) = "auto";
+  EXPECT_THAT(run_tool(automatic).output, HasSubstr("is finished: 1 epoch;")) << "it goes on in f32";
+  EXPECT_EQ(run_tool(automatic + std::vector<std::string>{"--fresh"}).status, 0);
+  EXPECT_EQ(read_config(folder("run") / "config.ini").precision, Engine::supports(Precision::bf16) ? "bf16" : "f32");
+}
+
 TEST_F(ToolTrain, ExtendsAFinishedRun) {
   const std::vector<std::string> constant{"--schedule", "constant"};
   ASSERT_EQ(train("run", 1, constant).status, 0);

@@ -7,6 +7,7 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/precision_choice.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_config.hpp"
 #include "convmixer/train/step_profiler.hpp"
@@ -77,8 +78,8 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
 }
 
 /// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
-/// depend on them, but no setting would be refused. What its images are normalised by it keeps too where the run knows
-/// its data, which is then compared itself.
+/// depend on them, but no setting would be refused. What `auto` chose for its precision it keeps as well. What its
+/// images are normalised by it keeps too where the run knows its data, which is then compared itself.
 void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
   std::error_code ignored;
   if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
@@ -87,6 +88,8 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   };
   const TrainConfig before = read_run_config(folder);
   if (!is_given("plan")) config.plan = before.plan;
+  const bool has_precision = before.precision == "f32" || Engine::supports(Precision::bf16);
+  if (config.precision == "auto" && has_precision) config.precision = before.precision;
   if (!is_given("test-choice")) config.test_choice = before.test_choice;
   const bool knows_data = fs::exists(folder.data());
   if (knows_data && !is_given("mean")) config.mean = before.mean;
@@ -283,14 +286,14 @@ int train_command(std::span<const std::string> words) {
   const auto note = each_once([&progress](const std::string& text) { progress.print(printable(text, kLongestNote)); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
   const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
-  resolve(config, *train);
   const ThreadCount threads = choose_thread_count(config.threads);
+  ThreadPool pool(threads.count, thread_pinning(config));
+  Engine engine(pool);
+  resolve(config, *train, engine);
   const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
   controls.profiler = profiler.get();
   controls.may_change_data = options.allow_changed_data;
   if (options.fresh) make_room_for_fresh_run({config.out}, progress);
-  ThreadPool pool(threads.count, thread_pinning(config));
-  Engine engine(pool);
   Trainer trainer(config, *train, *test, engine, progress, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save
   const std::int64_t first_step = trainer.position().step;

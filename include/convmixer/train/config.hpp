@@ -100,7 +100,8 @@ void recognise_dataset(TrainConfig& config);
 
 /// Fills in what depends on data and machine: the data set's name, image size, mean and std, precision. Throws Error
 /// (usage) as require_storable does, naming the key for a value that doesn't fit the data set, and for
-/// values that don't go together.
+/// values that don't go together. Of precision = auto it makes bf16 wherever the
+/// CPU has instructions for it; precision_choice.hpp has another for trainings that begin.
 void resolve(TrainConfig& config, const Dataset& dataset);
 
 /// How many epochs a run has: the schedule's and those after it.

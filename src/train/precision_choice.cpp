@@ -1,0 +1,86 @@
+#include "convmixer/train/precision_choice.hpp"
+
+#include "convmixer/core/plural.hpp"
+#include "convmixer/graph/work.hpp"
+#include "convmixer/model/network.hpp"
+#include "train/random_batch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <limits>
+
+namespace convmixer {
+namespace {
+
+constexpr double kMargin = 1.1;
+
+Network make_network(const TrainConfig& config, const ModelConfig& model, Precision precision, Engine& engine) {
+  Network network(make_graph(model), precision, engine, config.layout, config.plan);
+  network.parameters().initialise(config.seed);
+  return network;
+}
+
+/// Of a step that is to be timed: as many images as take a moment on one core, for the slower of the two precisions.
+std::int64_t timed_batch(const Graph& graph, std::int64_t batch_size) {
+  constexpr std::int64_t kMultiplyAdds = 10'000'000'000;
+  constexpr std::int64_t kLeast = 2;  // a batch norm may have no more than them
+  return std::clamp(kMultiplyAdds / std::max<std::int64_t>(training_work(graph).total(), 1),
+                    std::min(kLeast, batch_size), batch_size);
+}
+
+/// The least of a few times: what else runs on the machine only adds to them.
+struct BestSteps {
+  double f32 = std::numeric_limits<double>::infinity();
+  double bf16 = std::numeric_limits<double>::infinity();
+};
+
+BestSteps time_both(Network& f32, Network& bf16, const Batch& batch) {
+  constexpr int kRounds = 6;  // the first of which warms up
+  BestSteps best;
+  const auto time = [&](Network& network, int round, double& seconds) {
+    const auto begin = std::chrono::steady_clock::now();
+    network.train_batch(batch.images, {.labels = batch.labels, .soft = {}});
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    if (round > 0) seconds = std::min(seconds, taken.count());
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    time(f32, round, best.f32);
+    time(bf16, round, best.bf16);
+  }
+  return best;
+}
+
+}  // namespace
+
+Precision faster_precision(double f32_seconds, double bf16_seconds) {
+  return f32_seconds * kMargin < bf16_seconds ? Precision::f32 : Precision::bf16;
+}
+
+PrecisionChoice choose_precision(const TrainConfig& config, int channels, int classes, Engine& engine) {
+  if (config.precision != "auto") return {choose_precision(config.precision), "as given"};
+  if (!Engine::supports(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
+  const ModelConfig model = model_config(config, channels, classes);
+  Network bf16 = make_network(config, model, Precision::bf16, engine);
+  const std::int64_t size = timed_batch(bf16.graph(), config.batch_size);
+  if (bf16.plan(size, PlanMode::training).kind() == PlanKind::fused) {
+    return {Precision::bf16, "this CPU has instructions for it"};
+  }
+  Network f32 = make_network(config, model, Precision::f32, engine);
+  const RandomBatch batch(task_of(model), size);
+  const BestSteps best = time_both(f32, bf16, batch.batch());
+  const Precision precision = faster_precision(best.f32, best.bf16);
+  return {precision, fmt::format("a step of {} took {:.2f} times as long in f32 as in bf16", counted(size, "image"),
+                                 best.f32 / best.bf16)};
+}
+
+void resolve(TrainConfig& config, const Dataset& dataset, Engine& engine) {
+  const std::string precision = config.precision;
+  resolve(config, dataset);
+  config.precision = precision;
+  config.precision = to_string(choose_precision(config, dataset.channels(), dataset.classes(), engine).precision);
+}
+
+}  // namespace convmixer

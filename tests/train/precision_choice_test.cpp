@@ -1,0 +1,57 @@
+#include "convmixer/train/precision_choice.hpp"
+
+#include "convmixer/core/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+
+class PrecisionChoiceTest : public testing::Test {
+ protected:
+  PrecisionChoice choose(const std::string& precision, PlanKind plan) {
+    TrainConfig config;
+    config.model = ConvMixerConfig{.dim = 8, .depth = 1, .kernel_size = 3, .patch_size = 4};
+    config.image_size = 8;
+    config.batch_size = 4;
+    config.precision = precision;
+    config.plan = plan;
+    return choose_precision(config, 3, 10, engine_);
+  }
+
+  ThreadPool pool_{1};
+  Engine engine_{pool_};
+};
+
+TEST_F(PrecisionChoiceTest, TakesWhatIsGiven) {
+  EXPECT_EQ(choose("f32", PlanKind::automatic).precision, Precision::f32);
+  EXPECT_EQ(choose("f32", PlanKind::automatic).reason, "as given");
+  EXPECT_THROW((void)choose("fp16", PlanKind::automatic), Error);
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
+  EXPECT_EQ(choose("bf16", PlanKind::plain).precision, Precision::bf16);
+}
+
+TEST_F(PrecisionChoiceTest, IsBf16InFusedPlansWhereTheCpuHasIt) {
+  const PrecisionChoice choice = choose("auto", PlanKind::automatic);
+  const bool has_bf16 = Engine::supports(Precision::bf16);
+  EXPECT_EQ(choice.precision, has_bf16 ? Precision::bf16 : Precision::f32);
+  EXPECT_THAT(choice.reason, HasSubstr(has_bf16 ? "has instructions for it" : "no instructions for bf16"));
+}
+
+TEST_F(PrecisionChoiceTest, IsMeasuredInPlainPlans) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
+  EXPECT_THAT(choose("auto", PlanKind::plain).reason, HasSubstr("a step of 4 images took"));
+}
+
+TEST(FasterPrecision, IsF32OnlyWhereItIsFasterByMoreThanATenth) {
+  EXPECT_EQ(faster_precision(1.0, 0.5), Precision::bf16);
+  EXPECT_EQ(faster_precision(1.0, 1.0), Precision::bf16);
+  EXPECT_EQ(faster_precision(1.0, 1.09), Precision::bf16);
+  EXPECT_EQ(faster_precision(1.0, 1.11), Precision::f32);
+}
+
+}  // namespace
+}  // namespace convmixer
