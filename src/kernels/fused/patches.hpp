@@ -29,5 +29,10 @@ struct PatchGeometry {
 /// has room for them. `image` is (C, H, W).
 void extract_patches(const PatchGeometry& geometry, const float* image, RowLayout layout, float* patches);
 void extract_patches(const PatchGeometry& geometry, const float* image, RowLayout layout, Bf16* patches);
+/// Of these alone the patches of one row of output pixels, `out_y`.
+void extract_row_of_patches(const PatchGeometry& geometry, const float* image, std::size_t out_y, RowLayout layout,
+                            float* patches);
+void extract_row_of_patches(const PatchGeometry& geometry, const float* image, std::size_t out_y, RowLayout layout,
+                            Bf16* patches);
 
 }  // namespace convmixer::kernels

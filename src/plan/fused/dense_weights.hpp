@@ -42,10 +42,22 @@ class DenseWeights {
   [[nodiscard]] kernels::RowLayout diff_dst_layout() const { return backward_->operand(); }
   [[nodiscard]] std::size_t src_elements() const { return forward_.operand_elements(); }
 
-  /// W src + bias of a whole image: calls use(ProductTile) for its tiles.
+  /// The tiles of an image's W src + bias, and its slices.
+  [[nodiscard]] std::size_t tiles() const { return forward_.tiles(context_.geometry.pixels); }
+  [[nodiscard]] std::size_t slices() const { return forward_.slices(); }
+  [[nodiscard]] TileRange tiles_of_slice(std::size_t slice) const {
+    const std::size_t count = forward_.tiles_of_slice(context_.geometry.pixels);
+    return {slice * count, (slice + 1) * count};
+  }
+
+  /// W src + bias of an image, all of it or some tiles: calls use(ProductTile) for them.
   template <class Worker, typename Operand, typename Use>
   void forward(const Operand* src, Worker& worker, const Use& use) {
-    forward_workers_[worker.number].run(src, context_.geometry.pixels, packed_forward_, bias_, worker.tile, use);
+    forward(src, {0, tiles()}, worker, use);
+  }
+  template <class Worker, typename Operand, typename Use>
+  void forward(const Operand* src, const TileRange& range, Worker& worker, const Use& use) {
+    forward_workers_[worker.number].run(src, context_.geometry.pixels, range, packed_forward_, bias_, worker.tile, use);
   }
   /// W' diff_dst of some pixels, likewise.
   template <class Worker, typename Operand, typename Use>

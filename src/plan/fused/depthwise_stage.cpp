@@ -57,23 +57,21 @@ void DepthwiseStage<Storage>::refresh() const {
 }
 
 template <class Storage>
-void DepthwiseStage<Storage>::infer(const Value* src, kernels::RowLayout dst, Worker<Storage>& worker) const {
-  const StageGeometry& geometry = context_.geometry;
-  for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
-    const std::size_t channel = channel_block * kChannelBlock;
-    kernels::depthwise_inference(
-        kernels::DepthwiseInference<Storage>{
-            .geometry = geometry_,
-            .src = src + geometry.offset(0, channel_block),
-            .norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
-            .filters = filters_ + channel_block * filter_words(),
-            .bias = bias_ + channel,
-            .branch_scale = state_.depthwise.norm.scale() + channel,
-            .out_shift = state_.residual_shift + channel,
-            .dst = worker.src + channel_block * dst.block,
-            .stride = dst.row},
-        *worker.depthwise);
-  }
+void DepthwiseStage<Storage>::infer(std::size_t part, const InferenceImage<Storage>& image, kernels::RowLayout dst,
+                                    Worker<Storage>& worker) const {
+  const std::size_t channel = part * kChannelBlock;
+  kernels::depthwise_inference(
+      kernels::DepthwiseInference<Storage>{
+          .geometry = geometry_,
+          .src = image.value + context_.geometry.offset(0, part),
+          .norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
+          .filters = filters_ + part * filter_words(),
+          .bias = bias_ + channel,
+          .branch_scale = state_.depthwise.norm.scale() + channel,
+          .out_shift = state_.residual_shift + channel,
+          .dst = image.src + part * dst.block,
+          .stride = dst.row},
+      *worker.depthwise);
 }
 
 template <class Storage>

@@ -4,6 +4,7 @@
 
 #include "kernels/fused/depthwise_stage.hpp"
 #include "plan/fused/chunk_sums.hpp"
+#include "plan/fused/inference_image.hpp"
 #include "plan/fused/mixer_block_state.hpp"
 #include "plan/fused/refresh_tasks.hpp"
 #include "plan/fused/stage_context.hpp"
@@ -22,7 +23,6 @@ namespace convmixer::fused {
 template <class Storage>
 class DepthwiseStage {
   using Operand = typename Storage::Operand;
-  using Value = typename Storage::Value;
 
  public:
   DepthwiseStage(const StageContext& context, const StageChain& chain, const ConvolutionStage& stage,
@@ -39,8 +39,11 @@ class DepthwiseStage {
   void forward(const Chunk& chunk, Worker<Storage>& worker) const;
   /// `gradient`: dy, and then dx in its place.
   void backward(Operand* gradient, const Chunk& chunk, Worker<Storage>& worker) const;
-  /// One image from g, (channel block, pixel, 32 channels), to norm(h) + x in worker.src, whose rows lie as `dst` says.
-  void infer(const Value* src, kernels::RowLayout dst, Worker<Storage>& worker) const;
+  /// Inference of an image in parts, each of which any worker may do: a channel block of image.value, g, to
+  /// norm(h) + x in image.src, whose rows lie as `dst` says.
+  [[nodiscard]] std::size_t parts() const { return context_.geometry.channel_blocks; }
+  void infer(std::size_t part, const InferenceImage<Storage>& image, kernels::RowLayout dst,
+             Worker<Storage>& worker) const;
 
   /// Once the chunks have met: the norm of h, by channel block.
   void reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics);

@@ -1,5 +1,7 @@
 #include "plan/fused/inference.hpp"
 
+#include "plan/fused/divided_images.hpp"
+#include "plan/fused/inference_image.hpp"
 #include "plan/fused/stage_context.hpp"
 #include "plan/fused/stage_sequence.hpp"
 #include "plan/fused/worker.hpp"
@@ -20,13 +22,15 @@ class Inference : public Execution {
         context_(chain_, parameters, engine, plan_options, kElementType<Storage>),
         stages_(context_, chain_),
         workers_(static_cast<std::size_t>(context_.pool.threads())),
-        images_of_workers_(workers_.size()) {
+        images_(workers_.size()),
+        divided_(divided_images(context_.geometry.batch, workers_.size())) {
     stages_.add_memory(memory_, context_);
-    const WorkerSizes sizes = stages_.worker_sizes();
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-      workers_[i].add_memory(memory_, sizes, i);
-      images_of_workers_[i].add_memory(memory_, context_.geometry, ArrayUser::worker(i));
+    WorkerSizes sizes = stages_.worker_sizes();
+    for (std::size_t i = 0; i < images_.size(); ++i) {
+      images_[i].add_memory(memory_, sizes, context_.geometry, ArrayUser::worker(i));
     }
+    sizes.src = sizes.patches = 0;
+    for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i].add_memory(memory_, sizes, i);
     place(lender);
     add_report({"weights", "reorder", "forward", "own", "nChw32c"});
     add_report({chain_.stem.name + " to " + chain_.pool_name, "all stages", "forward",
@@ -39,17 +43,13 @@ class Inference : public Execution {
     begin_steps(0);
     next_step([&] {
       stages_.refresh.run(context_.pool, context_.runtime);
-      use_running_statistics();
+      for (MixerBlockStages<Storage>& block : stages_.blocks) {
+        for (std::size_t i = 0; i < context_.geometry.channel_blocks; ++i) block.state.set_residual_shift(i);
+      }
     });
     next_step([&] {
-      const std::size_t image_size = images.size() / context_.geometry.batch;
-      const auto batch = static_cast<std::int64_t>(context_.geometry.batch);
-      context_.pool.for_each_task(batch, [&](std::int64_t image, int worker) {
-        const TraceScope scope(step_name(), image);
-        const kernels::OneThread one_thread(context_.runtime);
-        const auto number = static_cast<std::size_t>(image);
-        run_image(number, images.data() + number * image_size, static_cast<std::size_t>(worker));
-      });
+      run_whole_images(images.data());
+      run_divided_images(images.data());
     });
     next_step([&] { stages_.head.forward(stages_.output().norm); });
     return output;
@@ -58,23 +58,7 @@ class Inference : public Execution {
   void backward(std::span<const float> /*output_gradient*/) override {}
 
  private:
-  /// A worker's image on its way: the values after the stem's or a pointwise convolution's GELU, and after the last
-  /// one its derivative and moments.
-  struct Image {
-    typename Storage::Value* value = nullptr;
-    typename Storage::GeluDerivative* gelu_derivative = nullptr;
-    float* origin = nullptr;
-    double* sum = nullptr;
-    double* square = nullptr;
-
-    void add_memory(PlacedMemory& memory, const StageGeometry& geometry, ArrayUser user) {
-      memory.add(value, geometry.image_size(), user);
-      memory.add(gelu_derivative, geometry.image_size(), user);
-      memory.add(origin, geometry.padded_channels, user);
-      memory.add(sum, geometry.padded_channels, user);
-      memory.add(square, geometry.padded_channels, user);
-    }
-  };
+  using Image = InferenceImage<Storage>;
 
   void place(const Execution* lender) {
     memory.arena = static_cast<std::int64_t>(memory_.bytes());
@@ -83,34 +67,87 @@ class Inference : public Execution {
     memory_.place(arena());
     if (owns_memory) memory_.touch(arena(), context_.pool);
     stages_.prepare(workers_);
+    refresh_norm(stages_.stem_output.norm);
+    for (MixerBlockStages<Storage>& block : stages_.blocks) {
+      refresh_norm(block.state.depthwise.norm);
+      refresh_norm(block.state.pointwise.norm);
+    }
     output = {stages_.head.logits(), context_.geometry.batch * chain_.classes};
   }
 
-  void use_running_statistics() {
-    stages_.stem_output.norm.use_running_statistics();
+  void refresh_norm(Norm& norm) {
+    stages_.refresh.packing.emplace_back([&norm] { norm.use_running_statistics(); });
+  }
+
+  /// Lets `image` begin as the batch's image of this number.
+  void begin(Image& image, const float* images, std::size_t number) const {
+    const Shape& size = chain_.image;
+    image.number = number;
+    image.pixels = images + number * static_cast<std::size_t>(size.count());
+  }
+
+  /// Calls run(parts, body) for one stage after the other, where body(image, part, worker) does one of its parts.
+  template <typename Run>
+  void for_each_stage(const Run& run) {
+    run(stages_.stem.patch_parts(), [&](const Image& image, std::size_t part, Worker<Storage>& /*worker*/) {
+      stages_.stem.infer_patches(part, image);
+    });
+    run(stages_.stem.parts(), [&](const Image& image, std::size_t part, Worker<Storage>& worker) {
+      stages_.stem.infer(part, image, worker);
+    });
     for (MixerBlockStages<Storage>& block : stages_.blocks) {
-      block.state.depthwise.norm.use_running_statistics();
-      block.state.pointwise.norm.use_running_statistics();
-      for (std::size_t i = 0; i < context_.geometry.channel_blocks; ++i) block.state.set_residual_shift(i);
+      run(block.depthwise.parts(), [&](const Image& image, std::size_t part, Worker<Storage>& worker) {
+        block.depthwise.infer(part, image, block.pointwise.src_layout(), worker);
+      });
+      run(block.pointwise.parts(), [&](const Image& image, std::size_t part, Worker<Storage>& worker) {
+        block.pointwise.infer(part, image, worker);
+      });
     }
   }
 
-  void run_image(std::size_t number, const float* pixels, std::size_t worker_number) {
-    Worker<Storage>& worker = workers_[worker_number];
-    const Image& image = images_of_workers_[worker_number];
-    stages_.stem.infer(pixels, image.value, worker);
-    for (MixerBlockStages<Storage>& block : stages_.blocks) {
-      block.depthwise.infer(image.value, block.pointwise.src_layout(), worker);
-      block.pointwise.infer(number, image.value, image.gelu_derivative, {image.origin, image.sum, image.square, true},
-                            worker);
-    }
+  /// An image at a time for each worker, who meet no other before the end.
+  void run_whole_images(const float* images) {
+    const auto count = static_cast<std::int64_t>(context_.geometry.batch - divided_);
+    context_.pool.for_each_task(count, [&](std::int64_t number, int worker) {
+      const TraceScope scope(step_name(), number);
+      const kernels::OneThread one_thread(context_.runtime);
+      Image& image = images_[static_cast<std::size_t>(worker)];
+      begin(image, images, static_cast<std::size_t>(number));
+      for_each_stage([&](std::size_t parts, const auto& body) {
+        for (std::size_t part = 0; part < parts; ++part) body(image, part, workers_[static_cast<std::size_t>(worker)]);
+      });
+      finish(image);
+    });
+  }
+
+  /// The last ones: all workers share each stage of them, and meet at its end.
+  void run_divided_images(const float* images) {
+    const std::size_t first = context_.geometry.batch - divided_;
+    for (std::size_t i = 0; i < divided_; ++i) begin(images_[i], images, first + i);
+    if (divided_ == 0) return;
+    for_each_stage([&](std::size_t parts, const auto& body) {
+      const auto count = static_cast<std::int64_t>(divided_ * parts);
+      context_.pool.for_each_task(count, [&](std::int64_t task, int worker) {
+        const auto number = static_cast<std::size_t>(task);
+        const Image& image = images_[number / parts];
+        const TraceScope scope(step_name(), static_cast<std::int64_t>(image.number));
+        const kernels::OneThread one_thread(context_.runtime);
+        body(image, number % parts, workers_[static_cast<std::size_t>(worker)]);
+      });
+    });
+    for (std::size_t i = 0; i < divided_; ++i) finish(images_[i]);
+  }
+
+  void finish(const Image& image) {
+    stages_.head.set_image_mean(image.number, image.moments.origin, image.moments.sum);
   }
 
   StageChain chain_;
   StageContext context_;
   StageSequence<Storage> stages_;
   std::deque<Worker<Storage>> workers_;
-  std::deque<Image> images_of_workers_;
+  std::deque<Image> images_;  // by worker; of those that are divided, in their order
+  std::size_t divided_;       // of the batch's images, the last ones
   PlacedMemory memory_;
 };
 

@@ -67,15 +67,18 @@ void PointwiseStage<Storage>::prepare(std::deque<Worker<Storage>>& workers, Refr
 }
 
 template <class Storage>
-void PointwiseStage<Storage>::infer(std::size_t image, Value* dst, GeluDerivative* gelu_derivative,
-                                    const kernels::MomentSums& moments, Worker<Storage>& worker) {
+void PointwiseStage<Storage>::infer(std::size_t part, const InferenceImage<Storage>& image, Worker<Storage>& worker) {
   const StageGeometry& geometry = context_.geometry;
-  const bool last = head_ != nullptr;
-  if (last) std::fill_n(moments.sum, geometry.padded_channels, 0.0);
+  if (head_ == nullptr) {
+    weights_.forward(image.src, {part, part + 1}, worker, TileGelu<Storage>{image.value, nullptr, {}, geometry.pixels});
+    return;
+  }
   // Moments come with derivatives alone.
-  weights_.forward(worker.src, worker,
-                   TileGelu<Storage>{dst, last ? gelu_derivative : nullptr, moments, geometry.pixels});
-  if (last) head_->set_image_mean(image, moments.origin, moments.sum);
+  const TileGelu<Storage> gelu{image.value, image.gelu_derivative, image.moments, geometry.pixels};
+  weights_.forward(image.src, weights_.tiles_of_slice(part), worker, [&](const ProductTile& tile) {
+    if (tile.first_row == 0) std::fill_n(image.moments.sum + tile.first_column, tile.columns, 0.0);
+    gelu(tile);
+  });
 }
 
 template <class Storage>

@@ -6,6 +6,7 @@
 #include "plan/fused/dense_gradient.hpp"
 #include "plan/fused/dense_weights.hpp"
 #include "plan/fused/head_stage.hpp"
+#include "plan/fused/inference_image.hpp"
 #include "plan/fused/mixer_block_state.hpp"
 #include "plan/fused/stage_context.hpp"
 #include "plan/fused/worker.hpp"
@@ -25,7 +26,6 @@ namespace convmixer::fused {
 template <class Storage>
 class PointwiseStage {
   using Operand = typename Storage::Operand;
-  using Value = typename Storage::Value;
   using GeluDerivative = typename Storage::GeluDerivative;
 
  public:
@@ -44,10 +44,11 @@ class PointwiseStage {
   void forward(const Chunk& chunk, Worker<Storage>& worker);
   /// `gradient`: dz (but the head has that of the last block), and then dy in its place.
   void backward(Operand* gradient, const Chunk& chunk, Worker<Storage>& worker);
-  /// One image from y in worker.src, whose rows lie as src_layout() says, to g in `dst`. The last block's also takes
-  /// g's mean over the pixels to the head, with the help of `gelu_derivative` and `moments`.
-  void infer(std::size_t image, Value* dst, GeluDerivative* gelu_derivative, const kernels::MomentSums& moments,
-             Worker<Storage>& worker);
+  /// Inference of an image in parts, each of which any worker may do: from y in image.src, whose rows lie as
+  /// src_layout() says, to g in image.value, by tiles. The last block's parts are slices, whose channels' sums over all
+  /// pixels they leave in image.moments for the head.
+  [[nodiscard]] std::size_t parts() const { return head_ == nullptr ? weights_.tiles() : weights_.slices(); }
+  void infer(std::size_t part, const InferenceImage<Storage>& image, Worker<Storage>& worker);
   [[nodiscard]] kernels::RowLayout src_layout() const { return weights_.src_layout(); }
 
   /// Once the chunks have met: the norm of g, by channel block.

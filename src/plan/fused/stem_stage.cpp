@@ -60,9 +60,14 @@ void StemStage<Storage>::prepare(std::deque<Worker<Storage>>& workers, RefreshTa
 }
 
 template <class Storage>
-void StemStage<Storage>::infer(const float* image, Value* dst, Worker<Storage>& worker) {
-  kernels::extract_patches(patches_, image, weights_.src_layout(), worker.patches);
-  weights_.forward(worker.patches, worker, TileGelu<Storage>{dst, nullptr, {}, context_.geometry.pixels});
+void StemStage<Storage>::infer_patches(std::size_t part, const InferenceImage<Storage>& image) const {
+  kernels::extract_row_of_patches(patches_, image.pixels, part, weights_.src_layout(), image.patches);
+}
+
+template <class Storage>
+void StemStage<Storage>::infer(std::size_t part, const InferenceImage<Storage>& image, Worker<Storage>& worker) {
+  weights_.forward(image.patches, {part, part + 1}, worker,
+                   TileGelu<Storage>{image.value, nullptr, {}, context_.geometry.pixels});
 }
 
 template <class Storage>

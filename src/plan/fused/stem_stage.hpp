@@ -6,6 +6,7 @@
 #include "plan/fused/chunk_sums.hpp"
 #include "plan/fused/dense_gradient.hpp"
 #include "plan/fused/dense_weights.hpp"
+#include "plan/fused/inference_image.hpp"
 #include "plan/fused/mixer_block_state.hpp"
 #include "plan/fused/stage_context.hpp"
 #include "plan/fused/worker.hpp"
@@ -23,7 +24,6 @@ namespace convmixer::fused {
 template <class Storage>
 class StemStage {
   using Operand = typename Storage::Operand;
-  using Value = typename Storage::Value;
   using StemStorage =
       std::conditional_t<std::is_same_v<Storage, kernels::Bf16Storage>, kernels::Bf16StemStorage, Storage>;
 
@@ -42,8 +42,12 @@ class StemStage {
   void forward(const float* images, const Chunk& chunk, Worker<Storage>& worker);
   /// `gradient`: of the stage's normalised output.
   void backward(const float* images, const Operand* gradient, const Chunk& chunk, Worker<Storage>& worker);
-  /// One image to `dst`, (channel block, pixel, 32 channels).
-  void infer(const float* image, Value* dst, Worker<Storage>& worker);
+  /// Inference of an image in parts, each of which any worker may do: first its patches, by rows of pixels, then their
+  /// product to image.value, by tiles.
+  [[nodiscard]] std::size_t patch_parts() const { return patches_.out_height; }
+  void infer_patches(std::size_t part, const InferenceImage<Storage>& image) const;
+  [[nodiscard]] std::size_t parts() const { return weights_.tiles(); }
+  void infer(std::size_t part, const InferenceImage<Storage>& image, Worker<Storage>& worker);
 
   /// Once the chunks have met: the output's norm, by channel block.
   void reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics);

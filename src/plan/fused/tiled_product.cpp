@@ -25,7 +25,8 @@ std::size_t last_part(std::size_t all, std::size_t size) { return (all - 1) % si
 TiledProduct::TiledProduct(kernels::Runtime& runtime, const TiledProductProblem& problem, ProductKernels products)
     : problem_(problem),
       tile_rows_(tile_rows(problem.rows, products == ProductKernels::hand_written ? kHandWrittenRows : kOnednnRows)),
-      slice_(std::min(kOnednnColumns, problem.columns)) {
+      slice_(
+          std::min(products == ProductKernels::hand_written ? kHandWrittenColumns : kOnednnColumns, problem.columns)) {
   if (products == ProductKernels::onednn) plan_onednn(runtime);
 }
 

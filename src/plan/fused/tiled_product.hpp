@@ -34,6 +34,13 @@ struct ProductTile {
   std::size_t columns;
 };
 
+/// Some of a product's tiles, by number: those of the first slice from its first row down, those of the second slice,
+/// ...
+struct TileRange {
+  std::size_t begin;
+  std::size_t end;
+};
+
 class TiledProduct {
  public:
   // A tile's 32 KiB of f32 values, in columns and rows at most:
@@ -51,6 +58,11 @@ class TiledProduct {
   [[nodiscard]] std::size_t scratchpad_bytes() const;
   [[nodiscard]] static constexpr std::size_t tile_floats() { return kHandWrittenRows * kHandWrittenColumns; }
   [[nodiscard]] std::size_t packed_bytes() const;
+
+  /// How many there are: of a slice, for an operand of so many rows, and of the result.
+  [[nodiscard]] std::size_t tiles_of_slice(std::size_t rows) const { return (rows + tile_rows_ - 1) / tile_rows_; }
+  [[nodiscard]] std::size_t slices() const { return (problem_.columns + slice_ - 1) / slice_; }
+  [[nodiscard]] std::size_t tiles(std::size_t rows) const { return tiles_of_slice(rows) * slices(); }
 
   /// How the operand's rows lie, and how many elements they take.
   [[nodiscard]] kernels::RowLayout operand() const;
@@ -70,51 +82,49 @@ class TiledProduct {
     /// than the problem has, too.
     template <typename Use>
     void run(const void* a, std::size_t rows, const std::byte* packed, const float* bias, float* tile, const Use& use) {
-      if (!products_.empty()) {
-        run_onednn(a, packed, bias, tile, use);
-      } else if (product_->problem_.type == kernels::ElementType::f32) {
-        run_hand_written<kernels::F32Storage>(static_cast<const float*>(a), rows, packed, bias, tile, use);
-      } else {
-        run_hand_written<kernels::Bf16Storage>(static_cast<const kernels::Bf16*>(a), rows, packed, bias, tile, use);
+      run(a, rows, {0, product_->tiles(rows)}, packed, bias, tile, use);
+    }
+    /// The same for some of the tiles: none depends on which others are run with it.
+    template <typename Use>
+    void run(const void* a, std::size_t rows, const TileRange& tiles, const std::byte* packed, const float* bias,
+             float* tile, const Use& use) {
+      for (std::size_t number = tiles.begin; number < tiles.end; ++number) {
+        const ProductTile place = product_->place_of(number, rows, tile);
+        const float* const tile_bias = bias == nullptr ? nullptr : bias + place.first_column;
+        if (!products_.empty()) {
+          run_onednn(a, place, packed, tile_bias, tile);
+        } else if (product_->problem_.type == kernels::ElementType::f32) {
+          run_hand_written<kernels::F32Storage>(static_cast<const float*>(a), place, packed, tile_bias, tile);
+        } else {
+          run_hand_written<kernels::Bf16Storage>(static_cast<const kernels::Bf16*>(a), place, packed, tile_bias, tile);
+        }
+        use(place);
       }
     }
 
    private:
-    template <class Storage, typename Use>
-    void run_hand_written(const typename Storage::Operand* a, std::size_t all_rows, const std::byte* packed,
-                          const float* bias, float* tile, const Use& use) {
+    template <class Storage>
+    void run_hand_written(const typename Storage::Operand* a, const ProductTile& place, const std::byte* packed,
+                          const float* bias, float* tile) const {
       const TiledProductProblem& p = product_->problem_;
-      const float* panel = reinterpret_cast<const float*>(packed);
-      for (std::size_t column = 0; column < p.columns; column += kernels::kChannelBlock) {
-        for (std::size_t row = 0; row < all_rows; row += product_->tile_rows_) {
-          const std::size_t rows = std::min(product_->tile_rows_, all_rows - row);
-          kernels::multiply_rows<Storage>({.a = a + row * kernels::kChannelBlock,
-                                           .a_block = p.rows * kernels::kChannelBlock,
-                                           .b = panel,
-                                           .rows = rows,
-                                           .inner = p.inner,
-                                           .bias = bias == nullptr ? nullptr : bias + column,
-                                           .dst = tile});
-          use(ProductTile{tile, kernels::kChannelBlock, row, rows, column, kernels::kChannelBlock});
-        }
-        panel += kernels::packed_panels_size<Storage>(p.inner, kernels::kChannelBlock);
-      }
+      const std::size_t panel = place.first_column / kernels::kChannelBlock;
+      kernels::multiply_rows<Storage>({.a = a + place.first_row * kernels::kChannelBlock,
+                                       .a_block = p.rows * kernels::kChannelBlock,
+                                       .b = reinterpret_cast<const float*>(packed) +
+                                            panel * kernels::packed_panels_size<Storage>(p.inner, place.columns),
+                                       .rows = place.rows,
+                                       .inner = p.inner,
+                                       .bias = bias,
+                                       .dst = tile});
     }
 
-    template <typename Use>
-    void run_onednn(const void* a, const std::byte* packed, const float* bias, float* tile, const Use& use) {
-      const TiledProductProblem& p = product_->problem_;
-      for (std::size_t column = 0; column < p.columns; column += product_->slice_) {
-        const std::size_t columns = std::min(product_->slice_, p.columns - column);
-        for (std::size_t row = 0; row < p.rows; row += product_->tile_rows_) {
-          const std::size_t rows = std::min(product_->tile_rows_, p.rows - row);
-          kernels::Product& product = products_[index(rows != product_->tile_rows_, columns != product_->slice_)];
-          product.run(static_cast<const std::byte*>(a) + row * p.inner * product_->element_bytes(), packed,
-                      bias == nullptr ? nullptr : bias + column, tile);
-          use(ProductTile{tile, columns, row, rows, column, columns});
-        }
-        packed += product_->slice_bytes(columns != product_->slice_);
-      }
+    void run_onednn(const void* a, const ProductTile& place, const std::byte* packed, const float* bias, float* tile) {
+      const std::size_t slice = place.first_column / product_->slice_;
+      kernels::Product& product =
+          products_[index(place.rows != product_->tile_rows_, place.columns != product_->slice_)];
+      product.run(
+          static_cast<const std::byte*>(a) + place.first_row * product_->problem_.inner * product_->element_bytes(),
+          packed + slice * product_->slice_bytes(false), bias, tile);
     }
 
     const TiledProduct* product_;
@@ -126,6 +136,13 @@ class TiledProduct {
     return (last_rows ? 1U : 0U) + (last_columns ? 2U : 0U);
   }
   void plan_onednn(kernels::Runtime& runtime);
+  /// The tile of that number, with its values in `values`.
+  [[nodiscard]] ProductTile place_of(std::size_t number, std::size_t rows, const float* values) const {
+    const std::size_t row = number % tiles_of_slice(rows) * tile_rows_;
+    const std::size_t column = number / tiles_of_slice(rows) * slice_;
+    const std::size_t columns = std::min(slice_, problem_.columns - column);
+    return {values, columns, row, std::min(tile_rows_, rows - row), column, columns};
+  }
   [[nodiscard]] bool is_hand_written() const { return planned_.empty(); }
   [[nodiscard]] const kernels::PlannedProduct& planned(bool last_rows, bool last_columns) const {
     return planned_[index(last_rows, last_columns)];

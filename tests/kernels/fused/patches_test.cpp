@@ -55,6 +55,14 @@ TEST(Patches, AreWhatAConvolutionSeesAtEachPixel) {
       auto in_bf16 = untouched<Bf16>(g.rows() * end);
       extract_patches(g, image.data(), layout, in_f32.data());
       extract_patches(g, image.data(), layout, in_bf16.data());
+      auto by_rows_in_f32 = untouched<float>(in_f32.size());
+      auto by_rows_in_bf16 = untouched<Bf16>(in_bf16.size());
+      for (std::size_t out_y = g.out_height; out_y-- > 0;) {  // in any order
+        extract_row_of_patches(g, image.data(), out_y, layout, by_rows_in_f32.data());
+        extract_row_of_patches(g, image.data(), out_y, layout, by_rows_in_bf16.data());
+      }
+      EXPECT_EQ(std::memcmp(by_rows_in_f32.data(), in_f32.data(), in_f32.size() * sizeof(float)), 0);
+      EXPECT_EQ(std::memcmp(by_rows_in_bf16.data(), in_bf16.data(), in_bf16.size() * sizeof(Bf16)), 0);
       for (std::size_t row = 0; row < g.rows(); ++row) {
         for (std::size_t column = 0; column < end; ++column) {
           const std::size_t at = row * layout.row + column / kChannelBlock * layout.block + column % kChannelBlock;

@@ -197,6 +197,50 @@ TEST(TiledProduct, TakesTheFewerRowsOfALastSlabInBf16) {
   check_fewer_rows<Bf16Storage>();
 }
 
+/// Each tile by itself, the last one first.
+template <class Storage>
+void check_single_tiles(ProductKernels products) {
+  const Operands<Storage> operands({.rows = 300, .channels = 70, .inner = 40}, true);
+  const std::size_t rows = operands.problem.rows;
+  const std::size_t columns = operands.problem.columns;
+  const TiledProduct product(runtime_of(test_engine()), operands.problem, products);
+  const auto a = operands.laid_out(product);
+  const auto packed = operands.packed(product, false);
+  Runner runner{product};
+  const Values<float> expected =
+      runner.run(operands.problem, a.data(), rows, packed.data(), operands.bias_values.data());
+  ASSERT_EQ(product.tiles(rows), runner.tiles.size());
+  ASSERT_EQ(product.tiles_of_slice(rows) * product.slices(), runner.tiles.size());
+  Values<float> memory(TiledProduct::tile_floats());
+  const kernels::OneThread one_thread(runtime_of(test_engine()));
+  for (std::size_t number = runner.tiles.size(); number-- > 0;) {
+    int calls = 0;
+    runner.worker.run(a.data(), rows, {number, number + 1}, packed.data(), operands.bias_values.data(), memory.data(),
+                      [&](const ProductTile& tile) {
+                        ++calls;
+                        EXPECT_EQ(tile.first_row, runner.tiles[number].first_row);
+                        EXPECT_EQ(tile.first_column, runner.tiles[number].first_column);
+                        ASSERT_EQ(tile.columns, runner.tiles[number].columns);
+                        ASSERT_EQ(tile.rows, runner.tiles[number].rows);
+                        for (std::size_t r = 0; r < tile.rows; ++r) {
+                          const float* const row = expected.data() + (tile.first_row + r) * columns + tile.first_column;
+                          EXPECT_TRUE(std::equal(row, row + tile.columns, tile.values + r * tile.stride)) << r;
+                        }
+                      });
+    EXPECT_EQ(calls, 1);
+  }
+}
+
+TEST(TiledProduct, GivesTheSameTilesOneByOneInF32) {
+  check_single_tiles<F32Storage>(ProductKernels::hand_written);
+  check_single_tiles<F32Storage>(ProductKernels::onednn);
+}
+TEST(TiledProduct, GivesTheSameTilesOneByOneInBf16) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  check_single_tiles<Bf16Storage>(ProductKernels::hand_written);
+  check_single_tiles<Bf16Storage>(ProductKernels::onednn);
+}
+
 /// The tiles that a product in f32 comes in: "rows x columns at row, column".
 std::vector<std::string> tiles_of(ProductKernels products, std::size_t rows, std::size_t channels) {
   const Operands<F32Storage> operands({rows, channels, 8}, false);
