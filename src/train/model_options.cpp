@@ -16,7 +16,6 @@ Option choice_of_model(ModelConfig& model, std::span<const ModelEntry> among) {
       },
       [&model, among] { return entry_of(model, among).name; }, "network to train");
   option.is_read_first = true;
-  option.known_values = names;
   return option;
 }
 

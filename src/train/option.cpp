@@ -162,17 +162,19 @@ Option path_option(const std::string& name, std::filesystem::path& variable, con
 Option choice_option(const std::string& name, const std::vector<std::string>& choices,
                      std::function<void(std::size_t)> set, std::function<std::string()> write,
                      const std::string& help) {
-  return {name,
-          "NAME",
-          fmt::format("{}; {}", fmt::join(choices, ", "), help),
-          fmt::format("one of {}", fmt::join(choices, ", ")),
-          [choices, set = std::move(set)](const std::string& text) {
-            const auto found = std::find(choices.begin(), choices.end(), text);
-            if (found == choices.end()) return false;
-            set(static_cast<std::size_t>(found - choices.begin()));
-            return true;
-          },
-          std::move(write)};
+  Option option{name,
+                "NAME",
+                fmt::format("{}; {}", fmt::join(choices, ", "), help),
+                fmt::format("one of {}", fmt::join(choices, ", ")),
+                [choices, set = std::move(set)](const std::string& text) {
+                  const auto found = std::find(choices.begin(), choices.end(), text);
+                  if (found == choices.end()) return false;
+                  set(static_cast<std::size_t>(found - choices.begin()));
+                  return true;
+                },
+                std::move(write)};
+  option.known_values = choices;
+  return option;
 }
 
 Option choice_option(const std::string& name, std::string& variable, const std::vector<std::string>& choices,

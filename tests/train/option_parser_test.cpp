@@ -142,7 +142,7 @@ TEST_F(OptionParser, SaysWhatItExpectedInsteadOfAValue) {
   EXPECT_EQ(refusal({"--flip=maybe"}), "--flip maybe: expected true or false");
   EXPECT_EQ(refusal({"--time", "1h30"}), "--time 1h30: expected a time such as 2h, 1h30m, 45m, 90s");
   EXPECT_EQ(refusal({"--data", "mnist"}), "--data mnist: expected one of shapes, cifar10");
-  EXPECT_EQ(refusal({"--colour", "Red"}), "--colour Red: expected one of red, green");
+  EXPECT_EQ(refusal({"--colour", "Red"}), "--colour Red: expected one of red, green; did you mean 'red'?");
   EXPECT_EQ(refusal({"--mean", "1,,2"}), "--mean 1,,2: expected numbers of at least -1, with commas between them");
 }
 

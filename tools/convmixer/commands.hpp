@@ -1,10 +1,19 @@
 /// The tool's commands. Each takes the words after its name and returns the process's exit status; errors are thrown.
 #pragma once
 
+#include "command_help.hpp"
+
 #include <span>
 #include <string>
 
 namespace convmixer::tool {
+
+struct Command {
+  std::string name;
+  std::string summary;
+  int (*run)(std::span<const std::string> words);
+  CommandHelp (*help)();
+};
 
 int train_command(std::span<const std::string> words);
 int eval_command(std::span<const std::string> words);
@@ -12,10 +21,10 @@ int export_command(std::span<const std::string> words);
 int info_command(std::span<const std::string> words);
 int data_command(std::span<const std::string> words);
 
-[[nodiscard]] std::string train_help();
-[[nodiscard]] std::string eval_help();
-[[nodiscard]] std::string export_help();
-[[nodiscard]] std::string info_help();
-[[nodiscard]] std::string data_help();
+[[nodiscard]] CommandHelp train_help();
+[[nodiscard]] CommandHelp eval_help();
+[[nodiscard]] CommandHelp export_help();
+[[nodiscard]] CommandHelp info_help();
+[[nodiscard]] CommandHelp data_help();
 
 }  // namespace convmixer::tool

@@ -96,15 +96,16 @@ std::vector<OptionGroup> all_groups(CommandOptions& options, TrainConfig& config
 
 }  // namespace
 
-std::string data_help() {
+CommandHelp data_help() {
   TrainConfig config;
   CommandOptions options;
-  return "usage: convmixer data [--config FILE] [--data PATH] [--option value ...]\n\n"
-         "Reads a data set whole and says what is in it: images of each class, mean and standard deviation, repeated\n"
-         "images. --pack writes it into one safetensors file. --sheet draws samples as the training gets them, for "
-         "the\n"
-         "configuration's augmentation and seed, with their labels.\n" +
-         describe_options(all_groups(options, config));
+  return command_help(
+      "usage: convmixer data [--config FILE] [--data PATH] [--option value ...]\n\n"
+      "Reads a data set whole and says what is in it: images of each class, mean and standard deviation, repeated\n"
+      "images. --pack writes it into one safetensors file. --sheet draws samples as the training gets them, for "
+      "the\n"
+      "configuration's augmentation and seed, with their labels.\n",
+      all_groups(options, config));
 }
 
 int data_command(std::span<const std::string> words) {

@@ -149,15 +149,16 @@ void write_json(const fs::path& path, const GivenWeights& weights, const TrainCo
 
 }  // namespace
 
-std::string eval_help() {
+CommandHelp eval_help() {
   TrainConfig config;
   CommandOptions options;
   const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
-  return "usage: convmixer eval RUN_FOLDER_OR_WEIGHTS_FILE [--option value ...]\n\n"
-         "Loss, top-1, top-5 and each class's accuracy on the test images. The settings are those of the run, so that\n"
-         "the numbers are those of its training log. Weights in timm's format that don't say what data they are for\n"
-         "need --data or --dataset.\n" +
-         describe_options(groups);
+  return command_help(
+      "usage: convmixer eval RUN_FOLDER_OR_WEIGHTS_FILE [--option value ...]\n\n"
+      "Loss, top-1, top-5 and each class's accuracy on the test images. The settings are those of the run, so that\n"
+      "the numbers are those of its training log. Weights in timm's format that don't say what data they are for\n"
+      "need --data or --dataset.\n",
+      groups);
 }
 
 int eval_command(std::span<const std::string> words) {

@@ -160,17 +160,18 @@ std::string describe(Format format, WeightNaming names) {
 
 }  // namespace
 
-std::string export_help() {
+CommandHelp export_help() {
   CommandOptions options;
   const std::vector<OptionGroup> groups{command_group(options)};
-  return "usage: convmixer export RUN_FOLDER_OR_WEIGHTS_FILE --out FILE [--option value ...]\n\n"
-         "Trained weights for other programs: the network as ONNX, or its weights as safetensors or as what "
-         "torch.save\n"
-         "writes. All of them say what the weights file says: classes, mean, standard deviation, how images are "
-         "fitted.\n"
-         "timm and PyTorch load the weights with strict=True. f16 and bf16 are rounded to the nearest, ties to "
-         "even.\n" +
-         describe_options(groups);
+  return command_help(
+      "usage: convmixer export RUN_FOLDER_OR_WEIGHTS_FILE --out FILE [--option value ...]\n\n"
+      "Trained weights for other programs: the network as ONNX, or its weights as safetensors or as what "
+      "torch.save\n"
+      "writes. All of them say what the weights file says: classes, mean, standard deviation, how images are "
+      "fitted.\n"
+      "timm and PyTorch load the weights with strict=True. f16 and bf16 are rounded to the nearest, ties to "
+      "even.\n",
+      groups);
 }
 
 int export_command(std::span<const std::string> words) {

@@ -82,14 +82,15 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Eng
 
 }  // namespace
 
-std::string info_help() {
+CommandHelp info_help() {
   TrainConfig config;
   CommandOptions options;
   const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
-  return "usage: convmixer info [--config FILE] [--option value ...]\n\n"
-         "What this machine is, how many threads a training will use and why. With a configuration, by --config or by\n"
-         "any of its keys, also parameters, FLOPs of an image and planned memory.\n" +
-         describe_options(groups);
+  return command_help(
+      "usage: convmixer info [--config FILE] [--option value ...]\n\n"
+      "What this machine is, how many threads a training will use and why. With a configuration, by --config or by\n"
+      "any of its keys, also parameters, FLOPs of an image and planned memory.\n",
+      groups);
 }
 
 int info_command(std::span<const std::string> words) {

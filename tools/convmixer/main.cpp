@@ -1,10 +1,13 @@
 /// convmixer: trains and evaluates ConvMixers. Finds the command, and says in one line what went wrong.
 #include "commands.hpp"
+#include "completion.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "convmixer/train/nearest.hpp"
 #include "convmixer/train/stop_signal.hpp"
+#include "man_page.hpp"
 #include "output.hpp"
 
 #include <algorithm>
@@ -19,13 +22,7 @@
 namespace {
 
 using namespace convmixer;
-
-struct Command {
-  std::string name;
-  std::string summary;
-  int (*run)(std::span<const std::string>);
-  std::string (*help)();
-};
+using tool::Command;
 
 const std::array<Command, 5>& commands() {
   static const std::array<Command, 5> all{{
@@ -48,6 +45,7 @@ std::string overview() {
       "  help    this text; 'convmixer help train' lists a command's options\n\n"
       "'convmixer train' alone learns the built-in data set, no files needed. 'convmixer train --config FILE.ini'\n"
       "follows a configuration; each of its keys is an option as well.\n\n"
+      "'convmixer help --man FOLDER' writes manual pages there, 'convmixer help --completion' a script for bash.\n\n"
       "exit status: 0 done; 1 failed; 2 wrong options or configuration; 128 + number of the signal that ended it\n";
   return text;
 }
@@ -60,6 +58,21 @@ const Command& find_command(const std::string& name) {
   }
   const std::string hint = suggestion(name, names);
   fail_usage("unknown command '{}'{}", name, hint.empty() ? "; 'convmixer help' lists them" : hint);
+}
+
+/// "help", and what may follow it.
+void help(std::span<const std::string> topic) {
+  if (topic.empty() || topic.front() == "help") {
+    tool::print(overview());
+  } else if (topic.front() == "--completion") {
+    tool::print(tool::bash_completion(commands()));
+  } else if (topic.front() == "--man") {
+    if (topic.size() < 2) fail_usage("option '--man' needs a value: the folder to write the manual pages to");
+    for (const tool::ManPage& page : tool::man_pages(commands()))
+      write_file_atomically(std::filesystem::path(topic[1]) / (page.name + ".1"), page.text);
+  } else {
+    tool::print(find_command(topic.front()).help().text);
+  }
 }
 
 bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
@@ -75,13 +88,13 @@ int dispatch(std::span<const std::string> words) {
     return 0;
   }
   if (first == "help" || asks_for_help(first)) {
-    tool::print(words.size() > 1 && words[1] != "help" ? find_command(words[1]).help() : overview());
+    help(words.subspan(1));
     return 0;
   }
   const Command& command = find_command(first);
   const auto options = words.subspan(1);
   if (std::any_of(options.begin(), options.end(), asks_for_help)) {
-    tool::print(command.help());
+    tool::print(command.help().text);
     return 0;
   }
   return command.run(options);

@@ -264,18 +264,19 @@ std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig
 
 }  // namespace
 
-std::string train_help() {
+CommandHelp train_help() {
   TrainConfig config;
   CommandOptions options;
   std::vector<OptionGroup> groups{command_group(options)};
   const std::vector<OptionGroup> keys = config_options(config);
   groups.insert(groups.end(), keys.begin(), keys.end());
-  return "usage: convmixer train [--config FILE] [--option value ...]\n\n"
-         "Trains a ConvMixer into a run folder: best.safetensors, last.safetensors, metrics.jsonl, config.ini and the\n"
-         "state to go on from. Ctrl-C finishes the step and saves; the same command again goes on, bit for bit.\n\n"
-         "Every option but those of the first group is a key of the configuration file as well: lines of the form\n"
-         "'key = value', '#' begins a comment.\n" +
-         describe_options(groups);
+  return command_help(
+      "usage: convmixer train [--config FILE] [--option value ...]\n\n"
+      "Trains a ConvMixer into a run folder: best.safetensors, last.safetensors, metrics.jsonl, config.ini and the\n"
+      "state to go on from. Ctrl-C finishes the step and saves; the same command again goes on, bit for bit.\n\n"
+      "Every option but those of the first group is a key of the configuration file as well: lines of the form\n"
+      "'key = value', '#' begins a comment.\n",
+      groups);
 }
 
 int train_command(std::span<const std::string> words) {
