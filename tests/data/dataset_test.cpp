@@ -1,4 +1,6 @@
+#include "convmixer/data/known_class_names.hpp"
 #include "convmixer/data/open_dataset.hpp"
+#include "convmixer/data/sources/shapes.hpp"
 #include "data/sources/cifar_files.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
@@ -107,6 +109,18 @@ TEST(DefaultNormalisation, HasThePublishedConstantsOfCifar) {
   EXPECT_EQ(default_normalisation("cifar100").std, (std::vector{0.2673F, 0.2564F, 0.2762F}));
   EXPECT_EQ(default_normalisation("cifar100-coarse").mean, default_normalisation("cifar100").mean);
   EXPECT_EQ(default_normalisation("cifar100-coarse").std, default_normalisation("cifar100").std);
+}
+
+TEST(KnownClassNames, AreAsManyAsTheDataSetHasClasses) {
+  int known = 0;
+  for (const std::string_view name : kDatasetNames) {
+    const auto classes = static_cast<std::size_t>(known_classes(name).value_or(0));
+    EXPECT_EQ(known_class_names(name).size(), classes) << name;
+    known += classes > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(known, 4);
+  EXPECT_EQ(known_class_names("cifar10").at(3), "cat");
+  EXPECT_EQ(known_class_names("shapes"), make_shapes(Split::train, 1)->class_names());
 }
 
 TEST(DefaultNormalisation, RefusesAnUnknownName) {

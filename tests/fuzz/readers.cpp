@@ -2,6 +2,7 @@
 
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/data/image_reader.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/cifar.hpp"
 #include "convmixer/data/sources/packed.hpp"
@@ -11,8 +12,10 @@
 #include "data/decode/image_file.hpp"
 #include "data/sources/cifar_batch.hpp"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -115,6 +118,23 @@ bool jpeg(Bytes bytes) { return decode(bytes); }
 
 bool pnm(Bytes bytes) { return decode(bytes); }
 
+/// As an image that a network is to classify.
+bool predict_image(Bytes bytes) {
+  static const std::array readers{
+      ImageReader({.image_size = 24, .fit = Fit::crop, .normalisation = {{0.5F, 0.5F, 0.5F}, {0.25F, 0.25F, 0.25F}}}),
+      ImageReader({.image_size = 8, .channels = 1, .fit = Fit::stretch, .normalisation = {{0.5F}, {0.25F}}})};
+  bool any = false;
+  for (const ImageReader& reader : readers) {
+    std::vector<float> values(reader.shape().bytes(), std::numeric_limits<float>::quiet_NaN());
+    any |= is_read([&] {
+      reader.decode(std::as_bytes(bytes), values);
+      for (const float value : values)
+        if (!(value >= -2.0F && value <= 2.0F)) give_up("a value that no pixel is normalised to");
+    });
+  }
+  return any;
+}
+
 bool packed(Bytes bytes) {
   const MemoryFile file(bytes);
   const bool has_info = is_read([&] { (void)read_packed_info(file.path()); });
@@ -161,6 +181,7 @@ const std::vector<Reader>& readers() {
                                        {"png", png},
                                        {"jpeg", jpeg},
                                        {"pnm", pnm},
+                                       {"predict_image", predict_image},
                                        {"packed", packed},
                                        {"safetensors", safetensors},
                                        {"options", options}};

@@ -18,6 +18,7 @@ bool archive(Bytes bytes);
 bool png(Bytes bytes);
 bool jpeg(Bytes bytes);
 bool pnm(Bytes bytes);
+bool predict_image(Bytes bytes);
 bool packed(Bytes bytes);
 bool safetensors(Bytes bytes);
 bool options(Bytes bytes);

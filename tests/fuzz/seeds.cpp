@@ -75,6 +75,14 @@ std::vector<std::string> jpegs() {
   return all;
 }
 
+std::vector<std::string> pnms() { return {"P6 1 2 255\n123456", "P5\n# grey\n2 3\n15\n123456"}; }
+
+std::vector<std::string> images() {
+  std::vector<std::string> all = pnms();
+  for (const std::vector<std::string>& more : {pngs(), jpegs()}) all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 std::vector<std::string> packed_files() {
   const TemporaryFolder folder;
   std::vector<std::uint8_t> pixels(36);
@@ -112,7 +120,8 @@ std::vector<std::string> seeds(const std::string& reader) {
   if (reader == "archive") return archives();
   if (reader == "png") return pngs();
   if (reader == "jpeg") return jpegs();
-  if (reader == "pnm") return {"P6 1 2 255\n123456", "P5\n# grey\n2 3\n15\n123456"};
+  if (reader == "pnm") return pnms();
+  if (reader == "predict_image") return images();
   if (reader == "packed") return packed_files();
   if (reader == "safetensors") return safetensors_files();
   if (reader == "options") return configurations();

@@ -23,7 +23,7 @@ std::string refusal(const std::vector<std::string>& words, int status,
 
 TEST(ToolRefusals, NameTheNearestCommand) {
   EXPECT_EQ(refusal({"trian"}, 2), "convmixer: error: unknown command 'trian'; did you mean 'train'?\n");
-  EXPECT_EQ(refusal({"predict"}, 2), "convmixer: error: unknown command 'predict'; 'convmixer help' lists them\n");
+  EXPECT_EQ(refusal({"classify"}, 2), "convmixer: error: unknown command 'classify'; 'convmixer help' lists them\n");
 }
 
 TEST(ToolRefusals, NameTheNearestOption) {

@@ -24,10 +24,11 @@ namespace {
 using namespace convmixer;
 using tool::Command;
 
-const std::array<Command, 5>& commands() {
-  static const std::array<Command, 5> all{{
+const std::array<Command, 6>& commands() {
+  static const std::array<Command, 6> all{{
       {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
       {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
+      {"predict", "which classes images are of, by trained weights", tool::predict_command, tool::predict_help},
       {"export", "trained weights for other programs: ONNX, safetensors, PyTorch", tool::export_command,
        tool::export_help},
       {"data", "what a data set holds, and what the network will see of it", tool::data_command, tool::data_help},
@@ -40,9 +41,9 @@ std::string overview() {
   std::string text = "convmixer " CONVMIXER_VERSION
                      ": trains ConvMixer networks on CPUs\n\n"
                      "usage: convmixer COMMAND [--option value ...]\n\n";
-  for (const Command& command : commands()) text += fmt::format("  {:<8}{}\n", command.name, command.summary);
+  for (const Command& command : commands()) text += fmt::format("  {:<9}{}\n", command.name, command.summary);
   text +=
-      "  help    this text; 'convmixer help train' lists a command's options\n\n"
+      "  help     this text; 'convmixer help train' lists a command's options\n\n"
       "'convmixer train' alone learns the built-in data set, no files needed. 'convmixer train --config FILE.ini'\n"
       "follows a configuration; each of its keys is an option as well.\n\n"
       "'convmixer help --man FOLDER' writes manual pages there, 'convmixer help --completion' a script for bash.\n\n"

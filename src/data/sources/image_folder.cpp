@@ -1,15 +1,11 @@
 #include "data/sources/image_folder.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/printable.hpp"
 #include "data/sources/class_folders.hpp"
 #include "data/sources/split_folders.hpp"
-
-#include <fmt/ranges.h>
+#include "data/sources/walk_images.hpp"
 
 #include <algorithm>
-#include <array>
-#include <map>
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
@@ -21,38 +17,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDeepest = 16;  // folders below a class: links may go in circles
 constexpr std::size_t kTestShare = 10;
-constexpr std::size_t kMostKinds = 10;
-/// Files that are left out, counted by their names' endings.
-using OtherFiles = std::map<std::string, std::int64_t>;
-
-constexpr std::array<std::string_view, 2> kFilesOfSystems{"Thumbs.db", "desktop.ini"};
 
 std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 /// Adds the images in a class's folder; `path` is the folder's, below the data set's.
-void list_class(const fs::path& folder, const std::string& path, std::int32_t label, int depth,
-                std::vector<ListedImage>& images, OtherFiles& others) {
-  if (is_run_folder(folder)) return;
-  for (const fs::path& entry : entries(folder)) {
-    const std::string name = entry.filename().string();
-    if (is_folder(entry)) {
-      if (depth == kDeepest) fail("{}: more than {} folders deep", entry.string(), kDeepest);
-      list_class(entry, path + "/" + name, label, depth + 1, images, others);
-      continue;
-    }
-    if (!is_image_name(entry)) {
-      if (std::ranges::find(kFilesOfSystems, name) == kFilesOfSystems.end()) ++others[entry.extension().string()];
-      continue;
-    }
+void list_class(const fs::path& folder, const std::string& path, std::int32_t label, std::vector<ListedImage>& images,
+                OtherFiles& others) {
+  const auto add = [&](const fs::path& file, const std::string& name) {
     struct stat status {};
-    if (::stat(entry.c_str(), &status) != 0)  // a link to nothing
-      fail("{}: can't be read: {}", entry.string(), std::generic_category().message(errno));
-    if (!S_ISREG(status.st_mode)) continue;
-    images.push_back(
-        {path + "/" + name, label, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)});
-  }
+    if (::stat(file.c_str(), &status) != 0)  // a link to nothing
+      fail("{}: can't be read: {}", file.string(), std::generic_category().message(errno));
+    if (!S_ISREG(status.st_mode)) return;
+    images.push_back({name, label, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)});
+  };
+  walk_images(folder, path, add, others);
 }
 
 /// Images of the classes in `below`, a folder in `folder` or, if empty, that itself.
@@ -61,25 +40,9 @@ std::vector<ListedImage> list_classes(const fs::path& folder, const std::string&
   std::vector<ListedImage> images;
   for (std::size_t label = 0; label < names.size(); ++label) {
     const std::string path = below.empty() ? names[label] : below + "/" + names[label];
-    if (is_folder(folder / path)) list_class(folder / path, path, static_cast<std::int32_t>(label), 0, images, others);
+    if (is_folder(folder / path)) list_class(folder / path, path, static_cast<std::int32_t>(label), images, others);
   }
   return images;
-}
-
-/// "3 files are no images by their names: 2 .txt, 1 .md".
-std::string describe(const OtherFiles& others) {
-  std::int64_t total = 0;
-  std::vector<std::string> kinds;
-  for (const auto& [ending, count] : others) {
-    total += count;
-    kinds.push_back(fmt::format("{} {}", count, ending.empty() ? "without an ending" : printable(ending)));
-  }
-  if (kinds.size() > kMostKinds) {
-    kinds.resize(kMostKinds);
-    kinds.emplace_back("...");
-  }
-  return fmt::format("left out {} file{}, no image{} by {}: {}", total, total == 1 ? "" : "s", total == 1 ? "" : "s",
-                     total == 1 ? "its name" : "their names", fmt::join(kinds, ", "));
 }
 
 void check_test_classes(const fs::path& folder, const SplitFolders& split, const std::vector<std::string>& classes) {

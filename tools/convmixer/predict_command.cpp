@@ -1,0 +1,305 @@
+#include "commands.hpp"
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/file.hpp"
+#include "convmixer/core/plural.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/core/running_clock.hpp"
+#include "convmixer/core/standard_streams.hpp"
+#include "convmixer/core/threads.hpp"
+#include "convmixer/data/image_file_loader.hpp"
+#include "convmixer/data/image_reader.hpp"
+#include "convmixer/model/network.hpp"
+#include "convmixer/model/registry.hpp"
+#include "convmixer/model/test_time_augmentation.hpp"
+#include "convmixer/train/duration.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "given_images.hpp"
+#include "given_weights.hpp"
+#include "image_settings.hpp"
+#include "live_line.hpp"
+#include "output.hpp"
+#include "prediction_output.hpp"
+
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace convmixer::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr float kAnyNumber = std::numeric_limits<float>::max();
+
+struct CommandOptions {
+  fs::path checkpoint = "best";
+  int top = 3;
+  TestTimeAugmentation tta = TestTimeAugmentation::none;
+  std::string class_names;
+  fs::path json;
+  fs::path csv;
+  bool logits = false;
+  bool null_separated = false;
+  bool quiet = false;
+
+  /// Whether standard output is for one of the files.
+  [[nodiscard]] bool prints_lines() const { return json != "-" && csv != "-"; }
+};
+
+Option text_option(const std::string& name, std::string& variable, const std::string& value_name,
+                   const std::string& help) {
+  return {name,
+          value_name,
+          help,
+          "a text",
+          [&variable](const std::string& text) {
+            variable = text;
+            return true;
+          },
+          [&variable] { return variable; }};
+}
+
+OptionGroup command_group(CommandOptions& options) {
+  using Tta = TestTimeAugmentation;
+  return {
+      "Command",
+      {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
+       integer_option("top", options.top, 1, 1'000'000, "so many of the most probable classes of each image"),
+       choice_option("tta", options.tta, {{"none", Tta::none}, {"flip", Tta::flip}},
+                     "flip: the mean of the probabilities of an image and its mirror image"),
+       path_option("json", options.json, "FILE",
+                   "write the predictions to this file as well; -: to standard output "
+                   "instead of lines"),
+       path_option("csv", options.csv, "FILE", "likewise, a row for each image"),
+       switch_option("logits", options.logits, "all classes' logits in the JSON file"),
+       switch_option("null", options.null_separated,
+                     "paths on standard input end with a null byte, as find "
+                     "-print0 writes them"),
+       switch_option("quiet", options.quiet, "no progress, notes and summary on standard error")}};
+}
+
+OptionGroup image_group(TrainConfig& config, CommandOptions& options) {
+  Option image_size = integer_option("image-size", config.image_size, 1, kLargestImageSize, "pixels in each direction");
+  image_size.write = [&config] { return config.image_size == 0 ? "" : fmt::format("{}", config.image_size); };
+  return {
+      "Images (the weights' own unless given here)",
+      {image_size,
+       choice_option("fit", config.fit, {{"crop", Fit::crop}, {"stretch", Fit::stretch}}, "how they are made square"),
+       list_option("mean", config.mean, -kAnyNumber, "of each colour, pixels being 0 to 1"),
+       list_option("std", config.std, 1e-6F, "standard deviation, likewise"),
+       text_option("class-names", options.class_names, "NAMES",
+                   "a list with commas, or a file with a name in each line"),
+       choice_option("broken-files", config.broken_files,
+                     {{"refuse", BrokenFiles::refuse}, {"skip", BrokenFiles::skip}},
+                     "what to do about those that can't be read; skip: named and left out")}};
+}
+
+OptionGroup machine_group(TrainConfig& config) {
+  static const std::vector<std::string> names{"prefetch", "precision", "plan", "layout", "threads", "pin-threads"};
+  OptionGroup group = select_options(config_options(config), "Machine (a run's own unless given here)", names);
+  group.options.insert(group.options.begin(), integer_option("batch-size", config.eval_batch_size, std::int64_t{1},
+                                                             65536, "images that the network takes together"));
+  return group;
+}
+
+using Note = std::function<void(const std::string&)>;
+
+/// What images are put through, and what is said of them.
+struct Classifier {
+  fs::path weights;
+  Network& network;
+  AugmentedInference inference;
+  std::vector<std::string> class_names;
+  std::size_t top;
+};
+
+/// Where predictions go.
+class Outputs {
+ public:
+  Outputs(const CommandOptions& options, const Classifier& classifier,
+          std::span<const std::pair<std::string, std::string>> facts)
+      : class_names_(classifier.class_names), prints_lines_(options.prints_lines()), logits_(options.logits) {
+    if (!options.json.empty()) json_.emplace(options.json, facts, class_names_);
+    if (!options.csv.empty()) csv_.emplace(options.csv, classifier.top, class_names_);
+  }
+
+  void add(const ClassifiedImage& image) {
+    if (prints_lines_) print(prediction_line(image, class_names_) + "\n");
+    if (json_) json_->add(logits_ ? image : ClassifiedImage{image.path, image.top});
+    if (csv_) csv_->add(image);
+  }
+  /// Nobody will read any more of it: `| head`.
+  [[nodiscard]] bool have_lost_their_reader() const { return !json_ && !csv_ && std::ferror(stdout) != 0; }
+  void finish(std::span<const LeftOut> left_out) {
+    if (json_) json_->finish(left_out);
+    if (csv_) csv_->finish();
+  }
+
+ private:
+  std::span<const std::string> class_names_;
+  bool prints_lines_;
+  bool logits_;
+  std::optional<JsonPredictions> json_;
+  std::optional<CsvPredictions> csv_;
+};
+
+/// A broken network must not look right.
+void require_numbers(std::span<const float> logits, const std::string& path, const Classifier& classifier) {
+  const auto found = std::ranges::find_if(logits, [](float logit) { return !std::isfinite(logit); });
+  if (found == logits.end()) return;
+  fail("{}: class '{}' got the logit {}, expected a number: {} is damaged, or its values are too large for {}", path,
+       classifier.class_names[static_cast<std::size_t>(found - logits.begin())], *found, classifier.weights.string(),
+       to_string(classifier.network.precision()));
+}
+
+/// Adds a batch's images to the outputs, in their order.
+void add_batch(const ImageFileBatch& batch, std::span<const float> logits, const Classifier& classifier,
+               Outputs& outputs) {
+  const auto classes = static_cast<std::size_t>(classifier.network.classes());
+  for (std::size_t i = 0; i < batch.paths.size(); ++i) {
+    if (!batch.broken[i].empty()) continue;
+    const std::span<const float> own = logits.subspan(i * classes, classes);
+    require_numbers(own, batch.paths[i], classifier);
+    outputs.add({batch.paths[i], predict_top(own, classifier.top), own});
+  }
+}
+
+/// The broken files of a batch, refused or left out.
+void leave_out(const ImageFileBatch& batch, BrokenFiles broken, const Note& note, std::vector<LeftOut>& left_out) {
+  for (std::size_t i = 0; i < batch.paths.size(); ++i) {
+    const std::string& reason = batch.broken[i];
+    if (reason.empty()) continue;
+    if (broken == BrokenFiles::refuse) fail("{}; --broken-files skip leaves such files out", reason);
+    note("left out: " + reason);
+    left_out.push_back({batch.paths[i], reason});
+  }
+}
+
+std::string progress_text(std::size_t done, std::size_t total, double seconds) {
+  const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
+  return fmt::format("{}/{} images  {:.0f} images/s  left {}", with_commas(static_cast<std::int64_t>(done)),
+                     with_commas(static_cast<std::int64_t>(total)), rate,
+                     format_time_left(static_cast<double>(total - done) / std::max(rate, 1e-9)));
+}
+
+/// Puts all images through the network.
+void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broken, const Note& note, bool quiet,
+              GivenImages& images, Outputs& outputs) {
+  RunningClock clock;
+  const double start = clock.seconds();
+  LiveLine line([&] { return clock.seconds(); });
+  const std::size_t left_out_before = images.left_out.size();
+  std::size_t done = 0;
+  while (const ImageFileBatch* batch = loader.next()) {
+    const std::span<const float> logits = classifier.inference.infer(batch->images);
+    line.clear();
+    leave_out(*batch, broken, note, images.left_out);
+    add_batch(*batch, logits, classifier, outputs);
+    done += batch->paths.size();
+    if (outputs.have_lost_their_reader()) return;
+    if (!quiet) line.update([&] { return progress_text(done, images.paths.size(), clock.seconds() - start); });
+  }
+  line.clear();
+  const std::size_t classified = done - (images.left_out.size() - left_out_before);
+  if (classified == 0) {
+    const std::size_t count = images.left_out.size();
+    fail("{}{}", images.left_out.front().reason,
+         count == 1 ? ""
+                    : fmt::format(" (and {} more; no image is left)", with_commas(std::ssize(images.left_out) - 1)));
+  }
+  if (quiet || images.paths.size() + left_out_before == 1) return;
+  const double seconds = clock.seconds() - start;
+  const std::string left = images.left_out.empty() ? "" : fmt::format(", {} left out", images.left_out.size());
+  write_text(stderr, fmt::format("{} {} in {}, {:.0f} images/s{}\n", with_commas(static_cast<std::int64_t>(classified)),
+                                 plural(classified, "image"), format_time_left(seconds),
+                                 static_cast<double>(classified) / std::max(seconds, 1e-9), left));
+}
+
+std::vector<std::pair<std::string, std::string>> facts_about(const GivenWeights& weights, const TrainConfig& config,
+                                                             const Classifier& classifier, TestTimeAugmentation tta) {
+  using Json = nlohmann::json;
+  std::vector<std::string> class_names;
+  for (const std::string& name : classifier.class_names) class_names.push_back(to_utf8(name));
+  return {{"weights", Json(to_utf8(weights.path.native())).dump()},
+          {"model", Json(describe(weights.info.model)).dump()},
+          {"epoch", Json(weights.info.epoch).dump()},
+          {"precision", Json(config.precision).dump()},
+          {"tta", Json(tta == TestTimeAugmentation::flip ? "flip" : "none").dump()},
+          {"image_size", Json(config.image_size).dump()},
+          {"fit", Json(config.fit == Fit::crop ? "crop" : "stretch").dump()},
+          {"mean", fmt::format("[{}]", fmt::join(config.mean, ","))},
+          {"std", fmt::format("[{}]", fmt::join(config.std, ","))},
+          {"class_names", Json(class_names).dump()}};
+}
+
+}  // namespace
+
+CommandHelp predict_help() {
+  TrainConfig config;
+  CommandOptions options;
+  const std::vector<OptionGroup> groups{command_group(options), image_group(config, options), machine_group(config)};
+  return command_help(
+      "usage: convmixer predict RUN_FOLDER_OR_WEIGHTS_FILE IMAGE... [--option value ...]\n\n"
+      "Says which classes images are of, in a line for each: PATH: CLASS 97.1%, CLASS 1.2%, ... An IMAGE is a PNG,\n"
+      "JPEG or PPM file, a folder with such files in it or in folders below it, or -, for paths on standard input, "
+      "one\n"
+      "in a line. Images are made square, resized and normalised as in training: the weights say how. Weights of "
+      "other\n"
+      "programs may not: then the options for images do.\n",
+      groups);
+}
+
+int predict_command(std::span<const std::string> words) {
+  TrainConfig config;
+  CommandOptions options;
+  const std::vector<OptionGroup> groups{command_group(options), image_group(config, options), machine_group(config)};
+  const CommandLine line = parse_command_line(groups, words);
+  if (line.arguments.size() < 2) {
+    fail_usage("expected a run folder or weights file, then images; see 'convmixer help predict'");
+  }
+  assign(groups, line.settings);
+  if (!options.prints_lines() && options.json == options.csv) fail_usage("--json and --csv can't both be -");
+  for (const fs::path& file : {options.json, options.csv})
+    if (!file.empty() && file != "-") require_writable(file);
+  const Note note = [&](const std::string& text) {
+    constexpr std::size_t kLongest = 20'000;
+    if (!options.quiet) write_text(stderr, "note: " + printable(text, kLongest) + "\n", true);
+  };
+
+  const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
+  take_image_settings(
+      weights, [&](const std::string& option) { return line.find(option) != nullptr; }, note, config);
+  assign(groups, line.settings);
+  const ImageReader reader(image_reader_options(config, weights.info.model));
+  std::vector<std::string> class_names = class_names_for(weights, options.class_names, note);
+  GivenImages images = list_given_images({.words = std::span(line.arguments).subspan(1),
+                                          .null_separated = options.null_separated,
+                                          .broken = config.broken_files},
+                                         note);
+
+  ThreadPool pool(choose_thread_count(config.threads).count, thread_pinning(config));
+  Engine engine(pool);
+  const Precision precision = choose_precision(config.precision);
+  config.precision = to_string(precision);
+  ClassificationTask task = task_of(weights.info.model);
+  task.image_size = config.image_size;
+  Network network(make_graph(with_task(weights.info.model, task)), precision, engine, config.layout, config.plan);
+  load_weights(weights.path, network.parameters());
+  Classifier classifier{weights.path, network, AugmentedInference(network, options.tta), std::move(class_names),
+                        static_cast<std::size_t>(std::min(options.top, task.classes))};
+  Outputs outputs(options, classifier, facts_about(weights, config, classifier, options.tta));
+  ImageFileLoader loader(reader, images.paths, pool, config.eval_batch_size, config.prefetch);
+  classify(loader, classifier, config.broken_files, note, options.quiet, images, outputs);
+  outputs.finish(images.left_out);
+  return 0;
+}
+
+}  // namespace convmixer::tool
