@@ -11,15 +11,17 @@ namespace convmixer {
 
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{1} << 20;
+// Bytes read at a time: few at first, as an archive of weights holds many small files.
+constexpr std::size_t kFirstChunk = std::size_t{1} << 14;
+constexpr std::size_t kLargestChunk = std::size_t{1} << 20;
 
 std::string read_file(const ArchiveReader& reader, const std::string& where, const std::string& name,
                       std::size_t most_bytes) {
   std::string bytes;
-  for (;;) {
+  for (std::size_t chunk = kFirstChunk;; chunk = std::min(2 * chunk, kLargestChunk)) {
     const std::size_t before = bytes.size();
-    bytes.resize(before + kChunk);
-    const la_ssize_t got = archive_read_data(reader.get(), bytes.data() + before, kChunk);
+    bytes.resize(before + chunk);
+    const la_ssize_t got = archive_read_data(reader.get(), bytes.data() + before, chunk);
     // A warning is damage too: the bytes can't be trusted.
     if (got < 0) reader.give_up(fmt::format("{} in it can't be read", printable(name)));
     bytes.resize(before + static_cast<std::size_t>(got));

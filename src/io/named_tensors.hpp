@@ -22,9 +22,20 @@ struct NamedTensor {
 /// For writing.
 [[nodiscard]] TensorView view_of(const NamedTensor<const float>& tensor);
 
-/// Fills every tensor from the file, after checking all: each must be there with its shape, and nothing else may be but
-/// what `may_remain` accepts. Throws Error naming file and tensor with nothing changed.
+/// Whether tensors of a file may have infinities and values that are no numbers.
+enum class FileValues { any, finite };
+
+/// Throws Error unless every tensor is in the file with its shape, as F32, F16 or BF16 and with such values, and
+/// nothing else but what `may_remain` accepts. The message names all that differ: "FILE: its tensors are not the
+/// model's: missing: head.bias; unexpected: blocks.4-7.1.bias (24); of another shape: head.weight (found (10, 24),
+/// expected (3, 24))".
+void require_tensors(const TensorFile& file, std::span<const NamedTensor<float>> tensors,
+                     const std::function<bool(const std::string& name, const TensorFile::Entry&)>& may_remain,
+                     FileValues values);
+
+/// Fills every tensor from the file. Throws as require_tensors does, with nothing changed.
 void fill_from(const TensorFile& file, std::span<const NamedTensor<float>> tensors,
-               const std::function<bool(const std::string& name, const TensorFile::Entry&)>& may_remain);
+               const std::function<bool(const std::string& name, const TensorFile::Entry&)>& may_remain,
+               FileValues values = FileValues::any);
 
 }  // namespace convmixer

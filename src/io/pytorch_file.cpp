@@ -28,6 +28,8 @@ namespace {
 using Kind = PickleValue::Kind;
 
 constexpr std::string_view kZipBeginning = "PK\x03\x04";
+/// Before PyTorch 1.6 a file began with a pickled number, serialization.py's MAGIC_NUMBER.
+constexpr std::string_view kOldBeginning("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15);
 constexpr std::size_t kMostBytes = std::size_t{16} << 30;
 constexpr std::array<std::string_view, 5> kStateDictKeys{"state_dict", "model", "model_state_dict", "model_state",
                                                          "net"};
@@ -35,8 +37,19 @@ constexpr std::array<std::string_view, 5> kStateDictKeys{"state_dict", "model", 
 /// The archive's files by their names within its one folder.
 using Files = std::map<std::string, std::string>;
 
+bool begins_with(const MappedFile& file, std::string_view beginning) {
+  const auto bytes = file.bytes().first(std::min(file.bytes().size(), beginning.size()));
+  return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == beginning;
+}
+
 Files read_files(const std::filesystem::path& path) {
   const MappedFile file(path);
+  if (begins_with(file, kOldBeginning)) {
+    fail(
+        "{}: torch.save's format of before PyTorch 1.6, expected the one since: load it in PyTorch and write it by "
+        "torch.save(state_dict, PATH)",
+        path.string());
+  }
   Files files;
   for (ArchiveFile& entry :
        read_archive(file.bytes(), path.string(), kMostBytes, [](const std::string&) { return ArchiveChoice::take; })) {
@@ -65,12 +78,15 @@ class StateDict {
 
   [[nodiscard]] std::map<std::string, TensorFile::Entry> tensors() {
     const PickleValue* dict = &pickle_.root();
+    const PickleValue* object = dict->kind == Kind::call ? dict : nullptr;
     for (const std::string_view key : kStateDictKeys) {
       const PickleValue* const inner = pickle_.find(pickle_.root(), key);
+      if (inner != nullptr && inner->kind == Kind::call) object = inner;
       if (inner == nullptr || inner->kind != Kind::dict) continue;
       dict = inner;
       break;
     }
+    if (dict->kind == Kind::call) fail_whole_object(*dict);
     if (dict->kind != Kind::dict) {
       fail(
           "{}: expected a state_dict (names and tensors), found another object: write it by "
@@ -84,6 +100,7 @@ class StateDict {
       const std::string name(key.text);
       if (auto tensor = tensor_of(name, pickle_[dict->items[i + 1]])) found[name] = *tensor;
     }
+    if (found.empty() && object != nullptr) fail_whole_object(*object);
     if (found.empty()) fail("{}: a state_dict without tensors", path_.string());
     return found;
   }
@@ -91,6 +108,17 @@ class StateDict {
  private:
   [[noreturn]] void damaged(const std::string& name, std::string_view what) const {
     fail("{}: {}", tensor_place(path_, name), what);
+  }
+
+  /// A module that was saved as it is.
+  [[noreturn]] void fail_whole_object(const PickleValue& object) const {
+    const PickleValue& callee = pickle_[object.items[0]];
+    const bool has_name = callee.kind == Kind::global;
+    fail(
+        "{}: a whole object{}, which only its own code could read: expected a state_dict, as "
+        "torch.save(model.state_dict(), PATH) writes it",
+        path_.string(),
+        has_name ? fmt::format(" of class {}", quoted(fmt::format("{}.{}", callee.text, callee.name))) : "");
   }
 
   /// The arguments of a call of that function; nullptr for anything else.
@@ -238,8 +266,7 @@ TensorFile read_pytorch(const std::filesystem::path& path) {
 
 bool is_pytorch_file(const std::filesystem::path& path) {
   const MappedFile file(path);
-  const auto beginning = file.bytes().first(std::min(file.bytes().size(), kZipBeginning.size()));
-  return std::string_view(reinterpret_cast<const char*>(beginning.data()), beginning.size()) == kZipBeginning;
+  return begins_with(file, kZipBeginning) || begins_with(file, kOldBeginning);
 }
 
 PytorchFile::PytorchFile(const std::filesystem::path& path) : TensorFile(read_pytorch(path)) {}

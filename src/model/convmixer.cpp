@@ -6,14 +6,18 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace convmixer {
 
 namespace {
+
+constexpr int kMostBlocks = 1 << 10;
 
 void check(const ConvMixerConfig& config) {
   // Generous limits that keep every size and offset far inside 64 bits.
@@ -23,7 +27,7 @@ void check(const ConvMixerConfig& config) {
     int most;
   };
   for (const Limit& limit : std::array<Limit, 7>{{{"dim", config.dim, 1 << 13},
-                                                  {"depth", config.depth, 1 << 10},
+                                                  {"depth", config.depth, kMostBlocks},
                                                   {"kernel-size", config.kernel_size, 127},
                                                   {"patch-size", config.patch_size, 1 << 12},
                                                   {"image-size", config.image_size, 1 << 12},
@@ -44,8 +48,27 @@ constexpr const char* kHeadWeight = "head.weight";
 
 std::string depthwise_weight(int block) { return fmt::format("blocks.{}.0.fn.0.weight", block); }
 
+/// Most of what the sizes are read from: if one is missing, read_sizes says which.
 bool has_weights(const TensorFile& file) {
-  return file.contains(kStemWeight) && file.contains(depthwise_weight(0)) && file.contains(kHeadWeight);
+  return int{file.contains(kStemWeight)} + int{file.contains(depthwise_weight(0))} + int{file.contains(kHeadWeight)} >=
+         2;
+}
+
+/// One more than the highest number of a block that has its first tensor; 0 without any. A block that is missing in
+/// between is found missing when the weights are loaded.
+int depth_of(const TensorFile& file) {
+  constexpr std::string_view kBefore = "blocks.";
+  constexpr std::string_view kAfter = ".0.fn.0.weight";
+  int depth = 0;
+  for (auto tensor = file.tensors().lower_bound(std::string(kBefore));
+       tensor != file.tensors().end() && tensor->first.starts_with(kBefore); ++tensor) {
+    const std::string_view rest = std::string_view(tensor->first).substr(kBefore.size());
+    int block = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), block);
+    const std::string_view after = rest.substr(static_cast<std::size_t>(end - rest.data()));
+    if (error == std::errc{} && after == kAfter && block >= depth && block < kMostBlocks) depth = block + 1;
+  }
+  return depth;
 }
 
 /// Shape of a tensor that every ConvMixer has, of positive extents that fit an int.
@@ -70,8 +93,7 @@ void read_sizes(const TensorFile& file, ConvMixerConfig& config) {
   config.patch_size = static_cast<int>(stem[2]);
   config.kernel_size = static_cast<int>(depthwise[2]);
   config.classes = static_cast<int>(head[0]);
-  config.depth = 1;
-  while (file.contains(depthwise_weight(config.depth))) ++config.depth;
+  config.depth = depth_of(file);
 }
 
 ModelDescription describe_config(const ConvMixerConfig& config) {

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "io/metadata.hpp"
 #include "io/quoted.hpp"
+#include "io/tensor_list.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -40,10 +41,14 @@ const ModelEntry& stated_model(const TensorFile& file, std::span<const ModelEntr
   return *entry;
 }
 
-/// The first model whose tensors the file has; the default's reader will say what is missing if there is none.
+/// The first model whose tensors the file has.
 const ModelEntry& recognised_model(const TensorFile& file, std::span<const ModelEntry> among) {
   const auto found = std::ranges::find_if(among, [&](const ModelEntry& entry) { return entry.recognises(file); });
-  return found == among.end() ? among.front() : *found;
+  if (found != among.end()) return *found;
+  TensorList tensors;
+  for (const auto& [name, entry] : file.tensors()) tensors.add(name);
+  fail("{}: no weights of {}: found {}", file.path().string(), fmt::join(model_names(among), " or "),
+       tensors.empty() ? "no tensor" : tensors.text(300));
 }
 
 void require_equal(const TensorFile& file, const std::string& key, int stated, int shown) {

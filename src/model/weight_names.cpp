@@ -10,6 +10,7 @@
 #include <functional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace convmixer {
 namespace {
@@ -79,15 +80,17 @@ constexpr std::array kOthers{// https://github.com/locuslab/convmixer/blob/main/
                                     .pointwise_norm = "conv_mixer_layers.{}.norm2",
                                     .head = "classification.linear"}};
 
+constexpr std::array<const Naming*, 1 + kOthers.size()> kNamings{&kTimm, kOthers.data(), &kOthers[1], &kOthers[2]};
+
 /// The longest beginning up to a dot that all names have.
-std::size_t common_beginning(const Names& names) {
-  if (names.empty()) return 0;
+std::string common_beginning(const Names& names) {
+  if (names.empty()) return "";
   const std::string& first = *names.begin();  // in sorted order, what the first and last share is shared by all
   const std::string& last = *names.rbegin();
   const auto end = std::ranges::mismatch(first, last).in1;
   const std::string_view shared(first.data(), static_cast<std::size_t>(end - first.begin()));
   const std::size_t dot = shared.rfind('.');
-  return dot == std::string_view::npos ? 0 : dot + 1;
+  return dot == std::string_view::npos ? "" : first.substr(0, dot + 1);
 }
 
 /// Calls pair(there, here) for every layer.
@@ -102,13 +105,36 @@ void for_each_layer(const Naming& naming, int depth,
   pair(naming.head_of(depth), kTimm.head);
 }
 
-/// Number of blocks of a ConvMixer that is named so; 0 if it isn't one.
-int depth_of(const Naming& naming, const Names& names) {
-  const auto has_weight = [&](const std::string& layer) { return names.contains(layer + ".weight"); };
-  if (!has_weight(naming.stem)) return 0;
+/// A ConvMixer among a file's tensors.
+struct Found {
+  const Naming* naming = nullptr;
+  std::string beginning;  ///< before every name
   int depth = 0;
-  while (has_weight(naming.in_block(naming.depthwise, depth))) ++depth;
+};
+
+/// Number of blocks of a ConvMixer that is named so after this beginning; 0 if there is none.
+int depth_of(const Naming& naming, const std::string& beginning, const Names& names) {
+  int depth = 0;
+  while (names.contains(fmt::format("{}{}.weight", beginning, naming.in_block(naming.depthwise, depth)))) ++depth;
   return depth;
+}
+
+/// A ConvMixer by any of the namings, whatever comes before its names and whatever else there is; of several, say a
+/// moving average of it, the one with the shortest beginning.
+Found find_convmixer(const Names& names) {
+  Found found;
+  for (const Naming* const naming : kNamings) {
+    const std::string stem = fmt::format("{}.weight", naming->stem);
+    for (const std::string& name : names) {
+      if (!name.ends_with(stem)) continue;
+      std::string beginning = name.substr(0, name.size() - stem.size());
+      if (!beginning.empty() && beginning.back() != '.') continue;
+      if (found.naming != nullptr && beginning.size() >= found.beginning.size()) continue;
+      if (const int depth = depth_of(*naming, beginning, names); depth > 0)
+        found = {naming, std::move(beginning), depth};
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -116,25 +142,22 @@ int depth_of(const Naming& naming, const Names& names) {
 std::map<std::string, std::string> names_here(const TensorFile& file) {
   Names names;
   for (const auto& [name, entry] : file.tensors()) names.insert(name);
-  const std::size_t beginning = common_beginning(names);
-  Names rests;
-  for (const std::string& name : names) rests.insert(name.substr(beginning));
+  const Found found = find_convmixer(names);
+  const std::string beginning = found.naming == nullptr ? common_beginning(names) : found.beginning;
 
   std::map<std::string, std::string> layers;
-  for (const Naming& naming : kOthers) {
-    const int depth = depth_of(naming, rests);
-    if (depth == 0) continue;
-    for_each_layer(naming, depth, [&](const std::string& there, const std::string& here) { layers[there] = here; });
-    break;
+  if (found.naming != nullptr && found.naming != &kTimm) {
+    for_each_layer(*found.naming, found.depth,
+                   [&](const std::string& there, const std::string& here) { layers[there] = here; });
   }
-
   std::map<std::string, std::string> result;
   for (const std::string& name : names) {
-    const std::string rest = name.substr(beginning);
+    if (!name.starts_with(beginning)) continue;
+    const std::string rest = name.substr(beginning.size());
     const std::size_t dot = rest.rfind('.');
     const auto layer = dot == std::string::npos ? layers.end() : layers.find(rest.substr(0, dot));
     const std::string here = layer == layers.end() ? rest : layer->second + rest.substr(dot);
-    if (here != name) result[name] = here;
+    if (here != name && !names.contains(here)) result[name] = here;
   }
   return result;
 }
@@ -145,7 +168,7 @@ std::map<std::string, std::string> names_there(WeightNaming naming, std::span<co
   if (way == kOthers.end()) return result;
 
   std::map<std::string, std::string> layers;
-  for_each_layer(*way, depth_of(kTimm, {names.begin(), names.end()}),
+  for_each_layer(*way, depth_of(kTimm, "", Names(names.begin(), names.end())),
                  [&](const std::string& there, const std::string& here) { layers[here] = there; });
   for (const std::string& name : names) {
     const std::size_t dot = std::min(name.rfind('.'), name.size());

@@ -10,10 +10,10 @@
 
 namespace convmixer {
 
-/// What a file's tensors are called here, by the names they have there; without those that keep theirs. Names that all
-/// begin alike, as wrappers leave them ("module.", "_orig_mod.model."), lose that beginning, as far as it ends with a
-/// dot. ConvMixers that are named in another of the ways of WeightNaming get timm's names; of any other file, only the
-/// beginning is changed.
+/// What a file's tensors are called here, by the names they have there; without those that keep theirs. ConvMixers that
+/// are named in one of the ways of WeightNaming get timm's names, and lose what wrappers have put before them
+/// ("module.", "_orig_mod.model."); other tensors beside them, such as AveragedModel's "n_averaged", keep their names.
+/// In any other file, names that all begin alike lose that beginning, as far as it ends with a dot.
 [[nodiscard]] std::map<std::string, std::string> names_here(const TensorFile& file);
 
 /// The other way round: what tensors with these names, a whole network's, are called there, by the names they have

@@ -6,11 +6,15 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/cifar.hpp"
 #include "convmixer/data/sources/packed.hpp"
+#include "convmixer/io/pytorch_file.hpp"
 #include "convmixer/io/safetensors.hpp"
+#include "convmixer/model/registry.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "data/decode/image_file.hpp"
 #include "data/sources/cifar_batch.hpp"
+#include "io/pickle.hpp"
+#include "support/stored_zip.hpp"
 
 #include <array>
 #include <cstdio>
@@ -18,6 +22,7 @@
 #include <limits>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <utility>
 
 namespace convmixer::fuzz {
 
@@ -88,6 +93,16 @@ bool read_batch(Bytes bytes, CifarVersion version) {
   return any;
 }
 
+/// As eval and train --init do.
+bool load(const MemoryFile& file) {
+  return is_read([&] {
+    const CheckpointInfo info = read_checkpoint_info(file.path());
+    const Graph graph = make_graph(info.model);
+    Parameters parameters(graph);
+    load_weights(file.path(), parameters);
+  });
+}
+
 bool decode(Bytes bytes) {
   return is_read([&] {
     const DecodedImage image = decode_image(std::as_bytes(bytes));
@@ -147,7 +162,23 @@ bool packed(Bytes bytes) {
 bool safetensors(Bytes bytes) {
   const MemoryFile file(bytes);
   const bool any = is_read([&] { (void)SafetensorsFile(file.path()); });
-  return is_read([&] { (void)read_checkpoint_info(file.path()); }) || any;
+  return load(file) || any;
+}
+
+bool pytorch(Bytes bytes) {
+  const MemoryFile file(bytes);
+  const bool any = is_read([&] { (void)PytorchFile(file.path()); });
+  return load(file) || any;
+}
+
+bool pytorch_pickle(Bytes bytes) {
+  std::vector<std::pair<std::string, std::string>> files{
+      {"x/data.pkl", std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())}};
+  for (int key = 0; key < 32; ++key)
+    files.emplace_back("x/data/" + std::to_string(key), std::string(200, static_cast<char>(key)));
+  const std::string whole = testing_support::stored_zip(files);
+  const bool loaded = pytorch({reinterpret_cast<const std::uint8_t*>(whole.data()), whole.size()});
+  return is_read([&] { (void)Pickle(bytes, "fuzz"); }) || loaded;
 }
 
 bool options(Bytes bytes) {
@@ -184,6 +215,8 @@ const std::vector<Reader>& readers() {
                                        {"predict_image", predict_image},
                                        {"packed", packed},
                                        {"safetensors", safetensors},
+                                       {"pytorch", pytorch},
+                                       {"pytorch_pickle", pytorch_pickle},
                                        {"options", options}};
   return all;
 }

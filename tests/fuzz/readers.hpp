@@ -21,6 +21,9 @@ bool pnm(Bytes bytes);
 bool predict_image(Bytes bytes);
 bool packed(Bytes bytes);
 bool safetensors(Bytes bytes);
+bool pytorch(Bytes bytes);
+/// The pickle of such a file: checksums give away what is changed in the file itself.
+bool pytorch_pickle(Bytes bytes);
 bool options(Bytes bytes);
 
 struct Reader {

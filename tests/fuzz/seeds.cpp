@@ -5,10 +5,14 @@
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/train/config.hpp"
 #include "data/sources/cifar_pickles.hpp"
+#include "io/archive.hpp"
 #include "support/archive_bytes.hpp"
 #include "support/image_bytes.hpp"
 #include "support/safetensors_bytes.hpp"
 #include "support/temporary_folder.hpp"
+
+#include <filesystem>
+#include <utility>
 
 namespace convmixer::fuzz {
 
@@ -107,6 +111,30 @@ std::vector<std::string> safetensors_files() {
   return all;
 }
 
+std::filesystem::path pytorch_file(const std::string& name) {
+  return std::filesystem::path(CONVMIXER_SOURCE_DIR "/tests/golden/pytorch") / (name + ".pth");
+}
+
+std::vector<std::string> pytorch_files() {
+  std::vector<std::string> all;
+  for (const char* name : {"timm", "locuslab_checkpoint", "labml_bf16", "averaged", "views", "parameters", "zip64"})
+    all.push_back(read_text_file(pytorch_file(name)));
+  return all;
+}
+
+std::vector<std::string> pytorch_pickles() {
+  std::vector<std::string> all;
+  for (const char* name : {"timm", "locuslab_checkpoint", "labml_bf16", "views", "parameters", "whole", "script"}) {
+    const MappedFile file(pytorch_file(name));
+    const auto is_pickle = [](const std::string& entry) {
+      return entry.ends_with("/data.pkl") ? ArchiveChoice::take : ArchiveChoice::skip;
+    };
+    for (ArchiveFile& entry : read_archive(file.bytes(), name, std::size_t{1} << 20, is_pickle))
+      all.push_back(std::move(entry.bytes));
+  }
+  return all;
+}
+
 std::vector<std::string> configurations() {
   return {to_ini(TrainConfig{}), "[Model]\ndim = 16 # few\nlr = 1e-3\nmean = 0.5,0.5,0.5\nmax-time = 1h30m\n",
           "--dim\n16\n--horizontal-flip\n--lr=0.1\nword\n"};
@@ -124,6 +152,8 @@ std::vector<std::string> seeds(const std::string& reader) {
   if (reader == "predict_image") return images();
   if (reader == "packed") return packed_files();
   if (reader == "safetensors") return safetensors_files();
+  if (reader == "pytorch") return pytorch_files();
+  if (reader == "pytorch_pickle") return pytorch_pickles();
   if (reader == "options") return configurations();
   fail("no seeds for the reader '{}'", reader);
 }

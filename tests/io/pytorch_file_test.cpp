@@ -181,6 +181,16 @@ TEST_F(PytorchFileTest, SaysWhatAnotherFileIs) {
   EXPECT_THAT(refusal(write({{"w/data.pkl", "\x80\x02"}, {"w/byteorder", "big"}})), HasSubstr("big-endian"));
 }
 
+TEST_F(PytorchFileTest, NamesWhatPytorchWroteThatIsNoStateDict) {
+  const auto refused = [&](const char* name) {
+    return refusal(std::filesystem::path(CONVMIXER_SOURCE_DIR "/tests/golden/pytorch") / name);
+  };
+  EXPECT_THAT(refused("whole.pth"), HasSubstr("a whole object of class \"__main__.ConvMixer\""));
+  EXPECT_THAT(refused("whole_checkpoint.pth"), HasSubstr("a whole object of class \"__main__.ConvMixer\""));
+  EXPECT_THAT(refused("old.pth"), HasSubstr("torch.save's format of before PyTorch 1.6"));
+  EXPECT_THAT(refused("script.pth"), HasSubstr("a TorchScript archive"));
+}
+
 TEST_F(PytorchFileTest, RefusesAFileThatIsCutShortOrDamaged) {
   const std::filesystem::path path = saved(dict({{"w", tensor({.extents = {6}, .strides = {1}})}}));
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
@@ -189,6 +199,7 @@ TEST_F(PytorchFileTest, RefusesAFileThatIsCutShortOrDamaged) {
 
 TEST_F(PytorchFileTest, IsToldByItsFirstBytes) {
   EXPECT_TRUE(is_pytorch_file(saved(dict({}))));
+  EXPECT_TRUE(is_pytorch_file(CONVMIXER_SOURCE_DIR "/tests/golden/pytorch/old.pth"));
   EXPECT_FALSE(is_pytorch_file(folder_.write("other", "PK")));
   EXPECT_FALSE(is_pytorch_file(folder_.write("empty", "")));
 }

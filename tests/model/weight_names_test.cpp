@@ -78,6 +78,25 @@ TEST(WeightNames, KnowsLabmlsModulesBehindAWrapper) {
                      "module.classification.linear.weight"});
 }
 
+TEST(WeightNames, LeavesWhatElseThereIs) {
+  std::vector<std::string> names = with_beginning("module.");
+  names.insert(names.end(), {"n_averaged", "other.module.x", "ema.x"});
+  const TensorFile file = file_with(names);
+  const TensorFile renamed = file.renamed(names_here(file));
+  EXPECT_EQ(renamed.tensors().size(), names.size());
+  for (const char* name : {"stem.0.weight", "head.weight", "n_averaged", "other.module.x", "ema.x"})
+    EXPECT_TRUE(renamed.contains(name)) << name;
+}
+
+TEST(WeightNames, OfTwoNetworksTakeTheOneWithTheShorterBeginning) {
+  std::vector<std::string> names = with_beginning("model.");
+  for (const std::string& name : with_beginning("ema_model.")) names.push_back(name);
+  const TensorFile file = file_with(names);
+  const TensorFile renamed = file.renamed(names_here(file));
+  EXPECT_TRUE(renamed.contains("blocks.1.3.weight"));
+  EXPECT_TRUE(renamed.contains("ema_model.blocks.1.3.weight"));
+}
+
 TEST(WeightNames, RenamesBiasesAndStatisticsLikeTheirLayersWeights) {
   const TensorFile file = file_with({"0.weight", "2.running_var", "2.num_batches_tracked", "3.0.fn.0.weight",
                                      "3.0.fn.2.running_mean", "3.1.bias", "6.bias"});

@@ -39,11 +39,13 @@ void save_weights(const std::filesystem::path& path, const Parameters& parameter
 /// Reads what a weights file says about itself. Its metadata says which model it holds and of what sizes, its tensors'
 /// shapes must say the same (read_model of model/model_file.hpp). A file of another program, safetensors or
 /// torch.save's, says it by its tensors alone (under names that model/weight_names.hpp lists), and leaves the rest at
-/// the defaults. Throws Error naming the file.
+/// the defaults. Throws Error naming the file, and as load_weights does for tensors that aren't the model's; their
+/// values it doesn't look at.
 [[nodiscard]] CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
-/// Reads parameters and statistics; every tensor of the graph must be there with its shape, num_batches_tracked may be,
-/// anything else is refused by name. The parameters are unchanged when it throws.
+/// Reads parameters and statistics. Every tensor of the graph must be there with its shape and finite values, variances
+/// not below 0; num_batches_tracked may be, anything else is refused. Throws Error naming the file and all tensors that
+/// are missing, unexpected, of another shape or not finite, with the parameters unchanged.
 void load_weights(const std::filesystem::path& path, Parameters& parameters);
 
 /// Sums over the steps of an epoch so far, saved so that the epoch's record is the same after a resume.

@@ -12,7 +12,7 @@
 
 namespace convmixer {
 
-/// Whether a file begins as such an archive does. Throws Error naming a file that can't be read.
+/// Whether a file begins as torch.save's do, of whichever release. Throws Error naming a file that can't be read.
 [[nodiscard]] bool is_pytorch_file(const std::filesystem::path& path);
 
 /// The tensors of a state_dict that torch.save wrote (.pt, .pth), read without running any of the pickle's code: of all
@@ -22,7 +22,7 @@ namespace convmixer {
 /// metadata but what write_pytorch_file wrote.
 ///
 /// Throws Error naming the file: one that is no such archive or is damaged, a tensor that doesn't fit its storage, and
-/// a file without a state_dict; files of PyTorch before 1.6 and TorchScript archives are named as such.
+/// a file without a state_dict; whole modules, files of PyTorch before 1.6 and TorchScript archives are named as such.
 class PytorchFile : public TensorFile {
  public:
   explicit PytorchFile(const std::filesystem::path& path);
