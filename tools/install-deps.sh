@@ -36,6 +36,9 @@ packages=(
   libgtest-dev                  # tests
   libgmock-dev                  # tests
   libbenchmark-dev              # perf/op_bench
+  pkgconf                       # tests of the library's pkg-config file
+  dpkg-dev                      # Debian packages (cpack -G DEB): what they depend on
+  file                          # ... and which of their files are programs
   clang-format                  # checks the format of the sources
   curl                          # tools/download-cifar10.sh
   ca-certificates               # ... which loads from a server that identifies itself

@@ -1,3 +1,4 @@
+#include "convmixer/plan/build_info.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "tools/tool_process.hpp"
 
@@ -81,7 +82,16 @@ TEST(ToolHelp, ListsCommandsAndOptions) {
   EXPECT_THAT(output_of({"help", "info"}), HasSubstr("--primitives"));
 }
 
-TEST(ToolHelp, GivesItsVersion) { EXPECT_THAT(output_of({"--version"}), testing::MatchesRegex("convmixer [0-9.]+\n")); }
+TEST(ToolVersion, TellsWhatItWasBuiltWithAndWhatItRunsWith) {
+  const std::string output = output_of({"--version"});
+  EXPECT_EQ(output.substr(0, output.find('\n')), "convmixer " CONVMIXER_VERSION);
+  const OnednnInfo onednn = Engine::onednn_info();
+  const BuildInfo build = build_info();
+  for (const std::string& part : {onednn.version, onednn.runtime, onednn.instructions, build.compiler, build.tbb,
+                                  build.highway, "here " + build.instruction_set_here, std::string("Apache-2.0")}) {
+    EXPECT_THAT(output, HasSubstr(part));
+  }
+}
 
 TEST(ToolHelp, IsShownWhenNoCommandIsGiven) {
   const ToolResult result = run_tool({});

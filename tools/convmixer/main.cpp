@@ -9,6 +9,7 @@
 #include "convmixer/train/stop_signal.hpp"
 #include "man_page.hpp"
 #include "output.hpp"
+#include "version_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -85,7 +86,7 @@ int dispatch(std::span<const std::string> words) {
   }
   const std::string& first = words.front();
   if (first == "--version" || first == "version") {
-    tool::print("convmixer " CONVMIXER_VERSION "\n");
+    tool::print(tool::version_text());
     return 0;
   }
   if (first == "help" || asks_for_help(first)) {

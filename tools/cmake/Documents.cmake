@@ -1,0 +1,16 @@
+# Manual pages and bash's completion, which the tool itself makes of its tables of commands and options.
+find_program(GZIP gzip REQUIRED)
+set(documents ${PROJECT_BINARY_DIR}/documents)
+set(manual_pages ${documents}/man1)
+set(completion ${documents}/convmixer)
+add_custom_command(
+  OUTPUT ${completion}
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${documents}
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${manual_pages}
+  COMMAND convmixer help --man ${manual_pages}
+  COMMAND ${GZIP} -9nr ${manual_pages}
+  COMMAND convmixer help --completion > ${completion}
+  DEPENDS convmixer
+  COMMENT "Making manual pages and completion"
+  VERBATIM)
+add_custom_target(convmixer-documents ALL DEPENDS ${completion})

@@ -1,0 +1,68 @@
+# `cpack -G DEB` in the build folder makes Debian packages of the installed components: convmixer, libconvmixer-dev, and with
+# BUILD_SHARED_LIBS libconvmixer0.1, on which both then depend. Needs dpkg-dev and file.
+#
+# What the tool and the library depend on is read from what they link, by dpkg-shlibdeps. What libconvmixer-dev depends on are
+# the packages that convmixer-config.cmake and convmixer.pc look for.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME convmixer)
+set(CPACK_PACKAGE_CONTACT "convmixer maintainers <maintainers@convmixer.invalid>")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_COMPONENTS_GROUPING IGNORE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
+                                                WORLD_EXECUTE)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # or it would be the first line of each package's own
+set(about "ConvMixers are small networks of convolutions that classify images.
+convmixer trains them on CPUs, with oneDNN and hand-written kernels, and uses
+what was trained.")
+
+set(CPACK_COMPONENTS_ALL tool development)
+set(CPACK_DEBIAN_TOOL_PACKAGE_NAME convmixer)
+set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
+set(CPACK_COMPONENT_TOOL_DESCRIPTION "train ConvMixer networks on CPUs, and use them\n${about}")
+
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libconvmixer-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
+    "library of convmixer: files for development\n${about}
+.
+This package has the library's headers, its CMake package and its pkg-config
+file.")
+set(development_depends libfmt-dev)
+
+if(BUILD_SHARED_LIBS)
+  get_target_property(soversion convmixer-shared SOVERSION)
+  list(APPEND CPACK_COMPONENTS_ALL library)
+  set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libconvmixer${soversion})
+  set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+  set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "library of convmixer\n${about}\n.\nThis package has the shared library.")
+  set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+  # dpkg-shlibdeps must find the library, which no installed package has, to see what else the tool needs.
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS $<TARGET_FILE_DIR:convmixer-shared>)
+  set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS ON)
+  set(CPACK_COMPONENT_TOOL_DEPENDS library)
+  set(CPACK_COMPONENT_DEVELOPMENT_DEPENDS library)
+else()
+  list(APPEND development_depends libarchive-dev libboost-program-options-dev libdnnl-dev libhwy-dev libjpeg62-turbo-dev
+       libpng-dev libtbb-dev libxxhash-dev ocl-icd-opencl-dev zlib1g-dev)
+endif()
+list(JOIN development_depends ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS)
+
+# Debian's documents, for each package in a folder of its name.
+find_program(GZIP gzip REQUIRED)
+set(changelog ${PROJECT_BINARY_DIR}/changelog.gz)
+execute_process(COMMAND ${GZIP} -9nc ${PROJECT_SOURCE_DIR}/tools/debian/changelog OUTPUT_FILE ${changelog}
+                COMMAND_ERROR_IS_FATAL ANY)
+set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tools/debian/changelog)
+foreach(component IN LISTS CPACK_COMPONENTS_ALL)
+  string(TOUPPER ${component} upper)
+  install(FILES ${PROJECT_SOURCE_DIR}/tools/debian/copyright ${changelog}
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${CPACK_DEBIAN_${upper}_PACKAGE_NAME} COMPONENT ${component})
+endforeach()
+
+include(CPack)
