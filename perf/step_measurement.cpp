@@ -1,17 +1,14 @@
 #include "step_measurement.hpp"
 
-#include "convmixer/core/error.hpp"
+#include "convmixer/core/process_memory.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
-#include "core/ascii.hpp"
 #include "peaks/peak.hpp"
 #include "plan/engine_runtime.hpp"
 #include "train/random_batch.hpp"
 
 #include <chrono>
-#include <fstream>
 #include <memory>
-#include <string_view>
 
 namespace convmixer::perf {
 
@@ -19,18 +16,6 @@ namespace {
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// The most memory the process had. Not getrusage's, which begins at that of the program that started this one.
-std::int64_t peak_resident_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    constexpr std::string_view kKey = "VmHWM:";
-    if (!line.starts_with(kKey)) continue;
-    std::string_view rest = std::string_view(line).substr(kKey.size());
-    if (const auto kibibytes = take_number<std::int64_t>(rest)) return *kibibytes * 1024;
-  }
-  fail("/proc/self/status: no VmHWM found, expected the process's peak memory");
 }
 
 /// Times one step, `body` giving back the seconds that its optimiser took.
@@ -81,7 +66,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   result.plan = plan.kind();
   result.kinds = profile.kinds();
   result.planned = network.memory();
-  result.peak_rss = peak_resident_bytes();
+  result.peak_rss = process_memory().peak;
   return result;
 }
 

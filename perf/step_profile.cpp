@@ -1,6 +1,6 @@
 #include "step_profile.hpp"
 
-#include "summary.hpp"
+#include "core/summary.hpp"
 
 #include <algorithm>
 #include <utility>

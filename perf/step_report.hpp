@@ -2,8 +2,8 @@
 #pragma once
 
 #include "convmixer/core/threads.hpp"
+#include "core/summary.hpp"
 #include "step_measurement.hpp"
-#include "summary.hpp"
 
 #include <nlohmann/json.hpp>
 

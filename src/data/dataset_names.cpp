@@ -11,6 +11,11 @@ std::optional<int> known_classes(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<DatasetSize> known_size(std::string_view name) {
+  const bool is_cifar = name == kCifar10Dataset || name == kCifar100Dataset || name == kCifar100CoarseDataset;
+  return is_cifar ? std::optional(DatasetSize{50'000, 10'000}) : std::nullopt;
+}
+
 Normalisation default_normalisation(std::string_view name) {
   if (name == kCifar10Dataset) return {{0.4914F, 0.4822F, 0.4465F}, {0.2471F, 0.2435F, 0.2616F}};
   if (name == kCifar100Dataset || name == kCifar100CoarseDataset)

@@ -40,10 +40,13 @@ std::optional<TrainingPosition> Checkpointer::restore(const std::optional<SavedR
     fail_with_ways_out(error);
   }
   saved_step_ = position.step;
+  return position;
+}
+
+void Checkpointer::complete_epoch(const TrainingPosition& position) {
   const bool at_end_of_epoch = position.epoch > 0 && position.step_in_epoch == 0;
   const bool best_missing = position.best_epoch == position.epoch && !is_of_step(folder_.best(), position.step);
   if (at_end_of_epoch && (best_missing || !is_of_step(folder_.last(), position.step))) save_epoch(position);
-  return position;
 }
 
 void Checkpointer::check_no_foreign_run() const {

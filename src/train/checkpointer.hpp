@@ -5,7 +5,7 @@
 ///   - metrics.jsonl is appended to, and on the disk, before a state is saved. Killed in between, the file is ahead of
 ///     the state; opened again, the records beyond the state are taken out and will be written again, equal.
 ///   - last and best are written after the state of their epoch's end. Killed in between, they are behind the state;
-///     but that state holds their very weights, and restore() writes them from it.
+///     but that state holds their very weights, and complete_epoch() writes them from it.
 ///   - A run's first state is saved before its first step, so that a folder without a state is none of a run's.
 #pragma once
 
@@ -28,6 +28,8 @@ class Checkpointer {
   /// Reads the folder's state, of which `saved` is a part, into parameters and optimiser. Throws Error (usage) when it
   /// belongs to another configuration, or the folder holds a run's files without a state.
   [[nodiscard]] std::optional<TrainingPosition> restore(const std::optional<SavedRun>& saved);
+  /// Writes what a kill after the state of an epoch's end kept from being written. At the restored position.
+  void complete_epoch(const TrainingPosition& position);
 
   /// Those of the restored run; nothing if there was none.
   [[nodiscard]] const std::optional<Circumstances>& before() const noexcept { return before_; }

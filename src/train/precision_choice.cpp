@@ -66,7 +66,7 @@ PrecisionChoice choose_precision(const TrainConfig& config, int channels, int cl
   Network bf16 = make_network(config, model, Precision::bf16, engine);
   const std::int64_t size = timed_batch(bf16.graph(), config.batch_size);
   if (bf16.plan(size, PlanMode::training).kind() == PlanKind::fused) {
-    return {Precision::bf16, "this CPU has instructions for it"};
+    return {Precision::bf16, "faster in fused plans wherever the CPU has instructions for it, as this one has"};
   }
   Network f32 = make_network(config, model, Precision::f32, engine);
   const RandomBatch batch(task_of(model), size);
@@ -76,11 +76,13 @@ PrecisionChoice choose_precision(const TrainConfig& config, int channels, int cl
                                  best.f32 / best.bf16)};
 }
 
-void resolve(TrainConfig& config, const Dataset& dataset, Engine& engine) {
+PrecisionChoice resolve(TrainConfig& config, const Dataset& dataset, Engine& engine) {
   const std::string precision = config.precision;
   resolve(config, dataset);
   config.precision = precision;
-  config.precision = to_string(choose_precision(config, dataset.channels(), dataset.classes(), engine).precision);
+  PrecisionChoice choice = choose_precision(config, dataset.channels(), dataset.classes(), engine);
+  config.precision = to_string(choice.precision);
+  return choice;
 }
 
 }  // namespace convmixer

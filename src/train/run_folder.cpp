@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace convmixer {
 
@@ -17,6 +18,22 @@ namespace {
 /// As network file systems, those of containers and small ones answer.
 bool means_no_locks(int error) { return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL; }
 
+/// Throws as making the folder, or a file in it, would.
+void require_could_write(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path nearest = fs::absolute(folder, error).lexically_normal();
+  while (!fs::exists(nearest, error) && !error && nearest.has_relative_path()) nearest = nearest.parent_path();
+  if (error) fail("{}: the run folder can't be made: {}", folder.string(), error.message());
+  if (!fs::is_directory(nearest, error)) {
+    fail("{}: the run folder can't be made: {} is no folder", folder.string(), nearest.string());
+  }
+  if (::faccessat(AT_FDCWD, nearest.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return;
+  const char* const reason = std::strerror(errno);
+  if (fs::equivalent(nearest, folder, error)) fail("{}: can't be written: {}", folder.string(), reason);
+  fail("{}: the run folder can't be made in {}: {}", folder.string(), nearest.string(), reason);
+}
+
 }  // namespace
 
 bool RunFolder::holds_state() const {
@@ -24,13 +41,24 @@ bool RunFolder::holds_state() const {
   return std::filesystem::exists(state(), ignored);
 }
 
-RunFolderLock::RunFolderLock(const RunFolder& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder.path, error);
-  if (error) fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
+RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) {
   const std::filesystem::path file = folder.path / ".lock";
-  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const bool look = use == FolderUse::look;
+  std::error_code error;
+  if (look) {
+    require_could_write(folder.path);
+    if (!std::filesystem::exists(file, error)) return;
+  } else {
+    std::filesystem::create_directories(folder.path, error);
+    if (error) fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
+  }
+  descriptor_ = ::open(file.c_str(), O_RDWR | (look ? 0 : O_CREAT) | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
+  lock(folder, file);
+  if (look) ::close(std::exchange(descriptor_, -1));
+}
+
+void RunFolderLock::lock(const RunFolder& folder, const std::filesystem::path& file) {
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   const int reason = errno;
   if (means_no_locks(reason)) {
@@ -47,7 +75,9 @@ RunFolderLock::RunFolderLock(const RunFolder& folder) {
   fail("{}: can't be locked: {}", file.string(), std::strerror(reason));
 }
 
-RunFolderLock::~RunFolderLock() { ::close(descriptor_); }
+RunFolderLock::~RunFolderLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 void remove_unfinished_files(const RunFolder& folder) {
   remove_abandoned_files(folder.path);

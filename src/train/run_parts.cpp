@@ -33,8 +33,8 @@ Network initial_network(const TrainConfig& config, const Dataset& train, Engine&
   return network;
 }
 
-std::optional<SavedRun> saved_run(const RunFolder& folder, const TrainConfig& config) {
-  if (!folder.holds_state()) return std::nullopt;
+std::optional<SavedRun> saved_run(const RunFolder& folder, const TrainConfig& config, const OpenOptions& options) {
+  if (options.fresh || !folder.holds_state()) return std::nullopt;
   SavedRun saved(folder);
   saved.require_settings(fingerprint(config));
   return saved;
@@ -51,11 +51,11 @@ std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, b
 }  // namespace
 
 RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
-                   bool may_change_data)
+                   const OpenOptions& options)
     : folder{config.out},
-      lock(folder),
-      saved(saved_run(folder, config)),
-      data(folder, saved, train, test, may_change_data),
+      lock(folder, options.dry ? FolderUse::look : FolderUse::write),
+      saved(saved_run(folder, config, options)),
+      data(folder, saved, train, test, options.may_change_data),
       network(initial_network(config, data.train(), engine)),
       optimizer(make_optimizer(network.parameters(), config.optimizer, engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
@@ -82,14 +82,17 @@ TrainingPosition within_epoch(TrainingPosition position, std::int64_t steps_per_
 }
 
 OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
-                 bool may_change_data) {
+                 const OpenOptions& options) {
   require_storable(config);
-  auto parts = std::make_unique<RunParts>(config, train, test, engine, may_change_data);
-  remove_unfinished_files(parts->folder);
+  auto parts = std::make_unique<RunParts>(config, train, test, engine, options);
+  if (!options.dry) remove_unfinished_files(parts->folder);
+  const auto restored = options.fresh ? std::nullopt : parts->checkpointer.restore(parts->saved);
   const TrainingPosition position =
-      within_epoch(parts->checkpointer.restore(parts->saved).value_or(TrainingPosition{}),
-                   parts->train_loader.batches_per_epoch(), may_change_data, parts->folder);
+      within_epoch(restored.value_or(TrainingPosition{}), parts->train_loader.batches_per_epoch(),
+                   options.may_change_data, parts->folder);
   (void)plan_all(parts->network, config, train.size(), test.size());
+  if (options.dry) return {std::move(parts), position};
+  if (restored) parts->checkpointer.complete_epoch(*restored);
   const PlanKind kind = training_plan(parts->network, config, train.size()).kind();
   parts->checkpointer.set_circumstances({engine.pool().threads(), to_string(kind)});
   // What an earlier release saved doesn't know its data yet.

@@ -17,11 +17,19 @@
 
 namespace convmixer {
 
+/// How a run is opened.
+struct OpenOptions {
+  bool may_change_data = false;  ///< the data may be another than the run was saved with
+  bool dry = false;              ///< look at everything, write nothing: a run that is opened so can't train
+  bool fresh = false;            ///< dry: as if the folder were empty
+};
+
 /// Each is made of those above it.
 struct RunParts {
   /// Locks the folder before anything in it is read. Throws Error, also for test images that aren't of the training
   /// images' shape and classes.
-  RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine, bool may_change_data);
+  RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
+           const OpenOptions& options);
 
   RunFolder folder;
   RunFolderLock lock;
@@ -49,10 +57,9 @@ struct OpenRun {
 
 /// Makes the parts; restores the folder's state if there is one; plans all memory, so that a run that can't have it
 /// says so before it has written anything; saves a first state if there was none; writes config.ini and data.json;
-/// opens metrics.jsonl. With `may_change_data` the data may be another than the run was saved with. Throws Error as
-/// Trainer's constructor.
+/// opens metrics.jsonl. Throws Error as Trainer's constructor.
 [[nodiscard]] OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
-                               bool may_change_data);
+                               const OpenOptions& options);
 
 /// The plan of a training step on a full batch.
 [[nodiscard]] Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images);

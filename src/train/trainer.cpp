@@ -56,7 +56,10 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       threads_(engine.pool().threads()),
       progress_(progress),
       controls_(completed(std::move(controls))) {
-  OpenRun run = open_run(config, train, test, engine, controls_.may_change_data);
+  OpenRun run = open_run(config, train, test, engine,
+                         {.may_change_data = controls_.may_change_data,
+                          .dry = controls_.dry_run,
+                          .fresh = controls_.dry_run && controls_.fresh});
   parts_ = std::move(run.parts);
   position_ = run.position;
   schedule_shift_ = position_.epoch * steps_per_epoch() + position_.step_in_epoch - position_.step;
@@ -89,6 +92,7 @@ PlannedMemory Trainer::planned_memory() {
 }
 
 TrainEnd Trainer::run() {
+  if (controls_.dry_run) fail_usage("a dry run doesn't train: expected TrainControls without dry_run");
   name_traced_thread(kTrainingThread, 0);
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;

@@ -50,6 +50,31 @@ TEST(ToolInfo, ReadsAConfiguration) {
   EXPECT_THAT(output, HasSubstr("643,338 parameters"));
 }
 
+TEST(ToolInfo, EstimatesHowLongATrainingTakes) {
+  const std::vector<std::string> small{
+      "info", "--estimate",         "--dim", "16", "--depth", "1", "--kernel-size", "3", "--patch-size",
+      "4",    "--estimate-seconds", "0.05"};
+  const std::string with_data = output_of(small + std::vector<std::string>{"--train-images", "500", "--epochs", "7"});
+  const bool has_bf16 = Engine::supports(Precision::bf16);
+  for (const char* part :
+       {"images/s", "  7 epochs  ", "planned memory", "500 training images and an evaluation of 2,000",
+        has_bf16 ? "\n  -> bf16" : "\n  -> f32", "a thread alone could load and augment"})
+    EXPECT_THAT(with_data, HasSubstr(part));
+  const std::string without =
+      output_of(small + std::vector<std::string>{"--dataset", "cifar100", "--precision", "f32"});
+  for (const char* part : {"50,000 training images and an evaluation of 10,000", "\n  -> f32", "f32: as given",
+                           "not included: no data was given (--data PATH)"})
+    EXPECT_THAT(without, HasSubstr(part));
+}
+
+TEST(ToolInfo, SaysInAnEstimateThatACpuHasNoBf16) {
+  const std::string output =
+      output_of({"info", "--estimate", "--dim", "16", "--depth", "1", "--estimate-seconds", "0.05"},
+                {{"ONEDNN_MAX_CPU_ISA", "AVX2"}});
+  EXPECT_THAT(output, HasSubstr("f32: this CPU has no instructions for bf16"));
+  EXPECT_THAT(output, Not(HasSubstr("bf16   fused")));
+}
+
 TEST(ToolInfo, ListsThePrimitivesOfAStep) {
   std::vector<std::string> words{"info", "--primitives",      "--dim", "16",          "--depth", "1", "--batch-size",
                                  "2",    "--eval-batch-size", "2",     "--precision", "f32"};

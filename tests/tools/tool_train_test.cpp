@@ -21,6 +21,12 @@ using testing::Not;
 
 class ToolTrain : public testing::Test {
  protected:
+  static std::map<std::string, fs::file_time_type> names_and_times(const fs::path& folder) {
+    std::map<std::string, fs::file_time_type> found;
+    for (const auto& entry : fs::directory_iterator(folder)) found[entry.path().filename()] = entry.last_write_time();
+    return found;
+  }
+
   ToolResult train(const std::string& name, int epochs = 2, const std::vector<std::string>& more = {}) {
     return run_tool(small_training(folder(name), epochs) + more);
   }
@@ -126,6 +132,35 @@ TEST_F(ToolTrain, KeepsThePrecisionThatWasChosenWhenItBegan) {
   EXPECT_THAT(run_tool(automatic).output, HasSubstr("is finished: 1 epoch;")) << "it goes on in f32";
   EXPECT_EQ(run_tool(automatic + std::vector<std::string>{"--fresh"}).status, 0);
   EXPECT_EQ(read_config(folder("run") / "config.ini").precision, Engine::supports(Precision::bf16) ? "bf16" : "f32");
+}
+
+TEST_F(ToolTrain, LooksAtEverythingInADryRunAndWritesNothing) {
+  const std::vector<std::string> dry{"--dry-run", "--estimate-seconds", "0.05"};
+  const ToolResult result = train("run", 2, dry);
+  EXPECT_EQ(result.status, 0) << result.errors;
+  for (const char* part : {" (new)\n", "2 epochs of 16 steps, batch 16", "memory        ", "\n  -> f32", "  2 epochs  ",
+                           "256 training images and an evaluation of 100", "f32: as given", "loading ",
+                           "a dry run: nothing was trained or written"})
+    EXPECT_THAT(result.output, HasSubstr(part));
+  EXPECT_FALSE(fs::exists(folder("run")));
+  EXPECT_EQ(train("run", 2, dry + std::vector<std::string>{"--mean", "1"}).status, 2);
+  EXPECT_EQ(train("run", 2, dry + std::vector<std::string>{"--quiet"}).output, "");
+}
+
+TEST_F(ToolTrain, TellsInADryRunHowARunWouldGoOn) {
+  const std::vector<std::string> dry{"--dry-run", "--estimate-seconds", "0.05"};
+  const std::vector<std::string> constant{"--schedule", "constant"};
+  ASSERT_EQ(train("run", 1, constant).status, 0);
+  const auto before = names_and_times(folder("run"));
+  const ToolResult result = train("run", 3, constant + dry);
+  EXPECT_THAT(result.output, HasSubstr("goes on in epoch 2/3 after step 0/16"));
+  EXPECT_THAT(result.output, HasSubstr("what is left of 3 epochs"));
+  EXPECT_THAT(train("run", 1, constant + dry).output, HasSubstr("is finished: nothing is left to train"));
+  EXPECT_THAT(train("run", 2, dry).errors, HasSubstr("can't go on with other settings"));
+  const ToolResult fresh = train("run", 2, dry + std::vector<std::string>{"--fresh"});
+  EXPECT_EQ(fresh.status, 0) << fresh.errors;
+  EXPECT_THAT(fresh.output, HasSubstr(" (new)\n"));
+  EXPECT_EQ(names_and_times(folder("run")), before);
 }
 
 TEST_F(ToolTrain, ExtendsAFinishedRun) {

@@ -38,7 +38,7 @@ TEST_F(PrecisionChoiceTest, IsBf16InFusedPlansWhereTheCpuHasIt) {
   const PrecisionChoice choice = choose("auto", PlanKind::automatic);
   const bool has_bf16 = Engine::supports(Precision::bf16);
   EXPECT_EQ(choice.precision, has_bf16 ? Precision::bf16 : Precision::f32);
-  EXPECT_THAT(choice.reason, HasSubstr(has_bf16 ? "has instructions for it" : "no instructions for bf16"));
+  EXPECT_THAT(choice.reason, HasSubstr(has_bf16 ? "faster in fused plans" : "no instructions for bf16"));
 }
 
 TEST_F(PrecisionChoiceTest, IsMeasuredInPlainPlans) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 #include <sys/file.h>
+#include <unistd.h>
 
 namespace {
 
@@ -65,6 +66,37 @@ TEST_F(RunFolderTest, GoesWithoutALockWhereTheFileSystemHasNone) {
 TEST_F(RunFolderTest, IsNamedWhenItCannotBeMade) {
   parent_.write("runs", "a file where the folder should be");
   EXPECT_THAT(error_of([&] { const RunFolderLock lock(folder_); }).what(), HasSubstr(folder_.path.string()));
+}
+
+TEST_F(RunFolderTest, IsOnlyLookedAtWithoutBeingMade) {
+  EXPECT_EQ(RunFolderLock(folder_, FolderUse::look).missing(), "");
+  EXPECT_EQ(parent_.names(), std::vector<std::string>{});
+  const RunFolderLock lock(folder_);
+  EXPECT_THAT(error_of([&] { const RunFolderLock look(folder_, FolderUse::look); }).what(),
+              HasSubstr("another process is training into this folder"));
+}
+
+TEST_F(RunFolderTest, HoldsNothingAfterALook) {
+  { const RunFolderLock lock(folder_); }
+  const RunFolderLock look(folder_, FolderUse::look);
+  const RunFolderLock lock(folder_);
+  EXPECT_EQ(lock.missing(), "");
+}
+
+TEST_F(RunFolderTest, IsRefusedAtALookWhereItCouldNotBeMade) {
+  const auto refusal = [](const std::filesystem::path& path) {
+    return error_of([&] { const RunFolderLock look(RunFolder{path}, FolderUse::look); }).what();
+  };
+  parent_.write("file", "a file where the folder should be");
+  const std::string file = (parent_.path() / "file").string();
+  EXPECT_EQ(refusal(file + "/a/b"), file + "/a/b: the run folder can't be made: " + file + " is no folder");
+  if (::geteuid() == 0) return;  // who may write anywhere
+  const std::filesystem::path closed = parent_.path() / "closed";
+  std::filesystem::create_directory(closed);
+  std::filesystem::permissions(closed, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_EQ(refusal(closed / "a"),
+            closed.string() + "/a: the run folder can't be made in " + closed.string() + ": Permission denied");
+  EXPECT_EQ(refusal(closed), closed.string() + ": can't be written: Permission denied");
 }
 
 TEST_F(RunFolderTest, LosesWhatWasLeftUnfinishedAndNothingOfOthers) {

@@ -4,6 +4,7 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "estimate_report.hpp"
 #include "report.hpp"
 
 #include <algorithm>
@@ -14,19 +15,26 @@ namespace {
 struct CommandOptions {
   std::filesystem::path config;
   bool primitives = false;
+  bool estimate = false;
+  EstimateLimits limits;
 };
 
 OptionGroup command_group(CommandOptions& options) {
   return {"Command",
           {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
-           switch_option("primitives", options.primitives, "list the primitives of a training step")}};
+           switch_option("primitives", options.primitives, "list the primitives of a training step"),
+           switch_option("estimate", options.estimate,
+                         "measure some steps: how fast a training goes and how much memory it takes, in f32 and bf16; "
+                         "with --data, or data that needs no files, loading and augmentation included"),
+           estimate_seconds_option(options.limits)}};
 }
 
 /// The keys that decide what a step takes.
 OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
-  for (const char* name : {"dataset", "data", "fit", "broken-files", "data-cache", "batch-size", "eval-batch-size",
-                           "optimizer", "precision", "plan", "layout", "threads"}) {
+  for (const char* name : {"dataset", "data", "train-images", "test-images", "fit", "broken-files", "data-cache",
+                           "batch-size", "eval-batch-size", "drop-last", "optimizer", "epochs", "precision", "plan",
+                           "layout", "threads", "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);
@@ -80,6 +88,24 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Eng
   if (options.primitives) print_primitives(training);
 }
 
+/// With --estimate.
+void print_estimate_of(TrainConfig config, const EstimateLimits& limits, Engine& engine) {
+  recognise_dataset(config);
+  const auto print_lines = [](const std::string& text) { print(text + "\n"); };
+  if (config.data.empty() && known_size(config.dataset)) {
+    const EstimateData data = data_without_files(config);
+    config.image_size = data.task.image_size;
+    const PrecisionChoice choice = choose_precision(config, data.task.channels, data.task.classes, engine);
+    print_estimate(config, choice, data, {}, limits, engine, print_lines, false);
+    return;
+  }
+  const auto note = each_once([](const std::string& text) { print_line(text); });
+  const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
+  const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
+  const PrecisionChoice choice = resolve(config, *train, engine);
+  print_estimate(config, choice, data_of(*train, *test), {}, limits, engine, print_lines, false);
+}
+
 }  // namespace
 
 CommandHelp info_help() {
@@ -89,7 +115,8 @@ CommandHelp info_help() {
   return command_help(
       "usage: convmixer info [--config FILE] [--option value ...]\n\n"
       "What this machine is, how many threads a training will use and why. With a configuration, by --config or by\n"
-      "any of its keys, also parameters, FLOPs of an image and planned memory.\n",
+      "any of its keys, also parameters, FLOPs of an image and planned memory; with --estimate how long a training\n"
+      "with it takes.\n",
       groups);
 }
 
@@ -104,7 +131,7 @@ int info_command(std::span<const std::string> words) {
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
   const ThreadCount threads = choose_thread_count(config.threads);
-  ThreadPool pool(threads.count);
+  ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
   Rows rows = machine_rows(threads, engine);
   rows.emplace_back("precisions", supported_precisions());
@@ -113,6 +140,10 @@ int info_command(std::span<const std::string> words) {
                                         [](const Assignment& setting) { return setting.key == "threads"; });
   if (machine_only) return 0;
   print_configuration(config, options, engine);
+  if (options.estimate) {
+    print("\n");
+    print_estimate_of(config, options.limits, engine);
+  }
   return 0;
 }
 

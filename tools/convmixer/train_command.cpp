@@ -13,6 +13,7 @@
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "convmixer/train/trainer.hpp"
+#include "estimate_report.hpp"
 #include "report.hpp"
 
 #include <algorithm>
@@ -34,6 +35,8 @@ struct CommandOptions {
   bool fresh = false;
   bool allow_changed_data = false;
   int extend = 0;
+  bool dry_run = false;
+  EstimateLimits estimate;
   ProfileOptions profile;
 };
 
@@ -48,6 +51,10 @@ OptionGroup command_group(CommandOptions& options) {
        integer_option("extend", options.extend, 0, 1'000'000,
                       "train a finished run, by --resume or --out, for so many epochs more than it was planned for, at "
                       "its last learning rate; 0: don't"),
+       switch_option("dry-run", options.dry_run,
+                     "look at options, data and run folder as for a training, measure some steps, say how long it will "
+                     "take, and end; writes nothing but decoded images into --data-cache"),
+       estimate_seconds_option(options.estimate),
        path_option("profile", options.profile.file, "FILE",
                    "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
                    "ui.perfetto.dev and chrome://tracing"),
@@ -217,6 +224,28 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   }
 }
 
+/// With --dry-run: all that a training does before its first step, and how long it would take.
+int dry_run(const TrainConfig& config, const PrecisionChoice& precision, const Dataset& train, const Dataset& test,
+            const ThreadCount& threads, Engine& engine, Progress& progress, const TrainControls& controls,
+            const EstimateLimits& limits) {
+  TrainingPosition position;
+  {
+    Trainer trainer(config, train, test, engine, progress, controls);  // gone before memory is measured
+    position = trainer.position();
+    if (controls.profiler != nullptr) controls.profiler->require_within(trainer.steps_left());
+    if (position.epoch < total_epochs(config)) print_table(trainer, config, train, test, threads, engine, progress);
+  }
+  if (position.epoch >= total_epochs(config)) {
+    progress.print(fmt::format("{} is finished: nothing is left to train", printable(config.out.native())));
+    return 0;
+  }
+  print_estimate(
+      config, precision, data_of(train, test), position, limits, engine,
+      [&](const std::string& text) { progress.print(text); }, progress.terminal().colour);
+  progress.print("a dry run: nothing was trained or written");
+  return 0;
+}
+
 std::string describe_best(const Trainer& trainer) {
   const TrainingPosition& position = trainer.position();
   if (position.best_epoch == 0) return "no epoch is finished yet";
@@ -290,10 +319,14 @@ int train_command(std::span<const std::string> words) {
   const ThreadCount threads = choose_thread_count(config.threads);
   ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
-  resolve(config, *train, engine);
+  const PrecisionChoice precision = resolve(config, *train, engine);
   const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
   controls.profiler = profiler.get();
   controls.may_change_data = options.allow_changed_data;
+  controls.dry_run = options.dry_run;
+  controls.fresh = options.fresh;
+  if (options.dry_run)
+    return dry_run(config, precision, *train, *test, threads, engine, progress, controls, options.estimate);
   if (options.fresh) make_room_for_fresh_run({config.out}, progress);
   Trainer trainer(config, *train, *test, engine, progress, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save

@@ -4,6 +4,7 @@
 #include "convmixer/data/normalisation.hpp"
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -23,6 +24,13 @@ inline constexpr std::array kDatasetNames{kAutoDataset,   kCifar10Dataset, kCifa
 
 /// The number of classes of a data set that is always the same; nothing for one whose files decide that.
 [[nodiscard]] std::optional<int> known_classes(std::string_view name);
+
+struct DatasetSize {
+  std::int64_t train_images = 0;
+  std::int64_t test_images = 0;
+};
+/// How many images CIFAR has; nothing for a data set whose files, or --train-images, decide that.
+[[nodiscard]] std::optional<DatasetSize> known_size(std::string_view name);
 
 /// The usual mean and standard deviation of a data set that is always the same. Throws Error (usage) for any other
 /// name.

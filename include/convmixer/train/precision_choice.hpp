@@ -11,7 +11,7 @@ namespace convmixer {
 
 struct PrecisionChoice {
   Precision precision = Precision::f32;
-  std::string reason;  ///< "as given", "this CPU has no instructions for bf16"
+  std::string reason;  ///< "as given", "this CPU has no instructions for bf16", ...
 };
 
 /// The precision of a training with these settings, of images of config.image_size. What config.precision names is
@@ -27,7 +27,8 @@ struct PrecisionChoice {
 /// What the seconds of the same step say: bf16, or f32 if it is faster by more than a tenth.
 [[nodiscard]] Precision faster_precision(double f32_seconds, double bf16_seconds);
 
-/// As resolve(config, dataset) for a training that is to begin: precision = auto becomes what is chosen here.
-void resolve(TrainConfig& config, const Dataset& dataset, Engine& engine);
+/// As resolve(config, dataset) for a training that is to begin: precision = auto becomes what is chosen here. Returns
+/// the choice.
+PrecisionChoice resolve(TrainConfig& config, const Dataset& dataset, Engine& engine);
 
 }  // namespace convmixer

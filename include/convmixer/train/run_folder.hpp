@@ -22,13 +22,19 @@ struct RunFolder {
   [[nodiscard]] bool holds_state() const;
 };
 
+/// What is wanted of a run folder.
+enum class FolderUse {
+  write,
+  look,  ///< only to see whether it could be written to: nothing is made
+};
+
 /// The right to write into a run folder, held until destruction or the end of the process, however it ends. Where the
 /// folder's file system has no locks, nothing keeps a second process out, and `missing` says so.
 class RunFolderLock {
  public:
   /// Makes the folder if need be. Throws Error naming it when another process holds the right, and when it can't be
-  /// made or written to.
-  explicit RunFolderLock(const RunFolder& folder);
+  /// made or written to; so it does when it is only to be looked at, and then holds nothing.
+  explicit RunFolderLock(const RunFolder& folder, FolderUse use = FolderUse::write);
   ~RunFolderLock();
   /// Why there is no lock; empty if there is one.
   [[nodiscard]] const std::string& missing() const noexcept { return missing_; }
@@ -36,6 +42,8 @@ class RunFolderLock {
   RunFolderLock& operator=(const RunFolderLock&) = delete;
 
  private:
+  void lock(const RunFolder& folder, const std::filesystem::path& file);
+
   int descriptor_ = -1;
   std::string missing_;
 };

@@ -37,6 +37,8 @@ struct TrainControls {
   std::function<double()> clock;     ///< seconds from any moment on
   StepProfiler* profiler = nullptr;  ///< is told of every step
   bool may_change_data = false;      ///< go on, and say so, when the data isn't what the run was saved with
+  bool dry_run = false;              ///< only look whether the run could train, and at what; run() is refused
+  bool fresh = false;                ///< in a dry run: as if the folder were empty
 };
 
 /// The signals of StopSignal and a RunningClock: time in which the process is stopped doesn't count.

@@ -1,11 +1,11 @@
-#include "summary.hpp"
+#include "core/summary.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
 
-namespace convmixer::perf {
+namespace convmixer {
 
 namespace {
 
@@ -34,4 +34,4 @@ std::vector<std::size_t> middle_half(const std::vector<double>& samples) {
   return order;
 }
 
-}  // namespace convmixer::perf
+}  // namespace convmixer

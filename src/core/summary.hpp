@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace convmixer::perf {
+namespace convmixer {
 
 struct Summary {
   double median = 0.0;
@@ -17,4 +17,4 @@ struct Summary {
 /// Where the half of the samples that are nearest to the median are (rounded up), in ascending order of the sample.
 [[nodiscard]] std::vector<std::size_t> middle_half(const std::vector<double>& samples);
 
-}  // namespace convmixer::perf
+}  // namespace convmixer

@@ -1,9 +1,9 @@
-#include "summary.hpp"
+#include "core/summary.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace convmixer::perf {
+namespace convmixer {
 namespace {
 
 using testing::ElementsAre;
@@ -33,4 +33,4 @@ TEST(MiddleHalf, LeavesOutTheSamplesFarFromTheMedian) {
 }
 
 }  // namespace
-}  // namespace convmixer::perf
+}  // namespace convmixer

@@ -1,0 +1,73 @@
+/// How long a training will take, and how much memory: measured by doing some of its steps and evaluations.
+#pragma once
+
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/plan/engine.hpp"
+#include "convmixer/plan/plan_options.hpp"
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/precision_choice.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+
+/// What a training has to do, or what is left of it.
+struct RunWork {
+  std::int64_t training_images = 0;  ///< all that steps take, over all epochs
+  std::int64_t test_images = 0;      ///< all that are evaluated
+};
+
+/// The images of an epoch.
+[[nodiscard]] RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images);
+
+/// What the steps of an estimate are done with.
+struct EstimateData {
+  ClassificationTask task;        ///< of the images
+  std::int64_t train_images = 0;  ///< how many there are
+  std::int64_t test_images = 0;
+  const Dataset* train = nullptr;  ///< both: batches are loaded and augmented as in the training;
+  const Dataset* test = nullptr;   ///< null: the same random batch is used over and over
+};
+
+/// How fast a training goes, at what cost, in one precision.
+struct PrecisionEstimate {
+  Precision precision = Precision::f32;
+  std::string failure;  ///< why no training can be made of it; then all else is 0
+  PlanKind plan = PlanKind::plain;
+
+  double training_rate = 0.0;    ///< images/s of steps, waiting for batches included
+  double training_spread = 0.0;  ///< median distance of a step from that, as a share
+  std::size_t steps = 0;         ///< measured
+  double evaluation_rate = 0.0;  ///< images/s
+  double wait_share = 0.0;       ///< of the steps' time, for batches to be loaded
+  double supply = 0.0;           ///< images/s that one thread doing nothing else would load; 0: there is no data
+
+  std::int64_t planned_bytes = 0;  ///< of plans, parameters, gradients and the optimiser's state
+  std::int64_t peak_bytes = 0;     ///< of the whole process, measured; the data and its batches included
+
+  [[nodiscard]] double seconds(const RunWork& work) const noexcept;
+};
+
+struct RunEstimate {
+  PrecisionChoice choice;                     ///< what a training will take
+  std::vector<PrecisionEstimate> precisions;  ///< f32, then bf16 where this CPU has it
+  double seconds = 0.0;                       ///< that measuring took
+
+  [[nodiscard]] const PrecisionEstimate& chosen() const;
+};
+
+/// Time for measuring.
+struct EstimateLimits {
+  float seconds = 6.0F;  ///< for each precision; more where a step takes so long
+};
+
+/// Measures in every precision that this CPU has instructions for, first in the chosen one, which must work. `config`
+/// is resolved; its precision doesn't count. Nothing is written. Throws Error as Network, its plans and Loader do.
+[[nodiscard]] RunEstimate estimate_run(const TrainConfig& config, const PrecisionChoice& choice,
+                                       const EstimateData& data, Engine& engine, const EstimateLimits& limits = {});
+
+}  // namespace convmixer

@@ -1,0 +1,170 @@
+#include "convmixer/train/run_estimate.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/process_memory.hpp"
+#include "convmixer/data/loader.hpp"
+#include "convmixer/model/network.hpp"
+#include "train/random_batch.hpp"
+#include "train/run_parts.hpp"
+#include "train/step_rate.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+namespace convmixer {
+namespace {
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Batches without end: those of a data set, epoch after epoch, or one of random images again and again.
+class EndlessBatches {
+ public:
+  EndlessBatches(const Dataset* dataset, const LoaderOptions& options, const ClassificationTask& task,
+                 std::int64_t images, ThreadPool& pool) {
+    if (dataset == nullptr) {
+      random_.emplace(task, std::min(options.batch_size, images));
+    } else {
+      loader_ = std::make_unique<Loader>(*dataset, options, pool);
+      loader_->start(0);
+    }
+  }
+
+  Batch next() {
+    if (random_) return random_->batch();
+    const Batch* batch = loader_->next();
+    if (batch == nullptr) {
+      loader_->start(++epoch_);
+      batch = loader_->next();
+    }
+    return *batch;
+  }
+
+  [[nodiscard]] LoaderStatistics statistics() const { return loader_ ? loader_->statistics() : LoaderStatistics{}; }
+
+ private:
+  std::unique_ptr<Loader> loader_;
+  std::optional<RandomBatch> random_;
+  std::int64_t epoch_ = 0;
+};
+
+/// A network in training, for as long as it takes to measure it.
+class MeasuredTraining {
+ public:
+  MeasuredTraining(const TrainConfig& config, Precision precision, const EstimateData& data, Engine& engine)
+      : config_(config),
+        network_(make_graph(with_task(config.model, data.task)), precision, engine, config.layout, config.plan),
+        train_(data.train, loader_options(config, Split::train), data.task, data.train_images, engine.pool()),
+        test_(data.test, loader_options(config, Split::test), data.task, data.test_images, engine.pool()) {
+    network_.parameters().initialise(config.seed);
+    optimizer_ = make_optimizer(network_.parameters(), config.optimizer, engine.pool());
+    const PlannedMemory plans = plan_all(network_, config, data.train_images, data.test_images);
+    const std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients
+    estimate_.precision = precision;
+    estimate_.plan = training_plan(network_, config, data.train_images).kind();
+    estimate_.planned_bytes = plans.total() + values * static_cast<std::int64_t>(sizeof(float)) +
+                              static_cast<std::int64_t>(optimizer_->state_size().bytes);
+  }
+
+  PrecisionEstimate measure(double seconds) {
+    constexpr double kTrainingShare = 0.75;
+    measure_training(kTrainingShare * seconds);
+    const StepRate evaluation =
+        measure_step_rate({.seconds = (1.0 - kTrainingShare) * seconds}, seconds_now, [this] { return evaluate(); });
+    estimate_.evaluation_rate = evaluation.images_per_second;
+    estimate_.peak_bytes = process_memory().resident;
+    return estimate_;
+  }
+
+ private:
+  void measure_training(double seconds) {
+    // Loaded ahead at the beginning are prefetch batches and one more: only after those is it seen how fast they come.
+    const auto ahead = static_cast<std::size_t>(config_.prefetch) + 1;
+    LoaderStatistics before;
+    double begin = 0.0;
+    const auto counts = [&] {
+      before = train_.statistics();
+      begin = seconds_now();
+    };
+    counts();
+    const StepRate rate = measure_step_rate(
+        {.seconds = seconds, .warmup = std::max<std::size_t>(ahead, 3)}, seconds_now, [this] { return train(); },
+        counts);
+    const LoaderStatistics after = train_.statistics();
+    estimate_.wait_share = (after.seconds_waited - before.seconds_waited) / (seconds_now() - begin);
+    estimate_.supply = after.images_per_second();
+    estimate_.training_rate = rate.images_per_second;
+    estimate_.training_spread = rate.spread;
+    estimate_.steps = rate.steps;
+  }
+
+  std::int64_t train() {
+    constexpr float kLearningRate = 1e-3F;
+    const Batch batch = train_.next();
+    network_.train_batch(batch.images,
+                         {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
+    optimizer_->step(kLearningRate);
+    return batch.size;
+  }
+
+  std::int64_t evaluate() {
+    const Batch batch = test_.next();
+    network_.evaluate_batch(batch.images, {.labels = batch.labels, .soft = {}});
+    return batch.size;
+  }
+
+  const TrainConfig& config_;
+  Network network_;
+  std::unique_ptr<Optimizer> optimizer_;
+  EndlessBatches train_;
+  EndlessBatches test_;
+  PrecisionEstimate estimate_;
+};
+
+PrecisionEstimate measure(const TrainConfig& config, Precision precision, const EstimateData& data, Engine& engine,
+                          double seconds) {
+  return MeasuredTraining(config, precision, data, engine).measure(seconds);
+}
+
+}  // namespace
+
+RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
+  const std::int64_t left_out = config.drop_last ? train_images % config.batch_size : 0;
+  return {train_images - left_out, test_images};
+}
+
+double PrecisionEstimate::seconds(const RunWork& work) const noexcept {
+  return static_cast<double>(work.training_images) / training_rate +
+         static_cast<double>(work.test_images) / evaluation_rate;
+}
+
+const PrecisionEstimate& RunEstimate::chosen() const {
+  return *std::ranges::find(precisions, choice.precision, &PrecisionEstimate::precision);
+}
+
+RunEstimate estimate_run(const TrainConfig& config, const PrecisionChoice& choice, const EstimateData& data,
+                         Engine& engine, const EstimateLimits& limits) {
+  const double begin = seconds_now();
+  RunEstimate result;
+  result.choice = choice;
+  // What the process needed up to here, to open the data, counts for all.
+  const std::int64_t before = process_memory().peak;
+  result.precisions.push_back(measure(config, choice.precision, data, engine, static_cast<double>(limits.seconds)));
+  for (const Precision other : {Precision::f32, Precision::bf16}) {
+    if (other == choice.precision || !Engine::supports(other)) continue;
+    try {
+      result.precisions.push_back(measure(config, other, data, engine, static_cast<double>(limits.seconds)));
+    } catch (const Error& error) {
+      result.precisions.push_back({.precision = other, .failure = error.what()});
+    }
+  }
+  for (PrecisionEstimate& estimate : result.precisions) estimate.peak_bytes = std::max(estimate.peak_bytes, before);
+  std::ranges::sort(result.precisions, {}, &PrecisionEstimate::precision);
+  result.seconds = seconds_now() - begin;
+  return result;
+}
+
+}  // namespace convmixer

@@ -1,0 +1,41 @@
+#include "train/step_rate.hpp"
+
+#include "core/summary.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+constexpr double kLeastSeconds = 1e-9;  // so that nothing is divided by none
+
+}  // namespace
+
+StepRate measure_step_rate(const StepRateLimits& limits, const std::function<double()>& clock,
+                           const std::function<std::int64_t()>& step, const std::function<void()>& counts) {
+  std::vector<double> seconds_per_image;
+  const double begin = clock();
+  double now = begin;
+  bool warming_up = true;
+  const auto go_on = [&] {
+    const double elapsed = now - begin;
+    if (seconds_per_image.empty() || elapsed < limits.seconds) return true;
+    return seconds_per_image.size() < limits.least && elapsed < 2.0 * limits.seconds;
+  };
+  for (std::size_t done = 0; go_on(); ++done) {
+    if (warming_up && (done >= limits.warmup || (done > 0 && now - begin > limits.seconds / 3.0))) {
+      warming_up = false;
+      if (counts) counts();
+    }
+    const double before = clock();
+    const auto images = static_cast<double>(step());
+    now = clock();
+    if (!warming_up || now - begin > limits.seconds) seconds_per_image.push_back((now - before) / images);
+  }
+  const Summary summary = summarise(seconds_per_image);
+  const double median = std::max(summary.median, kLeastSeconds);
+  return {1.0 / median, summary.mad / median, seconds_per_image.size()};
+}
+
+}  // namespace convmixer

@@ -1,0 +1,84 @@
+#include "convmixer/train/run_estimate.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "train/trainer_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+namespace convmixer {
+namespace {
+
+class RunEstimateTest : public TrainerFixture {
+ protected:
+  static constexpr EstimateLimits kMoment{.seconds = 0.02F};
+
+  [[nodiscard]] RunEstimate estimate(const TrainConfig& config, bool with_data = true) {
+    const ClassificationTask task{.image_size = 32, .channels = 3, .classes = 10};
+    EstimateData data{.task = task, .train_images = kTrainImages, .test_images = kTestImages};
+    if (with_data) {
+      data.train = train_.get();
+      data.test = test_.get();
+    }
+    return estimate_run(config, {Precision::f32, "as given"}, data, engine_, kMoment);
+  }
+};
+
+TEST_F(RunEstimateTest, MeasuresEveryPrecisionOfTheCpu) {
+  const RunEstimate result = estimate(small_config("run"));
+  ASSERT_EQ(result.precisions.size(), Engine::supports(Precision::bf16) ? 2U : 1U);
+  EXPECT_EQ(result.precisions.front().precision, Precision::f32);
+  EXPECT_EQ(&result.chosen(), &result.precisions.front());
+  for (const PrecisionEstimate& precision : result.precisions) {
+    EXPECT_EQ(precision.failure, "");
+    EXPECT_EQ(precision.plan, PlanKind::fused);
+    EXPECT_GT(precision.training_rate, 0.0);
+    EXPECT_GT(precision.evaluation_rate, 0.0);
+    EXPECT_GT(precision.steps, 0U);
+    EXPECT_GT(precision.supply, 0.0);
+    EXPECT_GT(precision.peak_bytes, precision.planned_bytes);
+  }
+  EXPECT_FALSE(std::filesystem::exists(parent_.path() / "run")) << "nothing is written";
+}
+
+TEST_F(RunEstimateTest, PlansTheMemoryThatTheTrainingPlans) {
+  const TrainConfig config = small_config("run");
+  const RunEstimate result = estimate(config);
+  Progress progress(nullptr, {}, [] { return 0.0; });
+  Trainer trainer(config, *train_, *test_, engine_, progress, undisturbed());
+  const std::int64_t parameters = parameter_count(trainer.network().graph());
+  constexpr std::int64_t kValues = 4;  // of each: itself, its gradient, AdamW's two
+  EXPECT_EQ(result.chosen().planned_bytes, trainer.planned_memory().total() + kValues * 4 * parameters);
+}
+
+TEST_F(RunEstimateTest, DoesWithoutData) {
+  const RunEstimate result = estimate(small_config("run"), false);
+  EXPECT_GT(result.chosen().training_rate, 0.0);
+  EXPECT_EQ(result.chosen().supply, 0.0);
+  EXPECT_EQ(result.chosen().wait_share, 0.0);
+}
+
+TEST_F(RunEstimateTest, IsRefusedWhereTheTrainingIs) {
+  TrainConfig config = small_config("run");
+  config.plan = PlanKind::fused;
+  config.layout = LayoutPolicy::channels_last;
+  EXPECT_THROW((void)estimate(config), Error);
+}
+
+TEST(RunWork, OfAnEpochLeavesOutABatchThatIsDropped) {
+  TrainConfig config;
+  config.batch_size = 16;
+  EXPECT_EQ(epoch_work(config, 92, 40).training_images, 92);
+  config.drop_last = true;
+  EXPECT_EQ(epoch_work(config, 92, 40).training_images, 80);
+  EXPECT_EQ(epoch_work(config, 92, 40).test_images, 40);
+}
+
+TEST(RunWork, TakesItsImagesAtTheirRates) {
+  PrecisionEstimate estimate;
+  estimate.training_rate = 10.0;
+  estimate.evaluation_rate = 40.0;
+  EXPECT_DOUBLE_EQ(estimate.seconds({.training_images = 100, .test_images = 20}), 10.5);
+}
+
+}  // namespace
+}  // namespace convmixer

@@ -1,0 +1,166 @@
+#include "estimate_report.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/data/dataset_names.hpp"
+#include "convmixer/train/duration.hpp"
+#include "output.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace convmixer::tool {
+namespace {
+
+using Cells = std::vector<std::string>;
+
+/// "411", "1,512": nobody measures more exactly.
+std::string rate(double images_per_second) {
+  if (images_per_second < 10.0) return fmt::format("{:.2f}", images_per_second);
+  if (images_per_second < 100.0) return fmt::format("{:.1f}", images_per_second);
+  return with_commas(std::llround(images_per_second));
+}
+
+/// What is left of the run.
+RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position) {
+  const std::int64_t epochs = total_epochs(config) - position.epoch;
+  return {std::max<std::int64_t>(0, epochs * epoch.training_images - position.sums.images), epochs * epoch.test_images};
+}
+
+Cells header(const TrainConfig& config, const TrainingPosition& position) {
+  const std::string run = counted(total_epochs(config), "epoch");
+  return {"",
+          "precision",
+          "plan",
+          "training",
+          "evaluation",
+          "1 epoch",
+          position.step == 0 ? run : "what is left of " + run,
+          "planned memory",
+          "peak memory"};
+}
+
+Cells row(const PrecisionEstimate& estimate, bool chosen, const RunWork& epoch, const RunWork& run) {
+  return {chosen ? "->" : "",
+          std::string(to_string(estimate.precision)),
+          to_string(estimate.plan),
+          rate(estimate.training_rate) + " images/s",
+          rate(estimate.evaluation_rate) + " images/s",
+          format_time_left(estimate.seconds(epoch)),
+          format_time_left(estimate.seconds(run)),
+          byte_size(estimate.planned_bytes),
+          byte_size(estimate.peak_bytes)};
+}
+
+/// Columns one beside the other: words to the left, numbers to the right.
+std::string format_table(const std::vector<Cells>& rows) {
+  constexpr std::size_t kWords = 3;  // columns
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Cells& cells : rows)
+    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
+  std::string text;
+  for (const Cells& cells : rows) {
+    text += "  ";
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const bool is_word = i < kWords;
+      if (i > 0) text += i == 1 ? " " : "  ";
+      text += is_word ? fmt::format("{:<{}}", cells[i], widths[i]) : fmt::format("{:>{}}", cells[i], widths[i]);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string describe_loading(const PrecisionEstimate& estimate) {
+  constexpr double kBottleneck = 0.1;
+  if (estimate.supply == 0.0) return "not included: no data was given (--data PATH); the images were random";
+  const std::string supply = fmt::format("a thread alone could load and augment {} images/s", rate(estimate.supply));
+  const double waiting = 100.0 * estimate.wait_share;
+  if (estimate.wait_share < kBottleneck)
+    return fmt::format("included: steps wait {:.1f}% of their time; {}", waiting, supply);
+  return fmt::format("the bottleneck: steps wait {:.0f}% of their time for images to be loaded and augmented; {}",
+                     waiting, supply);
+}
+
+/// `run_seconds`: at the end of the run.
+Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork& epoch, double run_seconds) {
+  const PrecisionEstimate& chosen = estimate.chosen();
+  Rows rows{{"epoch", fmt::format("{} training images and an evaluation of {}", with_commas(epoch.training_images),
+                                  with_commas(epoch.test_images))},
+            {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},
+            {"measured", fmt::format("{} in {}, half of them within {:.1f}% of the median; measuring took {}",
+                                     counted(chosen.steps, "training step"), to_string(chosen.precision),
+                                     100.0 * chosen.training_spread, format_time_left(estimate.seconds))},
+            {"memory",
+             "planned: activations, parameters and the optimiser; peak: of the whole process, with "
+             "libraries and data"},
+            {"loading", describe_loading(chosen)}};
+  for (const PrecisionEstimate& other : estimate.precisions) {
+    if (!other.failure.empty())
+      rows.emplace_back(to_string(other.precision), "can't be trained in: " + printable(other.failure));
+  }
+  if (!Engine::supports(Precision::bf16)) rows.emplace_back("bf16", "this CPU has no instructions for it");
+  if (config.max_time > 0 && run_seconds > static_cast<double>(config.max_time)) {
+    rows.emplace_back("limit",
+                      fmt::format("max-time {} ends it before its last epoch", format_duration(config.max_time)));
+  }
+  if (config.patience > 0) {
+    rows.emplace_back("patience", fmt::format("may end it sooner: after {} without a better test accuracy",
+                                              counted(config.patience, "epoch")));
+  }
+  return rows;
+}
+
+}  // namespace
+
+EstimateData data_without_files(const TrainConfig& config) {
+  constexpr int kImageSize = 32;  // of every data set that is published
+  constexpr int kColours = 3;
+  const auto size = known_size(config.dataset);
+  const auto classes = known_classes(config.dataset);
+  if (!size || !classes) fail_usage("data set '{}': expected --data PATH", config.dataset);
+  const auto limited = [](std::int64_t images, std::int64_t limit) {
+    return limit > 0 ? std::min(images, limit) : images;
+  };
+  return {.task = {.image_size = config.image_size == 0 ? kImageSize : config.image_size,
+                   .channels = kColours,
+                   .classes = *classes},
+          .train_images = limited(size->train_images, config.train_images),
+          .test_images = limited(size->test_images, config.test_images)};
+}
+
+EstimateData data_of(const Dataset& train, const Dataset& test) {
+  return {.task = {.image_size = train.image_size(), .channels = train.channels(), .classes = train.classes()},
+          .train_images = train.size(),
+          .test_images = test.size(),
+          .train = &train,
+          .test = &test};
+}
+
+Option estimate_seconds_option(EstimateLimits& limits) {
+  return number_option("estimate-seconds", limits.seconds, 0.01F, 3600.0F, "to measure for, in each precision");
+}
+
+void print_estimate(const TrainConfig& config, const PrecisionChoice& choice, const EstimateData& data,
+                    const TrainingPosition& position, const EstimateLimits& limits, Engine& engine,
+                    const std::function<void(const std::string&)>& print_lines, bool colour) {
+  const bool both = Engine::supports(Precision::bf16);
+  print_lines(fmt::format("measuring training steps and evaluations{}, about {:.0f} seconds ...",
+                          both ? " in f32 and bf16" : "", (both ? 2.0F : 1.0F) * limits.seconds));
+  const RunEstimate estimate = estimate_run(config, choice, data, engine, limits);
+  const RunWork epoch = epoch_work(config, data.train_images, data.test_images);
+  const RunWork run = work_left(config, epoch, position);
+  std::vector<Cells> rows{header(config, position)};
+  for (const PrecisionEstimate& precision : estimate.precisions) {
+    if (precision.failure.empty()) rows.push_back(row(precision, &precision == &estimate.chosen(), epoch, run));
+  }
+  const double seconds = position.seconds + estimate.chosen().seconds(run);
+  print_lines("\n" + format_table(rows) + "\n" + format_rows(notes(estimate, config, epoch, seconds), colour));
+}
+
+}  // namespace convmixer::tool
