@@ -114,11 +114,16 @@ TEST_F(ImageReaderTest, GivesTheSameOnEveryThread) {
   EXPECT_TRUE(std::ranges::all_of(found, [&](const std::vector<float>& values) { return values == expected; }));
 }
 
-/// PIL: Image.new("RGB", (1, 1), (200, 100, 50)).convert("L").getpixel((0, 0)) == 124.
+/// PIL: Image.new("RGB", (1, 1), (200, 100, 50)).convert("L").getpixel((0, 0)) == 124, and so on.
 TEST_F(ImageReaderTest, MakesColoursGreyForANetworkOfOneChannel) {
   const ImageReader reader({.image_size = 1, .channels = 1, .normalisation = {{0.0F}, {1.0F}}});
-  EXPECT_EQ(read(reader, folder_.write("colour.png", plain_png(1, 1, 200, 100, 50))), std::vector{124.0F / 255.0F});
-  EXPECT_EQ(read(reader, folder_.write("white.png", plain_png(1, 1, 255, 255, 255))), std::vector{1.0F});
+  const auto grey_of = [&](std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
+    return read(reader, folder_.write("colour.png", plain_png(1, 1, red, green, blue))).at(0) * 255.0F;
+  };
+  EXPECT_EQ(grey_of(200, 100, 50), 124.0F);
+  EXPECT_EQ(grey_of(255, 0, 0), 76.0F);
+  EXPECT_EQ(grey_of(0, 255, 0), 150.0F);
+  EXPECT_EQ(grey_of(0, 0, 255), 29.0F);
   for (int grey = 0; grey < 256; ++grey) {
     const auto value = static_cast<std::uint8_t>(grey);
     const fs::path path = folder_.write("grey.png", plain_png(1, 1, value, value, value));

@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <sstream>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,7 +162,7 @@ TEST_F(ToolPredict, WritesACsvFileWhoseFieldsHoldAnyName) {
   const fs::path odd = folder_.write("a \"b\",c.png", noisy_png(20, 20, 40, 1));
   ASSERT_EQ(predict({run(), odd, "--csv", csv, "--top", "2", "--class-names", "light,\"x\""}).status, 0);
   EXPECT_THAT(lines(read_text_file(csv)),
-              ElementsAre("path,class_1,probability_1,class_2,probability_2",
+              ElementsAre("file,prediction,probability,prediction_2,probability_2",
                           MatchesRegex("\"" + folder_.path().string() +
                                        "/a \"\"b\"\",c.png\",(light|\"\"\"x\"\"\"),[0-9.e-]+,.*")));
 }
@@ -221,7 +222,7 @@ TEST_F(ToolPredict, ReadsPathsFromStandardInput) {
     EXPECT_TRUE(WIFEXITED(status));
     return std::to_string(WEXITSTATUS(status)) + " " + read_text_file(output);
   };
-  EXPECT_THAT(with_input(good.string() + "\n\n" + photo(), ""),
+  EXPECT_THAT(with_input(good.string() + "\r\n\n" + photo(), ""),
               MatchesRegex("0 " + good.string() + ": .*\n" + photo() + ": .*\n"));
   EXPECT_THAT(with_input(good.string() + std::string(1, '\0') + photo(), "--null"),
               MatchesRegex("0 " + good.string() + ": .*\n" + photo() + ": .*\n"));
@@ -319,11 +320,12 @@ TEST_F(ToolPredict, EndsByASignalWithNothingHalfWritten) {
   std::vector<std::string> words{"predict", run(), "--json", folder_.path() / "out.json", "--batch-size", "10"};
   for (int i = 0; i < 20; ++i) words.push_back(folder_.path() / "many");
   ToolProcess process(words, {}, pipe);
-  const auto has_begun = [&] {
-    const auto names = folder_.names();
-    return std::ranges::any_of(names, [](const std::string& name) { return name.starts_with(".convmixer-"); });
-  };
-  while (process.running() && !has_begun()) ::usleep(1000);
+  int printed = 0;
+  while (process.running() && printed == 0) {
+    ASSERT_EQ(::ioctl(reader, FIONREAD, &printed), 0);
+    ::usleep(1000);
+  }
+  EXPECT_EQ(folder_.names().size(), 3U);
   process.send(SIGTERM);
   EXPECT_EQ(process.wait().status, 128 + SIGTERM);
   ::close(reader);

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 namespace convmixer::tool {
 namespace {
@@ -36,7 +37,9 @@ std::vector<std::string> paths_of_standard_input(bool null_separated) {
   std::vector<std::string> paths;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t length = std::min(text.find(end, begin), text.size()) - begin;
-    if (length > 0) paths.push_back(text.substr(begin, length));
+    std::string path = text.substr(begin, length);
+    if (!null_separated && path.ends_with('\r')) path.pop_back();  // a list made on Windows
+    if (!path.empty()) paths.push_back(std::move(path));
     begin += length + 1;
   }
   if (paths.empty()) fail("no path on standard input, expected one in each line");

@@ -285,7 +285,9 @@ int predict_command(std::span<const std::string> words) {
                                           .broken = config.broken_files},
                                          note);
 
-  ThreadPool pool(choose_thread_count(config.threads).count, thread_pinning(config));
+  const ThreadCount threads = choose_thread_count(config.threads);
+  if (!threads.warning.empty()) note(fmt::format("{}: {}", counted(threads.count, "thread"), threads.warning));
+  ThreadPool pool(threads.count, thread_pinning(config));
   Engine engine(pool);
   const Precision precision = choose_precision(config.precision);
   config.precision = to_string(precision);

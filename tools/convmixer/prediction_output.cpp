@@ -102,15 +102,15 @@ void JsonPredictions::finish(std::span<const LeftOut> left_out) {
 CsvPredictions::CsvPredictions(const std::filesystem::path& path, std::size_t top,
                                std::span<const std::string> class_names)
     : output_(path), class_names_(class_names) {
-  output_.write("path");
-  for (std::size_t i = 1; i <= top; ++i) output_.write(fmt::format(",class_{0},probability_{0}", i));
+  output_.write("file,prediction,probability");
+  for (std::size_t i = 2; i <= top; ++i) output_.write(fmt::format(",prediction_{0},probability_{0}", i));
   output_.write("\n");
 }
 
 void CsvPredictions::add(const ClassifiedImage& image) {
   std::string line = csv_field(image.path);
   for (const Prediction& prediction : image.top)
-    line += fmt::format(",{},{}", csv_field(name_of(prediction, class_names_)), prediction.probability);
+    line += fmt::format(",{},{:.7g}", csv_field(name_of(prediction, class_names_)), prediction.probability);
   output_.write(line + "\n");
 }
 

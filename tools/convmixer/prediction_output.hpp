@@ -57,7 +57,8 @@ class JsonPredictions {
   bool any_ = false;
 };
 
-/// A line for each image: path, then class and probability of each of the `top` most probable.
+/// A line for each image: its file, then class and probability of each of the `top` most probable; eval's table of
+/// predictions has the same names.
 class CsvPredictions {
  public:
   CsvPredictions(const std::filesystem::path& path, std::size_t top, std::span<const std::string> class_names);
