@@ -221,42 +221,5 @@ void pair_rows(const Bf16* from, std::size_t rows, float* words) {
   HWY_DYNAMIC_DISPATCH(pair_rows_of_bf16)(from, rows, words);
 }
 
-namespace {
-
-/// A row of words of a panel: `width` columns, `column_stride` apart from `first` on, and of bf16 those of the row that
-/// `second` points to (null: 0).
-template <class Storage>
-void pack_words(const float* first, const float* second, std::size_t column_stride, std::size_t width, float* to) {
-  if constexpr (Storage::kValuesPerWord == 1) {
-    for (std::size_t j = 0; j < width; ++j) to[j] = first[j * column_stride];
-  } else {
-    std::uint32_t pairs[kChannelBlock];
-    for (std::size_t j = 0; j < width; ++j) {
-      const std::uint32_t low = to_bf16(first[j * column_stride]);
-      const std::uint32_t high = second != nullptr ? to_bf16(second[j * column_stride]) : 0U;
-      pairs[j] = low | high << 16;
-    }
-    std::memcpy(to, pairs, width * sizeof(float));
-  }
-  std::fill(to + width, to + kChannelBlock, 0.0F);
-}
-
-}  // namespace
-
-template <class Storage>
-void pack_panels(const float* from, std::size_t row_stride, std::size_t column_stride, std::size_t inner,
-                 std::size_t columns, float* to) {
-  for (std::size_t column = 0; column < columns; column += kChannelBlock) {
-    const std::size_t width = std::min(kChannelBlock, columns - column);
-    for (std::size_t row = 0; row < inner; row += Storage::kValuesPerWord) {
-      const float* const first = from + row * row_stride + column * column_stride;
-      pack_words<Storage>(first, row + 1 < inner ? first + row_stride : nullptr, column_stride, width, to);
-      to += kChannelBlock;
-    }
-  }
-}
-template void pack_panels<F32Storage>(const float*, std::size_t, std::size_t, std::size_t, std::size_t, float*);
-template void pack_panels<Bf16Storage>(const float*, std::size_t, std::size_t, std::size_t, std::size_t, float*);
-
 }  // namespace convmixer::kernels
 #endif

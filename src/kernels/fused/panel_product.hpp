@@ -25,7 +25,7 @@ namespace convmixer::kernels {
 struct RowsProduct {
   const void* a;        ///< rows of 32 values, one channel block after the other: RowLayout with row 32
   std::size_t a_block;  ///< values between those blocks
-  const float* b;       ///< a panel, see pack_panels()
+  const float* b;       ///< a panel, see panel_packing.hpp
   std::size_t rows;
   std::size_t inner;  ///< if it is odd, a row of bf16 in a goes on with a 0, as the last word of b does
   const float* bias;  ///< 32 floats; null: 0
@@ -44,17 +44,6 @@ struct ColumnsProduct {
 };
 template <class Storage>
 void multiply_columns(const ColumnsProduct& product);
-
-/// Floats that pack_panels() writes.
-template <class Storage>
-[[nodiscard]] constexpr std::size_t packed_panels_size(std::size_t inner, std::size_t columns) {
-  return padded_channels(columns) * words_of<Storage>(inner);
-}
-/// Packs a matrix of `inner` rows as panels, (panel, word of inner rows, column); what is beyond the matrix is 0.
-/// Element (i, j) is at from[i * row_stride + j * column_stride].
-template <class Storage>
-void pack_panels(const float* from, std::size_t row_stride, std::size_t column_stride, std::size_t inner,
-                 std::size_t columns, float* to);
 
 /// Rows of 32 bf16 as words of two rows, (word, 32): as multiply_columns() reads pixels. Beside an odd last row is 0.
 void pair_rows(const Bf16* from, std::size_t rows, float* words);

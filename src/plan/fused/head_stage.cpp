@@ -1,6 +1,7 @@
 #include "plan/fused/head_stage.hpp"
 
 #include "core/summation_tree.hpp"
+#include "kernels/fused/panel_packing.hpp"
 #include "kernels/fused/panel_product.hpp"
 #include "kernels/fused/stage_storage.hpp"
 

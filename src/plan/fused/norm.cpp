@@ -23,11 +23,13 @@ void Norm::add_memory(PlacedMemory& memory) {
   memory.add(inverse_deviation_, padded_);
 }
 
-void Norm::set_coefficients(std::size_t channel, double mean, double variance) {
+/// `scale` and `shift` are the norm's parameters.
+void Norm::set_coefficients(std::size_t channel, double mean, double variance, std::span<const float> scale,
+                            std::span<const float> shift) {
   const double inverse = 1.0 / std::sqrt(variance + static_cast<double>(norm_.epsilon));
   const bool padding = channel >= channels_;
-  const double gamma = padding ? 0.0 : static_cast<double>(parameters_.value(norm_.scale)[channel]);
-  const double beta = padding ? 0.0 : static_cast<double>(parameters_.value(norm_.shift)[channel]);
+  const double gamma = padding ? 0.0 : static_cast<double>(scale[channel]);
+  const double beta = padding ? 0.0 : static_cast<double>(shift[channel]);
   mean_[channel] = static_cast<float>(mean);
   inverse_deviation_[channel] = inverse;
   scale_[channel] = static_cast<float>(gamma * inverse);
@@ -45,8 +47,10 @@ void Norm::finish_forward(std::size_t channel_block, const kernels::ChunkMomentS
   of_block.sum += first;
   of_block.square += first;
   kernels::chunk_moments(of_block, kChannelBlock, mean.data(), square.data());
+  const std::span<const float> scale = parameters_.value(norm_.scale);
+  const std::span<const float> shift = parameters_.value(norm_.shift);
   for (std::size_t c = 0; c < kChannelBlock; ++c) {
-    set_coefficients(first + c, mean[c], std::max(0.0, square[c] / values));
+    set_coefficients(first + c, mean[c], std::max(0.0, square[c] / values), scale, shift);
     if (update && first + c < channels_) move_statistics(first + c, square[c], values);
   }
 }
@@ -63,9 +67,12 @@ void Norm::move_statistics(std::size_t channel, double square, double values) {
 void Norm::use_running_statistics() {
   const std::span<const float> mean = parameters_.statistic(norm_.running_mean);
   const std::span<const float> variance = parameters_.statistic(norm_.running_var);
+  const std::span<const float> scale = parameters_.value(norm_.scale);
+  const std::span<const float> shift = parameters_.value(norm_.shift);
   for (std::size_t c = 0; c < padded_; ++c) {
     const bool padding = c >= channels_;
-    set_coefficients(c, padding ? 0.0 : static_cast<double>(mean[c]), padding ? 1.0 : static_cast<double>(variance[c]));
+    set_coefficients(c, padding ? 0.0 : static_cast<double>(mean[c]), padding ? 1.0 : static_cast<double>(variance[c]),
+                     scale, shift);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "plan/placed_memory.hpp"
 
 #include <cstddef>
+#include <span>
 
 namespace convmixer::fused {
 
@@ -42,7 +43,8 @@ class Norm {
   [[nodiscard]] ParameterId shift_parameter() const { return norm_.shift; }
 
  private:
-  void set_coefficients(std::size_t channel, double mean, double variance);
+  void set_coefficients(std::size_t channel, double mean, double variance, std::span<const float> scale,
+                        std::span<const float> shift);
   void move_statistics(std::size_t channel, double square, double values);
 
   BatchNorm norm_;

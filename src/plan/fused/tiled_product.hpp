@@ -3,6 +3,7 @@
 /// Sizes (tile, panel, slice, channel block): see "Words" in HACKING.md.
 #pragma once
 
+#include "kernels/fused/panel_packing.hpp"
 #include "kernels/fused/panel_product.hpp"
 #include "kernels/fused/stage_storage.hpp"
 #include "kernels/onednn/matrix_product.hpp"

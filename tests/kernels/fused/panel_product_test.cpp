@@ -1,6 +1,7 @@
 // Products by hand-written kernels against plain loops in double precision.
 #include "kernels/fused/panel_product.hpp"
 
+#include "kernels/fused/panel_packing.hpp"
 #include "kernels/fused/stage_values.hpp"
 #include "kernels/instruction_sets.hpp"
 
@@ -156,8 +157,8 @@ float packed_value(const Values<float>& packed, std::size_t inner, std::size_t i
 
 template <class Storage>
 void check_packing() {
-  for (const std::size_t inner : std::initializer_list<std::size_t>{1, 2, 33}) {
-    for (const std::size_t columns : std::initializer_list<std::size_t>{1, 32, 40}) {
+  for (const std::size_t inner : std::initializer_list<std::size_t>{1, 2, 8, 33, 46}) {
+    for (const std::size_t columns : std::initializer_list<std::size_t>{1, 32, 40, 64}) {
       for (const bool transposed : {false, true}) {
         SCOPED_TRACE(fmt::format("{} x {}{}", inner, columns, transposed ? ", transposed" : ""));
         const auto matrix = random_values<float>(inner * columns, 1);
@@ -177,8 +178,28 @@ void check_packing() {
     }
   }
 }
-TEST(PanelPacking, PutsEveryValueInItsPlaceInF32) { check_packing<F32Storage>(); }
-TEST(PanelPacking, PutsEveryValueInItsPlaceInBf16) { check_packing<Bf16Storage>(); }
+TEST_P(PanelProduct, PacksEveryValueInItsPlaceInF32) { check_packing<F32Storage>(); }
+TEST_P(PanelProduct, PacksEveryValueInItsPlaceInBf16) { check_packing<Bf16Storage>(); }
+
+// The fast way of packing and the plain one round alike, whatever the value.
+TEST_P(PanelProduct, PacksEveryKindOfF32AsToBf16RoundsIt) {
+  constexpr std::size_t kInner = 8;
+  Values<float> matrix(kInner * kChannelBlock, 1.0F);
+  const std::uint32_t bits[] = {0x00000000, 0x80000000, 0x00000001, 0x807fffff, 0x3f808000, 0x3f818000,
+                                0x3f808001, 0xbf807fff, 0x7f7fffff, 0x7f800000, 0xff800000, 0x7f800001,
+                                0xffc00000, 0x7fffffff, 0xffffffff, 0x00008000};
+  for (std::size_t i = 0; i < std::size(bits); ++i) matrix[i * 5] = std::bit_cast<float>(bits[i]);
+  auto packed = untouched<float>(packed_panels_size<Bf16Storage>(kInner, kChannelBlock));
+  pack_panels<Bf16Storage>(matrix.data(), 1, kInner, kInner, kChannelBlock, packed.data());
+  Values<std::uint16_t> halves(2 * packed.size());
+  std::memcpy(halves.data(), packed.data(), packed.size() * sizeof(float));
+  for (std::size_t i = 0; i < kInner; ++i) {
+    for (std::size_t j = 0; j < kChannelBlock; ++j) {
+      const float value = matrix[j * kInner + i];
+      EXPECT_EQ(halves[(i / 2 * kChannelBlock + j) * 2 + i % 2], to_bf16(value)) << std::bit_cast<std::uint32_t>(value);
+    }
+  }
+}
 
 }  // namespace
 }  // namespace convmixer::kernels
