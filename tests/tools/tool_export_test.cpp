@@ -100,14 +100,20 @@ TEST_F(ToolExport, TakesWhatWeightsOfOtherProgramsDontSayAsOptions) {
   std::vector<TensorView> tensors;
   for (const auto& [name, entry] : whole.tensors()) tensors.push_back({name, entry.dtype, entry.shape, entry.bytes});
   write_pytorch_file(out("theirs.pth"), tensors, {});
-  EXPECT_THAT(refusal(2, {out("theirs.pth"), "--out", out("a.onnx"), "--normalise"}),
+  EXPECT_THAT(refusal(2, {out("theirs.pth"), "--out", out("a.onnx")}),
+              HasSubstr("doesn't say how large its images are: give --image-size"));
+  EXPECT_THAT(refusal(2, {out("theirs.pth"), "--out", out("a.onnx"), "--image-size", "48", "--normalise"}),
               HasSubstr("doesn't say by what images are normalised: give --mean and --std"));
-  exported(out("a.safetensors"), {"--mean", "0.5,0.25,0.125", "--std", "1,2,3", "--image-size", "48"},
+  exported(out("a.safetensors"),
+           {"--mean", "0.5,0.25,0.125", "--std", "1,2,3", "--image-size", "48", "--fit", "stretch", "--class-names",
+            "a,b,c,d,e,f,g,h,i,j"},
            out("theirs.pth"));
   const SafetensorsFile file(out("a.safetensors"));
   EXPECT_EQ(file.metadata("mean"), "0.5 0.25 0.125");
   EXPECT_EQ(file.metadata("std"), "1 2 3");
   EXPECT_EQ(file.metadata("image_size"), "48");
+  EXPECT_EQ(file.metadata("fit"), "stretch");
+  EXPECT_EQ(file.metadata("class_names"), R"(["a","b","c","d","e","f","g","h","i","j"])");
   for (const auto& [name, entry] : whole.tensors())
     EXPECT_TRUE(std::ranges::equal(file.tensor(name).bytes, entry.bytes)) << name;
 }
@@ -119,8 +125,9 @@ TEST_F(ToolExport, RefusesOptionsThatMakeNoSense) {
   EXPECT_THAT(refusal(2, {run(), "--out", file, "--format", "onx"}), HasSubstr("expected one of by-ending, onnx"));
   EXPECT_THAT(refusal(2, {run(), "--out", file, "--normalise"}), HasSubstr("--normalise: for --format onnx alone"));
   EXPECT_THAT(refusal(2, {run(), "--out", out("a.onnx"), "--names", "labml"}), HasSubstr("--names: not for ONNX"));
-  EXPECT_THAT(refusal(2, {run(), "--out", file, "--mean", "0.5"}), HasSubstr("--mean: 1 numbers, expected 3"));
-  EXPECT_THAT(refusal(2, {run(), "--out", file, "--std", "1,0,1"}), HasSubstr("expected numbers above 0"));
+  EXPECT_THAT(refusal(2, {run(), "--out", file, "--mean", "0.5"}), HasSubstr("--mean: 1 value, expected 3"));
+  EXPECT_THAT(refusal(2, {run(), "--out", file, "--std", "1,0,1"}), HasSubstr("numbers of at least 1e-06"));
+  EXPECT_THAT(refusal(2, {run(), "--out", file, "--class-names", "cat,dog"}), HasSubstr("found 2 names"));
 }
 
 TEST_F(ToolExport, RefusesToReplaceWhatWasTrained) {

@@ -2,20 +2,24 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
+#include "convmixer/data/dataset_options.hpp"
+#include "convmixer/data/known_class_names.hpp"
 #include "convmixer/export/onnx.hpp"
 #include "convmixer/export/weights.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "given_weights.hpp"
+#include "image_settings.hpp"
 #include "output.hpp"
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <array>
+#include <limits>
 #include <map>
 #include <system_error>
+#include <utility>
 
 namespace convmixer::tool {
 namespace {
@@ -31,13 +35,18 @@ struct CommandOptions {
   bool normalise = false;
   bool probabilities = false;
   fs::path checkpoint = "best";
+};
+
+/// What is given of the images, for weights that don't say, or to have it otherwise.
+struct ImageOptions {
   int image_size = 0;
+  Fit fit = Fit::crop;
   std::vector<float> mean;
   std::vector<float> std;
+  fs::path class_names;
 };
 
 OptionGroup command_group(CommandOptions& options) {
-  constexpr int kLargestImage = 4096;
   return {
       "Command",
       {path_option("out", options.out, "FILE", "the file to write"),
@@ -57,11 +66,22 @@ OptionGroup command_group(CommandOptions& options) {
                      "whose ConvMixer is to load the tensors; not for ONNX"),
        switch_option("normalise", options.normalise, "ONNX: take pixels scaled to 0..1 and normalise them inside"),
        switch_option("probabilities", options.probabilities, "ONNX: give probabilities (softmax) instead of logits"),
-       path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
-       integer_option("image-size", options.image_size, 0, kLargestImage,
-                      "height and width of the images; 0: what the weights say, 32 if they don't"),
-       list_option("mean", options.mean, 0.0F, "of the channels; empty: what the weights say"),
-       list_option("std", options.std, 0.0F, "of the channels; empty: what the weights say")}};
+       path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file")}};
+}
+
+OptionGroup image_group(ImageOptions& options) {
+  constexpr float kAnyNumber = std::numeric_limits<float>::max();
+  Option image_size =
+      integer_option("image-size", options.image_size, 1, kLargestImageSize, "pixels in each direction");
+  image_size.write = [] { return std::string(); };
+  Option fit =
+      choice_option("fit", options.fit, {{"crop", Fit::crop}, {"stretch", Fit::stretch}}, "how they are made square");
+  fit.write = [] { return std::string(); };
+  return {"Images (the weights' own unless given here)",
+          {image_size, fit, list_option("mean", options.mean, -kAnyNumber, "of each colour, pixels being 0 to 1"),
+           list_option("std", options.std, 1e-6F, "standard deviation, likewise"),
+           path_option("class-names", options.class_names, "NAMES",
+                       "a list with commas, or a file with a name in each line")}};
 }
 
 Format format_of(const CommandOptions& options) {
@@ -98,19 +118,30 @@ void check_not_saved_weights(const fs::path& out, const GivenWeights& weights) {
   }
 }
 
-/// What is given on the command line, for weights that don't say, or to have it otherwise.
-void take_options(const CommandOptions& options, CheckpointInfo& info) {
+/// Of weights that an earlier release wrote, whose data set has the same names always; else none.
+std::vector<std::string> known_names(const CheckpointInfo& info) {
+  std::vector<std::string> names = known_class_names(info.dataset);
+  return std::ssize(names) == task_of(info.model).classes ? names : std::vector<std::string>{};
+}
+
+/// Puts what is given into what the weights say. Throws Error (usage) where it doesn't fit the network, and where the
+/// size of the images has to be known but isn't: networks of other programs run at any.
+void take_image_options(const ImageOptions& options, const CommandLine& line, Format format, GivenWeights& weights) {
+  CheckpointInfo& info = weights.info;
   ClassificationTask task = task_of(info.model);
+  const bool given_normalisation = !options.mean.empty() || !options.std.empty();
+  if (info.mean.empty() && options.image_size == 0 && (format == Format::onnx || given_normalisation))
+    fail_usage("{} doesn't say how large its images are: give --image-size", weights.path.string());
   if (options.image_size > 0) task.image_size = options.image_size;
   info.model = with_task(info.model, task);
+  if (line.find("fit") != nullptr) info.fit = options.fit == Fit::stretch ? "stretch" : "crop";
   if (!options.mean.empty()) info.mean = options.mean;
   if (!options.std.empty()) info.std = options.std;
-  const auto channels = static_cast<std::size_t>(task.channels);
-  for (const auto& [name, values] : {std::pair("mean", info.mean), std::pair("std", info.std)})
-    if (values.size() != channels && !(info.mean.empty() && info.std.empty()))
-      fail_usage("--{}: {} numbers, expected {}: one for each channel", name, values.size(), channels);
-  if (std::ranges::any_of(info.std, [](float value) { return value <= 0.0F; }))
-    fail_usage("--std {}: expected numbers above 0", fmt::join(info.std, ","));
+  for (const auto& [name, values] : {std::pair("mean", &info.mean), std::pair("std", &info.std)})
+    if (std::ssize(*values) != task.channels && !(info.mean.empty() && info.std.empty()))
+      fail_usage("--{}: {}, expected {}, one for each colour", name, counted(values->size(), "value"), task.channels);
+  if (!options.class_names.empty()) info.class_names = class_names_for(weights, options.class_names.string(), {});
+  if (info.class_names.empty()) info.class_names = known_names(info);
 }
 
 Rows write_network(const CommandOptions& options, const GivenWeights& weights, const Parameters& parameters) {
@@ -162,21 +193,20 @@ std::string describe(Format format, WeightNaming names) {
 
 CommandHelp export_help() {
   CommandOptions options;
-  const std::vector<OptionGroup> groups{command_group(options)};
+  ImageOptions images;
+  const std::vector<OptionGroup> groups{command_group(options), image_group(images)};
   return command_help(
       "usage: convmixer export RUN_FOLDER_OR_WEIGHTS_FILE --out FILE [--option value ...]\n\n"
-      "Trained weights for other programs: the network as ONNX, or its weights as safetensors or as what "
-      "torch.save\n"
-      "writes. All of them say what the weights file says: classes, mean, standard deviation, how images are "
-      "fitted.\n"
-      "timm and PyTorch load the weights with strict=True. f16 and bf16 are rounded to the nearest, ties to "
-      "even.\n",
+      "Trained weights for other programs: the network as ONNX, or its weights as safetensors or as what torch.save\n"
+      "writes. All of them say what the weights file says: classes, mean, standard deviation, how images are fitted.\n"
+      "timm and PyTorch load the weights with strict=True. f16 and bf16 are rounded to the nearest, ties to even.\n",
       groups);
 }
 
 int export_command(std::span<const std::string> words) {
   CommandOptions options;
-  const std::vector<OptionGroup> groups{command_group(options)};
+  ImageOptions images;
+  const std::vector<OptionGroup> groups{command_group(options), image_group(images)};
   const CommandLine line = parse_command_line(groups, words);
   if (line.arguments.size() != 1)
     fail_usage("expected one run folder or weights file, found {}; see 'convmixer help export'", line.arguments.size());
@@ -187,7 +217,7 @@ int export_command(std::span<const std::string> words) {
   require_writable(options.out);
   GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
   check_not_saved_weights(options.out, weights);
-  take_options(options, weights.info);
+  take_image_options(images, line, format, weights);
 
   const Graph graph = make_graph(weights.info.model);
   Parameters parameters(graph);
