@@ -1,4 +1,5 @@
 #include "checkpoint/network_tensors.hpp"
+#include "checkpoint/weights_content.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
 #include "io/metadata.hpp"
@@ -19,7 +20,6 @@ using Metadata = std::map<std::string, std::string>;
 /// Of the file's layout: raised when tensors or metadata change their meaning.
 constexpr std::int64_t kVersion = 1;
 constexpr std::int64_t kMostSteps = std::numeric_limits<std::int64_t>::max();
-constexpr const char* kVersionKey = "training_state_version";
 constexpr const char* kOptimizerStepsKey = "optimizer.steps";
 constexpr std::string_view kFingerprintPrefix = "fingerprint.";
 
@@ -75,12 +75,12 @@ std::string described(const Metadata& fingerprint, const std::string& key) {
 }
 
 void require_state(const SafetensorsFile& file) {
-  if (!file.metadata().contains(kVersionKey)) fail("{}: not a saved training state", file.path().string());
+  if (!file.metadata().contains(kStateVersionKey)) fail("{}: not a saved training state", file.path().string());
 }
 
 void check_version(const SafetensorsFile& file) {
   require_state(file);
-  if (const std::int64_t version = metadata_int64(file, kVersionKey, 0, kMostSteps); version != kVersion) {
+  if (const std::int64_t version = metadata_int64(file, kStateVersionKey, 0, kMostSteps); version != kVersion) {
     fail("{}: a training state of version {}, expected {}: another release of this program wrote it",
          file.path().string(), version, kVersion);
   }
@@ -132,8 +132,9 @@ void TrainingPosition::begin_epoch() noexcept {
 
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
                          const TrainingPosition& position, const Metadata& fingerprint) {
-  Metadata metadata{
-      {"generator", generator()}, {kVersionKey, to_text(kVersion)}, {kOptimizerStepsKey, to_text(optimizer.steps())}};
+  Metadata metadata{{"generator", generator()},
+                    {kStateVersionKey, to_text(kVersion)},
+                    {kOptimizerStepsKey, to_text(optimizer.steps())}};
   visit_fields(position, [&](const char* key, const auto& field) { metadata[key] = to_text(field); });
   for (const auto& [key, value] : fingerprint) metadata[fmt::format("{}{}", kFingerprintPrefix, key)] = value;
 

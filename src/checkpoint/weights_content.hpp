@@ -12,6 +12,8 @@
 namespace convmixer {
 
 inline constexpr const char* kClassNamesKey = "class_names";
+/// Of a saved training's state, which is no weights file.
+inline constexpr const char* kStateVersionKey = "training_state_version";
 /// Of our own files whose tensors have another program's names: which.
 inline constexpr const char* kNamesKey = "names";
 inline constexpr std::string_view kDataKeyPrefix = "data.";

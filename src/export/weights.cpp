@@ -1,6 +1,5 @@
 #include "convmixer/export/weights.hpp"
 
-#include "checkpoint/network_tensors.hpp"
 #include "checkpoint/weights_content.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/precision.hpp"
@@ -100,12 +99,6 @@ void export_weights(const std::filesystem::path& path, const Parameters& paramet
   } else {
     write_safetensors(path, tensors, metadata);
   }
-}
-
-void require_finite(const std::filesystem::path& from, const Parameters& parameters) {
-  std::vector<NamedTensor<const float>> tensors;
-  list_network(parameters, "", "", tensors);
-  for (const NamedTensor<const float>& tensor : tensors) check_finite(from, view_of(tensor));
 }
 
 }  // namespace convmixer

@@ -129,8 +129,6 @@ TEST_F(ExportWeights, ThatArentFiniteAreRefused) {
   parameters_.value(kStem)[3] = kInfinity;
   EXPECT_EQ(refusal({}),
             path("exported").string() + ": tensor \"stem.0.weight\": element 3 of 144 is inf: expected finite numbers");
-  EXPECT_STREQ(error_of([&] { require_finite("trained", parameters_); }).what(),
-               "trained: tensor \"stem.0.weight\": element 3 of 144 is inf: expected finite numbers");
   parameters_.value(kStem)[3] = 0.0F;
   parameters_.statistic(StatisticId{1})[0] = std::nanf("");
   EXPECT_THAT(refusal({.container = WeightsContainer::pytorch}),

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/sources/packed.hpp"
+#include "convmixer/io/pytorch_file.hpp"
 #include "convmixer/train/config.hpp"
 #include "data/sources/cifar_pickles.hpp"
 #include "io/archive.hpp"
@@ -11,6 +12,7 @@
 #include "support/safetensors_bytes.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <array>
 #include <filesystem>
 #include <utility>
 
@@ -119,6 +121,11 @@ std::vector<std::string> pytorch_files() {
   std::vector<std::string> all;
   for (const char* name : {"timm", "locuslab_checkpoint", "labml_bf16", "averaged", "views", "parameters", "zip64"})
     all.push_back(read_text_file(pytorch_file(name)));
+  const TemporaryFolder folder;
+  const std::array<float, 2> values{1.0F, 2.0F};
+  const std::vector<TensorView> tensors{{"head.weight", DType::f32, {1, 2}, std::as_bytes(std::span(values))}};
+  write_pytorch_file(folder.path() / "ours.pth", tensors, {{"generator", "convmixer 1"}, {"names", "labml"}});
+  all.push_back(read_text_file(folder.path() / "ours.pth"));
   return all;
 }
 

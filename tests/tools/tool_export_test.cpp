@@ -151,6 +151,9 @@ TEST_F(ToolExport, NamesWeightsThatAreDamagedOrOfAnotherNetwork) {
   const fs::path cut = folder_.write("cut.safetensors", whole.substr(0, whole.size() - 100));
   EXPECT_THAT(refusal(1, {cut, "--out", out("a.onnx")}), HasSubstr("cut.safetensors: "));
 
+  EXPECT_THAT(refusal(1, {run() / "last.state.safetensors", "--out", out("a.onnx")}),
+              HasSubstr("what a training goes on from, expected weights, such as best.safetensors beside it"));
+
   exported(out("whole.pth"));
   const fs::path cut_pth = folder_.write("cut.pth", read_text_file(out("whole.pth")).substr(0, 5000));
   EXPECT_THAT(refusal(1, {cut_pth, "--out", out("a.onnx")}), HasSubstr("cut.pth: "));

@@ -222,7 +222,6 @@ int export_command(std::span<const std::string> words) {
   const Graph graph = make_graph(weights.info.model);
   Parameters parameters(graph);
   load_weights(weights.path, parameters);
-  require_finite(weights.path, parameters);
   Rows rows{{"network", describe_with_task(weights.info.model)}};
   const Rows more = format == Format::onnx ? write_network(options, weights, parameters)
                                            : write_weights(options, format, weights.info, parameters);

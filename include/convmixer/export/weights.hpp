@@ -28,7 +28,4 @@ struct WeightsFormat {
 void export_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info,
                     const WeightsFormat& format);
 
-/// Throws Error naming the file that they come from and the first tensor with a value that is infinite or no number.
-void require_finite(const std::filesystem::path& from, const Parameters& parameters);
-
 }  // namespace convmixer
