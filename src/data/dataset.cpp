@@ -12,6 +12,11 @@ void Dataset::check_index(std::int64_t index) const {
   if (index < 0 || index >= size()) fail_usage("image {} of a data set: it has {}, counted from 0", index, size());
 }
 
+std::string Dataset::file_name(std::int64_t index) const {
+  check_index(index);
+  return {};
+}
+
 const std::vector<std::string>& Dataset::left_out() const {
   static const std::vector<std::string> none;
   return none;

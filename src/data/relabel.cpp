@@ -31,6 +31,7 @@ class Relabelled : public Dataset {
   [[nodiscard]] Normalisation normalisation() const override { return dataset_.normalisation(); }
   [[nodiscard]] const std::vector<std::string>& left_out() const override { return dataset_.left_out(); }
   [[nodiscard]] std::span<const std::uint8_t> image(std::int64_t index) const override { return dataset_.image(index); }
+  [[nodiscard]] std::string file_name(std::int64_t index) const override { return dataset_.file_name(index); }
   [[nodiscard]] std::int32_t label(std::int64_t index) const override {
     const std::int32_t label = dataset_.label(index);
     // What isn't a label of the data set is none here either.

@@ -22,6 +22,7 @@ class Subset : public Dataset {
     return all_->image(at(index));
   }
   [[nodiscard]] std::int32_t label(std::int64_t index) const override { return all_->label(at(index)); }
+  [[nodiscard]] std::string file_name(std::int64_t index) const override { return all_->file_name(at(index)); }
   [[nodiscard]] Normalisation normalisation() const override { return all_->normalisation(); }
   [[nodiscard]] const std::vector<std::string>& left_out() const override { return all_->left_out(); }
 

@@ -108,11 +108,10 @@ std::int64_t count_in_top(std::span<const float> logits, std::int64_t classes, s
   for (std::size_t image = 0; image < labels.size(); ++image) {
     const std::span<const float> row = logits.subspan(image * count, count);
     const auto label = static_cast<std::size_t>(labels[image]);
-    if (std::isnan(row[label])) continue;
+    if (std::ranges::any_of(row, [](float logit) { return std::isnan(logit); })) continue;
     int before = 0;
     for (std::size_t j = 0; j < count; ++j) {
-      // A NaN elsewhere ranks first: a broken network must not look right.
-      if (j != label && (!(row[j] <= row[label]) || (row[j] == row[label] && j < label))) ++before;
+      if (row[j] > row[label] || (row[j] == row[label] && j < label)) ++before;
     }
     if (before < k) ++correct;
   }

@@ -2,7 +2,6 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
-#include "convmixer/core/trace.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -21,14 +20,6 @@ bool all_zero(const Parameters& parameters) {
 }
 
 }  // namespace
-
-BatchResult& BatchResult::operator+=(const BatchResult& other) noexcept {
-  images += other.images;
-  loss_sum += other.loss_sum;
-  correct += other.correct;
-  correct_top5 += other.correct_top5;
-  return *this;
-}
 
 Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout, PlanKind kind)
     : graph_(std::make_unique<Graph>(std::move(graph))),
@@ -111,7 +102,7 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
   const std::size_t bytes = logits_.size_bytes();
   if (logits_gradient_.size() < bytes) logits_gradient_ = AlignedBuffer(bytes);
   const std::span<float> gradient = logits_gradient_.as<float>().first(logits_.size());
-  const BatchResult result = score(targets, gradient);
+  const BatchResult result = score(logits_, classes(), targets, gradient);
   training.backward(gradient);
   return result;
 }
@@ -119,7 +110,7 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {
   check_batch(images, targets);
   infer(images);
-  return score(targets, {});
+  return score(logits_, classes(), targets);
 }
 
 std::span<const float> Network::infer(std::span<const float> images) {
@@ -127,18 +118,6 @@ std::span<const float> Network::infer(std::span<const float> images) {
   check_initialised();
   logits_ = plan(batch, PlanMode::inference).forward(images);
   return logits_;
-}
-
-BatchResult Network::score(const Targets& targets, std::span<float> gradient) const {
-  static const TraceName kLoss("loss");
-  static const TraceName kInferenceLoss("loss inference");
-  const TraceScope scope(gradient.empty() ? kInferenceLoss : kLoss);
-  BatchResult result;
-  result.images = static_cast<std::int64_t>(logits_.size()) / classes();
-  result.loss_sum = softmax_cross_entropy(logits_, classes(), targets, gradient) * static_cast<double>(result.images);
-  result.correct = count_in_top(logits_, classes(), targets.labels, 1);
-  result.correct_top5 = count_in_top(logits_, classes(), targets.labels, 5);
-  return result;
 }
 
 }  // namespace convmixer

@@ -53,6 +53,12 @@ std::vector<Prediction> predict_top(std::span<const float> logits, std::size_t k
   return top;
 }
 
+double probability_of(std::span<const float> logits, std::size_t label) {
+  if (has_nan(logits)) return std::numeric_limits<double>::quiet_NaN();
+  const float largest = *std::ranges::max_element(logits);
+  return std::exp(below(logits[label], largest)) / sum_of_exponentials(logits, largest);
+}
+
 void log_softmax(std::span<const float> logits, std::span<double> log_probabilities) {
   if (log_probabilities.size() != logits.size())
     fail_usage("log-probabilities: {} given, expected {}", counted(log_probabilities.size(), "number"), logits.size());

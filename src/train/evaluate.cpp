@@ -4,7 +4,6 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/shape.hpp"
 #include "convmixer/core/trace.hpp"
-#include "convmixer/model/loss.hpp"
 
 namespace convmixer {
 
@@ -18,26 +17,20 @@ void check_fits(const Network& network, const Loader& loader) {
                network.classes());
 }
 
-Evaluation evaluate(Network& network, Loader& loader, const std::function<bool(std::int64_t)>& go_on) {
+Evaluation evaluate(Network& network, Loader& loader, const EvaluationOptions& options) {
   static const TraceName kEvaluation("evaluation");
   const TraceScope scope(kEvaluation);
   check_fits(network, loader);
-  const auto classes = static_cast<std::size_t>(network.classes());
-  Evaluation result;
-  result.class_images.assign(classes, 0);
-  result.class_correct.assign(classes, 0);
+  Evaluation result{.total = {}, .scores = ClassificationScores(network.classes()), .complete = true};
+  AugmentedInference inference(network, options.augmentation);
   loader.start(0);
   while (const Batch* batch = loader.next()) {
     if (batch->size == 0) continue;  // a rank without a part in the last batch
-    result.total += network.evaluate_batch(batch->images, {.labels = batch->labels, .soft = {}});
-    const std::span<const float> logits = network.logits();
-    for (std::size_t i = 0; i < batch->labels.size(); ++i) {
-      const auto label = static_cast<std::size_t>(batch->labels[i]);
-      ++result.class_images[label];
-      result.class_correct[label] +=
-          count_in_top(logits.subspan(i * classes, classes), network.classes(), batch->labels.subspan(i, 1), 1);
-    }
-    if (go_on && !go_on(result.total.images)) {
+    const std::span<const float> logits = inference.infer(batch->images);
+    result.total += score(logits, network.classes(), {.labels = batch->labels, .soft = {}});
+    result.scores.add(logits, batch->labels);
+    if (options.each_batch) options.each_batch(logits, batch->labels);
+    if (options.go_on && !options.go_on(result.total.images)) {
       result.complete = false;
       break;
     }

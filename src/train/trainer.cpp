@@ -246,12 +246,12 @@ EpochRecord Trainer::epoch_record(const BatchResult& test, double test_seconds) 
 Evaluation Trainer::evaluate_test_set() {
   std::int64_t done = 0;
   (void)lap();
-  Evaluation evaluation = evaluate(network(), parts_->test_loader, [&](std::int64_t images) {
-    outlook_->evaluated(images - done, lap());
-    done = images;
-    progress_.update(outlook_->evaluation_view(position_, images));
-    return controls_.stop_signal() == 0;
-  });
+  Evaluation evaluation = evaluate(network(), parts_->test_loader, {.go_on = [&](std::int64_t images) {
+                                     outlook_->evaluated(images - done, lap());
+                                     done = images;
+                                     progress_.update(outlook_->evaluation_view(position_, images));
+                                     return controls_.stop_signal() == 0;
+                                   }});
   // A signal that comes with the last batch finds the evaluation done; end_between_epochs sees to it.
   evaluation.complete = evaluation.total.images == outlook_->size().test_images;
   if (evaluation.complete && !std::isfinite(evaluation.total.loss())) {

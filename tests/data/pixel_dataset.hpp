@@ -33,6 +33,7 @@ class Pixels : public Dataset {
   [[nodiscard]] std::int32_t label(std::int64_t index) const override {
     return labels_[static_cast<std::size_t>(index)];
   }
+  [[nodiscard]] std::string file_name(std::int64_t index) const override { return std::to_string(index) + ".png"; }
 
  private:
   std::vector<std::array<std::uint8_t, 3>> images_;

@@ -25,6 +25,7 @@ TEST(Relabel, FollowsTheNamesInAnyOrder) {
   EXPECT_EQ(labels_of(*relabelled), (std::vector<std::int32_t>{1, 0, 2}));
   EXPECT_EQ(relabelled->class_names(), names);
   EXPECT_EQ(relabelled->image(2)[0], 3);
+  EXPECT_EQ(relabelled->file_name(2), "2.png");
   EXPECT_EQ(relabelled->normalisation().mean, images.normalisation().mean);
 }
 

@@ -27,6 +27,7 @@ std::filesystem::path sorted_by_class(const TemporaryFolder& folder, const std::
   std::vector<std::uint8_t> pixels;
   for (std::size_t i = 0; i < labels.size(); ++i) pixels.insert(pixels.end(), 3, static_cast<std::uint8_t>(i));
   images.splits[0].images = pixels;
+  for (std::size_t i = 0; i < labels.size(); ++i) images.splits[0].files.push_back(std::to_string(i));
   write_packed(folder.path() / "packed", images);
   return folder.path() / "packed";
 }
@@ -75,6 +76,7 @@ TEST_F(Subset, IsOfTheFirstImagesInTheirOrderAndGrowsByOthers) {
     ASSERT_EQ(some->size(), limit);
     std::vector<std::uint8_t> now;
     for (int i = 0; i < limit; ++i) now.push_back(some->image(i)[0]);
+    EXPECT_EQ(some->file_name(limit - 1), std::to_string(now.back()));
     EXPECT_TRUE(std::ranges::is_sorted(now));
     EXPECT_TRUE(std::ranges::includes(now, before));
     before = now;

@@ -25,7 +25,7 @@ std::vector<float> certain_of(const std::vector<int>& predicted) {
 }
 
 /// Worked out by hand; sklearn.metrics.classification_report says the same.
-TEST(ClassificationScores, CountsWhatWasTakenForWhat) {
+TEST(ClassificationScores, CountWhatWasTakenForWhat) {
   ClassificationScores scores(3);
   scores.add(certain_of({0, 0, 1, 1}), std::vector<std::int32_t>{0, 0, 0, 1});
   scores.add(certain_of({1, 0}), std::vector<std::int32_t>{1, 2});
@@ -33,6 +33,8 @@ TEST(ClassificationScores, CountsWhatWasTakenForWhat) {
   EXPECT_EQ(scores.confusion(0, 1), 1);
   EXPECT_EQ(scores.confusion(2, 0), 1);
   EXPECT_EQ(scores.confusion(1, 1), 2);
+  EXPECT_EQ(scores.row(0), (std::vector<std::int64_t>{2, 1, 0}));
+  EXPECT_EQ(scores.row(2), (std::vector<std::int64_t>{1, 0, 0}));
   const ClassScores first = scores.of_class(0);
   EXPECT_EQ(first.images, 3);
   EXPECT_EQ(first.predicted, 3);
@@ -50,16 +52,46 @@ TEST(ClassificationScores, CountsWhatWasTakenForWhat) {
   EXPECT_NEAR(means.f1, (2.0 / 3.0 + 0.8) / 3.0, 1e-15);
 }
 
-TEST(ClassificationScores, CountsAnImageWithoutAPredictionAsOneOfItsClass) {
+TEST(ClassificationScores, ListWhatIsConfusedMostFirst) {
+  ClassificationScores scores(3);
+  scores.add(certain_of({2, 1, 2, 0, 1}), std::vector<std::int32_t>{1, 0, 1, 2, 1});
+  const std::vector<Confusion> confusions = scores.confusions();
+  ASSERT_EQ(confusions.size(), 3U);
+  EXPECT_EQ(confusions[0].label, 1);
+  EXPECT_EQ(confusions[0].predicted, 2);
+  EXPECT_EQ(confusions[0].images, 2);
+  EXPECT_EQ(confusions[1].label, 0);  // of equal ones the lower class
+  EXPECT_EQ(confusions[2].label, 2);
+  EXPECT_EQ(scores.correct(), 1);
+}
+
+/// As sklearn's macro average does, whose labels are those that are true or predicted of an image.
+TEST(ClassificationScores, AverageOverTheClassesThatOccur) {
+  ClassificationScores scores(3);
+  scores.add(certain_of({1, 1}), std::vector<std::int32_t>{1, 1});
+  EXPECT_EQ(scores.means().classes, 1);
+  EXPECT_EQ(scores.means().f1, 1.0);
+  scores.add(certain_of({0, 1}), std::vector<std::int32_t>{1, 1});
+  EXPECT_EQ(scores.means().classes, 2) << "class 0 was predicted";
+  EXPECT_DOUBLE_EQ(scores.means().precision, (0.0 + 1.0) / 2.0);
+  EXPECT_DOUBLE_EQ(scores.means().recall, (0.0 + 0.75) / 2.0);
+}
+
+TEST(ClassificationScores, CountAnImageWithoutAPredictionAsOneOfItsClass) {
   ClassificationScores scores(2);
-  scores.add(std::vector<float>{kNan, kNan}, std::vector<std::int32_t>{1});
-  EXPECT_EQ(scores.of_class(1).images, 1);
-  EXPECT_EQ(scores.of_class(1).recall(), 0.0);
+  scores.add(std::vector<float>{kNan, kNan, 0.0F, 1.0F}, std::vector<std::int32_t>{1, 1});
+  EXPECT_EQ(scores.of_class(1).images, 2);
+  EXPECT_EQ(scores.of_class(1).recall(), 0.5);
   EXPECT_EQ(scores.of_class(0).predicted, 0);
+  EXPECT_EQ(scores.unpredicted(), 1);
+  EXPECT_EQ(scores.confusion(1, -1), 1);
+  EXPECT_TRUE(scores.confusions().empty());
+  EXPECT_TRUE(std::isnan(scores.confidence())) << "a broken network must not look calibrated";
+  EXPECT_TRUE(std::isnan(scores.calibration_error()));
 }
 
 /// Two images said with 0.6, one of them rightly (off by 0.1 in their bin), two with 0.9, both rightly (off by 0.1).
-TEST(ClassificationScores, MeasuresCalibrationInFifteenBins) {
+TEST(ClassificationScores, MeasureCalibrationInFifteenBins) {
   const float six = std::log(0.6F / 0.4F);
   const float nine = std::log(0.9F / 0.1F);
   ClassificationScores scores(2);
@@ -68,11 +100,24 @@ TEST(ClassificationScores, MeasuresCalibrationInFifteenBins) {
   EXPECT_NEAR(scores.calibration_error(), 0.1, 1e-6);
 }
 
+/// Guo et al.: the interval ((m - 1)/M, m/M]. A third is the upper end of bin 5 of 15.
+TEST(ClassificationScores, SortAProbabilityOnABoundaryIntoTheLowerBin) {
+  ClassificationScores scores(3);
+  scores.add(std::vector<float>{0.0F, 0.0F, 0.0F}, std::vector<std::int32_t>{0});
+  EXPECT_EQ(scores.bins()[4].images, 1);
+  EXPECT_EQ(scores.bins()[4].accuracy(), 1.0);
+  EXPECT_DOUBLE_EQ(scores.bins()[4].confidence(), 1.0 / 3.0);
+  EXPECT_DOUBLE_EQ(scores.calibration_error(), 2.0 / 3.0);
+  scores.add(certain_of({1}), std::vector<std::int32_t>{1});
+  EXPECT_EQ(scores.bins()[14].images, 1) << "certainty is in the last";
+}
+
 TEST(ClassificationScores, AreZeroWithoutImages) {
   const ClassificationScores scores(2);
   EXPECT_EQ(scores.confidence(), 0.0);
   EXPECT_EQ(scores.calibration_error(), 0.0);
   EXPECT_EQ(scores.of_class(1).recall(), 0.0);
+  EXPECT_EQ(scores.means().f1, 0.0);
 }
 
 TEST(ClassificationScores, RefuseWhatDoesntFit) {

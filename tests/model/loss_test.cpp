@@ -185,9 +185,10 @@ TEST(CountInTop, RanksTheLowerClassFirstAmongEqualLogits) {
 TEST(CountInTop, NeverCountsWhatIsNotANumber) {
   EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{0}, 3), 0) << "the label's own logit";
   EXPECT_EQ(count_in_top(std::vector<float>{kNan, kNan, kNan}, 3, Labels{1}, 1), 0);
-  EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{2}, 1), 0) << "another's ranks first";
+  EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{2}, 1), 0) << "another's";
   EXPECT_EQ(count_in_top(std::vector<float>{1, 2, kNan}, 3, Labels{1}, 1), 0) << "and after it as well";
-  EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{2}, 2), 1);
+  EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 2}, 3, Labels{2}, 3), 0) << "among as many as there are";
+  EXPECT_EQ(count_in_top(std::vector<float>{kNan, 1, 1, 2}, 2, Labels{1, 1}, 2), 1) << "in an image alone";
 }
 
 TEST(CountInTop, CountsAllWhenThereAreFewerClasses) {

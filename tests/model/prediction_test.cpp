@@ -53,6 +53,12 @@ TEST(PredictTop, GivesAllClassesIfThereAreFewerAndNoneBesideWhatIsNoNumber) {
   EXPECT_EQ(predict_top(std::vector<float>{1.0F, kInfinity}, 2).at(1).probability, 0.0);
 }
 
+TEST(ProbabilityOf, IsThatOfOneClass) {
+  EXPECT_NEAR(probability_of(std::vector<float>{0.0F, std::log(3.0F)}, 0), 0.25, 1e-7);
+  EXPECT_EQ(probability_of(std::vector<float>{0.0F, kInfinity}, 0), 0.0);
+  EXPECT_TRUE(std::isnan(probability_of(std::vector<float>{0.0F, kNan}, 0)));
+}
+
 TEST(LogSoftmax, IsTheLogarithmOfProbabilitiesThatAddUpToOne) {
   std::vector<double> logs(3);
   log_softmax(std::vector<float>{1000.0F, 1000.0F + std::log(3.0F), -1000.0F}, logs);

@@ -6,13 +6,20 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+#include <map>
 #include <sstream>
+#include <string>
+#include <vector>
 
 namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 /// A run that all tests evaluate.
 class ToolEval : public testing::Test {
@@ -52,6 +59,18 @@ class ToolEval : public testing::Test {
     EXPECT_EQ(evaluation["top5"], record["test_top5"]);
   }
 
+  /// Of a file without quotes.
+  static std::vector<std::vector<std::string>> csv_rows(const fs::path& file) {
+    std::vector<std::vector<std::string>> rows;
+    std::istringstream text(read_text_file(file));
+    for (std::string line; std::getline(text, line);) {
+      std::istringstream fields(line);
+      rows.emplace_back();
+      for (std::string field; std::getline(fields, field, ',');) rows.back().push_back(field);
+    }
+    return rows;
+  }
+
   static testing_support::TemporaryFolder* parent_;
 };
 
@@ -79,16 +98,131 @@ TEST_F(ToolEval, GivesTheAccuracyThatVersion010Recorded) {
   EXPECT_EQ(evaluated({old / "last.safetensors", "--threads", "1"})["accuracy"], 0.15);
 }
 
-TEST_F(ToolEval, PrintsTheAccuracyOfEveryClass) {
+TEST_F(ToolEval, PrintsTheScoresOfEveryClassAndWhatIsConfused) {
   const ToolResult result = run_tool({"eval", run()});
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.errors, "");
   EXPECT_THAT(result.output, HasSubstr("best.safetensors: ConvMixer-16/2, kernel 3, patch 4"));
   EXPECT_THAT(result.output, HasSubstr("top-1 "));
   EXPECT_THAT(result.output, HasSubstr("(100 images"));
+  EXPECT_THAT(result.output, HasSubstr("expected calibration error "));
+  EXPECT_THAT(result.output, HasSubstr("precision   recall       F1\n"));
+  EXPECT_THAT(result.output, HasSubstr("confusion matrix"));
+  EXPECT_THAT(result.output, HasSubstr(" taken for "));
+  EXPECT_THAT(result.output, Not(HasSubstr("\x1b"))) << "no terminal";
   const nlohmann::json evaluation = evaluated({run()});
   ASSERT_EQ(evaluation["classes"].size(), 10U);
   for (const auto& one : evaluation["classes"]) EXPECT_THAT(result.output, HasSubstr(one["name"].get<std::string>()));
+}
+
+/// The files say the same of every image: what one has in sums, the other has line by line.
+TEST_F(ToolEval, WritesPredictionsAndTheMatrixThatFollowFromOneAnother) {
+  const fs::path predictions = parent_->path() / "predictions.csv";
+  const fs::path matrix = parent_->path() / "matrix.csv";
+  const nlohmann::json evaluation =
+      evaluated({run(), "--predictions", predictions, "--top", "2", "--confusion-csv", matrix});
+  const std::vector<std::vector<std::string>> rows = csv_rows(predictions);
+  ASSERT_EQ(rows.size(), 101U);
+  EXPECT_THAT(rows[0], ElementsAre("index", "file", "label", "prediction", "probability", "label_probability",
+                                   "label_rank", "prediction_2", "probability_2"));
+  std::map<std::string, std::map<std::string, int>> taken;
+  int correct = 0;
+  int in_top5 = 0;
+  double confidence = 0.0;
+  double log_loss = 0.0;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const std::vector<std::string>& row = rows[i];
+    ASSERT_EQ(row.size(), 9U);
+    EXPECT_EQ(row[0], std::to_string(i - 1));
+    EXPECT_EQ(row[1], "") << "shapes come from no file";
+    ++taken[row[2]][row[3]];
+    correct += row[2] == row[3] ? 1 : 0;
+    EXPECT_EQ(row[2] == row[3], row[6] == "1");
+    in_top5 += std::stoi(row[6]) <= 5 ? 1 : 0;
+    confidence += std::stod(row[4]) / 100.0;
+    log_loss -= std::log(std::stod(row[5])) / 100.0;
+    EXPECT_NE(row[7], row[3]);
+    EXPECT_LE(std::stod(row[8]), std::stod(row[4]));
+  }
+  EXPECT_EQ(evaluation["accuracy"], correct / 100.0);
+  EXPECT_EQ(evaluation["top5"], in_top5 / 100.0);
+  EXPECT_NEAR(evaluation["calibration"]["confidence"], confidence, 1e-6);
+  EXPECT_NEAR(evaluation["loss"], log_loss, 1e-5);
+  const std::vector<std::vector<std::string>> counts = csv_rows(matrix);
+  ASSERT_EQ(counts.size(), 11U);
+  for (std::size_t label = 1; label <= 10; ++label)
+    for (std::size_t predicted = 1; predicted <= 10; ++predicted)
+      EXPECT_EQ(std::stoi(counts[label][predicted]), taken[counts[label][0]][counts[0][predicted]]);
+}
+
+TEST_F(ToolEval, GivesNumbersThatFollowFromTheClasses) {
+  const nlohmann::json evaluation = evaluated({run()});
+  double precision = 0.0;
+  std::int64_t confused = 0;
+  for (const auto& one : evaluation["classes"]) {
+    const double predicted = one["predicted"];
+    const double of_it = predicted == 0.0 ? 0.0 : one["correct"].get<double>() / predicted;
+    EXPECT_DOUBLE_EQ(one["precision"], of_it);
+    EXPECT_DOUBLE_EQ(one["recall"], one["correct"].get<double>() / one["images"].get<double>());
+    precision += of_it / 10.0;
+    confused += one["images"].get<std::int64_t>() - one["correct"].get<std::int64_t>();
+  }
+  EXPECT_EQ(evaluation["macro"]["classes"], 10);
+  EXPECT_NEAR(evaluation["macro"]["precision"], precision, 1e-12);
+  double error = 0.0;
+  for (const auto& bin : evaluation["calibration"]["bins"]) {
+    if (bin["images"] == 0) continue;
+    error +=
+        bin["images"].get<double>() / 100.0 * std::abs(bin["accuracy"].get<double>() - bin["confidence"].get<double>());
+  }
+  EXPECT_NEAR(evaluation["calibration"]["error"], error, 1e-12);
+  for (const auto& one : evaluation["confusions"]) confused -= one["images"].get<std::int64_t>();
+  EXPECT_EQ(confused, 0);
+}
+
+TEST_F(ToolEval, LooksAtMirrorImagesTooWithTta) {
+  const nlohmann::json plain = evaluated({run()});
+  const nlohmann::json flipped = evaluated({run(), "--tta", "flip"});
+  EXPECT_EQ(flipped["tta"], "flip");
+  EXPECT_NE(flipped["loss"], plain["loss"]);
+  EXPECT_EQ(flipped["images"], 100);
+}
+
+TEST_F(ToolEval, DrawsTheConfusionMatrix) {
+  const fs::path file = parent_->path() / "matrix.png";
+  const ToolResult result = run_tool({"eval", run(), "--confusion-png", file});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(read_text_file(file), StartsWith("\x89PNG"));
+  EXPECT_THAT(result.output, HasSubstr("wrote " + file.string()));
+}
+
+TEST_F(ToolEval, RefusesOutputsThatCannotBeWrittenBeforeTheWork) {
+  for (const std::string option : {"--json", "--predictions", "--confusion-csv", "--confusion-png"}) {
+    const ToolResult result = run_tool({"eval", run(), option, parent_->path() / "none" / "file"});
+    EXPECT_EQ(result.status, 1) << option;
+    EXPECT_THAT(result.errors, HasSubstr("can't be created")) << option;
+    EXPECT_EQ(result.output, "") << option;
+  }
+}
+
+TEST_F(ToolEval, RefusesTwoOutputsInOneFileAndOneInWhatIsRead) {
+  const fs::path file = parent_->path() / "both";
+  const ToolResult both = run_tool({"eval", run(), "--json", file, "--predictions", parent_->path() / "." / "both"});
+  EXPECT_EQ(both.status, 2);
+  EXPECT_THAT(both.errors, HasSubstr("--json and --predictions both name "));
+  EXPECT_FALSE(fs::exists(file));
+  const std::string weights = read_text_file(run() / "best.safetensors");
+  const ToolResult itself = run_tool({"eval", run(), "--confusion-csv", run() / "best.safetensors"});
+  EXPECT_EQ(itself.status, 2);
+  EXPECT_THAT(itself.errors, HasSubstr("that is what is read"));
+  EXPECT_EQ(read_text_file(run() / "best.safetensors"), weights);
+}
+
+TEST_F(ToolEval, EvaluatesASingleImage) {
+  const nlohmann::json evaluation = evaluated({run(), "--test-images", "1"});
+  EXPECT_EQ(evaluation["images"], 1);
+  const int occur = evaluation["macro"]["classes"];
+  EXPECT_EQ(occur, evaluation["accuracy"] == 1.0 ? 1 : 2);
 }
 
 TEST_F(ToolEval, RefusesADataSetWithOtherClasses) {

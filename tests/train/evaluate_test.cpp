@@ -8,8 +8,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <numeric>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -20,11 +22,11 @@ class EvaluateTest : public testing::Test {
  protected:
   EvaluateTest() { network_.parameters().initialise(7); }
 
-  Evaluation evaluated(std::int64_t batch_size) {
+  Evaluation evaluated(std::int64_t batch_size, const EvaluationOptions& options = {}) {
     Loader loader(*data_,
                   {.batch_size = batch_size, .augmentation = {}, .normalisation = default_normalisation("shapes")},
                   pool_);
-    return evaluate(network_, loader);
+    return evaluate(network_, loader, options);
   }
 
   std::unique_ptr<Dataset> data_ = open_dataset({.name = "shapes", .path = {}, .limit = 50}, Split::test);
@@ -39,13 +41,21 @@ TEST_F(EvaluateTest, CountsEveryImageOnceInItsClass) {
   EXPECT_EQ(evaluation.total.images, 50);
   std::vector<std::int64_t> expected(10, 0);
   for (std::int64_t i = 0; i < data_->size(); ++i) ++expected[static_cast<std::size_t>(data_->label(i))];
-  EXPECT_EQ(evaluation.class_images, expected);
+  for (std::int64_t i = 0; i < 10; ++i)
+    EXPECT_EQ(evaluation.scores.of_class(i).images, expected[static_cast<std::size_t>(i)]);
 }
 
 TEST_F(EvaluateTest, GivesClassesThatAddUpToTheWhole) {
   const Evaluation evaluation = evaluated(16);
-  EXPECT_EQ(std::accumulate(evaluation.class_correct.begin(), evaluation.class_correct.end(), std::int64_t{0}),
-            evaluation.total.correct);
+  std::int64_t correct = 0;
+  std::int64_t predicted = 0;
+  for (std::int64_t i = 0; i < 10; ++i) {
+    correct += evaluation.scores.of_class(i).correct;
+    predicted += evaluation.scores.of_class(i).predicted;
+  }
+  EXPECT_EQ(correct, evaluation.total.correct);
+  EXPECT_EQ(evaluation.scores.correct(), evaluation.total.correct);
+  EXPECT_EQ(predicted, 50);
   EXPECT_GE(evaluation.total.correct_top5, evaluation.total.correct);
 }
 
@@ -53,7 +63,49 @@ TEST_F(EvaluateTest, IsTheSameEveryTime) {
   const Evaluation first = evaluated(16);
   const Evaluation second = evaluated(16);
   EXPECT_EQ(first.total.loss_sum, second.total.loss_sum);
-  EXPECT_EQ(first.class_correct, second.class_correct);
+  EXPECT_EQ(first.scores.confidence(), second.scores.confidence());
+}
+
+TEST_F(EvaluateTest, HandsOverTheLogitsOfEveryBatchInTheOrderOfTheImages) {
+  std::vector<std::int32_t> labels;
+  std::int64_t correct = 0;
+  const Evaluation evaluation =
+      evaluated(16, {.each_batch = [&](std::span<const float> logits, std::span<const std::int32_t> batch_labels) {
+                  labels.insert(labels.end(), batch_labels.begin(), batch_labels.end());
+                  correct += count_in_top(logits, 10, batch_labels, 1);
+                }});
+  ASSERT_EQ(labels.size(), 50U);
+  for (std::int64_t i = 0; i < 50; ++i) EXPECT_EQ(labels[static_cast<std::size_t>(i)], data_->label(i));
+  EXPECT_EQ(correct, evaluation.total.correct);
+}
+
+TEST_F(EvaluateTest, LooksAtMirrorImagesTooOnRequest) {
+  std::vector<float> one;
+  const auto keep = [&](std::span<const float> logits, std::span<const std::int32_t>) {
+    one.insert(one.end(), logits.begin(), logits.end());
+  };
+  const Evaluation plain = evaluated(16, {.each_batch = keep});
+  const std::vector<float> plain_logits = std::exchange(one, {});
+  const Evaluation flipped = evaluated(16, {.augmentation = TestTimeAugmentation::flip, .each_batch = keep});
+  EXPECT_EQ(one.size(), plain_logits.size());
+  EXPECT_NE(one, plain_logits);
+  EXPECT_NE(flipped.total.loss(), plain.total.loss());
+  EXPECT_EQ(flipped.total.images, 50);
+}
+
+/// A broken network looks right nowhere.
+TEST_F(EvaluateTest, FindsNothingRightInANetworkThatGivesNoNumbers) {
+  for (float& value : network_.parameters().value(0)) value = std::numeric_limits<float>::quiet_NaN();
+  for (const auto augmentation : {TestTimeAugmentation::none, TestTimeAugmentation::flip}) {
+    const Evaluation evaluation = evaluated(16, {.augmentation = augmentation});
+    EXPECT_TRUE(std::isnan(evaluation.total.loss()));
+    EXPECT_EQ(evaluation.total.correct, 0);
+    EXPECT_EQ(evaluation.total.correct_top5, 0);
+    EXPECT_EQ(evaluation.scores.correct(), 0);
+    EXPECT_EQ(evaluation.scores.unpredicted(), 50);
+    EXPECT_TRUE(std::isnan(evaluation.scores.calibration_error()));
+    EXPECT_EQ(evaluation.scores.means().f1, 0.0);
+  }
 }
 
 TEST_F(EvaluateTest, HardlyDependsOnTheBatchSize) {
@@ -64,10 +116,10 @@ TEST_F(EvaluateTest, EndsEarlyOnRequest) {
   Loader loader(*data_, {.batch_size = 20, .augmentation = {}, .normalisation = default_normalisation("shapes")},
                 pool_);
   std::vector<std::int64_t> done;
-  const Evaluation evaluation = evaluate(network_, loader, [&](std::int64_t images) {
-    done.push_back(images);
-    return images < 40;
-  });
+  const Evaluation evaluation = evaluate(network_, loader, {.go_on = [&](std::int64_t images) {
+                                           done.push_back(images);
+                                           return images < 40;
+                                         }});
   EXPECT_FALSE(evaluation.complete);
   EXPECT_EQ(evaluation.total.images, 40);
   EXPECT_EQ(done, (std::vector<std::int64_t>{20, 40}));

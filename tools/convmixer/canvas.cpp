@@ -4,10 +4,33 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <png.h>
 #include <span>
 
 namespace convmixer::tool {
+namespace {
+
+/// Of a character of UTF-8, all bytes but the first.
+bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
+
+/// Calls `dot` for each dot of a line of text, with its column and row.
+template <typename Dot>
+void draw_letters(std::string_view text, const Dot& dot) {
+  int left = 0;
+  for (const char character : text) {
+    if (continues_character(character)) continue;
+    const auto& columns = glyph(character);
+    for (int column = 0; column < kGlyphWidth; ++column) {
+      for (int row = 0; row < kGlyphHeight; ++row)
+        if (((columns[static_cast<std::size_t>(column)] >> row) & 1) != 0) dot(left + column, row);
+    }
+    left += kGlyphWidth + 1;
+  }
+}
+
+}  // namespace
 
 Canvas::Canvas(int width, int height, const Colour& background)
     : width_(width), height_(height), pixels_(3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) {
@@ -27,15 +50,12 @@ void Canvas::fill(int x, int y, int width, int height, const Colour& colour) {
 }
 
 void Canvas::text(int x, int y, std::string_view text, int scale, const Colour& colour) {
-  for (const char character : text) {
-    const auto& columns = glyph(character);
-    for (int column = 0; column < kGlyphWidth; ++column) {
-      for (int row = 0; row < kGlyphHeight; ++row)
-        if (((columns[static_cast<std::size_t>(column)] >> row) & 1) != 0)
-          fill(x + column * scale, y + row * scale, scale, scale, colour);
-    }
-    x += (kGlyphWidth + 1) * scale;
-  }
+  draw_letters(text, [&](int column, int row) { fill(x + column * scale, y + row * scale, scale, scale, colour); });
+}
+
+void Canvas::text_upwards(int x, int y, std::string_view text, int scale, const Colour& colour) {
+  draw_letters(text,
+               [&](int column, int row) { fill(x + row * scale, y - (column + 1) * scale, scale, scale, colour); });
 }
 
 void Canvas::write_png(const std::filesystem::path& path) const {
@@ -56,7 +76,8 @@ void Canvas::write_png(const std::filesystem::path& path) const {
 }
 
 int text_width(std::string_view text, int scale) {
-  return text.empty() ? 0 : (static_cast<int>(text.size()) * (kGlyphWidth + 1) - 1) * scale;
+  const auto letters = static_cast<int>(std::ranges::count_if(text, std::not_fn(continues_character)));
+  return letters == 0 ? 0 : (letters * (kGlyphWidth + 1) - 1) * scale;
 }
 
 }  // namespace convmixer::tool

@@ -23,6 +23,8 @@ class Canvas {
   void fill(int x, int y, int width, int height, const Colour& colour);
   /// Letters of 5 x 7 pixels times `scale`, the first one's top left corner at (x, y).
   void text(int x, int y, std::string_view text, int scale, const Colour& colour);
+  /// The same, read from below to above: the first letter's bottom left corner, as it stands, is at (x, y).
+  void text_upwards(int x, int y, std::string_view text, int scale, const Colour& colour);
 
   /// Writes the file whole or not at all.
   void write_png(const std::filesystem::path& path) const;
@@ -33,7 +35,7 @@ class Canvas {
   std::vector<std::uint8_t> pixels_;  // (H, W, 3)
 };
 
-/// Pixels from a text's first letter to its last.
+/// Pixels from a text's first letter to its last. A character of UTF-8 beyond ASCII is one letter, a box.
 [[nodiscard]] int text_width(std::string_view text, int scale);
 
 }  // namespace convmixer::tool

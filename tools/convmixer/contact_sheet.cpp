@@ -5,6 +5,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/data/loader.hpp"
+#include "heading.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -96,27 +97,6 @@ void draw_line(Canvas& canvas, int left, int top, std::string text, int width) {
   canvas.text(left, top + (2 - scale) * kGlyphHeight / 2, text, scale, kInk);
 }
 
-/// The title in lines of at most `width` pixels, broken between words; large letters if it fits into one.
-struct Title {
-  std::vector<std::string> lines;
-  int scale = 2;
-
-  Title(const std::string& text, int width) : lines{text} {
-    if (text_width(text, scale) <= width) return;
-    scale = 1;
-    lines = {""};
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find(' ', begin), text.size());
-      const std::string word = text.substr(begin, end - begin);
-      if (!lines.back().empty() && text_width(lines.back() + " " + word, scale) > width) lines.emplace_back();
-      lines.back() += (lines.back().empty() ? "" : " ") + word;
-      begin = end + 1;
-    }
-  }
-  [[nodiscard]] int line_height() const { return (kGlyphHeight + 3) * scale; }
-  [[nodiscard]] int height() const { return static_cast<int>(lines.size()) * line_height(); }
-};
-
 }  // namespace
 
 void draw_contact_sheet(const std::filesystem::path& path, const ContactSheet& sheet, const std::string& title,
@@ -131,12 +111,11 @@ void draw_contact_sheet(const std::filesystem::path& path, const ContactSheet& s
   const int line_height = 2 * kGlyphHeight + 4;
   const int cell_height = image + 4 + static_cast<int>(lines) * line_height;
   const int width = sheet.columns * (cell_width + 2 * kGap);
-  const Title heading(title, width - 2 * kGap);
+  const Heading heading(title, width - 2 * kGap);
   const int top = kGap + heading.height() + kGap / 2;
   Canvas canvas(width, top + sheet.rows * (cell_height + kGap), kPaper);
 
-  for (std::size_t i = 0; i < heading.lines.size(); ++i)
-    canvas.text(kGap, kGap + static_cast<int>(i) * heading.line_height(), heading.lines[i], heading.scale, kInk);
+  heading.draw(canvas, kGap, kGap, kInk);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const int row = static_cast<int>(i) / sheet.columns;
     const int x = kGap + static_cast<int>(i) % sheet.columns * (cell_width + 2 * kGap);

@@ -1,4 +1,6 @@
 #include "commands.hpp"
+#include "confusion_image.hpp"
+#include "confusion_table.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
@@ -11,14 +13,18 @@
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "evaluation_json.hpp"
+#include "evaluation_report.hpp"
 #include "given_weights.hpp"
+#include "output_files.hpp"
+#include "predictions_file.hpp"
 #include "report.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -30,13 +36,34 @@ namespace fs = std::filesystem;
 struct CommandOptions {
   fs::path checkpoint = "best";
   fs::path json;
+  fs::path predictions;
+  int top = 1;
+  fs::path confusion_csv;
+  fs::path confusion_png;
+  TestTimeAugmentation augmentation = TestTimeAugmentation::none;
+
+  [[nodiscard]] std::vector<OutputFile> outputs() const {
+    return {{"json", json},
+            {"predictions", predictions},
+            {"confusion-csv", confusion_csv},
+            {"confusion-png", confusion_png}};
+  }
 };
 
 OptionGroup command_group(CommandOptions& options) {
   return {
       "Command",
       {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
-       path_option("json", options.json, "FILE", "write the numbers to this file as well")}};
+       choice_option("tta", options.augmentation,
+                     {{"none", TestTimeAugmentation::none}, {"flip", TestTimeAugmentation::flip}},
+                     "test-time augmentation: flip takes the mean of the probabilities of an image and its mirror "
+                     "image"),
+       path_option("json", options.json, "FILE", "write the numbers to this file as well"),
+       path_option("predictions", options.predictions, "FILE.csv",
+                   "write a line for each image: its file, class, prediction, probabilities"),
+       integer_option("top", options.top, 1, 1000, "of --predictions: how many classes of each image"),
+       path_option("confusion-csv", options.confusion_csv, "FILE", "write the confusion matrix as a table"),
+       path_option("confusion-png", options.confusion_png, "FILE", "draw the confusion matrix")}};
 }
 
 OptionGroup configuration_group(TrainConfig& config) {
@@ -108,43 +135,51 @@ void print_differences(const GivenWeights& weights, const TrainConfig& config, c
   }
 }
 
-double percent(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-}
-
-void print_evaluation(const Evaluation& evaluation, const std::vector<std::string>& classes, double seconds) {
-  const BatchResult& total = evaluation.total;
-  print_format("\n  loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} {}, {:.0f} images/s)\n\n", total.loss(),
-               100.0 * total.accuracy(), 100.0 * total.accuracy_top5(), with_commas(total.images),
-               plural(total.images, "image"), static_cast<double>(total.images) / std::max(seconds, 1e-9));
-  std::size_t width = 5;
-  std::vector<std::string> names;
-  for (const std::string& name : classes) width = std::max(width, names.emplace_back(printable(name)).size());
-  print_format("  {:<{}}  images  correct  accuracy\n", "class", width);
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    print_format("  {:<{}}  {:>6}  {:>7}  {:>7.2f}%\n", names[i], width, evaluation.class_images[i],
-                 evaluation.class_correct[i], percent(evaluation.class_correct[i], evaluation.class_images[i]));
-  }
-}
-
 void write_json(const fs::path& path, const GivenWeights& weights, const TrainConfig& config,
-                const Evaluation& evaluation, const std::vector<std::string>& classes) {
+                const CommandOptions& options, const Evaluation& evaluation, const std::vector<std::string>& classes) {
   nlohmann::ordered_json result{{"weights", to_utf8(weights.path.native())},
                                 {"epoch", weights.info.epoch},
                                 {"step", weights.info.step},
                                 {"dataset", config.dataset},
                                 {"precision", config.precision},
-                                {"images", evaluation.total.images},
-                                {"loss", evaluation.total.loss()},
-                                {"accuracy", evaluation.total.accuracy()},
-                                {"top5", evaluation.total.accuracy_top5()},
-                                {"classes", nlohmann::ordered_json::array()}};
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    result["classes"].push_back({{"name", to_utf8(classes[i])},
-                                 {"images", evaluation.class_images[i]},
-                                 {"correct", evaluation.class_correct[i]}});
-  }
+                                {"tta", options.augmentation == TestTimeAugmentation::flip ? "flip" : "none"}};
+  add_evaluation(result, evaluation, classes);
   write_file_atomically(path, result.dump(2) + "\n");
+}
+
+/// The configuration of the weights' training, with what the command line says instead.
+TrainConfig configuration(const GivenWeights& weights, const CommandLine& line) {
+  TrainConfig config;
+  CommandOptions ignored;
+  take_settings(weights, config);
+  assign(std::vector<OptionGroup>{command_group(ignored), configuration_group(config)}, line.settings);
+  if (config.dataset.empty()) {
+    if (config.data.empty()) {
+      fail_usage("{} doesn't say what data it was trained on: give --data or --dataset", weights.path.string());
+    }
+    config.dataset = "auto";
+  }
+  if (line.find("data") == nullptr) require_data({line.arguments.front()}, config);
+  recognise_dataset(config);
+  return config;
+}
+
+/// Writes the files that are asked for, and says which.
+void write_files(const CommandOptions& options, const GivenWeights& weights, const TrainConfig& config,
+                 const Evaluation& evaluation, const Dataset& images, const PredictionsFile& predictions) {
+  const std::vector<std::string>& classes = images.class_names();
+  const std::string title =
+      fmt::format("{}: top-1 {:.2f}% of {} {}", printable(weights.path.native()), 100.0 * evaluation.total.accuracy(),
+                  with_commas(evaluation.total.images), plural(evaluation.total.images, "image"));
+  if (!options.json.empty()) write_json(options.json, weights, config, options, evaluation, classes);
+  if (!options.predictions.empty()) predictions.write(options.predictions);
+  if (!options.confusion_csv.empty()) write_confusion_csv(options.confusion_csv, evaluation.scores, classes);
+  if (!options.confusion_png.empty()) draw_confusion_matrix(options.confusion_png, evaluation.scores, classes, title);
+  std::string written;
+  for (const OutputFile& output : options.outputs())
+    if (!output.path.empty())
+      written += fmt::format("{}{}", written.empty() ? "" : ", ", printable(output.path.native()));
+  if (!written.empty()) print_format("\nwrote {}\n", written);
 }
 
 }  // namespace
@@ -155,33 +190,25 @@ CommandHelp eval_help() {
   const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
   return command_help(
       "usage: convmixer eval RUN_FOLDER_OR_WEIGHTS_FILE [--option value ...]\n\n"
-      "Loss, top-1, top-5 and each class's accuracy on the test images. The settings are those of the run, so that\n"
-      "the numbers are those of its training log. Weights in timm's format that don't say what data they are for\n"
-      "need --data or --dataset.\n",
+      "Loss, top-1, top-5, calibration, each class's precision, recall and F1, and what is taken for what, on the\n"
+      "test images. The settings are those of the run, so that the numbers are those of its training log. Weights\n"
+      "in timm's format that don't say what data they are for need --data or --dataset.\n",
       groups);
 }
 
 int eval_command(std::span<const std::string> words) {
-  TrainConfig config;
+  TrainConfig defaults;
   CommandOptions options;
-  const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
-  const CommandLine line = parse_command_line(groups, words);
+  const CommandLine line =
+      parse_command_line(std::vector<OptionGroup>{command_group(options), configuration_group(defaults)}, words);
   if (line.arguments.size() != 1) {
     fail_usage("expected one run folder or weights file, found {}; see 'convmixer help eval'", line.arguments.size());
   }
-  assign(groups, line.settings);
-  if (!options.json.empty()) require_writable(options.json);
+  assign(std::vector<OptionGroup>{command_group(options), configuration_group(defaults)}, line.settings);
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
-  take_settings(weights, config);
-  assign(groups, line.settings);
-  if (config.dataset.empty()) {
-    if (config.data.empty()) {
-      fail_usage("{} doesn't say what data it was trained on: give --data or --dataset", weights.path.string());
-    }
-    config.dataset = "auto";
-  }
-  if (line.find("data") == nullptr) require_data({line.arguments.front()}, config);
-  recognise_dataset(config);
+  TrainConfig config = configuration(weights, line);
+  require_outputs(options.outputs(), {weights.path, config.data});
+  if (!options.confusion_png.empty()) check_drawable(task_of(weights.info.model).classes);
   const auto test = open_dataset(
       dataset_options(config, Split::test, [](const std::string& note) { print_line(note); }), Split::test);
   const auto relabelled = under_labels_of(weights, *test, config.dataset);
@@ -196,16 +223,25 @@ int eval_command(std::span<const std::string> words) {
   load_weights(weights.path, network.parameters());
   Loader loader(images, loader_options(config, Split::test), pool);
 
-  print_format("{}: {}, after epoch {}, step {}\n{} test images, {}, {}{}{}\n", printable(weights.path.native()),
-               describe(weights.info.model), weights.info.epoch, weights.info.step, config.dataset, config.precision,
-               counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
-               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning));
+  const CheckpointInfo& info = weights.info;  // other programs' files don't say how far they were trained
+  print_format("{}: {}{}\n{} test images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
+               info.step == 0 ? "" : fmt::format(", after epoch {}, step {}", info.epoch, info.step), config.dataset,
+               config.precision, counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
+               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning),
+               options.augmentation == TestTimeAugmentation::flip ? ", with their mirror images" : "");
   print_differences(weights, config, images);
+  PredictionsFile predictions(images, static_cast<std::size_t>(options.top));
+  EvaluationOptions evaluation_options{.augmentation = options.augmentation};
+  if (!options.predictions.empty()) {
+    evaluation_options.each_batch = [&](std::span<const float> logits, std::span<const std::int32_t> labels) {
+      predictions.add(logits, labels);
+    };
+  }
   RunningClock clock;
   const double start = clock.seconds();
-  const Evaluation evaluation = evaluate(network, loader);
-  print_evaluation(evaluation, images.class_names(), clock.seconds() - start);
-  if (!options.json.empty()) write_json(options.json, weights, config, evaluation, images.class_names());
+  const Evaluation evaluation = evaluate(network, loader, evaluation_options);
+  print("\n" + format_evaluation(evaluation, images.class_names(), clock.seconds() - start, detect_terminal(stdout)));
+  write_files(options, weights, config, evaluation, images, predictions);
   return 0;
 }
 

@@ -33,6 +33,9 @@ class Dataset {
   [[nodiscard]] virtual std::span<const std::uint8_t> image(std::int64_t index) const = 0;
   /// The class of image `index`, 0 <= label < classes(). Throws as image() does.
   [[nodiscard]] virtual std::int32_t label(std::int64_t index) const = 0;
+  /// The file that image `index` comes from, as a path below the data set's folder; empty if the data set doesn't know.
+  /// Throws as image() does.
+  [[nodiscard]] virtual std::string file_name(std::int64_t index) const;
   /// What its images are usually normalised by: those of the training split, for either split. Measured on its own
   /// images where a data set doesn't know better, which throws Error for one without images, or whose images aren't of
   /// the size that it says.

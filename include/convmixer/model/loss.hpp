@@ -25,8 +25,9 @@ double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes
                              std::span<float> gradient = {});
 
 /// Number of images whose label is among the `k` largest logits; an equal logit of a lower class ranks first.
-/// A logit that is not a number never counts as correct. `logits` is (N, K) row-major; 0 without labels. Throws Error
-/// (usage) for k < 1, any other number of labels than N, and labels that aren't 0 to K - 1.
+/// With a logit that is not a number an image never counts: a broken network must not look right. `logits` is (N, K)
+/// row-major; 0 without labels. Throws Error (usage) for k < 1, any other number of labels than N, and labels that
+/// aren't 0 to K - 1.
 std::int64_t count_in_top(std::span<const float> logits, std::int64_t classes, std::span<const std::int32_t> labels,
                           int k);
 

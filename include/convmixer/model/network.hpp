@@ -4,7 +4,7 @@
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
-#include "convmixer/model/loss.hpp"
+#include "convmixer/model/batch_result.hpp"
 #include "convmixer/plan/plan.hpp"
 
 #include <cstdint>
@@ -14,24 +14,6 @@
 #include <utility>
 
 namespace convmixer {
-
-/// Sums over the images of a batch, so that batches add up.
-struct BatchResult {
-  std::int64_t images = 0;
-  double loss_sum = 0.0;  ///< mean loss times images
-  std::int64_t correct = 0;
-  std::int64_t correct_top5 = 0;  ///< among the five largest logits (all, if there are fewer classes)
-
-  BatchResult& operator+=(const BatchResult& other) noexcept;
-  [[nodiscard]] double loss() const noexcept { return images == 0 ? 0.0 : loss_sum / static_cast<double>(images); }
-  [[nodiscard]] double accuracy() const noexcept { return ratio(correct); }
-  [[nodiscard]] double accuracy_top5() const noexcept { return ratio(correct_top5); }
-
- private:
-  [[nodiscard]] double ratio(std::int64_t part) const noexcept {
-    return images == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(images);
-  }
-};
 
 /// Owns graph, parameters and plans. Plans are made at the first batch of a size and kept; make the largest first.
 /// Parameters are 0, which no batch is accepted with, until parameters().initialise(seed) or load_weights(). Used from
@@ -84,7 +66,6 @@ class Network {
   void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
   std::int64_t check_batch(std::span<const float> images, const Targets& targets);
-  BatchResult score(const Targets& targets, std::span<float> gradient) const;
 
   std::unique_ptr<Graph> graph_;
   std::unique_ptr<Parameters> parameters_;

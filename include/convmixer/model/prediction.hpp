@@ -22,6 +22,9 @@ struct Prediction {
 /// first is what predict() gives. Empty if a logit is not a number.
 [[nodiscard]] std::vector<Prediction> predict_top(std::span<const float> logits, std::size_t k);
 
+/// The probability of one class of K, 0 <= label < K, under softmax; NaN if a logit is not a number.
+[[nodiscard]] double probability_of(std::span<const float> logits, std::size_t label);
+
 /// log(softmax(logits)) of K logits, in double; infinite logits of one sign share the probability. All are NaN if a
 /// logit is. Throws Error (usage) for a span of another size.
 void log_softmax(std::span<const float> logits, std::span<double> log_probabilities);

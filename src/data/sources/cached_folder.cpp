@@ -106,14 +106,22 @@ void make_cache(const fs::path& file, const ImageListing& listing, const std::st
                       .left_out = decoded.left_out()});
 }
 
+/// The files of a split, for caches of earlier releases that don't name them.
+std::vector<std::string> files_of(const ImageListing& listing, Split split) {
+  std::vector<std::string> files;
+  for (const ListedImage& image : listing.of(split)) files.push_back(image.path);
+  return files;
+}
+
 /// Opens the cached file if it was made of this source; nullptr if it is not there, out of date or damaged.
-std::unique_ptr<Dataset> open_cache(const fs::path& file, const std::string& source, Split split) {
+std::unique_ptr<Dataset> open_cache(const fs::path& file, const ImageListing& listing, const std::string& source,
+                                    Split split) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return nullptr;
   try {
     const PackedInfo info = read_packed_info(file);
     if (info.source != source) return nullptr;
-    return open_packed(file, split);
+    return open_packed(file, split, files_of(listing, split));
   } catch (const Error&) {
     return nullptr;
   }
@@ -125,7 +133,7 @@ std::unique_ptr<Dataset> open_unresized(const ImageListing& listing, const Datas
   if (options.image_size == 0) return nullptr;
   DatasetOptions unresized = options;
   unresized.image_size = 0;
-  std::unique_ptr<Dataset> images = open_cache(cache_file(unresized), source_of(listing, unresized), split);
+  std::unique_ptr<Dataset> images = open_cache(cache_file(unresized), listing, source_of(listing, unresized), split);
   if (images == nullptr || images->image_size() != options.image_size) return nullptr;
   return images;
 }
@@ -150,7 +158,7 @@ std::unique_ptr<Dataset> open_image_folder(const DatasetOptions& options, Split 
   const fs::path file = cache_file(options);
   const std::string source = source_of(listing, options);
   remove_abandoned_caches(file);
-  std::unique_ptr<Dataset> images = open_cache(file, source, split);
+  std::unique_ptr<Dataset> images = open_cache(file, listing, source, split);
   if (images == nullptr) images = open_unresized(listing, options, split);
   if (images == nullptr) {
     make_cache(file, listing, source, options);

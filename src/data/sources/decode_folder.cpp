@@ -115,7 +115,9 @@ DecodedFolder::DecodedFolder(const ImageListing& listing, const DatasetOptions& 
   for (std::size_t i = 0; i < images.size(); ++i) {
     if (!broken[i].empty()) continue;
     if (kept != i) std::ranges::copy(place(i), place(kept).begin());
-    splits_[i < listing.train.size() ? 0 : 1].labels.push_back(images[i]->label);
+    PackedSplit& split = splits_[i < listing.train.size() ? 0 : 1];
+    split.labels.push_back(images[i]->label);
+    split.files.push_back(images[i]->path);
     ++kept;
   }
   check_every_class(listing, splits_[0], broken);

@@ -77,9 +77,24 @@ void check_format(const SafetensorsFile& file) {
          format == file.metadata().end() ? "not given" : "'" + format->second + "'", kFormat);
 }
 
+/// Texts with a zero byte after each, which no name of a file has within it.
+std::string joined(const std::vector<std::string>& texts) {
+  std::string bytes;
+  for (const std::string& text : texts) (bytes += text) += '\0';
+  return bytes;
+}
+
+/// Where each of joined texts ends.
+std::vector<std::size_t> ends_of(std::string_view bytes) {
+  std::vector<std::size_t> ends;
+  for (std::size_t end = bytes.find('\0'); end != std::string_view::npos; end = bytes.find('\0', end + 1))
+    ends.push_back(end);
+  return ends;
+}
+
 class Packed : public Dataset {
  public:
-  Packed(const std::filesystem::path& path, Split split) : file_(path) {
+  Packed(const std::filesystem::path& path, Split split, const std::vector<std::string>& files) : file_(path) {
     check_format(file_);
     class_names_ = parse_strings(file_, "classes");
     left_out_ = parse_strings(file_, "left_out");
@@ -101,6 +116,7 @@ class Packed : public Dataset {
       if (labels_[i] < 0 || labels_[i] >= classes())
         fail("{}: label {} of {}.labels is {}, expected 0 to {}", path.string(), i, name, labels_[i], classes() - 1);
     }
+    read_files(name, files);
   }
 
   [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
@@ -120,8 +136,33 @@ class Packed : public Dataset {
     check_index(index);
     return labels_[static_cast<std::size_t>(index)];
   }
+  [[nodiscard]] std::string file_name(std::int64_t index) const override {
+    check_index(index);
+    if (file_ends_.empty()) return {};
+    const auto i = static_cast<std::size_t>(index);
+    const std::size_t begin = i == 0 ? 0 : file_ends_[i - 1] + 1;
+    return std::string(files_.substr(begin, file_ends_[i] - begin));
+  }
 
  private:
+  void read_files(const std::string& name, const std::vector<std::string>& otherwise) {
+    if (!file_.contains(name + ".files")) {
+      if (otherwise.size() != labels_.size()) return;
+      own_files_ = joined(otherwise);
+      files_ = own_files_;
+      file_ends_ = ends_of(files_);
+      return;
+    }
+    const SafetensorsFile::Entry& files = file_.tensor(name + ".files");
+    files_ = {reinterpret_cast<const char*>(files.bytes.data()), files.bytes.size()};
+    file_ends_ = ends_of(files_);
+    const std::string& expected = file_.metadata("checksum." + name + ".files");
+    if (const std::string found = checksum(files.bytes, {}); found != expected)
+      fail("{}: damaged: the checksum of its {} names of files is {}, expected {}", file_.path().string(), name, found,
+           expected);
+    if (files.dtype != DType::u8 || file_ends_.size() != labels_.size() || file_ends_.back() + 1 != files_.size())
+      fail("{}: {}.files is not the names of {} files", file_.path().string(), name, labels_.size());
+  }
   void check_shapes(const SafetensorsFile::Entry& labels, const SafetensorsFile::Entry& images,
                     const std::string& name) const {
     const std::string path = file_.path().string();
@@ -140,6 +181,9 @@ class Packed : public Dataset {
   Normalisation normalisation_;
   std::vector<std::int32_t> labels_;
   std::span<const std::uint8_t> images_;
+  std::string own_files_;               // where the file has none
+  std::string_view files_;              // joined
+  std::vector<std::size_t> file_ends_;  // by index; none if the files aren't known
   int image_size_ = 0;
 };
 
@@ -156,6 +200,9 @@ void check_split(const std::filesystem::path& path, const PackedImages& images, 
   if (part.images.size() != part.labels.size() * kColours * side * side)
     fail("{}: {}: found {} bytes of images, expected {} x {} x {} for each of {} labels", path.string(), name_of(split),
          part.images.size(), kColours, side, side, part.labels.size());
+  if (!part.files.empty() && part.files.size() != part.labels.size())
+    fail("{}: {}: found {} names of files, expected one for each of {} labels", path.string(), name_of(split),
+         part.files.size(), part.labels.size());
   for (const std::int32_t label : part.labels) {
     if (label < 0 || label >= std::ssize(images.class_names))
       fail("{}: {}: found label {}, expected 0 to {}", path.string(), name_of(split), label,
@@ -196,6 +243,15 @@ void write_packed(const std::filesystem::path& path, const PackedImages& images)
                        Shape{std::ssize(part.labels), kColours, images.image_size, images.image_size},
                        std::as_bytes(part.images)});
   }
+  const std::array<std::string, 2> files{joined(images.splits[0].files), joined(images.splits[1].files)};
+  for (const Split split : {Split::train, Split::test}) {
+    const std::string& names = files[static_cast<std::size_t>(split)];
+    if (names.empty()) continue;
+    const std::string name = std::string(name_of(split)) + ".files";
+    const auto bytes = std::as_bytes(std::span(names));
+    metadata["checksum." + name] = checksum(bytes, {});
+    tensors.push_back({name, DType::u8, Shape{std::ssize(names)}, bytes});
+  }
   write_safetensors(path, tensors, metadata);
 }
 
@@ -225,7 +281,10 @@ void pack(const std::filesystem::path& path, const Dataset& train, const Dataset
       std::ranges::copy(checked_image(*dataset, i, bytes), rest.begin());
       rest = rest.subspan(bytes);
       split.labels.push_back(checked_label(*dataset, i, train.classes()));
+      split.files.push_back(dataset->file_name(i));
     }
+    const auto is_known = [](const std::string& name) { return !name.empty(); };
+    if (std::ranges::none_of(split.files, is_known)) split.files.clear();
   }
   write_packed(path, images);
 }
@@ -242,8 +301,9 @@ PackedInfo read_packed_info(const std::filesystem::path& path) {
   return {file.metadata("source"), parse_strings(file, "left_out")};
 }
 
-std::unique_ptr<Dataset> open_packed(const std::filesystem::path& path, Split split) {
-  return std::make_unique<Packed>(path, split);
+std::unique_ptr<Dataset> open_packed(const std::filesystem::path& path, Split split,
+                                     const std::vector<std::string>& files) {
+  return std::make_unique<Packed>(path, split, files);
 }
 
 }  // namespace convmixer

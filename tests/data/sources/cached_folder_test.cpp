@@ -228,8 +228,10 @@ TEST_F(CachedFolder, LeavesBrokenFilesOutByChoiceAndNamesThemEveryTime) {
   EXPECT_EQ(train->image(0)[0], 10);
   EXPECT_EQ(train->image(2)[0], 210);
   EXPECT_EQ(train->label(2), 1);
+  EXPECT_EQ(train->file_name(0), "train/blue/1.png");
   const auto test = open(Split::test);
   EXPECT_THAT(notes_, ElementsAre(HasSubstr("left out 2 broken files")));
+  EXPECT_EQ(test->file_name(2), "test/red/1.png");
   ASSERT_EQ(test->size(), 3);
   EXPECT_EQ(test->image(0)[0], 10);
 }
@@ -243,6 +245,7 @@ TEST_F(CachedFolder, PackedSaysAgainWhatWasLeftOut) {
     EXPECT_THAT(train->left_out(), ElementsAre(HasSubstr("blue/3.png: no PNG, JPEG or PPM image")));
     pack(packed, *train, *open(Split::test));
   }
+  EXPECT_EQ(open_packed(packed, Split::train)->file_name(2), "train/red/1.png");
   notes_.clear();
   DatasetOptions options{.name = "packed", .path = packed, .limit = 2};
   options.note = options_.note;

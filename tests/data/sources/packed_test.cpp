@@ -90,6 +90,34 @@ TEST_F(PackedFile, GivesBackWhatWasPacked) {
   EXPECT_THAT(info.left_out, ElementsAre("x.png: broken"));
 }
 
+TEST_F(PackedFile, KnowsTheFilesThatItsImagesComeFrom) {
+  images_.splits[0].files = {"train/b/1, 2.png", "train/a/\xff.png"};
+  write_packed(path_, images_);
+  const auto train = open_packed(path_, Split::train, {"other", "names"});
+  EXPECT_EQ(train->file_name(0), "train/b/1, 2.png");
+  EXPECT_EQ(train->file_name(1), "train/a/\xff.png");
+  EXPECT_EQ(error_of([&] { (void)train->file_name(2); }).kind(), ErrorKind::usage);
+  EXPECT_EQ(open_packed(path_, Split::test)->file_name(0), "") << "of which no files were known";
+}
+
+TEST_F(PackedFile, OfAnEarlierReleaseTakesTheNamesItIsGivenIfThereAreAsMany) {
+  EXPECT_EQ(open_packed(path_, Split::train, {"one", "two"})->file_name(1), "two");
+  EXPECT_EQ(open_packed(path_, Split::train, {"one"})->file_name(0), "");
+}
+
+TEST_F(PackedFile, WithNamesOfOtherFilesThanItsImagesIsRefused) {
+  images_.splits[0].files = {"one"};
+  EXPECT_THAT(error_of([&] { write_packed(path_, images_); }).what(),
+              HasSubstr("train: found 1 names of files, expected one for each of 2 labels"));
+  images_.splits[0].files = {"one", "two"};
+  write_packed(path_, images_);
+  std::string damaged = read_text_file(path_);
+  damaged.back() = 'x';
+  folder_.write(path_.filename(), damaged);
+  EXPECT_THAT(error_of([&] { (void)open_packed(path_, Split::train); }).what(),
+              HasSubstr("damaged: the checksum of its train names of files is "));
+}
+
 TEST_F(PackedFile, IsOpenedByItsContent) {
   EXPECT_EQ(recognise_dataset(path_), "packed");
   EXPECT_EQ(open_dataset({.path = path_, .limit = 1}, Split::train)->size(), 1);

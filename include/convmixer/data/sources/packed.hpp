@@ -3,11 +3,14 @@
 /// A safetensors file (any reader of that format opens it) with
 ///   train.labels  I32 (N)            and  test.labels
 ///   train.images  U8  (N, 3, S, S)   and  test.images    red, green and blue planes
+///   train.files   U8  (bytes)        and  test.files     where each image comes from, below the data set's folder, a
+///                                                        zero byte after each; only where that is known
 /// a split without images being left out, and metadata
 ///   format        "convmixer-images-1"
 ///   classes       the class names, a JSON array of strings
 ///   mean, std     of each colour over the training images, pixels being 0 to 1: "0.49,0.48,0.45"
 ///   checksum.train, checksum.test    XXH3 (64 bits, hexadecimal) of a split's labels, then its images
+///   checksum.train.files, ...        of the names of its files
 ///   source        what it was made of: a hash of paths, sizes, times and settings; empty if it stands for itself
 ///   left_out      broken files, a JSON array of lines
 #pragma once
@@ -27,6 +30,7 @@ namespace convmixer {
 struct PackedSplit {
   std::vector<std::int32_t> labels;
   std::span<const std::uint8_t> images;  ///< borrowed
+  std::vector<std::string> files{};      ///< one for each label, or none
 };
 
 struct PackedImages {
@@ -37,8 +41,8 @@ struct PackedImages {
   std::vector<std::string> left_out;
 };
 
-/// Writes the file whole or not at all. Throws Error naming it for no training images, for images and labels that don't
-/// fit each other, the image size or the classes, and if it can't be written.
+/// Writes the file whole or not at all. Throws Error naming it for no training images, for images, labels and names of
+/// files that don't fit each other, the image size or the classes, and if it can't be written.
 void write_packed(const std::filesystem::path& path, const PackedImages& images);
 
 /// Packs the two splits of any data set of three colours, with what was left out of them. Throws Error as write_packed
@@ -58,6 +62,8 @@ struct PackedInfo {
 [[nodiscard]] PackedInfo read_packed_info(const std::filesystem::path& path);
 
 /// Opens a split, mapped. Shapes, labels and checksum are checked. Throws Error naming the file and what is wrong.
-[[nodiscard]] std::unique_ptr<Dataset> open_packed(const std::filesystem::path& path, Split split);
+/// Earlier releases wrote no names of files: `files` are taken then, if there is one for each image.
+[[nodiscard]] std::unique_ptr<Dataset> open_packed(const std::filesystem::path& path, Split split,
+                                                   const std::vector<std::string>& files = {});
 
 }  // namespace convmixer
