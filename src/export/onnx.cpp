@@ -282,7 +282,9 @@ void check_size(std::size_t bytes) {
 std::map<std::string, std::string> onnx_metadata(const CheckpointInfo& info, bool normalises) {
   std::map<std::string, std::string> metadata = weights_metadata(info);
   metadata.erase("format");  // of tensors in files for PyTorch
-  metadata["input"] = normalises ? "pixels scaled to 0..1" : "pixels scaled to 0..1, less mean, divided by std";
+  metadata["input"] = normalises          ? "pixels scaled to 0..1"
+                      : info.mean.empty() ? "pixels scaled to 0..1, normalised as in its training"
+                                          : "pixels scaled to 0..1, less mean, divided by std";
   return metadata;
 }
 

@@ -182,6 +182,8 @@ TEST_F(OnnxFile, SaysWhatTheWeightsDoAndWhatItTakes) {
   EXPECT_EQ(metadata.at("input"), "pixels scaled to 0..1, less mean, divided by std");
   EXPECT_FALSE(metadata.contains("format"));
   EXPECT_EQ(onnx_metadata(info, true).at("input"), "pixels scaled to 0..1");
+  info.mean.clear();
+  EXPECT_EQ(onnx_metadata(info, false).at("input"), "pixels scaled to 0..1, normalised as in its training");
 }
 
 TEST_F(OnnxFile, EndsWithProbabilitiesWhenAsked) {

@@ -57,7 +57,7 @@ OptionGroup command_group(CommandOptions& options) {
                       {"safetensors-f16", Format::safetensors_f16},
                       {"safetensors-bf16", Format::safetensors_bf16},
                       {"pytorch", Format::pytorch}},
-                     "of the file; by-ending: .onnx, .safetensors, or .pth and .pt for PyTorch's"),
+                     "by-ending: .onnx, .safetensors, or .pth and .pt for PyTorch's"),
        choice_option("names", options.names,
                      {{"timm", WeightNaming::timm},
                       {"locuslab", WeightNaming::locuslab},
