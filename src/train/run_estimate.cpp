@@ -147,16 +147,18 @@ const PrecisionEstimate& RunEstimate::chosen() const {
 
 RunEstimate estimate_run(const TrainConfig& config, const PrecisionChoice& choice, const EstimateData& data,
                          Engine& engine, const EstimateLimits& limits) {
+  const double share = Engine::supports(Precision::bf16) ? 2.0 / 3.0 : 1.0;
+  const auto seconds = static_cast<double>(limits.seconds);
   const double begin = seconds_now();
   RunEstimate result;
   result.choice = choice;
   // What the process needed up to here, to open the data, counts for all.
   const std::int64_t before = process_memory().peak;
-  result.precisions.push_back(measure(config, choice.precision, data, engine, static_cast<double>(limits.seconds)));
+  result.precisions.push_back(measure(config, choice.precision, data, engine, share * seconds));
   for (const Precision other : {Precision::f32, Precision::bf16}) {
     if (other == choice.precision || !Engine::supports(other)) continue;
     try {
-      result.precisions.push_back(measure(config, other, data, engine, static_cast<double>(limits.seconds)));
+      result.precisions.push_back(measure(config, other, data, engine, (1.0 - share) * seconds));
     } catch (const Error& error) {
       result.precisions.push_back({.precision = other, .failure = error.what()});
     }

@@ -143,15 +143,17 @@ EstimateData data_of(const Dataset& train, const Dataset& test) {
 }
 
 Option estimate_seconds_option(EstimateLimits& limits) {
-  return number_option("estimate-seconds", limits.seconds, 0.01F, 3600.0F, "to measure for, in each precision");
+  return number_option("estimate-seconds", limits.seconds, 0.01F, 3600.0F,
+                       "to measure for; two thirds of it in the precision that is chosen");
 }
 
 void print_estimate(const TrainConfig& config, const PrecisionChoice& choice, const EstimateData& data,
                     const TrainingPosition& position, const EstimateLimits& limits, Engine& engine,
                     const std::function<void(const std::string&)>& print_lines, bool colour) {
   const bool both = Engine::supports(Precision::bf16);
-  print_lines(fmt::format("measuring training steps and evaluations{}, about {:.0f} seconds ...",
-                          both ? " in f32 and bf16" : "", (both ? 2.0F : 1.0F) * limits.seconds));
+  print_lines(fmt::format(
+      "measuring training steps and evaluations{}, about {:.0f} seconds, or as long as a few steps take ...",
+      both ? " in f32 and bf16" : "", limits.seconds));
   const RunEstimate estimate = estimate_run(config, choice, data, engine, limits);
   const RunWork epoch = epoch_work(config, data.train_images, data.test_images);
   const RunWork run = work_left(config, epoch, position);

@@ -59,7 +59,8 @@ void print_primitives(const Plan& plan) {
   }
 }
 
-void print_configuration(TrainConfig& config, const CommandOptions& options, Engine& engine) {
+/// Returns the precision that a training with it takes.
+PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& options, Engine& engine) {
   constexpr int kImageSize = 32;  // of every data set but people's own
   constexpr int kColours = 3;
   recognise_dataset(config);
@@ -72,37 +73,38 @@ void print_configuration(TrainConfig& config, const CommandOptions& options, Eng
   }
   if (config.image_size == 0) config.image_size = kImageSize;
   const ModelConfig model = model_config(config, kColours, *classes);
-  const Precision precision = choose_precision(config.precision);
-  Network network(make_graph(model), precision, engine, config.layout, config.plan);
+  PrecisionChoice choice = choose_precision(config, kColours, *classes, engine);
+  Network network(make_graph(model), choice.precision, engine, config.layout, config.plan);
   const Graph& graph = network.graph();
   Rows rows = model_rows(model, graph);
   const Plan& training = network.plan(config.batch_size, PlanMode::training);
-  rows.emplace_back("training",
-                    fmt::format("{} a step, {}: {}", counted(config.batch_size, "image"), to_string(precision),
-                                describe(training.memory(), graph, values_per_parameter(config.optimizer))));
+  rows.emplace_back("precision", fmt::format("{} ({})", to_string(choice.precision), choice.reason));
   rows.emplace_back("plan", describe_plan(training));
+  rows.emplace_back("training",
+                    fmt::format("{} a step, {}", counted(config.batch_size, "image"),
+                                describe(training.memory(), graph, values_per_parameter(config.optimizer))));
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
-  rows.emplace_back("evaluation", fmt::format("{} at once, {}: {}", counted(config.eval_batch_size, "image"),
-                                              to_string(precision), describe(evaluation.memory(), graph, 1)));
+  rows.emplace_back("evaluation", fmt::format("{} at once, {}", counted(config.eval_batch_size, "image"),
+                                              describe(evaluation.memory(), graph, 1)));
   print("\n" + format_rows(rows, false));
   if (options.primitives) print_primitives(training);
+  return choice;
 }
 
 /// With --estimate.
-void print_estimate_of(TrainConfig config, const EstimateLimits& limits, Engine& engine) {
-  recognise_dataset(config);
+void print_estimate_of(TrainConfig config, const PrecisionChoice& choice, const EstimateLimits& limits,
+                       Engine& engine) {
+  config.precision = to_string(choice.precision);
   const auto print_lines = [](const std::string& text) { print(text + "\n"); };
   if (config.data.empty() && known_size(config.dataset)) {
     const EstimateData data = data_without_files(config);
-    config.image_size = data.task.image_size;
-    const PrecisionChoice choice = choose_precision(config, data.task.channels, data.task.classes, engine);
     print_estimate(config, choice, data, {}, limits, engine, print_lines, false);
     return;
   }
   const auto note = each_once([](const std::string& text) { print_line(text); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
   const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
-  const PrecisionChoice choice = resolve(config, *train, engine);
+  resolve(config, *train);
   print_estimate(config, choice, data_of(*train, *test), {}, limits, engine, print_lines, false);
 }
 
@@ -138,11 +140,16 @@ int info_command(std::span<const std::string> words) {
   print("convmixer " CONVMIXER_VERSION "\n" + format_rows(rows, false));
   const bool machine_only = std::all_of(line.settings.begin(), line.settings.end(),
                                         [](const Assignment& setting) { return setting.key == "threads"; });
-  if (machine_only) return 0;
-  print_configuration(config, options, engine);
+  if (machine_only) {
+    print(
+        "\nwith --config FILE, or any of its keys: what a network takes; with --estimate too: how long its training "
+        "takes\n");
+    return 0;
+  }
+  const PrecisionChoice choice = print_configuration(config, options, engine);
   if (options.estimate) {
     print("\n");
-    print_estimate_of(config, options.limits, engine);
+    print_estimate_of(config, choice, options.limits, engine);
   }
   return 0;
 }

@@ -109,9 +109,12 @@ std::string describe_plan(const Plan& plan) {
 std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter) {
   const std::int64_t parameters =
       parameter_count(graph) * static_cast<std::int64_t>(sizeof(float)) * values_per_parameter;
-  return fmt::format("{} planned: {} activations ({} if none were shared), {} working memory, {} parameters",
-                     byte_size(memory.total() + parameters), byte_size(memory.arena), byte_size(memory.unshared),
-                     byte_size(memory.scratchpad), byte_size(parameters));
+  const std::string unshared =
+      memory.unshared == memory.arena ? "" : fmt::format(" ({} if none were shared)", byte_size(memory.unshared));
+  const std::string working =
+      memory.scratchpad == 0 ? "" : fmt::format(", {} working memory", byte_size(memory.scratchpad));
+  return fmt::format("{} planned: {} activations{}{}, {} parameters", byte_size(memory.total() + parameters),
+                     byte_size(memory.arena), unshared, working, byte_size(parameters));
 }
 
 }  // namespace convmixer::tool

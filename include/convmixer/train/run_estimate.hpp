@@ -62,7 +62,7 @@ struct RunEstimate {
 
 /// Time for measuring.
 struct EstimateLimits {
-  float seconds = 6.0F;  ///< for each precision; more where a step takes so long
+  float seconds = 12.0F;  ///< two thirds of it for the chosen precision; more where a step takes so long
 };
 
 /// Measures in every precision that this CPU has instructions for, first in the chosen one, which must work. `config`
