@@ -18,6 +18,7 @@
 #include "evaluation_json.hpp"
 #include "evaluation_report.hpp"
 #include "given_weights.hpp"
+#include "live_line.hpp"
 #include "output_files.hpp"
 #include "predictions_file.hpp"
 #include "report.hpp"
@@ -25,6 +26,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -239,7 +241,16 @@ int eval_command(std::span<const std::string> words) {
   }
   RunningClock clock;
   const double start = clock.seconds();
+  LiveLine progress([&] { return clock.seconds(); });
+  evaluation_options.go_on = [&](std::int64_t done) {
+    progress.update([&] {
+      return fmt::format("{} of {} images  {:.0f} images/s", with_commas(done), with_commas(images.size()),
+                         static_cast<double>(done) / std::max(clock.seconds() - start, 1e-9));
+    });
+    return true;
+  };
   const Evaluation evaluation = evaluate(network, loader, evaluation_options);
+  progress.clear();
   print("\n" + format_evaluation(evaluation, images.class_names(), clock.seconds() - start, detect_terminal(stdout)));
   write_files(options, weights, config, evaluation, images, predictions);
   return 0;
