@@ -290,7 +290,9 @@ TEST_F(ToolPredict, RefusesWhatMakesNoSenseInALineAndLeavesNothing) {
   EXPECT_THAT(refusal(2, {run(), photo(), "--image-size", "3"}), HasSubstr("image"));
   EXPECT_THAT(refusal(2, {run(), "-", "-"}), HasSubstr("'-' is given twice"));
   EXPECT_THAT(refusal(1, {run(), photo(), "--json", folder_.path() / "none" / "out"}), HasSubstr("can't be created"));
-  EXPECT_EQ(predict({run(), photo(), "--json", "-", "--csv", "-"}).status, 2);
+  EXPECT_THAT(predict({run(), photo(), "--json", "-", "--csv", "-"}).errors, HasSubstr("can't both be -"));
+  const std::string image = folder_.write("image.png", noisy_png(20, 20, 40, 1));
+  EXPECT_THAT(refusal(2, {run(), image, "--json", image}), HasSubstr("that is what is read"));
 }
 
 TEST_F(ToolPredict, NamesTheImageForWhichTheNetworkGivesNoNumber) {

@@ -1,7 +1,6 @@
 #include "commands.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
@@ -19,6 +18,7 @@
 #include "image_settings.hpp"
 #include "live_line.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 #include "prediction_output.hpp"
 
 #include <fmt/ranges.h>
@@ -50,7 +50,11 @@ struct CommandOptions {
   bool null_separated = false;
   bool quiet = false;
 
-  /// Whether standard output is for one of the files.
+  /// Those that aren't standard output.
+  [[nodiscard]] std::vector<OutputFile> files() const {
+    return {{"json", json == "-" ? "" : json}, {"csv", csv == "-" ? "" : csv}};
+  }
+  /// Whether standard output is for none of them.
   [[nodiscard]] bool prints_lines() const { return json != "-" && csv != "-"; }
 };
 
@@ -223,6 +227,13 @@ void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broke
                                  static_cast<double>(classified) / std::max(seconds, 1e-9), left));
 }
 
+/// What an output may not replace.
+std::vector<fs::path> inputs_of(const GivenWeights& weights, std::span<const std::string> arguments) {
+  std::vector<fs::path> inputs{weights.path};
+  for (const std::string& argument : arguments) inputs.emplace_back(argument);
+  return inputs;
+}
+
 std::vector<std::pair<std::string, std::string>> facts_about(const GivenWeights& weights, const TrainConfig& config,
                                                              const Classifier& classifier, TestTimeAugmentation tta) {
   using Json = nlohmann::json;
@@ -267,14 +278,13 @@ int predict_command(std::span<const std::string> words) {
   }
   assign(groups, line.settings);
   if (!options.prints_lines() && options.json == options.csv) fail_usage("--json and --csv can't both be -");
-  for (const fs::path& file : {options.json, options.csv})
-    if (!file.empty() && file != "-") require_writable(file);
   const Note note = [&](const std::string& text) {
     constexpr std::size_t kLongest = 20'000;
     if (!options.quiet) write_text(stderr, "note: " + printable(text, kLongest) + "\n", true);
   };
 
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
+  require_outputs(options.files(), inputs_of(weights, line.arguments));
   take_image_settings(
       weights, [&](const std::string& option) { return line.find(option) != nullptr; }, note, config);
   assign(groups, line.settings);

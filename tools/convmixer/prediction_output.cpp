@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/printable.hpp"
+#include "csv.hpp"
 #include "output.hpp"
 
 #include <nlohmann/json.hpp>
@@ -17,15 +18,6 @@ using Json = nlohmann::ordered_json;  // keys in the order in which a reader wan
 
 const std::string& name_of(const Prediction& prediction, std::span<const std::string> class_names) {
   return class_names[static_cast<std::size_t>(prediction.label)];
-}
-
-/// RFC 4180: quoted where it must be, quotes doubled.
-std::string csv_field(std::string_view text) {
-  const std::string utf8 = to_utf8(text);
-  if (utf8.find_first_of(",\"\r\n") == std::string::npos) return utf8;
-  std::string quoted = "\"";
-  for (const char c : utf8) quoted.append(c == '"' ? 2 : 1, c);
-  return quoted + "\"";
 }
 
 [[noreturn]] void fail_held_back() {
