@@ -83,37 +83,32 @@ class MeasuredTraining {
   void measure_training(double seconds) {
     // Loaded ahead at the beginning are prefetch batches and one more: only after those is it seen how fast they come.
     const auto ahead = static_cast<std::size_t>(config_.prefetch) + 1;
-    LoaderStatistics before;
-    double begin = 0.0;
-    const auto counts = [&] {
-      before = train_.statistics();
-      begin = seconds_now();
-    };
-    counts();
-    const StepRate rate = measure_step_rate(
-        {.seconds = seconds, .warmup = std::max<std::size_t>(ahead, 3)}, seconds_now, [this] { return train(); },
-        counts);
-    const LoaderStatistics after = train_.statistics();
-    estimate_.wait_share = (after.seconds_waited - before.seconds_waited) / (seconds_now() - begin);
-    estimate_.supply = after.images_per_second();
+    const StepRate rate = measure_step_rate({.seconds = seconds, .warmup = std::max<std::size_t>(ahead, 3)},
+                                            seconds_now, [this] { return train(); });
+    estimate_.wait_share = rate.wait_share;
+    estimate_.supply = train_.statistics().images_per_second();
     estimate_.training_rate = rate.images_per_second;
     estimate_.training_spread = rate.spread;
     estimate_.steps = rate.steps;
   }
 
-  std::int64_t train() {
+  StepDone train() {
     constexpr float kLearningRate = 1e-3F;
+    const double waited_before = train_.statistics().seconds_waited;
     const Batch batch = train_.next();
+    const double waited = train_.statistics().seconds_waited - waited_before;
     network_.train_batch(batch.images,
                          {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
     optimizer_->step(kLearningRate);
-    return batch.size;
+    return {batch.size, waited};
   }
 
-  std::int64_t evaluate() {
+  StepDone evaluate() {
+    const double waited_before = test_.statistics().seconds_waited;
     const Batch batch = test_.next();
+    const double waited = test_.statistics().seconds_waited - waited_before;
     network_.evaluate_batch(batch.images, {.labels = batch.labels, .soft = {}});
-    return batch.size;
+    return {batch.size, waited};
   }
 
   const TrainConfig& config_;

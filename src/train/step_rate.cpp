@@ -13,8 +13,9 @@ constexpr double kLeastSeconds = 1e-9;  // so that nothing is divided by none
 }  // namespace
 
 StepRate measure_step_rate(const StepRateLimits& limits, const std::function<double()>& clock,
-                           const std::function<std::int64_t()>& step, const std::function<void()>& counts) {
+                           const std::function<StepDone()>& step) {
   std::vector<double> seconds_per_image;
+  StepDone sum;
   const double begin = clock();
   double now = begin;
   bool warming_up = true;
@@ -24,18 +25,19 @@ StepRate measure_step_rate(const StepRateLimits& limits, const std::function<dou
     return seconds_per_image.size() < limits.least && elapsed < 2.0 * limits.seconds;
   };
   for (std::size_t done = 0; go_on(); ++done) {
-    if (warming_up && (done >= limits.warmup || (done > 0 && now - begin > limits.seconds / 3.0))) {
-      warming_up = false;
-      if (counts) counts();
-    }
+    if (done >= limits.warmup || (done > 0 && now - begin > limits.seconds / 3.0)) warming_up = false;
     const double before = clock();
-    const auto images = static_cast<double>(step());
+    const StepDone result = step();
     now = clock();
-    if (!warming_up || now - begin > limits.seconds) seconds_per_image.push_back((now - before) / images);
+    if (warming_up && now - begin <= limits.seconds) continue;
+    seconds_per_image.push_back((now - before - result.waited) / static_cast<double>(result.images));
+    sum.images += result.images;
+    sum.waited += result.waited;
   }
   const Summary summary = summarise(seconds_per_image);
   const double median = std::max(summary.median, kLeastSeconds);
-  return {1.0 / median, summary.mad / median, seconds_per_image.size()};
+  const double waited = sum.waited / static_cast<double>(sum.images);
+  return {1.0 / (median + waited), summary.mad / median, waited / (median + waited), seconds_per_image.size()};
 }
 
 }  // namespace convmixer

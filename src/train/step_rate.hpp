@@ -14,18 +14,23 @@ struct StepRateLimits {
   std::size_t least = 3;   ///< that count
 };
 
-/// Rate of the steps that counted.
+/// One step.
+struct StepDone {
+  std::int64_t images = 0;
+  double waited = 0.0;  ///< seconds of it for what it needs, which come in bursts and are no part of its own time
+};
+
+/// Of the steps that counted.
 struct StepRate {
-  double images_per_second = 0.0;  ///< the median of the steps
-  double spread = 0.0;             ///< the median distance from it, as a share of it
+  double images_per_second = 0.0;  ///< of the median step's own time and the mean of what was waited
+  double spread = 0.0;             ///< the median distance of a step's own time from the median, as a share of it
+  double wait_share = 0.0;         ///< of the time, that was waited
   std::size_t steps = 0;
 };
 
-/// Does steps, at least one; each returns how many images it was for. A first step that alone takes longer than all
-/// the time is the only one. `clock` gives seconds from any moment on. `counts`, when given, is called when the first
-/// step that counts is about to begin.
+/// Does steps, at least one. A first step that alone takes longer than all the time is the only one. `clock` gives
+/// seconds from any moment on.
 [[nodiscard]] StepRate measure_step_rate(const StepRateLimits& limits, const std::function<double()>& clock,
-                                         const std::function<std::int64_t()>& step,
-                                         const std::function<void()>& counts = {});
+                                         const std::function<StepDone()>& step);
 
 }  // namespace convmixer
