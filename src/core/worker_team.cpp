@@ -229,7 +229,8 @@ void WorkerTeam::enqueue(std::function<void()> task) {
     const std::lock_guard lock(mutex_);
     const auto count = static_cast<std::size_t>(waiting_);
     if (count == ring_.size()) {
-      std::ranges::rotate(ring_, ring_.begin() + static_cast<std::ptrdiff_t>(first_));
+      // clang 14 does not compile the std::ranges::rotate of libstdc++ 12.
+      std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>(first_), ring_.end());
       first_ = 0;
       ring_.resize(std::max<std::size_t>(64, 2 * count));
     }
