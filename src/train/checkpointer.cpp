@@ -1,6 +1,7 @@
 #include "train/checkpointer.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/train/initial_weights.hpp"
 
 #include <utility>
 
@@ -18,11 +19,13 @@ bool is_of_step(const std::filesystem::path& weights, std::int64_t step) {
 
 }  // namespace
 
-Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, CheckpointInfo model,
-                           Parameters& parameters, Optimizer& optimizer)
+Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data,
+                           SavedRun::Settings initial_weights, CheckpointInfo model, Parameters& parameters,
+                           Optimizer& optimizer)
     : folder_(std::move(folder)),
       settings_(std::move(settings)),
       data_(std::move(data)),
+      initial_weights_(std::move(initial_weights)),
       model_(std::move(model)),
       parameters_(parameters),
       optimizer_(optimizer) {}
@@ -61,7 +64,7 @@ void Checkpointer::check_no_foreign_run() const {
 
 void Checkpointer::save_state(const TrainingPosition& position) {
   save_training_state(folder_.state(), parameters_, optimizer_, position,
-                      fingerprint_of(settings_, circumstances_, data_));
+                      fingerprint_of(settings_, circumstances_, data_, initial_weights_));
   saved_step_ = position.step;
 }
 
@@ -81,6 +84,7 @@ CheckpointInfo Checkpointer::info(const TrainingPosition& position, double test_
   result.epoch = position.epoch;
   result.step = position.step;
   result.test_accuracy = test_accuracy;
+  result.batches_tracked = batches_tracked(initial_weights_, position.step);
   return result;
 }
 

@@ -21,9 +21,10 @@ namespace convmixer {
 
 class Checkpointer {
  public:
-  /// `model` gives the part of the weights files' metadata that doesn't change. All but the values are borrowed.
-  Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, CheckpointInfo model,
-               Parameters& parameters, Optimizer& optimizer);
+  /// `initial_weights` is InitialWeights' record; `model` gives the part of the weights files' metadata that doesn't
+  /// change. All but the values are borrowed.
+  Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, SavedRun::Settings initial_weights,
+               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer);
 
   /// Reads the folder's state, of which `saved` is a part, into parameters and optimiser. Throws Error (usage) when it
   /// belongs to another configuration, or the folder holds a run's files without a state.
@@ -53,6 +54,7 @@ class Checkpointer {
   RunFolder folder_;
   SavedRun::Settings settings_;
   DataIdentity data_;
+  SavedRun::Settings initial_weights_;
   Circumstances circumstances_;
   std::optional<Circumstances> before_;
   CheckpointInfo model_;

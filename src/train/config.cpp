@@ -9,6 +9,7 @@
 #include "train/mixing_options.hpp"
 #include "train/model_options.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -24,6 +25,18 @@ OptionGroup model_group(TrainConfig& c) {
   group.options.push_back(
       integer_option("image-size", c.image_size, 0, kLargestImageSize, "pixels in each direction; 0: the data set's"));
   return group;
+}
+
+OptionGroup init_group(TrainConfig& c) {
+  return {"Initial weights",
+          {// What the weights are is compared by the file's content.
+           changeable(
+               path_option("init", c.init, "FILE",
+                           "begin with these weights: safetensors or torch.save's, under the names of timm, locuslab "
+                           "or labml.ai, or a run folder's best; sizes, mean and std are theirs unless given")),
+           choice_option("init-head", c.init_head,
+                         {{"keep", InitHead::keep}, {"match", InitHead::match}, {"new", InitHead::fresh}},
+                         "its classifier: keep, for the same classes; match, for those of the same names; new")}};
 }
 
 OptionGroup data_group(TrainConfig& c) {
@@ -62,7 +75,8 @@ OptionGroup data_group(TrainConfig& c) {
 
 OptionGroup optimizer_group(TrainConfig& c) {
   OptimizerOptions& o = c.optimizer;
-  const Option epochs = integer_option("epochs", c.epochs, 1, 1000000, "passes over the training images");
+  const Option epochs = integer_option("epochs", c.epochs, 0, 1000000,
+                                       "passes over the training images; 0: save the weights of --init as they are");
   return {
       "Optimiser",
       {c.schedule == ScheduleKind::constant ? changeable(epochs) : epochs,
@@ -128,6 +142,8 @@ OptionGroup run_group(TrainConfig& c) {
 }
 
 void check_combinations(const TrainConfig& c) {
+  if (c.init.empty() && c.init_head != InitHead::keep) fail_usage("init-head has no effect without init");
+  if (c.init.empty() && c.epochs == 0) fail_usage("epochs = 0: expected at least 1, or init with weights to save");
   if (c.schedule != ScheduleKind::cosine && (c.warmup_epochs > 0.0F || c.min_lr > 0.0F)) {
     fail_usage("{} has no effect without schedule = cosine", c.warmup_epochs > 0.0F ? "warmup-epochs" : "min-lr");
   }
@@ -155,9 +171,10 @@ void check_channels(const std::string& key, const std::vector<float>& values, co
 }  // namespace
 
 std::vector<OptionGroup> config_options(TrainConfig& config) {
-  return {model_group(config),        data_group(config),      augmentation_options(config.augmentation),
-          mixing_options(config.mix), optimizer_group(config), machine_group(config),
-          run_group(config)};
+  return {model_group(config),        init_group(config),
+          data_group(config),         augmentation_options(config.augmentation),
+          mixing_options(config.mix), optimizer_group(config),
+          machine_group(config),      run_group(config)};
 }
 
 std::vector<std::string> model_option_names() {
@@ -294,7 +311,7 @@ Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch) 
   return {
       .kind = config.schedule,
       .peak = config.lr,
-      .total_steps = steps_per_epoch * config.epochs,
+      .total_steps = std::max<std::int64_t>(1, steps_per_epoch * config.epochs),
       .warmup_steps = std::llround(static_cast<double>(config.warmup_epochs) * static_cast<double>(steps_per_epoch)),
       .minimum = config.min_lr};
 }

@@ -25,6 +25,7 @@ fs::path from_root(const fs::path& path) {
 void write_run_config(const RunFolder& folder, const TrainConfig& config) {
   TrainConfig stored = config;
   stored.data = from_root(config.data);
+  stored.init = from_root(config.init);
   stored.data_cache = from_root(config.data_cache);
   write_file_atomically(folder.config(), to_ini(stored));
 }

@@ -25,12 +25,23 @@ CheckpointInfo weights_info(const TrainConfig& config, const RunData& data) {
   return info;
 }
 
-/// An untrained network.
+/// A network with random weights.
 Network initial_network(const TrainConfig& config, const Dataset& train, Engine& engine) {
   Network network(make_graph(model_config(config, train.channels(), train.classes())),
                   choose_precision(config.precision), engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
   return network;
+}
+
+/// Of a run that goes on, those that it began with.
+InitialWeights initial_weights(const TrainConfig& config, const RunFolder& folder, const std::optional<SavedRun>& saved,
+                               const RunData& data, Parameters& parameters) {
+  if (saved) {
+    require_initial_weights(config, saved->initial_weights(), folder.path);
+    return {saved->initial_weights(), ""};
+  }
+  if (config.init.empty()) return {};
+  return load_initial_weights(config, data.identity().class_names, parameters);
 }
 
 std::optional<SavedRun> saved_run(const RunFolder& folder, const TrainConfig& config, const OpenOptions& options) {
@@ -57,12 +68,13 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       saved(saved_run(folder, config, options)),
       data(folder, saved, train, test, options.may_change_data),
       network(initial_network(config, data.train(), engine)),
+      initial(initial_weights(config, folder, saved, data, network.parameters())),
       optimizer(make_optimizer(network.parameters(), config.optimizer, engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
       test_loader(data.test(), loader_options(config, Split::test), engine.pool()),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
-      checkpointer(folder, fingerprint(config), data.identity(), weights_info(config, data), network.parameters(),
-                   *optimizer) {
+      checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
+                   network.parameters(), *optimizer) {
   check_fits(network, train_loader);
   check_fits(network, test_loader);
 }

@@ -6,6 +6,7 @@
 #include "convmixer/optim/optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
 #include "convmixer/train/config.hpp"
+#include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/run_folder.hpp"
 #include "train/checkpointer.hpp"
@@ -36,6 +37,7 @@ struct RunParts {
   std::optional<SavedRun> saved;  ///< that the run goes on from; nothing for a new one
   RunData data;
   Network network;  ///< of initial weights
+  InitialWeights initial;
   std::unique_ptr<Optimizer> optimizer;
   Loader train_loader;
   Loader test_loader;

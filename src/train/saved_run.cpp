@@ -17,9 +17,10 @@ using Settings = SavedRun::Settings;
 constexpr const char* kThreadsKey = "threads";
 constexpr const char* kPlanKey = "plan";
 constexpr std::string_view kDataPrefix = "data.";
+constexpr std::string_view kInitialPrefix = "init.";
 
 bool is_setting(const std::string& key) {
-  return key != kThreadsKey && key != kPlanKey && !key.starts_with(kDataPrefix);
+  return key != kThreadsKey && key != kPlanKey && !key.starts_with(kDataPrefix) && !key.starts_with(kInitialPrefix);
 }
 
 std::string value_of(const Settings& settings, const char* key) {
@@ -53,6 +54,13 @@ std::optional<DataIdentity> SavedRun::data() const {
   return identity_from(text);
 }
 
+SavedRun::Settings SavedRun::initial_weights() const {
+  Settings record;
+  for (const auto& [key, value] : saved_)
+    if (key.starts_with(kInitialPrefix)) record[key] = value;
+  return record;
+}
+
 void SavedRun::require_settings(const Settings& settings) const {
   Settings present = fingerprint_for(settings);
   if (data()) {
@@ -79,8 +87,9 @@ SavedRun::Settings SavedRun::fingerprint_for(const Settings& settings) const {
 }
 
 SavedRun::Settings fingerprint_of(const Settings& settings, const Circumstances& circumstances,
-                                  const DataIdentity& data) {
+                                  const DataIdentity& data, const Settings& initial_weights) {
   Settings result = settings;
+  result.insert(initial_weights.begin(), initial_weights.end());
   result[kThreadsKey] = fmt::format("{}", circumstances.threads);
   if (!circumstances.plan.empty()) result[kPlanKey] = circumstances.plan;
   for (const auto& [key, value] : to_text(data)) result[fmt::format("{}{}", kDataPrefix, key)] = value;

@@ -21,7 +21,7 @@ struct Circumstances {
   std::string plan;  ///< of its training steps, "fused" or "plain"; empty: not known
 };
 
-/// What a state is saved with: settings, circumstances and data, together its fingerprint.
+/// What a state is saved with: settings, circumstances, data and initial weights, together its fingerprint.
 class SavedRun {
  public:
   using Settings = std::map<std::string, std::string>;
@@ -33,11 +33,14 @@ class SavedRun {
   /// Nothing for a run that an earlier release saved.
   [[nodiscard]] std::optional<DataIdentity> data() const;
 
+  /// Of the weights that the run began with (initial_weights.hpp); empty if those were random.
+  [[nodiscard]] Settings initial_weights() const;
+
   /// Throws Error (usage) for settings with which the run can't go on. An option that came after the release that saved
   /// it is compared by its default: that is what the run did. Mean and standard deviation may differ where the data is
   /// known, from which they follow.
   void require_settings(const Settings& settings) const;
-  /// The fingerprint with which the state is read: these settings beside the circumstances and data that it has.
+  /// The fingerprint with which the state is read: these settings beside the rest that it has.
   [[nodiscard]] Settings fingerprint_for(const Settings& settings) const;
 
  private:
@@ -45,9 +48,9 @@ class SavedRun {
   Settings saved_;
 };
 
-/// The fingerprint to save.
+/// The fingerprint to save; `initial_weights` is InitialWeights' record.
 [[nodiscard]] SavedRun::Settings fingerprint_of(const SavedRun::Settings& settings, const Circumstances& circumstances,
-                                                const DataIdentity& data);
+                                                const DataIdentity& data, const SavedRun::Settings& initial_weights);
 
 /// Throws what `error` says, with the ways out.
 [[noreturn]] void fail_with_ways_out(const Error& error);

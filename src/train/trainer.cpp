@@ -83,6 +83,8 @@ std::int64_t Trainer::steps_left() const noexcept {
 
 Network& Trainer::network() noexcept { return parts_->network; }
 
+const std::string& Trainer::initial_weights() const noexcept { return parts_->initial.description; }
+
 const RunFolder& Trainer::folder() const noexcept { return parts_->folder; }
 
 const Plan& Trainer::training_plan() { return convmixer::training_plan(parts_->network, config_, train_images_); }
@@ -96,6 +98,7 @@ TrainEnd Trainer::run() {
   name_traced_thread(kTrainingThread, 0);
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;
+  if (outlook_->size().epochs == 0) return save_untrained();
   const std::int64_t first_step = position_.step;
   std::optional<TrainEnd> end = end_between_epochs();
   while (!end) {
@@ -219,6 +222,17 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   parts_->checkpointer.save_epoch(position_);
   progress_.print_epoch(record, outlook_->size().epochs, best, outlook_->seconds_left(position_));
   return std::nullopt;
+}
+
+TrainEnd Trainer::save_untrained() {
+  if (position_.best_accuracy >= 0.0) return TrainEnd::finished;
+  const Evaluation evaluation = evaluate_test_set();
+  if (!evaluation.complete) return TrainEnd::signal;
+  position_.best_accuracy = evaluation.total.accuracy();
+  position_.last_test_accuracy = position_.best_accuracy;
+  save_state();
+  parts_->checkpointer.save_epoch(position_);
+  return TrainEnd::finished;
 }
 
 EpochRecord Trainer::epoch_record(const BatchResult& test, double test_seconds) const {

@@ -51,7 +51,7 @@ LIBRARIES = {
     "boost/program_options*": ("train",),
     "boost/uuid/*": ("data/sources",),
     "zlib.h": ("io",),
-    "xxhash.h": ("data",),
+    "xxhash.h": ("checkpoint", "data"),
 }
 
 # What headers for users of the library may ask them to have.

@@ -135,7 +135,7 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
                                                                               {"batch-size", "0"},
                                                                               {"eval-batch-size", "0"},
                                                                               {"prefetch", "0"},
-                                                                              {"epochs", "0"},
+                                                                              {"epochs", "-1"},
                                                                               {"threads", "-1"},
                                                                               {"seed", "-1"},
                                                                               {"lr", "nan"},
@@ -265,8 +265,8 @@ TEST_F(Resolve, RefusesValuesThatNoIniFileCouldGive) {
   };
   EXPECT_EQ(refusal_with([](TrainConfig& c) { c.lr = std::numeric_limits<float>::quiet_NaN(); }),
             "lr = nan: expected a number of at least 0");
-  EXPECT_EQ(refusal_with([](TrainConfig& c) { c.epochs = 0; }),
-            "epochs = 0: expected a whole number from 1 to 1000000");
+  EXPECT_EQ(refusal_with([](TrainConfig& c) { c.epochs = -1; }),
+            "epochs = -1: expected a whole number from 0 to 1000000");
   EXPECT_EQ(refusal_with([](TrainConfig& c) {
               c.std = {0.0F, 1.0F, 1.0F};
             }),

@@ -6,6 +6,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/train/duration.hpp"
+#include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/precision_choice.hpp"
 #include "convmixer/train/progress.hpp"
@@ -14,6 +15,7 @@
 #include "convmixer/train/stop_signal.hpp"
 #include "convmixer/train/trainer.hpp"
 #include "estimate_report.hpp"
+#include "given_weights.hpp"
 #include "report.hpp"
 
 #include <algorithm>
@@ -86,11 +88,12 @@ void check_command_options(const CommandLine& line, const CommandOptions& option
 
 /// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
 /// depend on them, but no setting would be refused. What `auto` chose for its precision it keeps as well. What its
-/// images are normalised by it keeps too where the run knows its data, which is then compared itself.
+/// images are normalised by it keeps too where the run knows its data, which is then compared itself; and all that it
+/// took from the weights that it began with, whose file it needs no more.
 void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
   std::error_code ignored;
   if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
-  const auto is_given = [&](const char* key) {
+  const auto is_given = [&](const std::string& key) {
     return std::ranges::any_of(settings, [&](const Assignment& setting) { return setting.key == key; });
   };
   const TrainConfig before = read_run_config(folder);
@@ -101,8 +104,26 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   const bool knows_data = fs::exists(folder.data());
   if (knows_data && !is_given("mean")) config.mean = before.mean;
   if (knows_data && !is_given("std")) config.std = before.std;
+  if (!is_given("init")) config.init = before.init;
+  if (!config.init.empty() && !before.init.empty()) {
+    if (std::ranges::none_of(model_option_names(), is_given)) config.model = before.model;
+    if (!is_given("image-size")) config.image_size = before.image_size;
+    if (!is_given("fit")) config.fit = before.fit;
+  }
   if (!is_given("cooldown-epochs") && before.schedule == config.schedule)
     config.cooldown_epochs = before.cooldown_epochs;
+}
+
+/// A new run begins with these weights. Of a run folder, they are its best.
+void take_initial_weights(std::span<const Assignment> settings, bool goes_on, TrainConfig& config) {
+  std::error_code ignored;
+  if (goes_on) {  // only which file it was is asked
+    if (fs::is_directory(config.init, ignored)) config.init = RunFolder{config.init}.best();
+    return;
+  }
+  const GivenWeights weights = find_weights(config.init);
+  config.init = weights.path;
+  take_settings(config, weights.info, settings);
 }
 
 /// With --extend.
@@ -143,14 +164,19 @@ TrainConfig read_settings(std::span<const std::string> words, CommandOptions& op
   recognise_dataset(config);
   if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
   if (!options.fresh) keep_from_run({config.out}, settings, config);
+  if (!config.init.empty())
+    take_initial_weights(settings, !options.fresh && RunFolder{config.out}.holds_state(), config);
   if (options.extend > 0) extend_run({config.out}, options.extend, config);
   return config;
 }
 
-void make_room_for_fresh_run(const RunFolder& folder, Progress& progress) {
+/// Initial weights that lie in the folder are in the new one afterwards.
+void make_room_for_fresh_run(const RunFolder& folder, fs::path& init, Progress& progress) {
   std::error_code ignored;
   if (!fs::exists(folder.path, ignored) || fs::is_empty(folder.path, ignored)) return;
+  const bool holds_init = !init.empty() && fs::equivalent(init.parent_path(), folder.path, ignored);
   const fs::path kept = move_aside(folder);
+  if (holds_init) init = kept / init.filename();
   progress.print(
       fmt::format("the run that was in {} is now in {}", printable(folder.path.native()), printable(kept.native())));
 }
@@ -212,6 +238,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   Rows rows{{"run", describe_start(trainer, config)}};
   const auto append = [&](const Rows& more) { rows.insert(rows.end(), more.begin(), more.end()); };
   append(model_rows(model_config(config, train.channels(), train.classes()), graph));
+  if (!trainer.initial_weights().empty()) rows.emplace_back("weights", printable(trainer.initial_weights()));
   append(data_rows(config, train, test));
   append(optimizer_rows(config, trainer.steps_per_epoch(), train.size()));
   rows.emplace_back("precision", config.precision);
@@ -248,6 +275,9 @@ int dry_run(const TrainConfig& config, const PrecisionChoice& precision, const D
 
 std::string describe_best(const Trainer& trainer) {
   const TrainingPosition& position = trainer.position();
+  if (position.best_epoch == 0 && position.best_accuracy >= 0.0)
+    return fmt::format("the weights as they were, test accuracy {:.2f}%: {}", 100.0 * position.best_accuracy,
+                       printable(trainer.folder().best().native()));
   if (position.best_epoch == 0) return "no epoch is finished yet";
   const std::string best =
       fmt::format("best test accuracy {:.2f}% in epoch {}", 100.0 * position.best_accuracy, position.best_epoch);
@@ -274,6 +304,7 @@ std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig
   const std::string epochs = counted(position.epoch, "epoch");
   switch (end) {
     case TrainEnd::finished:
+      if (total_epochs(config) == 0) return describe_best(trainer);
       if (trained) return fmt::format("finished {} in {}; {}", epochs, time, describe_best(trainer));
       return fmt::format("{} is finished: {}; {}\nto train again, choose another --out, or --fresh{}", folder, epochs,
                          describe_best(trainer), can_be_extended(config) ? "; to train on, --extend EPOCHS" : "");
@@ -327,7 +358,7 @@ int train_command(std::span<const std::string> words) {
   controls.fresh = options.fresh;
   if (options.dry_run)
     return dry_run(config, precision, *train, *test, threads, engine, progress, controls, options.estimate);
-  if (options.fresh) make_room_for_fresh_run({config.out}, progress);
+  if (options.fresh) make_room_for_fresh_run({config.out}, config.init, progress);
   Trainer trainer(config, *train, *test, engine, progress, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save
   const std::int64_t first_step = trainer.position().step;
@@ -335,7 +366,7 @@ int train_command(std::span<const std::string> words) {
     profiler->require_within(trainer.steps_left());
     require_writable(options.profile.file);
   }
-  if (trainer.position().epoch < total_epochs(config)) {
+  if (trainer.position().epoch < total_epochs(config) || trainer.position().best_accuracy < 0.0) {
     print_table(trainer, config, *train, *test, threads, engine, progress);
   }
   const TrainEnd end = trainer.run();

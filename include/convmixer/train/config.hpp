@@ -19,11 +19,22 @@
 
 namespace convmixer {
 
+/// What becomes of the classifier of the weights that a run begins with.
+enum class InitHead {
+  keep,   ///< kept; the classes are the data's
+  match,  ///< kept for the classes whose names the data has; new, of random weights, for its others
+  fresh,  ///< new, of random weights
+};
+
 /// The settings of `convmixer train`; those of the other commands are among them.
 struct TrainConfig {
   // Model. Its task (image size, channels, classes) comes with the data set: model_config puts the two together.
   ModelConfig model = models().front().defaults;
   int image_size = 0;  ///< 0: the data set's
+
+  // Initial weights
+  std::filesystem::path init;  ///< weights file to begin with (initial_weights.hpp); empty: random weights
+  InitHead init_head = InitHead::keep;
 
   // Data
   std::string dataset = "auto";  ///< see recognise_dataset
@@ -54,7 +65,7 @@ struct TrainConfig {
   float lr = 0.01F;  ///< the schedule's peak
   float warmup_epochs = 0.0F;
   float min_lr = 0.0F;
-  int epochs = 25;          ///< of the schedule
+  int epochs = 25;          ///< of the schedule; 0, with init: its weights are evaluated and saved as they are
   int cooldown_epochs = 0;  ///< after it, at its last learning rate, which must be above 0
   std::uint64_t seed = 1;
 
@@ -74,8 +85,8 @@ struct TrainConfig {
   bool quiet = false;
 };
 
-/// The settings in groups (Model, Data, Augmentation, Optimiser, Machine, Run), each declared here and nowhere else.
-/// `config` must outlive them. select_options takes the part that a tool has use for.
+/// The settings in groups (Model, Initial weights, Data, Augmentation, Optimiser, Machine, Run), each declared here and
+/// nowhere else. `config` must outlive them. select_options takes the part that a tool has use for.
 [[nodiscard]] std::vector<OptionGroup> config_options(TrainConfig& config);
 
 /// The names of the options that describe a network, whichever model: the first group's.

@@ -72,6 +72,8 @@ class Trainer {
   /// What costs a run that goes on its last bits, if anything: "so far this run was trained with 4 threads, now with
   /// 2".
   [[nodiscard]] std::string changed_circumstances();
+  /// What a new run begins with, as InitialWeights describes it; empty for random weights, and for a run that goes on.
+  [[nodiscard]] const std::string& initial_weights() const noexcept;
   /// The plan of a training step.
   [[nodiscard]] const Plan& training_plan();
   /// Memory of all plans together.
@@ -91,6 +93,8 @@ class Trainer {
   double count_step(const BatchResult& result);
 
   std::optional<TrainEnd> finish_epoch();
+  /// Of a run without epochs: evaluates its initial weights and saves them, unless that was done before.
+  TrainEnd save_untrained();
   [[nodiscard]] Evaluation evaluate_test_set();
   /// How it ends then: a signal may end the evaluation.
   TrainEnd end_by_time_limit();
