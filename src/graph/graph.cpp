@@ -143,6 +143,38 @@ TensorId Graph::linear(const std::string& name, TensorId input, int out_features
   return append(name, Linear{weight, bias}, {input}, {out_features});
 }
 
+void Graph::freeze(const std::string& name) {
+  const auto node = std::ranges::find(nodes_, name, &Node::name);
+  if (node == nodes_.end()) fail_usage("freeze: {}: no node of this name", name);
+  for (const ParameterId id : parameters_of(*node)) parameters_[static_cast<std::size_t>(id)].frozen = true;
+  if (auto* norm = std::get_if<BatchNorm>(&node->operation)) norm->frozen = true;
+}
+
+std::vector<ParameterId> parameters_of(const Node& node) {
+  if (const auto* convolution = std::get_if<Convolution>(&node.operation)) {
+    return {convolution->weight, convolution->bias};
+  }
+  if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) return {norm->scale, norm->shift};
+  if (const auto* linear = std::get_if<Linear>(&node.operation)) return {linear->weight, linear->bias};
+  return {};
+}
+
+std::size_t first_trained_node(const Graph& graph) {
+  const auto is_trained = [&](const Node& node) {
+    return std::ranges::any_of(
+        parameters_of(node), [&](ParameterId id) { return !graph.parameters()[static_cast<std::size_t>(id)].frozen; });
+  };
+  return static_cast<std::size_t>(std::ranges::find_if(graph.nodes(), is_trained) - graph.nodes().begin());
+}
+
+std::int64_t trained_parameter_count(const Graph& graph) {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : graph.parameters()) {
+    if (!parameter.frozen) count += parameter.shape.count();
+  }
+  return count;
+}
+
 std::int64_t parameter_count(const Graph& graph) {
   std::int64_t count = 0;
   for (const Parameter& parameter : graph.parameters()) count += parameter.shape.count();

@@ -1,5 +1,7 @@
 #include "convmixer/graph/work.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <variant>
 
 namespace convmixer {
@@ -30,7 +32,14 @@ Work inference_work(const Graph& graph) {
 }
 
 Work training_work(const Graph& graph) {
-  return sum(graph, [&graph](const Node& node) { return node.inputs.front() == graph.input() ? 2 : 3; });
+  const std::size_t first_trained = first_trained_node(graph);
+  return sum(graph, [&](const Node& node) {
+    const bool trains = std::ranges::any_of(
+        parameters_of(node), [&](ParameterId id) { return !graph.parameters()[static_cast<std::size_t>(id)].frozen; });
+    const bool hands_back =
+        node.inputs.front() != graph.input() && static_cast<std::size_t>(node.output) > first_trained + 1;
+    return 1 + int{trains} + int{hands_back};
+  });
 }
 
 }  // namespace convmixer

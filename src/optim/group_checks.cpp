@@ -73,6 +73,9 @@ void check_groups(const Graph& graph, std::span<const ParameterGroup> groups) {
       if (id < 0 || static_cast<std::size_t>(id) >= parameters.size()) {
         fail_usage("{}parameter {}: the network has only {}", prefix, id, parameters.size());
       }
+      if (parameters[static_cast<std::size_t>(id)].frozen) {
+        fail_usage("{}{} is frozen, expected in no group", prefix, parameters[static_cast<std::size_t>(id)].name);
+      }
       std::size_t& group = group_of[static_cast<std::size_t>(id)];
       if (group != kNone) {
         fail_usage(
@@ -83,7 +86,8 @@ void check_groups(const Graph& graph, std::span<const ParameterGroup> groups) {
     }
   }
   for (std::size_t id = 0; id < parameters.size(); ++id) {
-    if (group_of[id] == kNone) fail_usage("{}: in no parameter group, expected in exactly one", parameters[id].name);
+    if (group_of[id] == kNone && !parameters[id].frozen)
+      fail_usage("{}: in no parameter group, expected in exactly one", parameters[id].name);
   }
 }
 

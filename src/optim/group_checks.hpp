@@ -12,7 +12,7 @@ namespace convmixer {
 void check_group_settings(const ParameterGroup& group, std::string_view prefix);
 
 /// Throws Error (usage) naming group, and parameter or setting, unless every parameter of the graph is in exactly one
-/// group and every setting in its range.
+/// group, or frozen and in none, and every setting in its range.
 void check_groups(const Graph& graph, std::span<const ParameterGroup> groups);
 
 }  // namespace convmixer

@@ -12,6 +12,10 @@ namespace convmixer {
 
 namespace {
 
+bool is_weight(const Graph& graph, ParameterId id) {
+  return graph.parameters()[static_cast<std::size_t>(id)].role == ParameterRole::weight;
+}
+
 bool is_made_by_factory(const ParameterGroup& group) { return std::holds_alternative<OptimizerFactory>(group.rule); }
 
 std::unique_ptr<Optimizer> make_by_factory(Parameters& parameters, const ParameterGroup& group, ThreadPool& pool) {
@@ -35,7 +39,7 @@ std::unique_ptr<Optimizer> make_by_factory(Parameters& parameters, const Paramet
 
 std::vector<ParameterGroup> parameter_groups(const Graph& graph, const OptimizerOptions& options) {
   ParameterGroup all{.name = "all parameters",
-                     .parameters = all_parameters(graph),
+                     .parameters = trained_parameters(graph),
                      .rule = {},
                      .rate_factor = 1.0F,
                      .weight_decay = options.weight_decay};
@@ -50,13 +54,12 @@ std::vector<ParameterGroup> parameter_groups(const Graph& graph, const Optimizer
   check_group_settings(all, "");
   if (options.decay_norm_and_bias) return {all};
 
-  const auto is_weight = [](const Parameter& parameter) { return parameter.role == ParameterRole::weight; };
   ParameterGroup weights = all;
-  weights.name = "weights";
-  weights.parameters = select_parameters(graph, is_weight);
   ParameterGroup others = all;
+  weights.name = "weights";
   others.name = "norms and biases";
-  others.parameters = select_parameters(graph, std::not_fn(is_weight));
+  std::erase_if(weights.parameters, [&](ParameterId id) { return !is_weight(graph, id); });
+  std::erase_if(others.parameters, [&](ParameterId id) { return is_weight(graph, id); });
   others.weight_decay = 0.0F;
   return {weights, others};
 }

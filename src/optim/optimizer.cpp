@@ -82,4 +82,8 @@ std::vector<ParameterId> all_parameters(const Graph& graph) {
   return select_parameters(graph, [](const Parameter&) { return true; });
 }
 
+std::vector<ParameterId> trained_parameters(const Graph& graph) {
+  return select_parameters(graph, [](const Parameter& parameter) { return !parameter.frozen; });
+}
+
 }  // namespace convmixer

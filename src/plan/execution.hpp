@@ -50,6 +50,8 @@ class Execution {
 
   /// The next next_step() runs step `first`: 0 in forward, the number of forward's steps in backward.
   void begin_steps(std::size_t first) noexcept { next_ = first; }
+  /// Of the next step that next_step() runs.
+  [[nodiscard]] std::size_t next_index() const noexcept { return next_; }
   /// Runs body() as the step after the last one, and tells the observer and the tracer of it.
   template <typename Body>
   void next_step(const Body& body) {

@@ -84,7 +84,7 @@ CheckpointInfo Checkpointer::info(const TrainingPosition& position, double test_
   result.epoch = position.epoch;
   result.step = position.step;
   result.test_accuracy = test_accuracy;
-  result.batches_tracked = batches_tracked(initial_weights_, position.step);
+  result.batches_tracked = batches_tracked(initial_weights_, parameters_.graph(), position.step);
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "core/ascii.hpp"
 #include "train/augmentation_options.hpp"
 #include "train/mixing_options.hpp"
 #include "train/model_options.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 namespace convmixer {
@@ -27,6 +29,24 @@ OptionGroup model_group(TrainConfig& c) {
   return group;
 }
 
+Option freeze_option(std::string& parts) {
+  return {"freeze",
+          "PARTS",
+          "parts of init's network that stay as they are, of stem, blocks.0, blocks.1, ... and head: stem,blocks.0-3; "
+          "their norms normalise with their running statistics",
+          "names of parts with commas between them",
+          [&parts](const std::string& text) {
+            const auto is_name = [](char c) {
+              return (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') || (c >= '0' && c <= '9') ||
+                     std::string_view("_.,-").find(c) != std::string_view::npos;
+            };
+            if (!std::ranges::all_of(text, is_name)) return false;
+            parts = text;
+            return true;
+          },
+          [&parts] { return parts; }};
+}
+
 OptionGroup init_group(TrainConfig& c) {
   return {"Initial weights",
           {// What the weights are is compared by the file's content.
@@ -36,7 +56,8 @@ OptionGroup init_group(TrainConfig& c) {
                            "or labml.ai, or a run folder's best; sizes, mean and std are theirs unless given")),
            choice_option("init-head", c.init_head,
                          {{"keep", InitHead::keep}, {"match", InitHead::match}, {"new", InitHead::fresh}},
-                         "its classifier: keep, for the same classes; match, for those of the same names; new")}};
+                         "its classifier: keep, for the same classes; match, for those of the same names; new"),
+           freeze_option(c.freeze)}};
 }
 
 OptionGroup data_group(TrainConfig& c) {
@@ -143,6 +164,7 @@ OptionGroup run_group(TrainConfig& c) {
 
 void check_combinations(const TrainConfig& c) {
   if (c.init.empty() && c.init_head != InitHead::keep) fail_usage("init-head has no effect without init");
+  if (c.init.empty() && !c.freeze.empty()) fail_usage("freeze has no effect on random weights: expected init as well");
   if (c.init.empty() && c.epochs == 0) fail_usage("epochs = 0: expected at least 1, or init with weights to save");
   if (c.schedule != ScheduleKind::cosine && (c.warmup_epochs > 0.0F || c.min_lr > 0.0F)) {
     fail_usage("{} has no effect without schedule = cosine", c.warmup_epochs > 0.0F ? "warmup-epochs" : "min-lr");

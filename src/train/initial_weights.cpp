@@ -208,6 +208,10 @@ InitialWeights load_initial_weights(const TrainConfig& config, const Names& clas
   const CheckpointInfo info = read_checkpoint_info(config.init);
   require_same_model(config, info, parameters);
   const std::vector<int> rows = head_rows(config, info, storable_names(class_names));
+  const auto& head = std::get<Linear>(parameters.graph().nodes().back().operation);
+  const bool head_is_frozen = parameters.graph().parameters()[static_cast<std::size_t>(head.weight)].frozen;
+  if (head_is_frozen && std::ranges::find(rows, kNew) != rows.end())
+    fail_usage("freeze = {}: the head is new for some classes, and would stay random: train it", config.freeze);
   const Graph graph = make_graph(info.model);
   Parameters loaded(graph);
   load_weights(config.init, loaded);
@@ -228,13 +232,18 @@ InitialWeights load_initial_weights(const TrainConfig& config, const Names& clas
   return initial;
 }
 
-std::map<std::string, std::int64_t> batches_tracked(const Record& record, std::int64_t steps) {
+std::map<std::string, std::int64_t> batches_tracked(const Record& record, const Graph& graph, std::int64_t steps) {
   std::map<std::string, std::int64_t> counters;
-  for (const auto& [key, value] : record) {
-    if (!key.starts_with(kCounterPrefix)) continue;
+  for (const Node& node : graph.nodes()) {
+    const auto* const norm = std::get_if<BatchNorm>(&node.operation);
+    if (norm == nullptr) continue;
+    const std::string counter = fmt::format("{}.num_batches_tracked", node.name);
+    const auto found = record.find(fmt::format("{}{}", kCounterPrefix, counter));
     std::int64_t batches = 0;
-    std::from_chars(value.data(), value.data() + value.size(), batches);
-    counters[key.substr(kCounterPrefix.size())] = batches + steps;
+    if (found != record.end())
+      std::from_chars(found->second.data(), found->second.data() + found->second.size(), batches);
+    if (!norm->frozen) batches += steps;
+    if (batches != steps) counters[counter] = batches;
   }
   return counters;
 }

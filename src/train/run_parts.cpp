@@ -1,6 +1,7 @@
 #include "train/run_parts.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/freeze.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/run_config.hpp"
@@ -27,8 +28,9 @@ CheckpointInfo weights_info(const TrainConfig& config, const RunData& data) {
 
 /// A network with random weights.
 Network initial_network(const TrainConfig& config, const Dataset& train, Engine& engine) {
-  Network network(make_graph(model_config(config, train.channels(), train.classes())),
-                  choose_precision(config.precision), engine, config.layout, config.plan);
+  Graph graph = make_graph(model_config(config, train.channels(), train.classes()));
+  freeze(graph, config.freeze);
+  Network network(std::move(graph), choose_precision(config.precision), engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
   return network;
 }

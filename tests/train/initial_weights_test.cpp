@@ -159,6 +159,25 @@ TEST_F(InitialWeightsTest, OfAnotherNetworkAreRefusedNamingEverySizeThatDiffers)
               HasSubstr("not the configured network: its dim is 16, expected 32, its kernel-size is 3, expected 5"));
 }
 
+TEST_F(InitialWeightsTest, ThatAreFrozenStayAsTheyAreToTheBit) {
+  const fs::path given = save(names_);
+  TrainConfig config = config_from(given, "whole");
+  config.freeze = "stem";
+  config.optimizer.weight_decay = 0.5F;
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  const auto before = tensors_of(given);
+  for (const auto& [name, bytes] : tensors_of(parent_.path() / "whole" / "last.safetensors"))
+    EXPECT_EQ(bytes == before.at(name), name.starts_with("stem.")) << name;
+
+  config.out = parent_.path() / "stopped";
+  ASSERT_EQ(train(config, stopped_after(3)), TrainEnd::signal);
+  fs::remove(given);
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  expect_equal_runs(parent_.path() / "stopped", parent_.path() / "whole");
+  config.freeze = "blocks";
+  EXPECT_THAT(error_of([&] { train(config); }).what(), HasSubstr("\"freeze\" was \"stem\""));
+}
+
 TEST_F(InitialWeightsTest, GiveTheSettingsThatArentGiven) {
   TrainConfig config;
   config.dataset = "folder";

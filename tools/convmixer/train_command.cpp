@@ -5,6 +5,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
+#include "convmixer/model/freeze.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/option_parser.hpp"
@@ -239,6 +240,11 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   const auto append = [&](const Rows& more) { rows.insert(rows.end(), more.begin(), more.end()); };
   append(model_rows(model_config(config, train.channels(), train.classes()), graph));
   if (!trainer.initial_weights().empty()) rows.emplace_back("weights", printable(trainer.initial_weights()));
+  if (!config.freeze.empty()) {
+    rows.emplace_back(
+        "frozen", fmt::format("{}: {} of {} parameters are trained", describe_parts(frozen_parts(graph, config.freeze)),
+                              with_commas(trained_parameter_count(graph)), with_commas(parameter_count(graph))));
+  }
   append(data_rows(config, train, test));
   append(optimizer_rows(config, trainer.steps_per_epoch(), train.size()));
   rows.emplace_back("precision", config.precision);

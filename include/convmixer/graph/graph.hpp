@@ -3,6 +3,7 @@
 
 #include "convmixer/core/shape.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -33,7 +34,7 @@ struct Gelu {};
 
 /// Batch normalisation over N, H, W as torch.nn.BatchNorm2d: training normalises with the batch's biased
 /// variance and moves running = (1 - momentum) * running + momentum * batch, with the unbiased variance;
-/// evaluation normalises with the running statistics.
+/// evaluation normalises with the running statistics, and so does the training of a frozen one, which leaves them.
 struct BatchNorm {
   ParameterId scale;
   ParameterId shift;
@@ -41,6 +42,7 @@ struct BatchNorm {
   StatisticId running_var;
   float epsilon = 1e-5F;
   float momentum = 0.1F;
+  bool frozen = false;
 };
 
 /// Sum of two tensors of one shape.
@@ -73,6 +75,7 @@ struct Parameter {
   Shape shape;
   ParameterRole role;
   std::int64_t fan_in;  ///< inputs of one output: C / groups * KH * KW or I; 0 for norms
+  bool frozen = false;  ///< not trained: optimisers leave it as it is, and its gradient may not be computed
 };
 
 /// A running statistic of a batch norm: saved with the weights, not trained. Initial value 0 or 1.
@@ -110,6 +113,10 @@ class Graph {
   /// (C) to (out_features).
   TensorId linear(const std::string& name, TensorId input, int out_features);
 
+  /// The parameters and norms of a node are not trained from now on, for plans and optimisers made after it: a frozen
+  /// norm keeps its running statistics and normalises with them. Throws Error (usage) for a name that no node has.
+  void freeze(const std::string& name);
+
   [[nodiscard]] TensorId input() const noexcept { return 0; }
   /// Output of the last node added.
   [[nodiscard]] TensorId output() const noexcept { return static_cast<TensorId>(tensors_.size()) - 1; }
@@ -134,8 +141,16 @@ class Graph {
   std::vector<Statistic> statistics_;
 };
 
-/// Number of trained values.
+/// Number of values in all parameters.
 [[nodiscard]] std::int64_t parameter_count(const Graph& graph);
+/// The same without those that are frozen.
+[[nodiscard]] std::int64_t trained_parameter_count(const Graph& graph);
+
+/// The parameters of a node; none for operations without.
+[[nodiscard]] std::vector<ParameterId> parameters_of(const Node& node);
+/// The index of the first node that has parameters to train, to which backward goes back; the number of nodes if there
+/// is none.
+[[nodiscard]] std::size_t first_trained_node(const Graph& graph);
 
 /// Multiply-adds of one image's forward pass in convolutions and linear layers (2 FLOP each).
 /// A training step costs three times as many, less the first convolution's data gradient.

@@ -18,7 +18,7 @@ struct Work {
 [[nodiscard]] Work inference_work(const Graph& graph);
 
 /// A training step: forward, the gradient of the data and that of the weights, which take as many each; the images need
-/// no gradient.
+/// no gradient, nor do frozen weights, and what comes before the first that is trained.
 [[nodiscard]] Work training_work(const Graph& graph);
 
 }  // namespace convmixer

@@ -13,7 +13,7 @@ namespace convmixer {
 
 enum class OptimizerKind { adamw, adam, sgd };
 
-/// One rule for all parameters.
+/// One rule for all parameters that aren't frozen.
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::adamw;
   float weight_decay = 0.0F;        ///< adamw: decoupled; adam and sgd: L2, added to the gradient
@@ -26,8 +26,8 @@ struct OptimizerOptions {
   float clip_norm = 0.0F;           ///< > 0: gradients are scaled so that their joint 2-norm is at most this
 };
 
-/// The options as groups: one of all parameters, or weights with decay and the rest without. Throws Error (usage)
-/// naming the option that is out of range.
+/// The options as groups: one of all trained parameters, or weights with decay and the rest without. Throws Error
+/// (usage) naming the option that is out of range.
 [[nodiscard]] std::vector<ParameterGroup> parameter_groups(const Graph& graph, const OptimizerOptions& options);
 
 /// An optimiser of `parameters`, which must outlive it, as must the pool, on whose threads an update runs. Results are
@@ -37,8 +37,8 @@ struct OptimizerOptions {
 
 /// The same for groups; with clip_norm > 0 the gradients of all groups together are scaled so that their joint 2-norm
 /// is at most that. All groups with a rule of the library are updated in one pass; those with a factory after it, in
-/// their order. Throws Error (usage) naming the group unless every parameter is in exactly one group and every setting
-/// in its range, and for a factory whose optimiser doesn't fit its group.
+/// their order. Throws Error (usage) naming the group unless every parameter is in exactly one group, or frozen and in
+/// none, and every setting in its range, and for a factory whose optimiser doesn't fit its group.
 [[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(Parameters& parameters,
                                                         const std::vector<ParameterGroup>& groups, float clip_norm,
                                                         ThreadPool& pool);

@@ -93,5 +93,7 @@ class Optimizer {
                                                          const std::function<bool(const Parameter&)>& wanted);
 /// All parameters of a graph.
 [[nodiscard]] std::vector<ParameterId> all_parameters(const Graph& graph);
+/// Those that aren't frozen.
+[[nodiscard]] std::vector<ParameterId> trained_parameters(const Graph& graph);
 
 }  // namespace convmixer

@@ -39,8 +39,9 @@ class Plan {
   std::span<const float> forward(std::span<const float> images, bool update_statistics = true);
 
   /// Training mode, after a forward of its own: takes the gradient of the loss by the output (shaped as forward's
-  /// result) and overwrites every gradient in the parameters. Throws Error if `output_gradient` has another size, in
-  /// inference mode, and if what forward left is gone: after a backward, or after a plan that shares the memory ran.
+  /// result) and overwrites the gradients of all parameters that aren't frozen. Throws Error if `output_gradient` has
+  /// another size, in inference mode, and if what forward left is gone: after a backward, or after a plan that shares
+  /// the memory ran.
   void backward(std::span<const float> output_gradient);
 
   /// With PlanOptions::input_gradient, after backward: gradient of the loss by the images, (N, C, H, W) f32. Else

@@ -35,6 +35,7 @@ struct TrainConfig {
   // Initial weights
   std::filesystem::path init;  ///< weights file to begin with (initial_weights.hpp); empty: random weights
   InitHead init_head = InitHead::keep;
+  std::string freeze;  ///< parts that aren't trained (model/freeze.hpp): "stem,blocks.0-3"; needs init
 
   // Data
   std::string dataset = "auto";  ///< see recognise_dataset

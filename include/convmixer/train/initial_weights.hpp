@@ -35,10 +35,10 @@ struct InitialWeights {
 [[nodiscard]] InitialWeights load_initial_weights(const TrainConfig& config,
                                                   const std::vector<std::string>& class_names, Parameters& parameters);
 
-/// The record's counters of batches, by name with ".num_batches_tracked", after so many further steps. Empty for norms
-/// that hadn't seen any.
+/// How many batches the norms have counted after so many steps from the record's on, frozen ones none: those that
+/// haven't counted just the steps, by name with ".num_batches_tracked".
 [[nodiscard]] std::map<std::string, std::int64_t> batches_tracked(const std::map<std::string, std::string>& record,
-                                                                  std::int64_t steps);
+                                                                  const Graph& graph, std::int64_t steps);
 
 /// For a run that goes on, which needs the file no more: throws Error (usage) if config.init is another file than the
 /// record's, of other bytes, or given to a run that began with random weights. `folder` names the run.

@@ -315,8 +315,11 @@ void sum_gradient(Runtime& runtime, const TensorView& view, const Working& worki
   working.total();
 }
 
+/// What mean and variance are taken from.
+enum class Statistics { batch, given };
+
 void gradient_all(Runtime& runtime, const TensorView& view, const Working& working, ElementType diff_dst_type,
-                  float epsilon, const BatchNormBackward& memory) {
+                  float epsilon, Statistics statistics, const BatchNormBackward& memory) {
   for (std::int64_t c = 0; c < view.channels; ++c) {
     const Sums sums = working.sums(0, c);
     const Coefficients by = working.coefficients(c);
@@ -325,6 +328,9 @@ void gradient_all(Runtime& runtime, const TensorView& view, const Working& worki
     memory.diff_shift[c] = static_cast<float>(*sums.first);
     memory.diff_scale[c] = static_cast<float>(*sums.second * inverse);
     *by.factor = static_cast<float>(factor);
+    *by.src_factor = 0.0F;
+    *by.offset = 0.0F;
+    if (statistics == Statistics::given) continue;
     *by.src_factor = static_cast<float>(-factor * inverse * inverse * *sums.second / count_of(view));
     *by.offset = static_cast<float>(-factor * *sums.first / count_of(view));
   }
@@ -359,13 +365,27 @@ void batch_norm_inference(Runtime& runtime, const Layout& src, ElementType dst_t
   normalise_all(runtime, view, working, dst_type, epsilon, memory);
 }
 
-void batch_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
-                         const BatchNormBackward& memory) {
+namespace {
+
+void backward_with(Statistics statistics, Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
+                   const BatchNormBackward& memory) {
   const TensorView view(src);
   const Working working(view, memory.working);
   working.clear();
   sum_gradient(runtime, view, working, diff_dst_type, memory);
-  gradient_all(runtime, view, working, diff_dst_type, epsilon, memory);
+  gradient_all(runtime, view, working, diff_dst_type, epsilon, statistics, memory);
+}
+
+}  // namespace
+
+void batch_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
+                         const BatchNormBackward& memory) {
+  backward_with(Statistics::batch, runtime, src, diff_dst_type, epsilon, memory);
+}
+
+void batch_norm_inference_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
+                                   const BatchNormBackward& memory) {
+  backward_with(Statistics::given, runtime, src, diff_dst_type, epsilon, memory);
 }
 
 }  // namespace convmixer::kernels

@@ -55,5 +55,8 @@ struct BatchNormBackward {
 ///   diff_src = scale / sqrt(variance + epsilon) * (diff_dst - diff_shift / n - xhat * diff_scale / n).
 void batch_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
                          const BatchNormBackward& memory);
+/// The same where mean and variance don't depend on src: diff_src = scale / sqrt(variance + epsilon) * diff_dst.
+void batch_norm_inference_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, float epsilon,
+                                   const BatchNormBackward& memory);
 
 }  // namespace convmixer::kernels

@@ -38,6 +38,10 @@ void Norm::set_coefficients(std::size_t channel, double mean, double variance, s
 
 void Norm::finish_forward(std::size_t channel_block, const kernels::ChunkMomentSums& moments, bool update) {
   const std::size_t first = channel_block * kChannelBlock;
+  if (norm_.frozen) {
+    use_running_statistics(first, first + kChannelBlock);
+    return;
+  }
   const auto values =
       static_cast<double>(std::accumulate(moments.values, moments.values + moments.chunks, std::size_t{0}));
   std::array<double, kChannelBlock> mean;
@@ -64,12 +68,14 @@ void Norm::move_statistics(std::size_t channel, double square, double values) {
   running_var = (1.0F - norm_.momentum) * running_var + norm_.momentum * unbiased;
 }
 
-void Norm::use_running_statistics() {
+void Norm::use_running_statistics() { use_running_statistics(0, padded_); }
+
+void Norm::use_running_statistics(std::size_t first, std::size_t end) {
   const std::span<const float> mean = parameters_.statistic(norm_.running_mean);
   const std::span<const float> variance = parameters_.statistic(norm_.running_var);
   const std::span<const float> scale = parameters_.value(norm_.scale);
   const std::span<const float> shift = parameters_.value(norm_.shift);
-  for (std::size_t c = 0; c < padded_; ++c) {
+  for (std::size_t c = first; c < end; ++c) {
     const bool padding = c >= channels_;
     set_coefficients(c, padding ? 0.0 : static_cast<double>(mean[c]), padding ? 1.0 : static_cast<double>(variance[c]),
                      scale, shift);
@@ -95,9 +101,11 @@ void Norm::finish_backward(std::size_t channel_block, const double* gradient_sum
     const std::size_t channel = first + i;
     const double inverse = inverse_deviation_[channel];
     const auto scale = static_cast<double>(scale_[channel]);
-    const double b = -scale * inverse * inverse * weighted_sum[i] / n;
+    // What depends on the batch through its mean and variance; a frozen norm's are given.
+    const double b = norm_.frozen ? 0.0 : -scale * inverse * inverse * weighted_sum[i] / n;
+    const double c = norm_.frozen ? 0.0 : -scale * gradient_sum[i] / n - b * static_cast<double>(mean_[channel]);
     b_[channel] = static_cast<float>(b);
-    c_[channel] = static_cast<float>(-scale * gradient_sum[i] / n - b * static_cast<double>(mean_[channel]));
+    c_[channel] = static_cast<float>(c);
     if (channel >= channels_) continue;
     diff_scale[channel] = static_cast<float>(weighted_sum[i] * inverse);
     diff_shift[channel] = static_cast<float>(gradient_sum[i]);

@@ -22,7 +22,8 @@ class Norm {
 
   void add_memory(PlacedMemory& memory);
 
-  /// Statistics of a channel block from those of the batch's chunks; with `update`, moves the running statistics.
+  /// Statistics of a channel block from those of the batch's chunks; with `update`, moves the running statistics. A
+  /// frozen norm takes the running ones, and leaves them.
   void finish_forward(std::size_t channel_block, const kernels::ChunkMomentSums& moments, bool update);
   /// Coefficients from the running statistics.
   void use_running_statistics();
@@ -45,6 +46,7 @@ class Norm {
  private:
   void set_coefficients(std::size_t channel, double mean, double variance, std::span<const float> scale,
                         std::span<const float> shift);
+  void use_running_statistics(std::size_t first, std::size_t end);
   void move_statistics(std::size_t channel, double square, double values);
 
   BatchNorm norm_;

@@ -58,18 +58,22 @@ class Training : public Execution {
 
   void backward(std::span<const float> output_gradient) override {
     begin_pass(first_backward_);
+    if (backward_is_through()) return;
     next_step([&] { stages_.head.backward(output_gradient.data(), stages_.output().norm); });
     for (std::size_t i = stages_.blocks.size(); i-- > 0;) {
       MixerBlockStages<Storage>& block = stages_.blocks[i];
+      if (backward_is_through()) return;
       next_step([&] {
         for_each_chunk([&](const Chunk& chunk, auto& worker) { block.pointwise.backward(gradient_, chunk, worker); });
         reduce_backward(block.pointwise, sums_.dense_stride());
       });
+      if (backward_is_through()) return;
       next_step([&] {
         for_each_chunk([&](const Chunk& chunk, auto& worker) { block.depthwise.backward(gradient_, chunk, worker); });
         reduce_backward(block.depthwise, sums_.depthwise_stride());
       });
     }
+    if (backward_is_through()) return;
     next_step([&] {
       for_each_chunk(
           [&](const Chunk& chunk, auto& worker) { stages_.stem.backward(images_, gradient_, chunk, worker); });
@@ -125,7 +129,22 @@ class Training : public Execution {
       add(chain_.blocks[i].depthwise.name, "depthwise stage", "backward", own, block.depthwise.gradients());
     }
     add(chain_.stem.name, "stem stage", "backward", stages_.stem.backward_implementation(), stages_.stem.gradients());
+    leave_out_frozen_steps();
   }
+
+  /// Backward's last steps, if all that they would compute is gradients of frozen parameters.
+  void leave_out_frozen_steps() {
+    const auto is_trained = [this](ParameterId id) {
+      return !context_.parameters.graph().parameters()[static_cast<std::size_t>(id)].frozen;
+    };
+    while (reports.size() > first_backward_ && std::ranges::none_of(final_gradients.back(), is_trained)) {
+      reports.pop_back();
+      final_gradients.pop_back();
+    }
+  }
+
+  /// Whether all steps that train anything have run.
+  [[nodiscard]] bool backward_is_through() const { return next_index() == reports.size(); }
 
   void begin_pass(std::size_t first_step) {
     for (Worker<Storage>& worker : workers_) worker.begin_pass();

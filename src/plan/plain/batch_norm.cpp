@@ -13,12 +13,17 @@ using kernels::Layout;
 // inference: Ioffe & Szegedy, arXiv 1502.03167.
 //   xhat = (x - mean) / sqrt(variance + epsilon),  y = scale xhat + shift
 //   dshift = sum dy,  dscale = sum dy xhat,  dx = scale / sqrt(variance + epsilon) (dy - dshift / n - xhat dscale / n)
-// and, in training, running = (1 - momentum) running + momentum batch, with the unbiased variance.
+// and, in training, running = (1 - momentum) running + momentum batch, with the unbiased variance. A frozen norm takes
+// the running ones in training, too, and leaves them: dx = scale / sqrt(variance + epsilon) dy.
 
 namespace {
 
-void expect_several_values(const Builder& builder, const Shape& shape) {
-  if (!builder.training() || shape.count() / shape[1] >= 2) return;
+bool takes_batch_statistics(const Builder& builder, const BatchNorm& norm) {
+  return builder.training() && !norm.frozen;
+}
+
+void expect_several_values(const Builder& builder, const BatchNorm& norm, const Shape& shape) {
+  if (!takes_batch_statistics(builder, norm) || shape.count() / shape[1] >= 2) return;
   fail_usage(
       "{}: batch norm in training needs more than one value per channel, found a batch of {} with {}x{} pixels: use a "
       "larger batch-size (or drop-last)",
@@ -28,7 +33,7 @@ void expect_several_values(const Builder& builder, const Shape& shape) {
 /// Those that forward normalises with: the batch's, which it computes, or the running ones.
 BatchStatistics add_statistics(Builder& builder, const BatchNorm& norm, std::int64_t channels) {
   Parameters& parameters = builder.parameters();
-  if (!builder.training()) {
+  if (!takes_batch_statistics(builder, norm)) {
     return {builder.add_fixed(parameters.statistic(norm.running_mean)),
             builder.add_fixed(parameters.statistic(norm.running_var))};
   }
@@ -71,7 +76,8 @@ void forward(Builder& builder, const BatchNorm& norm) {
   const BufferId src = builder.in_type(builder.value(builder.input()), ElementType::f32);
   builder.set_value(builder.input(), src);
   const Layout layout = builder.layout(src);
-  expect_several_values(builder, layout.shape());
+  expect_several_values(builder, norm, layout.shape());
+  const bool of_batch = takes_batch_statistics(builder, norm);
   const BatchStatistics statistics = add_statistics(builder, norm, layout.shape()[1]);
   builder.batch_statistics() = statistics;
   const BufferId dst = builder.add_buffer(Layout(layout.shape(), builder.type(), layout.format()));
@@ -86,13 +92,12 @@ void forward(Builder& builder, const BatchNorm& norm) {
       .bind(&BatchNormForward::shift, builder.add_fixed(builder.parameters().value(norm.shift)))
       .bind(&BatchNormForward::working, working);
   builder
-      .add_step(
-          "batch norm", "forward", layout,
-          operands.call([&runtime = builder.runtime(), layout, type = builder.type(), epsilon = norm.epsilon,
-                         kernel = builder.training() ? kernels::batch_norm_training : kernels::batch_norm_inference](
-                            const BatchNormForward& memory) { kernel(runtime, layout, type, epsilon, memory); }))
+      .add_step("batch norm", "forward", layout,
+                operands.call([&runtime = builder.runtime(), layout, type = builder.type(), epsilon = norm.epsilon,
+                               kernel = of_batch ? kernels::batch_norm_training : kernels::batch_norm_inference](
+                                  const BatchNormForward& memory) { kernel(runtime, layout, type, epsilon, memory); }))
       .may_overwrite = {src, dst};
-  if (builder.training()) {
+  if (of_batch) {
     add_running_statistics(builder, norm, statistics, layout.shape().count() / layout.shape()[1]);
   }
 }
@@ -119,9 +124,13 @@ void backward(Builder& builder, const BatchNorm& norm) {
       .bind(&BatchNormBackward::working, working);
   builder
       .add_step("batch norm", "backward", layout,
-                operands.call([&runtime = builder.runtime(), layout, type,
-                               epsilon = norm.epsilon](const BatchNormBackward& memory) {
-                  kernels::batch_norm_backward(runtime, layout, type, epsilon, memory);
+                operands.call([&runtime = builder.runtime(), layout, type, epsilon = norm.epsilon,
+                               frozen = norm.frozen](const BatchNormBackward& memory) {
+                  if (frozen) {
+                    kernels::batch_norm_inference_backward(runtime, layout, type, epsilon, memory);
+                  } else {
+                    kernels::batch_norm_backward(runtime, layout, type, epsilon, memory);
+                  }
                 }))
       .may_overwrite = {diff_dst, diff_src};
   builder.add_gradient(builder.input(), diff_src);

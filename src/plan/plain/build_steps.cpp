@@ -41,7 +41,8 @@ void build_backward(Builder& builder) {
   const Graph& graph = builder.graph();
   builder.set_gradient(graph.output(),
                        builder.add_buffer({as_callers(builder, graph.output()), Home::output_gradient}));
-  for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend(); ++node) {
+  for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend() && builder.wants_gradient(node->output);
+       ++node) {
     builder.begin_backward(*node);
     if (builder.output_gradient() < 0) fail("{}: its output is used by nothing", node->name);
     std::visit([&](const auto& operation) { backward(builder, operation); }, node->operation);

@@ -12,6 +12,12 @@ using kernels::Format;
 using kernels::Layout;
 using kernels::Role;
 
+namespace {
+
+bool any_frozen(const Graph& graph) { return std::ranges::any_of(graph.parameters(), &Parameter::frozen); }
+
+}  // namespace
+
 Builder::Builder(const Graph& graph, Parameters& parameters, kernels::Runtime& runtime, const PlanOptions& options)
     : graph_(graph),
       parameters_(parameters),
@@ -19,6 +25,7 @@ Builder::Builder(const Graph& graph, Parameters& parameters, kernels::Runtime& r
       options_(options),
       type_(options.precision == Precision::bf16 ? ElementType::bf16 : ElementType::f32),
       choice_(runtime, options.layout, type_),
+      first_trained_(any_frozen(graph) ? first_trained_node(graph) : 0),
       values_(graph.tensors().size(), -1),
       gradients_(graph.tensors().size(), -1),
       batch_statistics_(graph.nodes().size()) {}

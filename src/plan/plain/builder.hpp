@@ -58,9 +58,10 @@ class Builder {
   void set_gradient(TensorId tensor, BufferId buffer) { gradients_[static_cast<std::size_t>(tensor)] = buffer; }
   /// Of the node's output.
   [[nodiscard]] BufferId output_gradient() const { return gradient(output()); }
-  /// Whether anything reads the gradient of a tensor.
+  /// Whether anything reads the gradient of a tensor: the images' is the caller's to ask for; without it, all that
+  /// comes before the first one to train need none.
   [[nodiscard]] bool wants_gradient(TensorId tensor) const {
-    return tensor != graph_.input() || options_.input_gradient;
+    return options_.input_gradient || static_cast<std::size_t>(tensor) > first_trained_;
   }
   /// Adds a contribution to a tensor's gradient.
   void add_gradient(TensorId tensor, BufferId contribution);
@@ -114,6 +115,7 @@ class Builder {
   const PlanOptions& options_;
   kernels::ElementType type_;
   ConvolutionChoice choice_;
+  std::size_t first_trained_;  // node, whose number is that of its output less one; 0 where nothing is frozen
   const Node* node_ = nullptr;
   const char* direction_ = "forward";
   std::vector<BufferId> values_;                                      // of tensors, as they are now
