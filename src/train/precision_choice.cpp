@@ -3,6 +3,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/model/network.hpp"
+#include "train/initial_network.hpp"
 #include "train/random_batch.hpp"
 
 #include <fmt/format.h>
@@ -16,12 +17,6 @@ namespace convmixer {
 namespace {
 
 constexpr double kMargin = 1.1;
-
-Network make_network(const TrainConfig& config, const ModelConfig& model, Precision precision, Engine& engine) {
-  Network network(make_graph(model), precision, engine, config.layout, config.plan);
-  network.parameters().initialise(config.seed);
-  return network;
-}
 
 /// Of a step that is to be timed: as many images as take a moment on one core, for the slower of the two precisions.
 std::int64_t timed_batch(const Graph& graph, std::int64_t batch_size) {
@@ -63,12 +58,12 @@ PrecisionChoice choose_precision(const TrainConfig& config, int channels, int cl
   if (config.precision != "auto") return {choose_precision(config.precision), "as given"};
   if (!Engine::supports(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
   const ModelConfig model = model_config(config, channels, classes);
-  Network bf16 = make_network(config, model, Precision::bf16, engine);
+  Network bf16 = initial_network(config, model, Precision::bf16, engine);
   const std::int64_t size = timed_batch(bf16.graph(), config.batch_size);
   if (bf16.plan(size, PlanMode::training).kind() == PlanKind::fused) {
     return {Precision::bf16, "faster in fused plans wherever the CPU has instructions for it, as this one has"};
   }
-  Network f32 = make_network(config, model, Precision::f32, engine);
+  Network f32 = initial_network(config, model, Precision::f32, engine);
   const RandomBatch batch(task_of(model), size);
   const BestSteps best = time_both(f32, bf16, batch.batch());
   const Precision precision = faster_precision(best.f32, best.bf16);

@@ -4,6 +4,7 @@
 #include "convmixer/core/process_memory.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/network.hpp"
+#include "train/initial_network.hpp"
 #include "train/random_batch.hpp"
 #include "train/run_parts.hpp"
 #include "train/step_rate.hpp"
@@ -56,10 +57,9 @@ class MeasuredTraining {
  public:
   MeasuredTraining(const TrainConfig& config, Precision precision, const EstimateData& data, Engine& engine)
       : config_(config),
-        network_(make_graph(with_task(config.model, data.task)), precision, engine, config.layout, config.plan),
+        network_(initial_network(config, with_task(config.model, data.task), precision, engine)),
         train_(data.train, loader_options(config, Split::train), data.task, data.train_images, engine.pool()),
         test_(data.test, loader_options(config, Split::test), data.task, data.test_images, engine.pool()) {
-    network_.parameters().initialise(config.seed);
     optimizer_ = make_optimizer(network_.parameters(), config.optimizer, engine.pool());
     const PlannedMemory plans = plan_all(network_, config, data.train_images, data.test_images);
     const std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients

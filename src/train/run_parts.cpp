@@ -1,10 +1,9 @@
 #include "train/run_parts.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/model/freeze.hpp"
-#include "convmixer/model/registry.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "train/initial_network.hpp"
 
 #include <utility>
 #include <vector>
@@ -24,15 +23,6 @@ CheckpointInfo weights_info(const TrainConfig& config, const RunData& data) {
   info.data.erase("class_names");
   info.data["test_choice"] = config.test_choice == TestChoice::name ? "name" : "path";
   return info;
-}
-
-/// A network with random weights.
-Network initial_network(const TrainConfig& config, const Dataset& train, Engine& engine) {
-  Graph graph = make_graph(model_config(config, train.channels(), train.classes()));
-  freeze(graph, config.freeze);
-  Network network(std::move(graph), choose_precision(config.precision), engine, config.layout, config.plan);
-  network.parameters().initialise(config.seed);
-  return network;
 }
 
 /// Of a run that goes on, those that it began with.
@@ -69,7 +59,8 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       lock(folder, options.dry ? FolderUse::look : FolderUse::write),
       saved(saved_run(folder, config, options)),
       data(folder, saved, train, test, options.may_change_data),
-      network(initial_network(config, data.train(), engine)),
+      network(initial_network(config, model_config(config, data.train().channels(), data.train().classes()),
+                              choose_precision(config.precision), engine)),
       initial(initial_weights(config, folder, saved, data, network.parameters())),
       optimizer(make_optimizer(network.parameters(), config.optimizer, engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "train/trainer_fixture.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace convmixer {
@@ -41,13 +42,17 @@ TEST_F(RunEstimateTest, MeasuresEveryPrecisionOfTheCpu) {
 }
 
 TEST_F(RunEstimateTest, PlansTheMemoryThatTheTrainingPlans) {
-  const TrainConfig config = small_config("run");
-  const RunEstimate result = estimate(config);
-  Progress progress(nullptr, {}, [] { return 0.0; });
-  Trainer trainer(config, *train_, *test_, engine_, progress, undisturbed());
-  const std::int64_t parameters = parameter_count(trainer.network().graph());
-  constexpr std::int64_t kValues = 4;  // of each: itself, its gradient, AdamW's two
-  EXPECT_EQ(result.chosen().planned_bytes, trainer.planned_memory().total() + kValues * 4 * parameters);
+  for (const char* frozen : {"", "blocks"}) {
+    TrainConfig config = small_config(fmt::format("run-{}", frozen));
+    config.freeze = frozen;
+    const RunEstimate result = estimate(config);
+    Progress progress(nullptr, {}, [] { return 0.0; });
+    Trainer trainer(config, *train_, *test_, engine_, progress, undisturbed());
+    const Graph& graph = trainer.network().graph();
+    // Of all parameters themselves and their gradients, of trained ones AdamW's two moments.
+    const std::int64_t values = 2 * parameter_count(graph) + 2 * trained_parameter_count(graph);
+    EXPECT_EQ(result.chosen().planned_bytes, trainer.planned_memory().total() + 4 * values) << frozen;
+  }
 }
 
 TEST_F(RunEstimateTest, DoesWithoutData) {

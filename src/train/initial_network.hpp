@@ -1,0 +1,13 @@
+/// The network that a training begins with.
+#pragma once
+
+#include "convmixer/model/network.hpp"
+#include "convmixer/train/config.hpp"
+
+namespace convmixer {
+
+/// A network of random weights by config.seed, with the parts of config.freeze frozen.
+[[nodiscard]] Network initial_network(const TrainConfig& config, const ModelConfig& model, Precision precision,
+                                      Engine& engine);
+
+}  // namespace convmixer
