@@ -12,7 +12,7 @@ namespace convmixer::testing_support {
 
 /// Little-endian.
 inline void append_number(std::string& bytes, std::uint64_t value, int width) {
-  for (int i = 0; i < width; ++i) bytes.push_back(static_cast<char>(value >> (8 * i)));
+  for (int i = 0; i < width; ++i, value >>= 8) bytes.push_back(static_cast<char>(value));
 }
 
 /// An archive of these files, by name, in their order.
