@@ -120,7 +120,8 @@ const ArchiveFile* find_file(const std::vector<ArchiveFile>& files, std::string_
 }
 
 void read_archived(const fs::path& path, Reading& reading) {
-  const auto& [split, format, options, read] = reading;
+  const Split split = reading.split;
+  const CifarFormat& format = reading.format;
   const MappedFile archive(path);
   std::vector<std::string> seen;
   std::vector<ArchiveFile> files =
