@@ -1,8 +1,16 @@
 #include "given_weights.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/core/standard_streams.hpp"
+#include "convmixer/model/registry.hpp"
 
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
 #include <system_error>
+#include <variant>
 
 namespace convmixer::tool {
 namespace {
@@ -42,6 +50,14 @@ CheckpointInfo read_info(const RunFolder& folder, const fs::path& weights) {
   }
 }
 
+/// The published weights of this size (timm's convmixer_768_32, arXiv 2201.09792, table 1) are of a network with ReLU,
+/// which their tensors don't show. Ours say that they are ours.
+bool may_be_for_relu(const CheckpointInfo& info) {
+  const auto* model = std::get_if<ConvMixerConfig>(&info.model);
+  return info.dataset.empty() && model != nullptr && model->dim == 768 && model->depth == 32 &&
+         model->kernel_size == 7 && model->patch_size == 7;
+}
+
 }  // namespace
 
 GivenWeights find_weights(const fs::path& argument, const fs::path& checkpoint) {
@@ -56,6 +72,13 @@ GivenWeights find_weights(const fs::path& argument, const fs::path& checkpoint) 
   }
   weights.info = is_folder ? read_info(folder, weights.path) : read_checkpoint_info(weights.path);
   if (has_config) weights.run = folder;
+  if (may_be_for_relu(weights.info)) {
+    const std::string warning = fmt::format(
+        "warning: {}: the published weights of {} are for ReLU, this program's networks have GELU: with those, results "
+        "are wrong\n",
+        printable(weights.path.native()), describe(weights.info.model));
+    write_text(stderr, warning, true);
+  }
   return weights;
 }
 

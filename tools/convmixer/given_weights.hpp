@@ -17,6 +17,7 @@ struct GivenWeights {
 
 /// Of a run folder, its `checkpoint` ("best", "last", or another file); of anything else, the file itself. Throws Error
 /// with the way out where a run has no such weights or they can't be read, Error (usage) for a folder that is no run's.
+/// Warns on standard error of another program's weights that look like those published for ReLU.
 [[nodiscard]] GivenWeights find_weights(const std::filesystem::path& argument,
                                         const std::filesystem::path& checkpoint = "best");
 

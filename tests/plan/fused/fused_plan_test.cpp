@@ -9,6 +9,7 @@
 #include "convmixer/plan/plan.hpp"
 #include "plan/execution_options.hpp"
 #include "plan/fused/stage_chain.hpp"
+#include "support/convmixer_config.hpp"
 #include "support/error_of.hpp"
 #include "support/reference_gradients.hpp"
 #include "support/reference_network.hpp"
@@ -41,15 +42,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  const auto model = [](int dim, int depth, int kernel, int patch, int image) {
-    return ConvMixerConfig{.dim = dim,
-                           .depth = depth,
-                           .kernel_size = kernel,
-                           .patch_size = patch,
-                           .image_size = image,
-                           .channels = 3,
-                           .classes = 7};
-  };
+  constexpr auto model = testing_support::convmixer_config;
   return {{model(8, 1, 3, 1, 5), 2},    {model(20, 2, 4, 2, 11), 3},  {model(40, 1, 5, 2, 14), 17},
           {model(257, 1, 7, 3, 12), 2}, {model(290, 1, 3, 1, 15), 2},  // several slabs
           {model(64, 2, 9, 1, 18), 2},  {model(32, 1, 2, 2, 40), 5},  {model(96, 1, 11, 2, 21), 4},

@@ -8,6 +8,7 @@
 #include "convmixer/plan/plan.hpp"
 #include "plan/execution_options.hpp"
 #include "plan/fused/divided_images.hpp"
+#include "support/convmixer_config.hpp"
 
 #include <gtest/gtest.h>
 
@@ -121,15 +122,7 @@ TEST_P(FusedInference, DividesTheLastImageOfAnOddBatchAmongTwoThreads) {
 }
 
 std::vector<Case> cases() {
-  const auto model = [](int dim, int depth, int kernel, int patch, int image) {
-    return ConvMixerConfig{.dim = dim,
-                           .depth = depth,
-                           .kernel_size = kernel,
-                           .patch_size = patch,
-                           .image_size = image,
-                           .channels = 3,
-                           .classes = 7};
-  };
+  constexpr auto model = testing_support::convmixer_config;
   return {{model(8, 1, 3, 1, 5), "OneTile"},
           {model(96, 2, 5, 2, 24), "SeveralChannelBlocks"},
           {model(70, 2, 4, 1, 18), "SeveralTilesAndPaddingChannels"},

@@ -2,6 +2,7 @@
 #include "plan/fused/stage_chain.hpp"
 
 #include "convmixer/model/convmixer.hpp"
+#include "support/convmixer_config.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,15 +14,7 @@ namespace convmixer {
 namespace {
 
 TEST(StageChain, IsFoundInConvMixersOfEverySize) {
-  const auto model = [](int dim, int depth, int kernel, int patch, int image) {
-    return ConvMixerConfig{.dim = dim,
-                           .depth = depth,
-                           .kernel_size = kernel,
-                           .patch_size = patch,
-                           .image_size = image,
-                           .channels = 3,
-                           .classes = 7};
-  };
+  constexpr auto model = testing_support::convmixer_config;
   for (const ConvMixerConfig& m : {model(8, 1, 3, 1, 5), model(20, 2, 4, 2, 11), model(257, 1, 7, 3, 12),
                                    model(16, 1, 1, 1, 3), model(40, 12, 9, 4, 33)}) {
     SCOPED_TRACE(std::to_string(m.dim) + " channels, " + std::to_string(m.depth) + " blocks");
