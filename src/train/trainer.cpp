@@ -5,6 +5,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/core/trace.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "train/run_outlook.hpp"
 #include "train/run_parts.hpp"

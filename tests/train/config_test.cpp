@@ -4,6 +4,7 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -1,4 +1,5 @@
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 

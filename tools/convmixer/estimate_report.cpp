@@ -5,6 +5,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/train/duration.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "output.hpp"
 
 #include <fmt/format.h>

@@ -12,6 +12,7 @@
 #include "convmixer/train/precision_choice.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "convmixer/train/trainer.hpp"

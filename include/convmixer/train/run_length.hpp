@@ -1,0 +1,19 @@
+/// How many epochs a run has, and more of them afterwards.
+#pragma once
+
+#include "convmixer/train/train_config.hpp"
+
+#include <cstdint>
+
+namespace convmixer {
+
+/// How many epochs a run has: the schedule's and those after it.
+[[nodiscard]] std::int64_t total_epochs(const TrainConfig& config);
+/// Whether a run can be extended: its last learning rate isn't 0.
+[[nodiscard]] bool can_be_extended(const TrainConfig& config);
+/// Adds epochs to a run that has finished `epochs_done`, and so all that it was planned for: as if it had been planned
+/// with them. Throws Error (usage) saying what to do instead for a run that can't be extended, and for one that isn't
+/// finished.
+void extend(TrainConfig& config, std::int64_t epochs_done, int more_epochs);
+
+}  // namespace convmixer
