@@ -49,13 +49,17 @@ void parse_field(const SafetensorsFile& file, const char* key, std::int64_t& fie
 }
 void parse_field(const SafetensorsFile& file, const char* key, double& field) { field = metadata_double(file, key); }
 
-/// Weights, statistics and optimiser state.
+/// Weights, statistics, optimiser state and averages, if any.
 template <typename Value, typename Source>
-std::vector<NamedTensor<Value>> list_state(Source& parameters, Optimizer& optimizer) {
+std::vector<NamedTensor<Value>> list_state(Source& parameters, Optimizer& optimizer, WeightAverage* average) {
   std::vector<NamedTensor<Value>> tensors;
   list_network(parameters, "weights.", "statistics.", tensors);
   for (const OptimizerState& state : optimizer.state()) {
     tensors.push_back({fmt::format("optimizer.{}", state.name), state.shape, state.values});
+  }
+  if (average == nullptr) return tensors;
+  for (const OptimizerState& state : average->state()) {
+    tensors.push_back({fmt::format("average.{}", state.name), state.shape, state.values});
   }
   return tensors;
 }
@@ -131,7 +135,7 @@ void TrainingPosition::begin_epoch() noexcept {
 }
 
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
-                         const TrainingPosition& position, const Metadata& fingerprint) {
+                         const TrainingPosition& position, const Metadata& fingerprint, WeightAverage* average) {
   Metadata metadata{{"generator", generator()},
                     {kStateVersionKey, to_text(kVersion)},
                     {kOptimizerStepsKey, to_text(optimizer.steps())}};
@@ -139,7 +143,7 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
   for (const auto& [key, value] : fingerprint) metadata[fmt::format("{}{}", kFingerprintPrefix, key)] = value;
 
   std::vector<TensorView> views;
-  for (const auto& tensor : list_state<const float>(parameters, optimizer)) views.push_back(view_of(tensor));
+  for (const auto& tensor : list_state<const float>(parameters, optimizer, average)) views.push_back(view_of(tensor));
   write_safetensors(path, views, metadata);
 }
 
@@ -150,14 +154,14 @@ TrainingPosition read_training_position(const std::filesystem::path& path) {
 }
 
 TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters, Optimizer& optimizer,
-                                     const Metadata& fingerprint) {
+                                     const Metadata& fingerprint, WeightAverage* average) {
   const SafetensorsFile file(path);
   check_version(file);
   compare_fingerprints(path, saved_fingerprint(file), fingerprint);
   const TrainingPosition position = position_of(file);
   const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, kMostSteps);
 
-  fill_from(file, list_state<float>(parameters, optimizer), [](const auto&, const auto&) { return false; });
+  fill_from(file, list_state<float>(parameters, optimizer, average), [](const auto&, const auto&) { return false; });
   optimizer.set_steps(steps);
   return position;
 }

@@ -41,6 +41,8 @@ void check_normalisation(const TensorFile& file, const CheckpointInfo& info) {
 void read_data(const TensorFile& file, CheckpointInfo& info) {
   const auto fit = file.metadata().find("fit");
   if (fit != file.metadata().end()) info.fit = fit->second;
+  const auto averaged = file.metadata().find("averaged");
+  if (averaged != file.metadata().end()) info.averaged = averaged->second;
   if (file.metadata().contains(kClassNamesKey)) {
     info.class_names = metadata_texts(file, kClassNamesKey);
     if (std::ssize(info.class_names) != task_of(info.model).classes)

@@ -33,6 +33,7 @@ std::map<std::string, std::string> weights_metadata(const CheckpointInfo& info) 
   metadata["epoch"] = fmt::format("{}", info.epoch);
   metadata["step"] = fmt::format("{}", info.step);
   metadata["test_accuracy"] = metadata_from(info.test_accuracy);
+  if (!info.averaged.empty()) metadata["averaged"] = info.averaged;
   return metadata;
 }
 

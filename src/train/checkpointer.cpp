@@ -21,14 +21,15 @@ bool is_of_step(const std::filesystem::path& weights, std::int64_t step) {
 
 Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data,
                            SavedRun::Settings initial_weights, CheckpointInfo model, Parameters& parameters,
-                           Optimizer& optimizer)
+                           Optimizer& optimizer, WeightAverage* average)
     : folder_(std::move(folder)),
       settings_(std::move(settings)),
       data_(std::move(data)),
       initial_weights_(std::move(initial_weights)),
       model_(std::move(model)),
       parameters_(parameters),
-      optimizer_(optimizer) {}
+      optimizer_(optimizer),
+      average_(average) {}
 
 std::optional<TrainingPosition> Checkpointer::restore(const std::optional<SavedRun>& saved) {
   if (!saved) {
@@ -38,7 +39,8 @@ std::optional<TrainingPosition> Checkpointer::restore(const std::optional<SavedR
   before_ = saved->circumstances();
   TrainingPosition position;
   try {
-    position = load_training_state(folder_.state(), parameters_, optimizer_, saved->fingerprint_for(settings_));
+    position =
+        load_training_state(folder_.state(), parameters_, optimizer_, saved->fingerprint_for(settings_), average_);
   } catch (const Error& error) {
     fail_with_ways_out(error);
   }
@@ -64,19 +66,23 @@ void Checkpointer::check_no_foreign_run() const {
 
 void Checkpointer::save_state(const TrainingPosition& position) {
   save_training_state(folder_.state(), parameters_, optimizer_, position,
-                      fingerprint_of(settings_, circumstances_, data_, initial_weights_));
+                      fingerprint_of(settings_, circumstances_, data_, initial_weights_), average_);
   saved_step_ = position.step;
 }
 
 void Checkpointer::save_epoch(const TrainingPosition& position) {
   save_last(position, position.last_test_accuracy);
-  if (position.best_epoch == position.epoch) {
-    save_weights(folder_.best(), parameters_, info(position, position.best_accuracy));
-  }
+  if (position.best_epoch == position.epoch) save(folder_.best(), position, position.best_accuracy);
 }
 
 void Checkpointer::save_last(const TrainingPosition& position, double test_accuracy) {
-  save_weights(folder_.last(), parameters_, info(position, test_accuracy));
+  save(folder_.last(), position, test_accuracy);
+}
+
+void Checkpointer::save(const std::filesystem::path& file, const TrainingPosition& position, double test_accuracy) {
+  std::optional<AveragedWeights> averaged;
+  if (average_ != nullptr) averaged.emplace(*average_);
+  save_weights(file, parameters_, info(position, test_accuracy));
 }
 
 CheckpointInfo Checkpointer::info(const TrainingPosition& position, double test_accuracy) const {

@@ -22,9 +22,10 @@ namespace convmixer {
 class Checkpointer {
  public:
   /// `initial_weights` is InitialWeights' record; `model` gives the part of the weights files' metadata that doesn't
-  /// change. All but the values are borrowed.
+  /// change. With an average (not null) the state has it, too, and weights files hold it in place of the weights. All
+  /// but the values are borrowed.
   Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, SavedRun::Settings initial_weights,
-               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer);
+               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer, WeightAverage* average);
 
   /// Reads the folder's state, of which `saved` is a part, into parameters and optimiser. Throws Error (usage) when it
   /// belongs to another configuration, or the folder holds a run's files without a state.
@@ -49,6 +50,7 @@ class Checkpointer {
 
  private:
   void check_no_foreign_run() const;
+  void save(const std::filesystem::path& file, const TrainingPosition& position, double test_accuracy);
   [[nodiscard]] CheckpointInfo info(const TrainingPosition& position, double test_accuracy) const;
 
   RunFolder folder_;
@@ -60,6 +62,7 @@ class Checkpointer {
   CheckpointInfo model_;
   Parameters& parameters_;
   Optimizer& optimizer_;
+  WeightAverage* average_;
   std::int64_t saved_step_ = 0;
 };
 

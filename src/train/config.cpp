@@ -6,6 +6,7 @@
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "train/augmentation_options.hpp"
+#include "train/averaging_options.hpp"
 #include "train/data_options.hpp"
 #include "train/initial_weights_options.hpp"
 #include "train/mixing_options.hpp"
@@ -71,6 +72,7 @@ void check_combinations(const TrainConfig& c) {
   check_schedule_options(c);
   check_kind_and_layout(c.plan, c.layout);
   check_optimizer_options(c);
+  check_averaging_options(c);
 }
 
 void check_channels(const std::string& key, const std::vector<float>& values, const Dataset& dataset) {
@@ -85,8 +87,8 @@ std::vector<OptionGroup> config_options(TrainConfig& config) {
   return {model_group(config),        initial_weights_options(config),
           data_options(config),       augmentation_options(config.augmentation),
           mixing_options(config.mix), optimizer_options(config),
-          schedule_options(config),   machine_group(config),
-          run_group(config)};
+          schedule_options(config),   averaging_options(config),
+          machine_group(config),      run_group(config)};
 }
 
 std::vector<std::string> model_option_names() {

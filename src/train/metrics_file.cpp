@@ -75,24 +75,28 @@ void MetricsFile::append(const StepRecord& r) {
 }
 
 void MetricsFile::append(const EpochRecord& r) {
-  const Json record{{"type", "epoch"},
-                    {"epoch", r.epoch},
-                    {"step", r.step},
-                    {"loss", r.loss},
-                    {"accuracy", r.accuracy},
-                    {"test_loss", r.test_loss},
-                    {"test_accuracy", r.test_accuracy},
-                    {"test_top5", r.test_top5},
-                    {"best_test_accuracy", r.best_test_accuracy},
-                    {"learning_rate", r.learning_rate},
-                    {"images_per_s", r.images_per_second},
-                    {"data_wait_s", r.wait_seconds},
-                    {"data_wait_share", ratio(r.wait_seconds, r.train_seconds)},
-                    {"data_supply_images_per_s", r.supply},
-                    {"data_cpu_share", r.data_share},
-                    {"train_s", r.train_seconds},
-                    {"test_s", r.test_seconds},
-                    {"total_s", r.total_seconds}};
+  Json record{{"type", "epoch"},
+              {"epoch", r.epoch},
+              {"step", r.step},
+              {"loss", r.loss},
+              {"accuracy", r.accuracy},
+              {"test_loss", r.test_loss},
+              {"test_accuracy", r.test_accuracy},
+              {"test_top5", r.test_top5}};
+  if (r.averaged) {
+    record["ema_test_loss"] = r.averaged->test_loss;
+    record["ema_test_accuracy"] = r.averaged->test_accuracy;
+  }
+  record.update(Json{{"best_test_accuracy", r.best_test_accuracy},
+                     {"learning_rate", r.learning_rate},
+                     {"images_per_s", r.images_per_second},
+                     {"data_wait_s", r.wait_seconds},
+                     {"data_wait_share", ratio(r.wait_seconds, r.train_seconds)},
+                     {"data_supply_images_per_s", r.supply},
+                     {"data_cpu_share", r.data_share},
+                     {"train_s", r.train_seconds},
+                     {"test_s", r.test_seconds},
+                     {"total_s", r.total_seconds}});
   append_line(record.dump());
 }
 

@@ -95,9 +95,16 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
   std::vector<Piece> pieces;
   pieces.push_back({fmt::format("epoch {}/{}", r.epoch, epochs), kBold, 0});
   pieces.push_back({fmt::format("train loss {:.4f} acc {:.2f}%", r.loss, 100.0 * r.accuracy), kPlain, 0});
+  const std::string_view mark = best ? " (best)" : "";
+  const std::string_view style = best ? kGreen : kPlain;
   pieces.push_back({fmt::format("test loss {:.4f} acc {:.2f}%{} top-5 {:.2f}%", r.test_loss, 100.0 * r.test_accuracy,
-                                best ? " (best)" : "", 100.0 * r.test_top5),
-                    best ? kGreen : kPlain, 0});
+                                r.averaged ? "" : mark, 100.0 * r.test_top5),
+                    r.averaged ? kPlain : style, 0});
+  if (r.averaged) {
+    pieces.push_back({fmt::format("averaged loss {:.4f} acc {:.2f}%{}", r.averaged->test_loss,
+                                  100.0 * r.averaged->test_accuracy, mark),
+                      style, 0});
+  }
   pieces.push_back({fmt::format("lr {:.4g}", r.learning_rate), kPlain, 0});
   pieces.push_back({fmt::format("{:.1f} img/s", r.images_per_second), kPlain, 0});
   pieces.push_back(

@@ -61,12 +61,16 @@ class MeasuredTraining {
         train_(data.train, loader_options(config, Split::train), data.task, data.train_images, engine.pool()),
         test_(data.test, loader_options(config, Split::test), data.task, data.test_images, engine.pool()) {
     optimizer_ = make_optimizer(network_.parameters(), config.optimizer, engine.pool());
+    if (config.average.is_on()) {
+      average_ = std::make_unique<WeightAverage>(network_.parameters(), config.average, engine.pool());
+    }
     const PlannedMemory plans = plan_all(network_, config, data.train_images, data.test_images);
     const std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients
     estimate_.precision = precision;
     estimate_.plan = training_plan(network_, config, data.train_images).kind();
     estimate_.planned_bytes = plans.total() + values * static_cast<std::int64_t>(sizeof(float)) +
-                              static_cast<std::int64_t>(optimizer_->state_size().bytes);
+                              static_cast<std::int64_t>(optimizer_->state_size().bytes) +
+                              static_cast<std::int64_t>(average_ ? average_->bytes() : 0);
   }
 
   PrecisionEstimate measure(double seconds) {
@@ -100,6 +104,7 @@ class MeasuredTraining {
     network_.train_batch(batch.images,
                          {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
     optimizer_->step(kLearningRate);
+    if (average_) average_->update(optimizer_->steps());
     return {batch.size, waited};
   }
 
@@ -114,6 +119,7 @@ class MeasuredTraining {
   const TrainConfig& config_;
   Network network_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<WeightAverage> average_;  // null: there is none
   EndlessBatches train_;
   EndlessBatches test_;
   PrecisionEstimate estimate_;
@@ -128,7 +134,7 @@ PrecisionEstimate measure(const TrainConfig& config, Precision precision, const 
 
 RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
   const std::int64_t left_out = config.drop_last ? train_images % config.batch_size : 0;
-  return {train_images - left_out, test_images};
+  return {train_images - left_out, config.average.is_on() ? 2 * test_images : test_images};
 }
 
 double PrecisionEstimate::seconds(const RunWork& work) const noexcept {

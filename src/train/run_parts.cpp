@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
 
 #include <utility>
@@ -19,6 +20,7 @@ CheckpointInfo weights_info(const TrainConfig& config, const RunData& data) {
   info.std = config.std;
   info.fit = config.fit == Fit::crop ? "crop" : "stretch";
   info.class_names = data.identity().class_names;
+  info.averaged = describe_averaging(config.average);
   info.data = to_text(data.identity());
   info.data.erase("class_names");
   info.data["test_choice"] = config.test_choice == TestChoice::name ? "name" : "path";
@@ -43,6 +45,10 @@ std::optional<SavedRun> saved_run(const RunFolder& folder, const TrainConfig& co
   return saved;
 }
 
+std::unique_ptr<WeightAverage> weight_average(const TrainConfig& config, Parameters& parameters, ThreadPool& pool) {
+  return config.average.is_on() ? std::make_unique<WeightAverage>(parameters, config.average, pool) : nullptr;
+}
+
 /// The batch sizes of one pass over `images`, the full batch first.
 std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, bool drop_last) {
   std::vector<std::int64_t> sizes;
@@ -63,11 +69,12 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
                               choose_precision(config.precision), engine)),
       initial(initial_weights(config, folder, saved, data, network.parameters())),
       optimizer(make_optimizer(network.parameters(), config.optimizer, engine.pool())),
+      average(weight_average(config, network.parameters(), engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
       test_loader(data.test(), loader_options(config, Split::test), engine.pool()),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
       checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
-                   network.parameters(), *optimizer) {
+                   network.parameters(), *optimizer, average.get()) {
   check_fits(network, train_loader);
   check_fits(network, test_loader);
 }

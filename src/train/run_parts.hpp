@@ -5,6 +5,7 @@
 #include "convmixer/model/network.hpp"
 #include "convmixer/optim/optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
+#include "convmixer/optim/weight_average.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/metrics_file.hpp"
@@ -39,6 +40,7 @@ struct RunParts {
   Network network;  ///< of initial weights
   InitialWeights initial;
   std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<WeightAverage> average;  ///< null: there is none
   Loader train_loader;
   Loader test_loader;
   Schedule schedule;

@@ -36,6 +36,11 @@ std::string describe_change(const RunParts& parts) {
                      parts.folder.path.string(), parts.data.change());
 }
 
+std::optional<AveragedRecord> record_of(const std::optional<BatchResult>& averaged) {
+  if (!averaged) return std::nullopt;
+  return AveragedRecord{.test_loss = averaged->loss(), .test_accuracy = averaged->accuracy()};
+}
+
 /// With what the caller left out.
 TrainControls completed(TrainControls controls) {
   const TrainControls defaults = default_controls();
@@ -70,7 +75,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       RunSize{.epochs = total_epochs(config),
               .steps_per_epoch = steps_per_epoch(),
               .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : train.size(),
-              .test_images = test.size(),
+              .test_images = parts_->average ? 2 * test.size() : test.size(),
               .max_seconds = static_cast<double>(config.max_time)});
 }
 
@@ -91,7 +96,7 @@ const RunFolder& Trainer::folder() const noexcept { return parts_->folder; }
 const Plan& Trainer::training_plan() { return convmixer::training_plan(parts_->network, config_, train_images_); }
 
 PlannedMemory Trainer::planned_memory() {
-  return plan_all(parts_->network, config_, train_images_, outlook_->size().test_images);
+  return plan_all(parts_->network, config_, train_images_, parts_->data.test().size());
 }
 
 TrainEnd Trainer::run() {
@@ -166,6 +171,7 @@ void Trainer::train_step(const Batch& batch) {
   const float rate = learning_rate(parts_->schedule, scheduled(position_.step));
   const double gradient_norm = parts_->optimizer->step(rate);
   if (!std::isfinite(gradient_norm)) fail_not_finite("gradients' norm", gradient_norm, position_.step);
+  if (parts_->average) parts_->average->update(position_.step + 1);
 
   const double seconds = count_step(result);
   outlook_->trained(result.images, seconds);
@@ -209,13 +215,13 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
 
 std::optional<TrainEnd> Trainer::finish_epoch() {
   const double before = position_.seconds;
-  const Evaluation evaluation = evaluate_test_set();
-  if (!evaluation.complete) {
+  const std::optional<TestResults> test = evaluate_test_set();
+  if (!test) {
     save_state();
     return TrainEnd::signal;
   }
-  const bool best = position_.finish_epoch(evaluation.total.accuracy());
-  const EpochRecord record = epoch_record(evaluation.total, position_.seconds - before);
+  const bool best = position_.finish_epoch(test->of_saved().accuracy());
+  const EpochRecord record = epoch_record(*test, position_.seconds - before);
   position_.begin_epoch();
   // In the order that checkpointer.hpp gives.
   parts_->metrics->append(record);
@@ -227,16 +233,16 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
 
 TrainEnd Trainer::save_untrained() {
   if (position_.best_accuracy >= 0.0) return TrainEnd::finished;
-  const Evaluation evaluation = evaluate_test_set();
-  if (!evaluation.complete) return TrainEnd::signal;
-  position_.best_accuracy = evaluation.total.accuracy();
+  const std::optional<TestResults> test = evaluate_test_set();
+  if (!test) return TrainEnd::signal;
+  position_.best_accuracy = test->of_saved().accuracy();
   position_.last_test_accuracy = position_.best_accuracy;
   save_state();
   parts_->checkpointer.save_epoch(position_);
   return TrainEnd::finished;
 }
 
-EpochRecord Trainer::epoch_record(const BatchResult& test, double test_seconds) const {
+EpochRecord Trainer::epoch_record(const TestResults& test, double test_seconds) const {
   const EpochSums& sums = position_.sums;
   const auto images = static_cast<double>(sums.images);
   const double supply = parts_->train_loader.statistics().images_per_second();
@@ -244,9 +250,10 @@ EpochRecord Trainer::epoch_record(const BatchResult& test, double test_seconds) 
           .step = position_.step,
           .loss = sums.loss(),
           .accuracy = sums.accuracy(),
-          .test_loss = test.loss(),
-          .test_accuracy = test.accuracy(),
-          .test_top5 = test.accuracy_top5(),
+          .test_loss = test.raw.loss(),
+          .test_accuracy = test.raw.accuracy(),
+          .test_top5 = test.raw.accuracy_top5(),
+          .averaged = record_of(test.averaged),
           .best_test_accuracy = position_.best_accuracy,
           .learning_rate = as_written(learning_rate(parts_->schedule, scheduled(position_.step - 1))),
           .images_per_second = images / std::max(sums.seconds, kLeastSeconds),
@@ -258,34 +265,46 @@ EpochRecord Trainer::epoch_record(const BatchResult& test, double test_seconds) 
           .total_seconds = position_.seconds};
 }
 
-Evaluation Trainer::evaluate_test_set() {
-  std::int64_t done = 0;
+std::optional<Trainer::TestResults> Trainer::evaluate_test_set() {
   (void)lap();
-  Evaluation evaluation = evaluate(network(), parts_->test_loader, {.go_on = [&](std::int64_t images) {
-                                     outlook_->evaluated(images - done, lap());
-                                     done = images;
-                                     progress_.update(outlook_->evaluation_view(position_, images));
-                                     return controls_.stop_signal() == 0;
-                                   }});
+  const std::optional<BatchResult> raw = evaluate_weights(0);
+  if (!raw) return std::nullopt;
+  if (!parts_->average) return TestResults{*raw, std::nullopt};
+  const AveragedWeights averaged(*parts_->average);
+  const std::optional<BatchResult> of_average = evaluate_weights(raw->images);
+  if (!of_average) return std::nullopt;
+  return TestResults{*raw, of_average};
+}
+
+std::optional<BatchResult> Trainer::evaluate_weights(std::int64_t images_before) {
+  std::int64_t done = 0;
+  const Evaluation evaluation =
+      evaluate(network(), parts_->test_loader, {.go_on = [&](std::int64_t images) {
+                 outlook_->evaluated(images - done, lap());
+                 done = images;
+                 progress_.update(outlook_->evaluation_view(position_, images_before + images));
+                 return controls_.stop_signal() == 0;
+               }});
   // A signal that comes with the last batch finds the evaluation done; end_between_epochs sees to it.
-  evaluation.complete = evaluation.total.images == outlook_->size().test_images;
-  if (evaluation.complete && !std::isfinite(evaluation.total.loss())) {
+  if (evaluation.total.images != parts_->data.test().size()) return std::nullopt;
+  if (!std::isfinite(evaluation.total.loss())) {
     fail_not_finite("test loss", evaluation.total.loss(), position_.step - 1);
   }
-  return evaluation;
+  return evaluation.total;
 }
 
 /// Within an epoch the limit still gives weights with a known accuracy. They are neither the run's best nor in
 /// metrics.jsonl: a run that goes on is as if never stopped.
 TrainEnd Trainer::end_by_time_limit() {
-  const Evaluation evaluation = evaluate_test_set();
-  if (!evaluation.complete) return TrainEnd::signal;
+  const std::optional<TestResults> test = evaluate_test_set();
+  if (!test) return TrainEnd::signal;
+  const BatchResult& saved = test->of_saved();
   save_state();
-  parts_->checkpointer.save_last(position_, evaluation.total.accuracy());
-  progress_.print(fmt::format("within epoch {}, after step {}/{}: test loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}",
-                              position_.epoch + 1, position_.step_in_epoch, steps_per_epoch(), evaluation.total.loss(),
-                              100.0 * evaluation.total.accuracy(), 100.0 * evaluation.total.accuracy_top5(),
-                              printable(folder().last().native())));
+  parts_->checkpointer.save_last(position_, saved.accuracy());
+  progress_.print(fmt::format("within epoch {}, after step {}/{}: {}test loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}",
+                              position_.epoch + 1, position_.step_in_epoch, steps_per_epoch(),
+                              test->averaged ? "averaged weights, " : "", saved.loss(), 100.0 * saved.accuracy(),
+                              100.0 * saved.accuracy_top5(), printable(folder().last().native())));
   return TrainEnd::time_limit;
 }
 

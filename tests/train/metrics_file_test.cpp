@@ -70,6 +70,20 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
   EXPECT_FALSE(std::getline(text, line));
 }
 
+TEST_F(MetricsFileTest, HasTheAverageWhereThereIsOne) {
+  {
+    MetricsFile metrics(path_, 0, 0);
+    metrics.append(EpochRecord{.averaged = AveragedRecord{.test_loss = 0.25, .test_accuracy = 0.5}});
+    metrics.append(EpochRecord{});
+  }
+  std::istringstream text(read_text_file(path_));
+  std::string line;
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_THAT(line, HasSubstr(R"("test_top5":0.0,"ema_test_loss":0.25,"ema_test_accuracy":0.5,"best_test_accuracy")"));
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_THAT(line, HasSubstr(R"("test_top5":0.0,"best_test_accuracy")"));
+}
+
 TEST_F(MetricsFileTest, KeepsNumbersExactly) {
   const double loss = 0.1 + 1e-17 + 1.0 / 3.0;
   {

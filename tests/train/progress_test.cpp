@@ -99,6 +99,13 @@ TEST(FormatEpochLine, ShowsTheWholeEpoch) {
               HasSubstr("left 30d00h (done 2023-12-14)"));
 }
 
+TEST(FormatEpochLine, CallsTheAverageBestWhereThereIsOne) {
+  EpochRecord record = example_epoch();
+  record.averaged = AveragedRecord{.test_loss = 0.5, .test_accuracy = 0.8234};
+  EXPECT_THAT(format_epoch_line(record, 4, true, -1.0, 0, false),
+              HasSubstr("test loss 0.6012 acc 80.10% top-5 99.02%  averaged loss 0.5000 acc 82.34% (best)  lr"));
+}
+
 TEST(FormatEpochLine, SaysNothingOfTheTimeLeftAtTheEnd) {
   EXPECT_THAT(format_epoch_line(example_epoch(), 3, false, -1.0, 0, false), Not(HasSubstr("left")));
   EXPECT_THAT(format_epoch_line(example_epoch(), 3, false, -1.0, 0, false), Not(HasSubstr("best")));

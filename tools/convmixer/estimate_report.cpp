@@ -91,8 +91,11 @@ std::string describe_loading(const PrecisionEstimate& estimate) {
 /// `run_seconds`: at the end of the run.
 Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork& epoch, double run_seconds) {
   const PrecisionEstimate& chosen = estimate.chosen();
-  Rows rows{{"epoch", fmt::format("{} training images and an evaluation of {}", with_commas(epoch.training_images),
-                                  with_commas(epoch.test_images))},
+  const std::string evaluation =
+      config.average.is_on()
+          ? fmt::format("evaluations of {} with the weights and their average", with_commas(epoch.test_images / 2))
+          : fmt::format("an evaluation of {}", with_commas(epoch.test_images));
+  Rows rows{{"epoch", fmt::format("{} training images and {}", with_commas(epoch.training_images), evaluation)},
             {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},
             {"measured", fmt::format("{} in {}, half of them within {:.1f}% of the median; measuring took {}",
                                      counted(chosen.steps, "training step"), to_string(chosen.precision),

@@ -226,9 +226,10 @@ int eval_command(std::span<const std::string> words) {
   Loader loader(images, loader_options(config, Split::test), pool);
 
   const CheckpointInfo& info = weights.info;  // other programs' files don't say how far they were trained
+  const std::string averaged = info.averaged.empty() ? "" : fmt::format(", averaged ({})", info.averaged);
   print_format("{}: {}{}\n{} test images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
-               info.step == 0 ? "" : fmt::format(", after epoch {}, step {}", info.epoch, info.step), config.dataset,
-               config.precision, counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
+               info.step == 0 ? "" : fmt::format(", after epoch {}, step {}{}", info.epoch, info.step, averaged),
+               config.dataset, config.precision, counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
                threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning),
                options.augmentation == TestTimeAugmentation::flip ? ", with their mirror images" : "");
   print_differences(weights, config, images);

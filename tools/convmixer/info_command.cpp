@@ -34,7 +34,7 @@ OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
   for (const char* name : {"dataset", "data", "train-images", "test-images", "fit", "broken-files", "data-cache",
                            "batch-size", "eval-batch-size", "drop-last", "optimizer", "epochs", "precision", "plan",
-                           "layout", "threads", "pin-threads"}) {
+                           "layout", "ema-decay", "threads", "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);
@@ -80,9 +80,8 @@ PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& o
   const Plan& training = network.plan(config.batch_size, PlanMode::training);
   rows.emplace_back("precision", fmt::format("{} ({})", to_string(choice.precision), choice.reason));
   rows.emplace_back("plan", describe_plan(training));
-  rows.emplace_back("training",
-                    fmt::format("{} a step, {}", counted(config.batch_size, "image"),
-                                describe(training.memory(), graph, values_per_parameter(config.optimizer))));
+  rows.emplace_back("training", fmt::format("{} a step, {}", counted(config.batch_size, "image"),
+                                            describe(training.memory(), graph, values_per_parameter(config))));
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
   rows.emplace_back("evaluation", fmt::format("{} at once, {}", counted(config.eval_batch_size, "image"),
                                               describe(evaluation.memory(), graph, 1)));

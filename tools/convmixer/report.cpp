@@ -27,6 +27,10 @@ std::string describe_optimizer(const TrainConfig& config) {
   if (o.weight_decay > 0.0F && !o.decay_norm_and_bias) text += " (not of norms and biases)";
   if (o.clip_norm > 0.0F) text += fmt::format(", gradients clipped to norm {}", o.clip_norm);
   if (config.label_smoothing > 0.0F) text += fmt::format(", label smoothing {}", config.label_smoothing);
+  if (config.average.is_on()) {
+    text += fmt::format("; weights averaged, decay {}{}", config.average.decay,
+                        config.average.warmup ? " after warm-up" : "");
+  }
   return text;
 }
 
@@ -94,10 +98,11 @@ Rows machine_rows(const ThreadCount& threads, Engine& engine) {
                              onednn.caches_assumed ? ", caches assumed: the CPU reports none" : "", fewer)}};
 }
 
-int values_per_parameter(const OptimizerOptions& options) {
-  constexpr int kValueAndGradient = 2;
-  if (options.kind != OptimizerKind::sgd) return kValueAndGradient + 2;
-  return kValueAndGradient + (options.momentum > 0.0F ? 1 : 0);
+int values_per_parameter(const TrainConfig& config) {
+  const OptimizerOptions& options = config.optimizer;
+  const int value_and_gradient = 2 + (config.average.is_on() ? 1 : 0);
+  if (options.kind != OptimizerKind::sgd) return value_and_gradient + 2;
+  return value_and_gradient + (options.momentum > 0.0F ? 1 : 0);
 }
 
 std::string describe_plan(const Plan& plan) {

@@ -24,7 +24,7 @@ namespace convmixer::tool {
 [[nodiscard]] std::string describe(const ThreadCount& threads);
 
 /// Values kept for each parameter in training: itself, its gradient, the optimiser's.
-[[nodiscard]] int values_per_parameter(const OptimizerOptions& options);
+[[nodiscard]] int values_per_parameter(const TrainConfig& config);
 /// "fused", or "plain: fused stages have a layout of their own".
 [[nodiscard]] std::string describe_plan(const Plan& plan);
 /// Planned memory and that of the parameters, in a phrase.

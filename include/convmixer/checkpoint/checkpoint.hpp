@@ -4,6 +4,7 @@
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/model/model_config.hpp"
 #include "convmixer/optim/optimizer.hpp"
+#include "convmixer/optim/weight_average.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -27,6 +28,7 @@ struct CheckpointInfo {
   std::int64_t epoch = 0;       ///< epochs finished
   std::int64_t step = 0;        ///< updates made
   double test_accuracy = -1.0;  ///< 0..1 at that point; -1 if not evaluated
+  std::string averaged{};       ///< if its weights are averages: how, "ema 0.998"; empty: they aren't, or not known
   /// Of norms that have counted another number of batches than `step`: by the counter's name, with
   /// ".num_batches_tracked".
   std::map<std::string, std::int64_t> batches_tracked{};
@@ -81,11 +83,12 @@ struct TrainingPosition {
   void begin_epoch() noexcept;
 };
 
-/// Writes everything a training needs to go on bit for bit: weights, statistics, optimiser state and steps, position.
-/// One file, so that a kill at any moment leaves one consistent state. `fingerprint` says what the run is (model, data,
-/// optimiser, schedule, precision, seed, batch size).
+/// Writes everything a training needs to go on bit for bit: weights, statistics, optimiser state and steps, averaged
+/// weights if there are any (not null), position. One file, so that a kill at any moment leaves one consistent state.
+/// `fingerprint` says what the run is (model, data, optimiser, schedule, precision, seed, batch size).
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
-                         const TrainingPosition& position, const std::map<std::string, std::string>& fingerprint);
+                         const TrainingPosition& position, const std::map<std::string, std::string>& fingerprint,
+                         WeightAverage* average = nullptr);
 
 /// Where a saved training stands. Throws Error naming the file.
 [[nodiscard]] TrainingPosition read_training_position(const std::filesystem::path& path);
@@ -99,6 +102,7 @@ void compare_fingerprints(const std::filesystem::path& path, const std::map<std:
 /// that does with both values. Nothing is changed when it throws.
 [[nodiscard]] TrainingPosition load_training_state(const std::filesystem::path& path, Parameters& parameters,
                                                    Optimizer& optimizer,
-                                                   const std::map<std::string, std::string>& fingerprint);
+                                                   const std::map<std::string, std::string>& fingerprint,
+                                                   WeightAverage* average = nullptr);
 
 }  // namespace convmixer

@@ -20,8 +20,8 @@
 namespace convmixer {
 
 /// The settings in groups (Model, Initial weights, Data, Augmentation, Mixing, Optimiser, Epochs and learning rate,
-/// Machine, Run), each declared here and nowhere else. `config` must outlive them. select_options takes the part that a
-/// tool has use for.
+/// Averaged weights, Machine, Run), each declared here and nowhere else. `config` must outlive them. select_options
+/// takes the part that a tool has use for.
 [[nodiscard]] std::vector<OptionGroup> config_options(TrainConfig& config);
 
 /// The names of the options that describe a network, whichever model: the first group's.

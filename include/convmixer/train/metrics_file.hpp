@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace convmixer {
@@ -21,6 +22,12 @@ struct StepRecord {
   double wait_seconds = 0.0;  ///< for data
 };
 
+/// What averaged weights (optim/weight_average.hpp) are worth on the test set.
+struct AveragedRecord {
+  double test_loss = 0.0;
+  double test_accuracy = 0.0;
+};
+
 /// One epoch. Loss and accuracy are means over its training images as they were trained on.
 struct EpochRecord {
   std::int64_t epoch = 0;
@@ -30,8 +37,9 @@ struct EpochRecord {
   double test_loss = 0.0;
   double test_accuracy = 0.0;
   double test_top5 = 0.0;
-  double best_test_accuracy = 0.0;
-  double learning_rate = 0.0;  ///< of its last step
+  std::optional<AveragedRecord> averaged{};  ///< where weights are averaged; else nothing
+  double best_test_accuracy = 0.0;           ///< of the averaged weights, if there are any
+  double learning_rate = 0.0;                ///< of its last step
   double images_per_second = 0.0;
   double wait_seconds = 0.0;
   double supply = 0.0;      ///< images/s that one thread doing nothing else would prepare

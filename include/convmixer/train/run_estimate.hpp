@@ -18,7 +18,7 @@ namespace convmixer {
 /// What a training has to do, or what is left of it.
 struct RunWork {
   std::int64_t training_images = 0;  ///< all that steps take, over all epochs
-  std::int64_t test_images = 0;      ///< all that are evaluated
+  std::int64_t test_images = 0;      ///< all that are evaluated, for averaged weights once more
 };
 
 /// The images of an epoch.
@@ -46,7 +46,7 @@ struct PrecisionEstimate {
   double wait_share = 0.0;       ///< of the steps' time, for batches to be loaded
   double supply = 0.0;           ///< images/s that one thread doing nothing else would load; 0: there is no data
 
-  std::int64_t planned_bytes = 0;  ///< of plans, parameters, gradients and the optimiser's state
+  std::int64_t planned_bytes = 0;  ///< of plans, parameters, gradients, averages and the optimiser's state
   std::int64_t peak_bytes = 0;     ///< of the whole process, measured; the data and its batches included
 
   [[nodiscard]] double seconds(const RunWork& work) const noexcept;

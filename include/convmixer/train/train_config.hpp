@@ -7,6 +7,7 @@
 #include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
+#include "convmixer/optim/weight_average.hpp"
 #include "convmixer/plan/plan_options.hpp"
 
 #include <cstdint>
@@ -66,6 +67,7 @@ struct TrainConfig {
   int epochs = 25;          ///< of the schedule; 0, with init: its weights are evaluated and saved as they are
   int cooldown_epochs = 0;  ///< after it, at its last learning rate, which must be above 0
   std::uint64_t seed = 1;
+  WeightAverageOptions average;  ///< of the weights: evaluated beside them, saved in their place
 
   // Machine
   std::string precision = "auto";

@@ -92,15 +92,27 @@ class Trainer {
   /// Adds a step to the position; returns its seconds.
   double count_step(const BatchResult& result);
 
+  /// What the weights are worth on the test set.
+  struct TestResults {
+    BatchResult raw;
+    std::optional<BatchResult> averaged;  ///< nothing where they aren't averaged
+
+    /// Of the weights that are saved.
+    [[nodiscard]] const BatchResult& of_saved() const noexcept { return averaged ? *averaged : raw; }
+  };
+
   std::optional<TrainEnd> finish_epoch();
   /// Of a run without epochs: evaluates its initial weights and saves them, unless that was done before.
   TrainEnd save_untrained();
-  [[nodiscard]] Evaluation evaluate_test_set();
+  /// Nothing if a signal ended it.
+  [[nodiscard]] std::optional<TestResults> evaluate_test_set();
+  /// The network's weights as they are, after `images_before` images of the same evaluation.
+  [[nodiscard]] std::optional<BatchResult> evaluate_weights(std::int64_t images_before);
   /// How it ends then: a signal may end the evaluation.
   TrainEnd end_by_time_limit();
 
   void record_step(const BatchResult& result, double learning_rate, double gradient_norm);
-  [[nodiscard]] EpochRecord epoch_record(const BatchResult& test, double test_seconds) const;
+  [[nodiscard]] EpochRecord epoch_record(const TestResults& test, double test_seconds) const;
   void save_state();
   /// `update` is the number, from 0, of the update in which the value was met.
   [[noreturn]] void fail_not_finite(const char* what, double value, std::int64_t update) const;
