@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "train/saved_run.hpp"
 
 #include <system_error>
 
@@ -41,6 +42,16 @@ TrainConfig read_run_config(const RunFolder& folder) {
   config.test_choice = TestChoice::path;  // every release that had another one writes it
   assign(options, settings);
   return config;
+}
+
+void require_same_settings(const RunFolder& folder, const TrainConfig& config) {
+  const TrainConfig before = read_run_config(folder);
+  TrainConfig present = config;
+  if (present.image_size == 0) present.image_size = before.image_size;
+  if (present.mean.empty()) present.mean = before.mean;
+  if (present.std.empty()) present.std = before.std;
+  if (present.precision == "auto") present.precision = before.precision;
+  SavedRun(folder).require_settings(fingerprint(present));
 }
 
 void require_data(const RunFolder& folder, const TrainConfig& config) {

@@ -51,6 +51,15 @@ TrainControls completed(TrainControls controls) {
 
 }  // namespace
 
+std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position) {
+  const std::int64_t epochs = total_epochs(config);
+  if (epochs == 0 && position.best_accuracy < 0.0) return std::nullopt;  // the initial weights are yet to be evaluated
+  if (position.epoch >= epochs) return TrainEnd::finished;
+  if (config.patience > 0 && position.epochs_without_improvement >= config.patience) return TrainEnd::patience;
+  if (config.max_time > 0 && position.seconds >= static_cast<double>(config.max_time)) return TrainEnd::time_limit;
+  return std::nullopt;
+}
+
 TrainControls default_controls() {
   return {StopSignal::received, [clock = std::make_shared<RunningClock>()] { return clock->seconds(); }};
 }
@@ -119,9 +128,7 @@ TrainEnd Trainer::run() {
 }
 
 std::optional<TrainEnd> Trainer::end_between_epochs() const {
-  if (position_.epoch >= outlook_->size().epochs) return TrainEnd::finished;
-  if (config_.patience > 0 && position_.epochs_without_improvement >= config_.patience) return TrainEnd::patience;
-  if (outlook_->is_at_limit(position_.seconds)) return TrainEnd::time_limit;
+  if (const auto end = reached_end(config_, position_)) return end;
   if (controls_.stop_signal() != 0) return TrainEnd::signal;
   return std::nullopt;
 }

@@ -25,9 +25,10 @@ namespace {
 using namespace convmixer;
 using tool::Command;
 
-const std::array<Command, 6>& commands() {
-  static const std::array<Command, 6> all{{
+const std::array<Command, 7>& commands() {
+  static const std::array<Command, 7> all{{
       {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
+      {"seeds", "train the same over several seeds: mean and deviation", tool::seeds_command, tool::seeds_help},
       {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
       {"predict", "which classes images are of, by trained weights", tool::predict_command, tool::predict_help},
       {"export", "trained weights for other programs: ONNX, safetensors, PyTorch", tool::export_command,

@@ -1,3 +1,5 @@
+#include "train_command.hpp"
+
 #include "commands.hpp"
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
@@ -7,17 +9,12 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/freeze.hpp"
 #include "convmixer/train/duration.hpp"
-#include "convmixer/train/initial_weights.hpp"
-#include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/precision_choice.hpp"
 #include "convmixer/train/progress.hpp"
-#include "convmixer/train/run_config.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
-#include "convmixer/train/trainer.hpp"
 #include "estimate_report.hpp"
-#include "given_weights.hpp"
 #include "report.hpp"
 
 #include <algorithm>
@@ -31,146 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestNote = 20'000;
-
-/// The options of the command itself: they are no keys of a configuration.
-struct CommandOptions {
-  fs::path config;
-  fs::path resume;
-  bool fresh = false;
-  bool allow_changed_data = false;
-  int extend = 0;
-  bool dry_run = false;
-  EstimateLimits estimate;
-  ProfileOptions profile;
-};
-
-OptionGroup command_group(CommandOptions& options) {
-  return {
-      "Command",
-      {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
-       path_option("resume", options.resume, "FOLDER", "go on with this run, by its own configuration"),
-       switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so"),
-       switch_option("allow-changed-data", options.allow_changed_data,
-                     "go on with a run although its images aren't what they were"),
-       integer_option("extend", options.extend, 0, 1'000'000,
-                      "train a finished run, by --resume or --out, for so many epochs more than it was planned for, at "
-                      "its last learning rate; 0: don't"),
-       switch_option("dry-run", options.dry_run,
-                     "look at options, data and run folder as for a training, measure some steps, say how long it will "
-                     "take, and end; writes nothing but decoded images into --data-cache"),
-       estimate_seconds_option(options.estimate),
-       path_option("profile", options.profile.file, "FILE",
-                   "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
-                   "ui.perfetto.dev and chrome://tracing"),
-       integer_option("profile-skip", options.profile.skip, 0, 1'000'000'000, "steps before the window, to warm up"),
-       integer_option("profile-steps", options.profile.steps, 1, 10'000, "steps in the window")}};
-}
-
-void check_command_options(const CommandLine& line, const CommandOptions& options) {
-  if (!line.arguments.empty()) {
-    const std::string& word = line.arguments.front();
-    fail_usage("unexpected '{}'{}", word,
-               word.ends_with(".ini") ? fmt::format("; did you mean --config {}?", word) : "");
-  }
-  for (const char* window : {"profile-skip", "profile-steps"}) {
-    if (line.find(window) != nullptr && options.profile.file.empty()) fail_usage("--{}: needs --profile FILE", window);
-  }
-  if (options.extend > 0 && options.fresh) fail_usage("--extend and --fresh don't go together");
-  if (options.resume.empty()) return;
-  for (const char* other : {"config", "out", "fresh"}) {
-    if (line.find(other) != nullptr) fail_usage("--resume and --{} don't go together", other);
-  }
-  const RunFolder folder{options.resume};
-  std::error_code error;
-  if (!fs::exists(folder.config(), error)) {
-    if (error) fail("{}: {}", folder.config().string(), error.message());
-    fail_usage("{}: no run to go on with: it has no {}", folder.path.string(), folder.config().filename().string());
-  }
-}
-
-/// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
-/// depend on them, but no setting would be refused. What `auto` chose for its precision it keeps as well. What its
-/// images are normalised by it keeps too where the run knows its data, which is then compared itself; and all that it
-/// took from the weights that it began with, whose file it needs no more.
-void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
-  std::error_code ignored;
-  if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
-  const auto is_given = [&](const std::string& key) {
-    return std::ranges::any_of(settings, [&](const Assignment& setting) { return setting.key == key; });
-  };
-  const TrainConfig before = read_run_config(folder);
-  if (!is_given("plan")) config.plan = before.plan;
-  const bool has_precision = before.precision == "f32" || Engine::supports(Precision::bf16);
-  if (config.precision == "auto" && has_precision) config.precision = before.precision;
-  if (!is_given("test-choice")) config.test_choice = before.test_choice;
-  const bool knows_data = fs::exists(folder.data());
-  if (knows_data && !is_given("mean")) config.mean = before.mean;
-  if (knows_data && !is_given("std")) config.std = before.std;
-  if (!is_given("init")) config.init = before.init;
-  if (!config.init.empty() && !before.init.empty()) {
-    if (std::ranges::none_of(model_option_names(), is_given)) config.model = before.model;
-    if (!is_given("image-size")) config.image_size = before.image_size;
-    if (!is_given("fit")) config.fit = before.fit;
-  }
-  if (!is_given("cooldown-epochs") && before.schedule == config.schedule)
-    config.cooldown_epochs = before.cooldown_epochs;
-}
-
-/// A new run begins with these weights. Of a run folder, they are its best.
-void take_initial_weights(std::span<const Assignment> settings, bool goes_on, TrainConfig& config) {
-  std::error_code ignored;
-  if (goes_on) {  // only which file it was is asked
-    if (fs::is_directory(config.init, ignored)) config.init = RunFolder{config.init}.best();
-    return;
-  }
-  const GivenWeights weights = find_weights(config.init);
-  config.init = weights.path;
-  take_settings(config, weights.info, settings);
-}
-
-/// With --extend.
-void extend_run(const RunFolder& folder, int more_epochs, TrainConfig& config) {
-  if (!folder.holds_state()) fail_usage("--extend: {} holds no run to extend", folder.path.string());
-  try {
-    extend(config, read_training_position(folder.state()).epoch, more_epochs);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::usage) throw;
-    fail_usage("--extend: {}: {}", folder.path.string(), error.what());
-  }
-}
-
-/// Configuration file first, then the command line.
-TrainConfig read_settings(std::span<const std::string> words, CommandOptions& options) {
-  TrainConfig config;
-  const std::vector<OptionGroup> keys = config_options(config);
-  const std::vector<OptionGroup> own{command_group(options)};
-  std::vector<OptionGroup> all = own;
-  all.insert(all.end(), keys.begin(), keys.end());
-  const CommandLine line = parse_command_line(all, words);
-  assign(own, line.settings);
-  check_command_options(line, options);
-
-  if (!options.resume.empty()) {
-    config = read_run_config({options.resume});
-    assign(keys, line.settings);
-    config.out = options.resume;
-    if (line.find("data") == nullptr) require_data({config.out}, config);
-    if (options.extend > 0) extend_run({config.out}, options.extend, config);
-    return config;
-  }
-  const fs::path& file = options.config;
-  std::vector<Assignment> settings;
-  if (!file.empty()) settings = parse_ini_file(keys, file);
-  settings.insert(settings.end(), line.settings.begin(), line.settings.end());
-  assign(keys, settings);
-  recognise_dataset(config);
-  if (config.out.empty()) config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
-  if (!options.fresh) keep_from_run({config.out}, settings, config);
-  if (!config.init.empty())
-    take_initial_weights(settings, !options.fresh && RunFolder{config.out}.holds_state(), config);
-  if (options.extend > 0) extend_run({config.out}, options.extend, config);
-  return config;
-}
 
 /// Initial weights that lie in the folder are in the new one afterwards.
 void make_room_for_fresh_run(const RunFolder& folder, fs::path& init, Progress& progress) {
@@ -298,12 +155,12 @@ std::string describe_best(const Trainer& trainer) {
 }
 
 /// How a run that was stopped goes on. The command that extended it would extend it again.
-std::string describe_way_on(const std::string& folder, const CommandOptions& options) {
+std::string describe_way_on(const std::string& folder, const TrainOptions& options) {
   return fmt::format("to go on{}: convmixer train --resume {}",
                      options.extend > 0 ? "" : ", type the same command again, or", folder);
 }
 
-std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, const CommandOptions& options,
+std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, const TrainOptions& options,
                          bool trained) {
   const TrainingPosition& position = trainer.position();
   const std::string folder = printable(trainer.folder().path.native());
@@ -333,8 +190,8 @@ std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig
 
 CommandHelp train_help() {
   TrainConfig config;
-  CommandOptions options;
-  std::vector<OptionGroup> groups{command_group(options)};
+  TrainOptions options;
+  std::vector<OptionGroup> groups{train_command_group(options)};
   const std::vector<OptionGroup> keys = config_options(config);
   groups.insert(groups.end(), keys.begin(), keys.end());
   return command_help(
@@ -346,27 +203,28 @@ CommandHelp train_help() {
       groups);
 }
 
-int train_command(std::span<const std::string> words) {
-  CommandOptions options;
-  TrainConfig config = read_settings(words, options);
-  TrainControls controls = default_controls();
-  Progress progress(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls.clock);
-  const auto note = each_once([&progress](const std::string& text) { progress.print(printable(text, kLongestNote)); });
-  const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
-  const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
-  const ThreadCount threads = choose_thread_count(config.threads);
-  ThreadPool pool(threads.count, thread_pinning(config));
-  Engine engine(pool);
-  const PrecisionChoice precision = resolve(config, *train, engine);
-  const auto profiler = make_profiler(options.profile, config, *train, threads, progress);
+TrainingSession::TrainingSession(const TrainConfig& config)
+    : controls_(default_controls()),
+      progress_(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls_.clock),
+      note_(each_once([this](const std::string& text) { progress_.print(printable(text, kLongestNote)); })),
+      train_(open_dataset(dataset_options(config, Split::train, note_), Split::train)),
+      test_(open_dataset(dataset_options(config, Split::test, note_), Split::test)),
+      threads_(choose_thread_count(config.threads)),
+      pool_(threads_.count, thread_pinning(config)),
+      engine_(pool_) {}
+
+int TrainingSession::train(TrainConfig config, const TrainOptions& options) {
+  TrainControls controls = controls_;
+  const PrecisionChoice precision = resolve(config, *train_, engine_);
+  const auto profiler = make_profiler(options.profile, config, *train_, threads_, progress_);
   controls.profiler = profiler.get();
   controls.may_change_data = options.allow_changed_data;
   controls.dry_run = options.dry_run;
   controls.fresh = options.fresh;
   if (options.dry_run)
-    return dry_run(config, precision, *train, *test, threads, engine, progress, controls, options.estimate);
-  if (options.fresh) make_room_for_fresh_run({config.out}, config.init, progress);
-  Trainer trainer(config, *train, *test, engine, progress, controls);
+    return dry_run(config, precision, *train_, *test_, threads_, engine_, progress_, controls, options.estimate);
+  if (options.fresh) make_room_for_fresh_run({config.out}, config.init, progress_);
+  Trainer trainer(config, *train_, *test_, engine_, progress_, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save
   const std::int64_t first_step = trainer.position().step;
   if (profiler) {
@@ -374,12 +232,18 @@ int train_command(std::span<const std::string> words) {
     require_writable(options.profile.file);
   }
   if (trainer.position().epoch < total_epochs(config) || trainer.position().best_accuracy < 0.0) {
-    print_table(trainer, config, *train, *test, threads, engine, progress);
+    print_table(trainer, config, *train_, *test_, threads_, engine_, progress_);
   }
   const TrainEnd end = trainer.run();
-  progress.print(describe_end(end, trainer, config, options, trainer.position().step > first_step));
-  if (profiler) finish(*profiler, end, progress);
+  progress_.print(describe_end(end, trainer, config, options, trainer.position().step > first_step));
+  if (profiler) finish(*profiler, end, progress_);
   return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
+}
+
+int train_command(std::span<const std::string> words) {
+  TrainOptions options;
+  const TrainConfig config = read_train_settings(words, options);
+  return TrainingSession(config).train(config, options);
 }
 
 }  // namespace convmixer::tool

@@ -14,6 +14,10 @@ void write_run_config(const RunFolder& folder, const TrainConfig& config);
 /// Throws Error naming file, line and key, and for a file without settings.
 [[nodiscard]] TrainConfig read_run_config(const RunFolder& folder);
 
+/// Throws Error (usage), as Trainer does, if the run that a folder holds can't go on with these settings. What they
+/// leave to data and machine (image size, mean, std, precision = auto) may be what it is in the run.
+void require_same_settings(const RunFolder& folder, const TrainConfig& config);
+
 /// Throws Error (usage), with the way out, if the data that a run's configuration names isn't there.
 void require_data(const RunFolder& folder, const TrainConfig& config);
 

@@ -30,6 +30,9 @@ enum class TrainEnd {
   signal,      ///< goes on when started again
 };
 
+/// The end that a training with these settings has reached where it stands, between two epochs, if any; a signal apart.
+[[nodiscard]] std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position);
+
 /// What a training asks of the world around it; tests put their own in place. Functions that are empty are those of
 /// default_controls().
 struct TrainControls {

@@ -1,0 +1,18 @@
+#include "convmixer/train/run_result.hpp"
+
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/train/trainer.hpp"
+
+namespace convmixer {
+
+RunResult read_run_result(const RunFolder& folder, const TrainConfig& config) {
+  const TrainingPosition position = read_training_position(folder.state());
+  return {.ended = reached_end(config, position).has_value(),
+          .epochs = position.epoch,
+          .best_epoch = position.best_epoch,
+          .best_accuracy = position.best_accuracy,
+          .last_accuracy = position.last_test_accuracy,
+          .seconds = position.seconds};
+}
+
+}  // namespace convmixer

@@ -1,0 +1,43 @@
+/// A training from its settings to its end, as `train` does one and `seeds` several.
+#pragma once
+
+#include "convmixer/core/threads.hpp"
+#include "convmixer/data/dataset.hpp"
+#include "convmixer/plan/engine.hpp"
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/precision_choice.hpp"
+#include "convmixer/train/progress.hpp"
+#include "convmixer/train/trainer.hpp"
+#include "train_settings.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace convmixer::tool {
+
+/// What trainings on the same data share: the images, the threads, and where they print.
+class TrainingSession {
+ public:
+  /// Opens the data of `config` and starts its threads.
+  explicit TrainingSession(const TrainConfig& config);
+
+  /// Throws Error (usage) for settings that don't fit the data or one another.
+  void require_trainable(TrainConfig config) { (void)resolve(config, *train_, engine_); }
+
+  /// Trains, or goes on, or looks only (--dry-run), and prints all there is to say of it. `config` has the data and the
+  /// threads of the session's. Returns the exit status of `train`.
+  int train(TrainConfig config, const TrainOptions& options);
+
+ private:
+  TrainControls controls_;
+  Progress progress_;
+  std::function<void(const std::string&)> note_;
+  std::unique_ptr<Dataset> train_;
+  std::unique_ptr<Dataset> test_;
+  ThreadCount threads_;
+  ThreadPool pool_;
+  Engine engine_;
+};
+
+}  // namespace convmixer::tool

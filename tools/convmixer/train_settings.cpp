@@ -1,0 +1,169 @@
+#include "train_settings.hpp"
+
+#include "convmixer/core/error.hpp"
+#include "convmixer/data/open_dataset.hpp"
+#include "convmixer/plan/engine.hpp"
+#include "convmixer/train/initial_weights.hpp"
+#include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/run_config.hpp"
+#include "convmixer/train/run_length.hpp"
+#include "estimate_report.hpp"
+#include "given_weights.hpp"
+#include "seed_folders.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <vector>
+
+namespace convmixer::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check_command_options(const CommandLine& line, const TrainOptions& options) {
+  if (!line.arguments.empty()) {
+    const std::string& word = line.arguments.front();
+    fail_usage("unexpected '{}'{}", word,
+               word.ends_with(".ini") ? fmt::format("; did you mean --config {}?", word) : "");
+  }
+  for (const char* window : {"profile-skip", "profile-steps"}) {
+    if (line.find(window) != nullptr && options.profile.file.empty()) fail_usage("--{}: needs --profile FILE", window);
+  }
+  if (options.extend > 0 && options.fresh) fail_usage("--extend and --fresh don't go together");
+  if (options.resume.empty()) return;
+  for (const char* other : {"config", "out", "fresh"}) {
+    if (line.find(other) != nullptr) fail_usage("--resume and --{} don't go together", other);
+  }
+  const RunFolder folder{options.resume};
+  std::error_code error;
+  if (!fs::exists(folder.config(), error)) {
+    if (error) fail("{}: {}", folder.config().string(), error.message());
+    fail_usage("{}: no run to go on with: it has no {}", folder.path.string(), folder.config().filename().string());
+  }
+}
+
+/// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
+/// depend on them, but no setting would be refused. What `auto` chose for its precision it keeps as well. What its
+/// images are normalised by it keeps too where the run knows its data, which is then compared itself; and all that it
+/// took from the weights that it began with, whose file it needs no more.
+void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
+  std::error_code ignored;
+  if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
+  const auto is_given = [&](const std::string& key) {
+    return std::ranges::any_of(settings, [&](const Assignment& setting) { return setting.key == key; });
+  };
+  const TrainConfig before = read_run_config(folder);
+  if (!is_given("plan")) config.plan = before.plan;
+  const bool has_precision = before.precision == "f32" || Engine::supports(Precision::bf16);
+  if (config.precision == "auto" && has_precision) config.precision = before.precision;
+  if (!is_given("test-choice")) config.test_choice = before.test_choice;
+  const bool knows_data = fs::exists(folder.data());
+  if (knows_data && !is_given("mean")) config.mean = before.mean;
+  if (knows_data && !is_given("std")) config.std = before.std;
+  if (!is_given("init")) config.init = before.init;
+  if (!config.init.empty() && !before.init.empty()) {
+    if (std::ranges::none_of(model_option_names(), is_given)) config.model = before.model;
+    if (!is_given("image-size")) config.image_size = before.image_size;
+    if (!is_given("fit")) config.fit = before.fit;
+  }
+  if (!is_given("cooldown-epochs") && before.schedule == config.schedule)
+    config.cooldown_epochs = before.cooldown_epochs;
+}
+
+/// A new run begins with these weights. Of a run folder, they are its best.
+void take_initial_weights(std::span<const Assignment> settings, bool goes_on, TrainConfig& config) {
+  std::error_code ignored;
+  if (goes_on) {  // only which file it was is asked
+    if (fs::is_directory(config.init, ignored)) config.init = RunFolder{config.init}.best();
+    return;
+  }
+  const GivenWeights weights = find_weights(config.init);
+  config.init = weights.path;
+  take_settings(config, weights.info, settings);
+}
+
+/// Gives one of several runs its seed and its folder. Returns the folder of the run that it keeps settings of: its own,
+/// or one beside it if it is new.
+RunFolder place_seed(std::uint64_t seed, TrainConfig& config) {
+  const fs::path all = config.out;
+  const RunFolder own = seed_folder(all, seed);
+  config.seed = seed;
+  config.out = own.path;
+  if (own.holds_state()) return own;
+  const std::vector<SeedFolder> others = seed_folders(all);
+  return others.empty() ? own : others.front().folder;
+}
+
+/// With --extend.
+void extend_run(const RunFolder& folder, int more_epochs, TrainConfig& config) {
+  if (!folder.holds_state()) fail_usage("--extend: {} holds no run to extend", folder.path.string());
+  try {
+    extend(config, read_training_position(folder.state()).epoch, more_epochs);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    fail_usage("--extend: {}: {}", folder.path.string(), error.what());
+  }
+}
+
+}  // namespace
+
+OptionGroup train_command_group(TrainOptions& options) {
+  return {
+      "Command",
+      {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
+       path_option("resume", options.resume, "FOLDER", "go on with this run, by its own configuration"),
+       switch_option("fresh", options.fresh, "begin anew; a run in the folder is kept, as FOLDER.1 or so"),
+       switch_option("allow-changed-data", options.allow_changed_data,
+                     "go on with a run although its images aren't what they were"),
+       integer_option("extend", options.extend, 0, 1'000'000,
+                      "train a finished run, by --resume or --out, for so many epochs more than it was planned for, at "
+                      "its last learning rate; 0: don't"),
+       switch_option("dry-run", options.dry_run,
+                     "look at options, data and run folder as for a training, measure some steps, say how long it will "
+                     "take, and end; writes nothing but decoded images into --data-cache"),
+       estimate_seconds_option(options.estimate),
+       path_option("profile", options.profile.file, "FILE",
+                   "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
+                   "ui.perfetto.dev and chrome://tracing"),
+       integer_option("profile-skip", options.profile.skip, 0, 1'000'000'000, "steps before the window, to warm up"),
+       integer_option("profile-steps", options.profile.steps, 1, 10'000, "steps in the window")}};
+}
+
+TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions& options,
+                                std::optional<std::uint64_t> seed) {
+  TrainConfig config;
+  const std::vector<OptionGroup> keys = config_options(config);
+  const std::vector<OptionGroup> own{train_command_group(options)};
+  std::vector<OptionGroup> all = own;
+  all.insert(all.end(), keys.begin(), keys.end());
+  const CommandLine line = parse_command_line(all, words);
+  assign(own, line.settings);
+  check_command_options(line, options);
+
+  if (!options.resume.empty()) {
+    config = read_run_config({options.resume});
+    assign(keys, line.settings);
+    config.out = options.resume;
+    if (line.find("data") == nullptr) require_data({config.out}, config);
+    if (options.extend > 0) extend_run({config.out}, options.extend, config);
+    return config;
+  }
+  const fs::path& file = options.config;
+  std::vector<Assignment> settings;
+  if (!file.empty()) settings = parse_ini_file(keys, file);
+  settings.insert(settings.end(), line.settings.begin(), line.settings.end());
+  assign(keys, settings);
+  recognise_dataset(config);
+  if (config.out.empty()) {
+    config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
+    if (seed) config.out += kSeedsSuffix;
+  }
+  const RunFolder before = seed ? place_seed(*seed, config) : RunFolder{config.out};
+  if (!options.fresh) keep_from_run(before, settings, config);
+  if (!config.init.empty())
+    take_initial_weights(settings, !options.fresh && RunFolder{config.out}.holds_state(), config);
+  if (options.extend > 0) extend_run({config.out}, options.extend, config);
+  return config;
+}
+
+}  // namespace convmixer::tool
