@@ -7,8 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -90,11 +92,102 @@ TEST(Schedule, CosineOfNothingButWarmUpEndsAtThePeak) {
   EXPECT_FLOAT_EQ(learning_rate(schedule, 4), 1.0F);
 }
 
+TEST(Schedule, PiecewiseLinearWithItsBendsUntouchedIsLocuslabsToTheLastBit) {
+  constexpr double kTotal = 2450.0;
+  const Schedule schedule = make(ScheduleKind::piecewise_linear, 0.05F, 2450);
+  const double peak = schedule.peak;
+  const double low = peak / 20.0;
+  for (int step = 0; step < 2450; ++step) {
+    const double n = step + 1.0;
+    const double first = 0.4 * kTotal;
+    const double second = 0.8 * kTotal;
+    double expected = low + (0.0 - low) * ((n - second) / (kTotal - second));
+    if (n <= second) expected = peak + (low - peak) * ((n - first) / (second - first));
+    if (n <= first) expected = peak * (n / first);
+    ASSERT_EQ(learning_rate(schedule, step), static_cast<float>(expected)) << step;
+  }
+}
+
+TEST(Schedule, PiecewiseLinearBendsWhereItIsTold) {
+  Schedule schedule = make(ScheduleKind::piecewise_linear, 0.8F, 20, 0, 0.05F);
+  schedule.bends = {.peak_at = 0.2, .knee_at = 0.6, .knee_share = 0.25};
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 1), 0.4F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 3), 0.8F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 7), 0.5F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 11), 0.2F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 15), 0.125F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 19), 0.05F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 100), 0.05F);
+}
+
+TEST(Schedule, PiecewiseLinearMayHaveItsBendsAtTheEnds) {
+  Schedule schedule = make(ScheduleKind::piecewise_linear, 1.0F, 4);
+  schedule.bends = {.peak_at = 0.0, .knee_at = 1.0, .knee_share = 0.0};
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 0), 0.75F);
+  EXPECT_EQ(learning_rate(schedule, 3), 0.0F);
+  schedule.bends = {.peak_at = 1.0, .knee_at = 1.0, .knee_share = 1.0};
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 0), 0.25F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 3), 1.0F);
+}
+
+TEST(Schedule, ConstantMayWarmUp) {
+  const Schedule schedule = make(ScheduleKind::constant, 0.8F, 10, 4);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 0), 0.2F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 2), 0.6F);
+  for (const std::int64_t step : {3, 4, 9, 1000}) EXPECT_FLOAT_EQ(learning_rate(schedule, step), 0.8F);
+}
+
+TEST(Schedule, LinearWarmsUpAndFallsInAStraightLine) {
+  const Schedule schedule = make(ScheduleKind::linear, 0.8F, 12, 4, 0.4F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 0), 0.2F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 3), 0.8F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 4), 0.75F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 7), 0.6F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 11), 0.4F);
+  EXPECT_FLOAT_EQ(learning_rate(schedule, 1000), 0.4F);
+  EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::linear, 1.0F, 4), 0), 0.75F);
+  EXPECT_EQ(learning_rate(make(ScheduleKind::linear, 1.0F, 4), 3), 0.0F);
+  EXPECT_EQ(learning_rate(make(ScheduleKind::linear, 1.0F, 4, 4), 3), 1.0F);
+}
+
+TEST(Schedule, OneCycleAgreesWithPyTorch) {
+  struct Case {
+    std::int64_t warmup;
+    std::vector<float> rates;
+  };
+  // OneCycleLR(max_lr=0.01, total_steps=len(rates), pct_start=warmup / len(rates)) of PyTorch 2.6
+  const std::vector<Case> cases{
+      {3,
+       {0.0004F, 0.0052F, 0.01F, 0.00950484632F, 0.00811745654F, 0.00611262022F, 0.00388741978F, 0.00188258346F,
+        0.00049519368F, 4e-08F}},
+      {2, {0.0004F, 0.01F, 0.00904508879F, 0.00654509879F, 0.00345494121F, 0.000954951208F, 4e-08F}},
+      {5, {0.0004F, 0.00180588745F, 0.0052F, 0.00859411255F, 0.01F}},
+      {0, {0.00853553976F, 0.00500002F, 0.00146450024F, 4e-08F}}};
+  for (const Case& c : cases) {
+    const Schedule schedule = make(ScheduleKind::one_cycle, 0.01F, std::ssize(c.rates), c.warmup);
+    for (std::size_t step = 0; step < c.rates.size(); ++step)
+      EXPECT_FLOAT_EQ(learning_rate(schedule, static_cast<std::int64_t>(step)), c.rates[step])
+          << c.warmup << ' ' << step;
+    EXPECT_EQ(learning_rate(schedule, 100), learning_rate(schedule, std::ssize(c.rates) - 1));
+  }
+}
+
+TEST(Schedule, FinalRateIsThatOfTheLastStep) {
+  for (const ScheduleKind kind : {ScheduleKind::constant, ScheduleKind::piecewise_linear, ScheduleKind::cosine,
+                                  ScheduleKind::linear, ScheduleKind::one_cycle}) {
+    const Schedule schedule = make(kind, 0.01F, 30, 10, 0.0004F);
+    EXPECT_FLOAT_EQ(final_learning_rate(schedule), learning_rate(schedule, 29));
+  }
+}
+
 TEST(Schedule, OneStepInAllHasTheRateOfTheEnd) {
   EXPECT_EQ(learning_rate(make(ScheduleKind::piecewise_linear, 1.0F, 1), 0), 0.0F);
   EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::cosine, 1.0F, 1, 0, 0.125F), 0), 0.125F);
   EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::cosine, 1.0F, 1, 1, 0.125F), 0), 1.0F);
   EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::constant, 1.0F, 1), 0), 1.0F);
+  EXPECT_EQ(learning_rate(make(ScheduleKind::linear, 1.0F, 1), 0), 0.0F);
+  EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::one_cycle, 1.0F, 1), 0), 4e-6F);
+  EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::one_cycle, 1.0F, 1, 1), 0), 1.0F);
 }
 
 TEST(Schedule, RefusesSettingsOutOfRange) {
@@ -110,6 +203,25 @@ TEST(Schedule, RefusesSettingsOutOfRange) {
   EXPECT_THAT(refusal(make(ScheduleKind::cosine, 1.0F, 10, 0, 2.0F)), HasSubstr("minimum learning rate = 2"));
   EXPECT_THAT(refusal(make(ScheduleKind::cosine, 1.0F, 10, 0, -1.0F)), HasSubstr("minimum learning rate = -1"));
   EXPECT_THAT(refusal(make(ScheduleKind::cosine, 1.0F, 10, 0, kNan)), HasSubstr("minimum learning rate = nan"));
+  for (const ScheduleKind kind : {ScheduleKind::constant, ScheduleKind::linear, ScheduleKind::one_cycle})
+    EXPECT_THAT(refusal(make(kind, 1.0F, 10, 11)), HasSubstr("11 warm-up steps"));
+  for (const ScheduleKind kind : {ScheduleKind::piecewise_linear, ScheduleKind::linear})
+    EXPECT_THAT(refusal(make(kind, 1.0F, 10, 0, 2.0F)), HasSubstr("minimum learning rate = 2"));
+}
+
+TEST(Schedule, RefusesBendsOutOfRange) {
+  Schedule schedule = make(ScheduleKind::piecewise_linear, 1.0F, 10);
+  const auto message = [&](const PiecewiseLinear& bends, float minimum = 0.0F) {
+    schedule.bends = bends;
+    schedule.minimum = minimum;
+    return refusal(schedule);
+  };
+  EXPECT_EQ(message({.peak_at = -0.1}), "peak-at = -0.1: expected 0 to 1");
+  EXPECT_EQ(message({.peak_at = 0.9}), "knee-at = 0.8: expected 0.9 to 1");
+  EXPECT_EQ(message({.knee_at = 1.5}), "knee-at = 1.5: expected 0.4 to 1");
+  EXPECT_EQ(message({.knee_share = std::numeric_limits<double>::quiet_NaN()}), "knee-share = nan: expected 0 to 1");
+  EXPECT_EQ(message({}, 0.1F), "minimum learning rate = 0.1: expected 0 to the knee's, 0.05");
+  EXPECT_EQ(message({}, 0.05F), "");
 }
 
 TEST(Schedule, GivesNoRateForWhatItRefuses) {
@@ -125,7 +237,7 @@ TEST(Schedule, GivesNoRateForWhatItRefuses) {
 TEST(Schedule, AcceptsSettingsAtTheEndsOfTheirRanges) {
   EXPECT_EQ(refusal(make(ScheduleKind::constant, 0.0F, 1)), "");
   EXPECT_EQ(refusal(make(ScheduleKind::cosine, 1.0F, 10, 10, 1.0F)), "");
-  EXPECT_EQ(refusal(make(ScheduleKind::piecewise_linear, 1.0F, 1, 5)), "");  // warm-up is the cosine's alone
+  EXPECT_EQ(refusal(make(ScheduleKind::piecewise_linear, 1.0F, 1, 5)), "");  // it has no warm-up
 }
 
 }  // namespace
