@@ -203,7 +203,8 @@ Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch) 
       .peak = config.lr,
       .total_steps = std::max<std::int64_t>(1, steps_per_epoch * config.epochs),
       .warmup_steps = std::llround(static_cast<double>(config.warmup_epochs) * static_cast<double>(steps_per_epoch)),
-      .minimum = config.min_lr};
+      .minimum = config.min_lr,
+      .bends = config.bends};
 }
 
 }  // namespace convmixer

@@ -42,6 +42,24 @@ Option bounded_integer(const std::string& name, Integer& variable, Integer low, 
           [&variable] { return fmt::format("{}", variable); }};
 }
 
+template <typename Number>
+Option bounded_number(const std::string& name, Number& variable, Number low, Number high, const std::string& help) {
+  const std::string expected = high == std::numeric_limits<Number>::max()
+                                   ? fmt::format("a number of at least {}", low)
+                                   : fmt::format("a number from {} to {}", low, high);
+  return {name,
+          "X",
+          help,
+          expected,
+          [&variable, low, high](const std::string& text) {
+            const auto number = parse_number<Number>(text);
+            if (!number || !(*number >= low && *number <= high)) return false;
+            variable = *number;
+            return true;
+          },
+          [&variable] { return fmt::format("{}", variable); }};
+}
+
 }  // namespace
 
 Option integer_option(const std::string& name, int& variable, int low, int high, const std::string& help) {
@@ -58,20 +76,11 @@ Option integer_option(const std::string& name, std::uint64_t& variable, const st
 }
 
 Option number_option(const std::string& name, float& variable, float low, float high, const std::string& help) {
-  const std::string expected = high == std::numeric_limits<float>::max()
-                                   ? fmt::format("a number of at least {}", low)
-                                   : fmt::format("a number from {} to {}", low, high);
-  return {name,
-          "X",
-          help,
-          expected,
-          [&variable, low, high](const std::string& text) {
-            const auto number = parse_number<float>(text);
-            if (!number || !(*number >= low && *number <= high)) return false;
-            variable = *number;
-            return true;
-          },
-          [&variable] { return fmt::format("{}", variable); }};
+  return bounded_number(name, variable, low, high, help);
+}
+
+Option number_option(const std::string& name, double& variable, double low, double high, const std::string& help) {
+  return bounded_number(name, variable, low, high, help);
 }
 
 Option list_option(const std::string& name, std::vector<float>& variable, float low, const std::string& help) {

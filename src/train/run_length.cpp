@@ -1,6 +1,7 @@
 #include "convmixer/train/run_length.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/optim/schedule.hpp"
 
 namespace convmixer {
 
@@ -8,18 +9,22 @@ std::int64_t total_epochs(const TrainConfig& config) {
   return std::int64_t{config.epochs} + std::int64_t{config.cooldown_epochs};
 }
 
+float final_learning_rate(const TrainConfig& config) {
+  return final_learning_rate(Schedule{.kind = config.schedule, .peak = config.lr, .minimum = config.min_lr});
+}
+
 bool can_be_extended(const TrainConfig& config) {
-  if (config.schedule == ScheduleKind::constant) return config.lr > 0.0F;
-  return config.schedule == ScheduleKind::cosine && config.min_lr > 0.0F;
+  // What one-cycle ends with is above 0, but next to nothing.
+  return config.schedule != ScheduleKind::one_cycle && final_learning_rate(config) > 0.0F;
 }
 
 void extend(TrainConfig& config, std::int64_t epochs_done, int more_epochs) {
   if (!can_be_extended(config)) {
     fail_usage(
-        "this run can't be extended: its schedule has brought the learning rate down to 0, and one stretched over more "
-        "epochs would have been another from the start. Train anew with --epochs {} and another --out; or so that "
+        "this run can't be extended: its schedule has brought the learning rate down to {}, and one stretched over "
+        "more epochs would have been another from the start. Train anew with --epochs {} and another --out; or so that "
         "--extend is possible later: --schedule cosine --min-lr {:.2g}, or --schedule constant",
-        total_epochs(config) + more_epochs, static_cast<double>(config.lr) / 100.0);
+        final_learning_rate(config), total_epochs(config) + more_epochs, static_cast<double>(config.lr) / 100.0);
   }
   if (epochs_done < total_epochs(config)) {
     fail_usage("this run isn't finished: {} of {} epochs are done; let it go on without --extend first", epochs_done,

@@ -287,12 +287,6 @@ TEST_F(Resolve, RefusesAMeanWithTooFewColours) {
 }
 
 TEST_F(Resolve, RefusesSettingsThatWouldHaveNoEffect) {
-  config_.warmup_epochs = 1.0F;
-  EXPECT_EQ(refusal(), "warmup-epochs has no effect without schedule = cosine");
-  config_ = {};
-  config_.min_lr = 1e-4F;
-  EXPECT_EQ(refusal(), "min-lr has no effect without schedule = cosine");
-  config_ = {};
   config_.optimizer.nesterov = true;
   EXPECT_EQ(refusal(), "nesterov has no effect without optimizer = sgd");
 }
@@ -326,41 +320,6 @@ TEST_F(Resolve, RefusesALayoutForFusedPlans) {
   EXPECT_THAT(refusal(), HasSubstr("plan = fused: fused stages have a layout of their own"));
   config_.plan = PlanKind::automatic;
   EXPECT_NO_THROW(resolve(config_, *dataset_));
-}
-
-TEST_F(Resolve, RefusesEpochsAfterTheScheduleAtALearningRateOfZero) {
-  config_.cooldown_epochs = 5;
-  const std::string message =
-      "cooldown-epochs 5: the learning rate is 0 by then; expected schedule = constant, or cosine with min-lr";
-  EXPECT_EQ(refusal(), message);
-  config_.schedule = ScheduleKind::cosine;
-  EXPECT_EQ(refusal(), message);
-  config_.min_lr = 1e-5F;
-  EXPECT_NO_THROW(resolve(config_, *dataset_));
-  config_.min_lr = 0.0F;
-  config_.schedule = ScheduleKind::constant;
-  EXPECT_NO_THROW(resolve(config_, *dataset_));
-  EXPECT_EQ(total_epochs(config_), 30);
-}
-
-TEST_F(Resolve, RefusesAWarmUpLongerThanTheRun) {
-  config_.schedule = ScheduleKind::cosine;
-  config_.epochs = 3;
-  config_.warmup_epochs = 4.0F;
-  EXPECT_EQ(refusal(), "warmup-epochs 4 is more than epochs 3");
-  config_.warmup_epochs = 1.0F;
-  config_.min_lr = 1.0F;
-  EXPECT_EQ(refusal(), "min-lr 1 is more than lr 0.01");
-}
-
-TEST(MakeSchedule, CountsWarmUpInSteps) {
-  TrainConfig config;
-  config.schedule = ScheduleKind::cosine;
-  config.epochs = 4;
-  config.warmup_epochs = 0.5F;
-  const Schedule schedule = make_schedule(config, 100);
-  EXPECT_EQ(schedule.total_steps, 400);
-  EXPECT_EQ(schedule.warmup_steps, 50);
 }
 
 TEST(LoaderOptions, AugmentAndShuffleTrainingImagesOnly) {

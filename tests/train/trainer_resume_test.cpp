@@ -145,12 +145,13 @@ TEST_F(ResumedTrainer, RefusesAnotherNumberOfEpochsAsItStretchesTheSchedule) {
 }
 
 TEST_F(ResumedTrainer, ExtendedTwiceIsAsIfPlannedLongerFromTheStart) {
-  for (const ScheduleKind schedule : {ScheduleKind::constant, ScheduleKind::cosine}) {
-    const std::string name = schedule == ScheduleKind::constant ? "constant" : "cosine";
+  for (const ScheduleKind schedule : {ScheduleKind::constant, ScheduleKind::cosine, ScheduleKind::linear}) {
+    const std::string name = fmt::format("schedule{}", static_cast<int>(schedule));
     const auto planned = [&](const std::string& folder, int cooldown_epochs) {
       TrainConfig config = small_config(name + folder);
       config.schedule = schedule;
-      config.min_lr = schedule == ScheduleKind::cosine ? 1e-3F : 0.0F;
+      config.min_lr = schedule == ScheduleKind::constant ? 0.0F : 1e-3F;
+      config.warmup_epochs = schedule == ScheduleKind::cosine ? 0.0F : 0.5F;
       config.cooldown_epochs = cooldown_epochs;
       return config;
     };

@@ -6,6 +6,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "convmixer/train/run_length.hpp"
 
 #include <fmt/ranges.h>
 
@@ -34,18 +35,32 @@ std::string describe_optimizer(const TrainConfig& config) {
   return text;
 }
 
+std::string describe_bends(const TrainConfig& config) {
+  const PiecewiseLinear& bends = config.bends;
+  const std::string where = bends.peak_at == PiecewiseLinear{}.peak_at && bends.knee_at == PiecewiseLinear{}.knee_at
+                                ? ""
+                                : fmt::format(", bent at {} and {} of the way", bends.peak_at, bends.knee_at);
+  return fmt::format("learning rate 0 to {} to {:.4g} to {}, piecewise linear{}", config.lr,
+                     static_cast<double>(config.lr) * bends.knee_share, config.min_lr, where);
+}
+
 std::string describe_schedule(const TrainConfig& config) {
+  const std::string warmup =
+      config.warmup_epochs == 0.0F ? "" : fmt::format(" after {} of warm-up", counted(config.warmup_epochs, "epoch"));
   switch (config.schedule) {
     case ScheduleKind::constant:
-      return fmt::format("constant learning rate {}", config.lr);
+      return fmt::format("constant learning rate {}{}", config.lr, warmup);
     case ScheduleKind::piecewise_linear:
-      return fmt::format("learning rate 0 to {} to {:.4g} to 0, piecewise linear", config.lr, config.lr / 20.0F);
+      return describe_bends(config);
+    case ScheduleKind::one_cycle:
+      return fmt::format("learning rate {:.4g} to {} in {}, then to {:.4g}, one cycle", config.lr / 25.0F, config.lr,
+                         counted(config.warmup_epochs, "epoch"), final_learning_rate(config));
     case ScheduleKind::cosine:
+    case ScheduleKind::linear:
       break;
   }
-  return fmt::format(
-      "learning rate {} to {}, cosine{}", config.lr, config.min_lr,
-      config.warmup_epochs == 0.0F ? "" : fmt::format(" after {} of warm-up", counted(config.warmup_epochs, "epoch")));
+  return fmt::format("learning rate {} to {}, {}{}", config.lr, config.min_lr,
+                     config.schedule == ScheduleKind::cosine ? "cosine" : "linear", warmup);
 }
 
 }  // namespace
@@ -69,10 +84,10 @@ Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std
   const std::string batch = train_images < config.batch_size ? fmt::format("{} (all images: fewer than batch-size {})",
                                                                            train_images, config.batch_size)
                                                              : fmt::format("{}", config.batch_size);
-  const std::string cooldown = config.cooldown_epochs == 0
-                                   ? ""
-                                   : fmt::format(", then {} at {}", counted(config.cooldown_epochs, "epoch"),
-                                                 config.schedule == ScheduleKind::constant ? config.lr : config.min_lr);
+  const std::string cooldown =
+      config.cooldown_epochs == 0
+          ? ""
+          : fmt::format(", then {} at {}", counted(config.cooldown_epochs, "epoch"), final_learning_rate(config));
   return {{"optimiser", describe_optimizer(config)},
           {"schedule",
            fmt::format("{} of {} {}, batch {}; {}{}", counted(config.epochs, "epoch"), with_commas(steps_per_epoch),

@@ -45,6 +45,8 @@ struct OptionGroup {
 [[nodiscard]] Option integer_option(const std::string& name, std::uint64_t& variable, const std::string& help);
 [[nodiscard]] Option number_option(const std::string& name, float& variable, float low, float high,
                                    const std::string& help);
+[[nodiscard]] Option number_option(const std::string& name, double& variable, double low, double high,
+                                   const std::string& help);
 /// Comma-separated finite numbers, at least `low` each; an empty text is an empty list.
 [[nodiscard]] Option list_option(const std::string& name, std::vector<float>& variable, float low,
                                  const std::string& help);

@@ -9,7 +9,9 @@ namespace convmixer {
 
 /// How many epochs a run has: the schedule's and those after it.
 [[nodiscard]] std::int64_t total_epochs(const TrainConfig& config);
-/// Whether a run can be extended: its last learning rate isn't 0.
+/// The rate with which the schedule ends, and with which epochs after it are trained.
+[[nodiscard]] float final_learning_rate(const TrainConfig& config);
+/// Whether a run can be extended: that rate isn't 0, nor a one-cycle's, which is next to nothing.
 [[nodiscard]] bool can_be_extended(const TrainConfig& config);
 /// Adds epochs to a run that has finished `epochs_done`, and so all that it was planned for: as if it had been planned
 /// with them. Throws Error (usage) saying what to do instead for a run that can't be extended, and for one that isn't

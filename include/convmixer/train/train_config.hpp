@@ -64,6 +64,7 @@ struct TrainConfig {
   float lr = 0.01F;  ///< the schedule's peak
   float warmup_epochs = 0.0F;
   float min_lr = 0.0F;
+  PiecewiseLinear bends;    ///< of a piecewise linear schedule
   int epochs = 25;          ///< of the schedule; 0, with init: its weights are evaluated and saved as they are
   int cooldown_epochs = 0;  ///< after it, at its last learning rate, which must be above 0
   std::uint64_t seed = 1;
