@@ -5,6 +5,10 @@
 #include "convmixer/core/shape.hpp"
 #include "convmixer/core/trace.hpp"
 
+#include <algorithm>
+#include <deque>
+#include <vector>
+
 namespace convmixer {
 
 void check_fits(const Network& network, const Loader& loader) {
@@ -21,20 +25,27 @@ Evaluation evaluate(Network& network, Loader& loader, const EvaluationOptions& o
   static const TraceName kEvaluation("evaluation");
   const TraceScope scope(kEvaluation);
   check_fits(network, loader);
-  Evaluation result{.total = {}, .scores = ClassificationScores(network.classes()), .complete = true};
-  AugmentedInference inference(network, options.augmentation);
+  Evaluation result{
+      .total = {}, .scores = ClassificationScores(network.classes()), .complete = true, .looked_again = 0};
+  std::deque<std::vector<std::int32_t>> labels;  // of the batches whose results are to come
+  SelectiveInference inference(network, options.views, [&](const InferredBatch& batch) {
+    result.total += score(batch.logits, network.classes(), {.labels = labels.front(), .soft = {}});
+    result.scores.add(batch.logits, labels.front());
+    result.looked_again += std::ranges::count(batch.looked_again, 1);
+    if (options.each_batch) options.each_batch(batch.logits, labels.front());
+    labels.pop_front();
+  });
   loader.start(0);
   while (const Batch* batch = loader.next()) {
     if (batch->size == 0) continue;  // a rank without a part in the last batch
-    const std::span<const float> logits = inference.infer(batch->images);
-    result.total += score(logits, network.classes(), {.labels = batch->labels, .soft = {}});
-    result.scores.add(logits, batch->labels);
-    if (options.each_batch) options.each_batch(logits, batch->labels);
+    labels.emplace_back(batch->labels.begin(), batch->labels.end());
+    inference.add(batch->images);
     if (options.go_on && !options.go_on(result.total.images)) {
       result.complete = false;
-      break;
+      return result;
     }
   }
+  inference.finish();
   return result;
 }
 

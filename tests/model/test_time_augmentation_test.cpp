@@ -41,6 +41,21 @@ TEST(Mirror, ExchangesLeftAndRightInEveryRow) {
                "images: 6 numbers given, expected whole rows of 4");
 }
 
+std::vector<float> shifted(const std::vector<float>& images, std::int64_t height, std::int64_t width, Shift direction) {
+  std::vector<float> moved(images.size());
+  shift(images, height, width, direction, moved);
+  return moved;
+}
+
+TEST(Shift, MovesDiagonallyAndReflectsWhatComesIn) {
+  const std::vector<float> image{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  EXPECT_THAT(shifted(image, 3, 3, Shift::up_left), ElementsAre(5, 6, 5, 8, 9, 8, 5, 6, 5));
+  EXPECT_THAT(shifted(image, 3, 3, Shift::down_right), ElementsAre(5, 4, 5, 2, 1, 2, 5, 4, 5));
+  EXPECT_THAT(shifted({1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, Shift::up_left), ElementsAre(4, 3, 2, 1, 8, 7, 6, 5));
+  EXPECT_EQ(error_of([&] { shifted(image, 1, 9, Shift::up_left); }).kind(), ErrorKind::usage);
+  EXPECT_EQ(error_of([&] { shifted(image, 2, 3, Shift::up_left); }).kind(), ErrorKind::usage);
+}
+
 TEST(MeanOfProbabilities, IsThatOfSoftmaxNotOfLogits) {
   const std::vector<float> mean = mean_of(two_classes(0.9F), two_classes(0.5F), 2);
   EXPECT_NEAR(std::exp(mean[0]), 0.7, 1e-6);
@@ -98,6 +113,45 @@ TEST_F(AugmentedInferenceTest, GivesTheMeanOfTheImageAndItsMirrorImage) {
 
 TEST_F(AugmentedInferenceTest, GivesAnImageAndItsMirrorImageTheSamePrediction) {
   EXPECT_EQ(inferred(TestTimeAugmentation::flip, images_), inferred(TestTimeAugmentation::flip, mirrored_));
+}
+
+/// The plain twin: six views, each value fetched by its reflected place, probabilities added up with their weights.
+std::vector<double> six_views(Network& network, const std::vector<float>& images, std::int64_t size) {
+  const auto reflected = [size](std::int64_t at) { return at < 0 ? -at : at >= size ? 2 * size - 2 - at : at; };
+  std::vector<double> sums;
+  for (const std::int64_t by : {0, 1, -1}) {
+    for (const bool mirrored : {false, true}) {
+      std::vector<float> view(images.size());
+      for (std::int64_t i = 0; i < std::ssize(view); ++i) {
+        const std::int64_t x = mirrored ? size - 1 - i % size : i % size;
+        const std::int64_t row = reflected(i / size % size + by);
+        view[static_cast<std::size_t>(i)] =
+            images[static_cast<std::size_t>((i / (size * size) * size + row) * size + reflected(x + by))];
+      }
+      const std::span<const float> logits = network.infer(view);
+      sums.resize(logits.size());
+      for (std::size_t i = 0; i < logits.size(); ++i) {
+        const std::span<const float> own = logits.subspan(i - i % 10, 10);
+        sums[i] += (by == 0 ? 0.25 : 0.125) * probability_of(own, i % 10);
+      }
+    }
+  }
+  return sums;
+}
+
+TEST_F(AugmentedInferenceTest, GivesTheWeightedMeanOfSixViewsWithShifts) {
+  const std::vector<double> expected = six_views(network_, images_, 8);
+  const std::vector<float> logits = inferred(TestTimeAugmentation::flip_shift, images_);
+  ASSERT_EQ(logits.size(), expected.size());
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    EXPECT_NEAR(static_cast<double>(logits[i]), std::log(expected[i]), 1e-6) << i;
+}
+
+TEST_F(AugmentedInferenceTest, DoesNotShiftImagesOfOnePixel) {
+  Network network(make_convmixer({.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 1, .image_size = 1}),
+                  Precision::f32, test_engine());
+  EXPECT_THAT(error_of([&] { AugmentedInference(network, TestTimeAugmentation::flip_shift); }).what(),
+              testing::HasSubstr("at least 2 x 2"));
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ std::string report(const Evaluation& evaluation, const Names& names, const Termi
 
 TEST(EvaluationReport, ShowsEachClassTheMatrixAndWhatIsConfused) {
   EXPECT_EQ(report(evaluation_of(3, 4, 1), {"cat", "dog", "frog"}),
-            "  loss 25.0000  top-1 75.00%  top-5 100.00%  (12 images, 12 images/s)\n"
+            "  loss 25.0000  top-1 75.00%  top-5 100.00%  (12 images, 1.0s, 12 images/s)\n"
             "  mean confidence 100.00%, 25.00 points above the accuracy; expected calibration error 25.00%\n"
             "\n"
             "  class   images  correct  precision   recall       F1\n"

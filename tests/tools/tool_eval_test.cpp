@@ -188,6 +188,21 @@ TEST_F(ToolEval, LooksAtMirrorImagesTooWithTta) {
   EXPECT_EQ(flipped["images"], 100);
 }
 
+TEST_F(ToolEval, TellsOfHowManyImagesItTookFurtherViews) {
+  const nlohmann::json all = evaluated({run(), "--tta", "flip-shift"});
+  EXPECT_EQ(all["tta"], "flip-shift");
+  EXPECT_EQ(all["tta_images"], 100);
+  const nlohmann::json none = evaluated({run(), "--tta", "flip-shift", "--tta-below", "0"});
+  EXPECT_EQ(none["tta_images"], 0);
+  EXPECT_EQ(none["loss"], evaluated({run()})["loss"]);
+  const ToolResult some = run_tool({"eval", run(), "--tta", "flip-shift", "--tta-below", "0.5"});
+  EXPECT_THAT(some.output, HasSubstr("six views, where the first look gives less than 0.5\n"));
+  EXPECT_THAT(some.output, HasSubstr("further views of "));
+  const ToolResult refused = run_tool({"eval", run(), "--tta-below", "0.5"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("--tta-below 0.5: has no effect without tta = flip or flip-shift"));
+}
+
 TEST_F(ToolEval, DrawsTheConfusionMatrix) {
   const fs::path file = parent_->path() / "matrix.png";
   const ToolResult result = run_tool({"eval", run(), "--confusion-png", file});

@@ -179,6 +179,11 @@ TEST_F(ToolPredict, TakesTheMeanOfAnImageAndItsMirrorImageIfAsked) {
   const auto both = predicted({run(), image, mirrored, "--tta", "flip"});
   EXPECT_EQ(both["images"][0]["logits"], both["images"][1]["logits"]);
   EXPECT_EQ(both["tta"], "flip");
+  const auto none = predicted({run(), image, mirrored, "--tta", "flip-shift", "--tta-below", "0"});
+  EXPECT_EQ(none["images"], one["images"]);
+  const auto six = predicted({run(), image, mirrored, "--tta", "flip-shift", "--tta-below", "0.999"});
+  EXPECT_NE(six["images"][0]["logits"], both["images"][0]["logits"]);
+  EXPECT_EQ(six["images"], predicted({run(), image, mirrored, "--tta", "flip-shift"})["images"]);
 }
 
 TEST_F(ToolPredict, NamesBrokenFilesAndRefusesThemOrGoesOnWithoutThem) {

@@ -3,11 +3,13 @@
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/prediction.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "support/error_of.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -86,18 +88,36 @@ TEST_F(EvaluateTest, LooksAtMirrorImagesTooOnRequest) {
   };
   const Evaluation plain = evaluated(16, {.each_batch = keep});
   const std::vector<float> plain_logits = std::exchange(one, {});
-  const Evaluation flipped = evaluated(16, {.augmentation = TestTimeAugmentation::flip, .each_batch = keep});
+  const Evaluation flipped = evaluated(16, {.views = {TestTimeAugmentation::flip}, .each_batch = keep});
   EXPECT_EQ(one.size(), plain_logits.size());
   EXPECT_NE(one, plain_logits);
   EXPECT_NE(flipped.total.loss(), plain.total.loss());
   EXPECT_EQ(flipped.total.images, 50);
 }
 
+TEST_F(EvaluateTest, CountsImagesThatGetFurtherViewsAndKeepsTheirOrder) {
+  std::vector<double> probabilities;
+  std::vector<std::int32_t> labels;
+  const auto keep = [&](std::span<const float> logits, std::span<const std::int32_t> own) {
+    for (std::size_t i = 0; i < own.size(); ++i)
+      probabilities.push_back(predict(logits.subspan(i * 10, 10)).probability);
+    labels.insert(labels.end(), own.begin(), own.end());
+  };
+  EXPECT_EQ(evaluated(8, {.each_batch = keep}).looked_again, 0);
+  const std::vector<std::int32_t> expected = std::exchange(labels, {});
+  std::ranges::sort(probabilities);
+  const std::vector<double> sorted = probabilities;
+  const Evaluation some = evaluated(8, {.views = {TestTimeAugmentation::flip_shift, sorted[25]}, .each_batch = keep});
+  EXPECT_EQ(some.looked_again, std::ranges::lower_bound(sorted, sorted[25]) - sorted.begin());
+  EXPECT_EQ(some.total.images, 50);
+  EXPECT_EQ(labels, expected);
+}
+
 /// A broken network looks right nowhere.
 TEST_F(EvaluateTest, FindsNothingRightInANetworkThatGivesNoNumbers) {
   for (float& value : network_.parameters().value(0)) value = std::numeric_limits<float>::quiet_NaN();
   for (const auto augmentation : {TestTimeAugmentation::none, TestTimeAugmentation::flip}) {
-    const Evaluation evaluation = evaluated(16, {.augmentation = augmentation});
+    const Evaluation evaluation = evaluated(16, {.views = {augmentation}});
     EXPECT_TRUE(std::isnan(evaluation.total.loss()));
     EXPECT_EQ(evaluation.total.correct, 0);
     EXPECT_EQ(evaluation.total.correct_top5, 0);

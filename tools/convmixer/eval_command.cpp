@@ -22,6 +22,7 @@
 #include "output_files.hpp"
 #include "predictions_file.hpp"
 #include "report.hpp"
+#include "tta_options.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -42,7 +43,7 @@ struct CommandOptions {
   int top = 1;
   fs::path confusion_csv;
   fs::path confusion_png;
-  TestTimeAugmentation augmentation = TestTimeAugmentation::none;
+  TtaOptions tta;
 
   [[nodiscard]] std::vector<OutputFile> outputs() const {
     return {{"json", json},
@@ -53,19 +54,18 @@ struct CommandOptions {
 };
 
 OptionGroup command_group(CommandOptions& options) {
-  return {
+  OptionGroup group{
       "Command",
       {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
-       choice_option("tta", options.augmentation,
-                     {{"none", TestTimeAugmentation::none}, {"flip", TestTimeAugmentation::flip}},
-                     "test-time augmentation: flip takes the mean of the probabilities of an image and its mirror "
-                     "image"),
        path_option("json", options.json, "FILE", "write the numbers to this file as well"),
        path_option("predictions", options.predictions, "FILE.csv",
                    "write a line for each image: its file, class, prediction, probabilities"),
        integer_option("top", options.top, 1, 1000, "of --predictions: how many classes of each image"),
        path_option("confusion-csv", options.confusion_csv, "FILE", "write the confusion matrix as a table"),
        path_option("confusion-png", options.confusion_png, "FILE", "draw the confusion matrix")}};
+  const std::vector<Option> tta = tta_options(options.tta);
+  group.options.insert(group.options.begin() + 1, tta.begin(), tta.end());
+  return group;
 }
 
 OptionGroup configuration_group(TrainConfig& config) {
@@ -138,13 +138,17 @@ void print_differences(const GivenWeights& weights, const TrainConfig& config, c
 }
 
 void write_json(const fs::path& path, const GivenWeights& weights, const TrainConfig& config,
-                const CommandOptions& options, const Evaluation& evaluation, const std::vector<std::string>& classes) {
+                const CommandOptions& options, const Evaluation& evaluation, double seconds,
+                const std::vector<std::string>& classes) {
   nlohmann::ordered_json result{{"weights", to_utf8(weights.path.native())},
                                 {"epoch", weights.info.epoch},
                                 {"step", weights.info.step},
                                 {"dataset", config.dataset},
                                 {"precision", config.precision},
-                                {"tta", options.augmentation == TestTimeAugmentation::flip ? "flip" : "none"}};
+                                {"tta", name_of(options.tta.augmentation)},
+                                {"tta_below", options.tta.views().below},
+                                {"tta_images", evaluation.looked_again},
+                                {"seconds", seconds}};
   add_evaluation(result, evaluation, classes);
   write_file_atomically(path, result.dump(2) + "\n");
 }
@@ -168,12 +172,13 @@ TrainConfig configuration(const GivenWeights& weights, const CommandLine& line) 
 
 /// Writes the files that are asked for, and says which.
 void write_files(const CommandOptions& options, const GivenWeights& weights, const TrainConfig& config,
-                 const Evaluation& evaluation, const Dataset& images, const PredictionsFile& predictions) {
+                 const Evaluation& evaluation, double seconds, const Dataset& images,
+                 const PredictionsFile& predictions) {
   const std::vector<std::string>& classes = images.class_names();
   const std::string title =
       fmt::format("{}: top-1 {:.2f}% of {} {}", printable(weights.path.native()), 100.0 * evaluation.total.accuracy(),
                   with_commas(evaluation.total.images), plural(evaluation.total.images, "image"));
-  if (!options.json.empty()) write_json(options.json, weights, config, options, evaluation, classes);
+  if (!options.json.empty()) write_json(options.json, weights, config, options, evaluation, seconds, classes);
   if (!options.predictions.empty()) predictions.write(options.predictions);
   if (!options.confusion_csv.empty()) write_confusion_csv(options.confusion_csv, evaluation.scores, classes);
   if (!options.confusion_png.empty()) draw_confusion_matrix(options.confusion_png, evaluation.scores, classes, title);
@@ -230,11 +235,10 @@ int eval_command(std::span<const std::string> words) {
   print_format("{}: {}{}\n{} test images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
                info.step == 0 ? "" : fmt::format(", after epoch {}, step {}{}", info.epoch, info.step, averaged),
                config.dataset, config.precision, counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
-               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning),
-               options.augmentation == TestTimeAugmentation::flip ? ", with their mirror images" : "");
+               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning), describe_views(options.tta));
   print_differences(weights, config, images);
   PredictionsFile predictions(images, static_cast<std::size_t>(options.top));
-  EvaluationOptions evaluation_options{.augmentation = options.augmentation};
+  EvaluationOptions evaluation_options{.views = options.tta.views()};
   if (!options.predictions.empty()) {
     evaluation_options.each_batch = [&](std::span<const float> logits, std::span<const std::int32_t> labels) {
       predictions.add(logits, labels);
@@ -252,8 +256,11 @@ int eval_command(std::span<const std::string> words) {
   };
   const Evaluation evaluation = evaluate(network, loader, evaluation_options);
   progress.clear();
-  print("\n" + format_evaluation(evaluation, images.class_names(), clock.seconds() - start, detect_terminal(stdout)));
-  write_files(options, weights, config, evaluation, images, predictions);
+  const double seconds = clock.seconds() - start;
+  if (options.tta.views().are_of_some_images())
+    print_format("{}\n", describe_looks(evaluation.looked_again, evaluation.total.images));
+  print("\n" + format_evaluation(evaluation, images.class_names(), seconds, detect_terminal(stdout)));
+  write_files(options, weights, config, evaluation, seconds, images, predictions);
   return 0;
 }
 

@@ -10,7 +10,7 @@
 #include "convmixer/data/image_reader.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/model/registry.hpp"
-#include "convmixer/model/test_time_augmentation.hpp"
+#include "convmixer/model/selective_inference.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "given_images.hpp"
@@ -20,6 +20,7 @@
 #include "output.hpp"
 #include "output_files.hpp"
 #include "prediction_output.hpp"
+#include "tta_options.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -27,10 +28,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace convmixer::tool {
 namespace {
@@ -42,7 +46,7 @@ constexpr float kAnyNumber = std::numeric_limits<float>::max();
 struct CommandOptions {
   fs::path checkpoint = "best";
   int top = 3;
-  TestTimeAugmentation tta = TestTimeAugmentation::none;
+  TtaOptions tta;
   std::string class_names;
   fs::path json;
   fs::path csv;
@@ -72,13 +76,10 @@ Option text_option(const std::string& name, std::string& variable, const std::st
 }
 
 OptionGroup command_group(CommandOptions& options) {
-  using Tta = TestTimeAugmentation;
-  return {
+  OptionGroup group{
       "Command",
       {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
        integer_option("top", options.top, 1, 1'000'000, "so many of the most probable classes of each image"),
-       choice_option("tta", options.tta, {{"none", Tta::none}, {"flip", Tta::flip}},
-                     "flip: the mean of the probabilities of an image and its mirror image"),
        path_option("json", options.json, "FILE",
                    "write the predictions to this file as well; -: to standard output "
                    "instead of lines"),
@@ -88,6 +89,9 @@ OptionGroup command_group(CommandOptions& options) {
                      "paths on standard input end with a null byte, as find "
                      "-print0 writes them"),
        switch_option("quiet", options.quiet, "no progress, notes and summary on standard error")}};
+  const std::vector<Option> tta = tta_options(options.tta);
+  group.options.insert(group.options.begin() + 2, tta.begin(), tta.end());
+  return group;
 }
 
 OptionGroup image_group(TrainConfig& config, CommandOptions& options) {
@@ -120,7 +124,7 @@ using Note = std::function<void(const std::string&)>;
 struct Classifier {
   fs::path weights;
   Network& network;
-  AugmentedInference inference;
+  TestTimeViews views;
   std::vector<std::string> class_names;
   std::size_t top;
 };
@@ -164,16 +168,25 @@ void require_numbers(std::span<const float> logits, const std::string& path, con
        to_string(classifier.network.precision()));
 }
 
-/// Adds a batch's images to the outputs, in their order.
-void add_batch(const ImageFileBatch& batch, std::span<const float> logits, const Classifier& classifier,
-               Outputs& outputs) {
+/// The files of a batch whose results are to come.
+struct BatchFiles {
+  std::vector<std::string> paths;
+  std::vector<std::string> broken;
+};
+
+/// Adds a batch's images to the outputs, in their order; returns of how many further views were taken.
+std::int64_t add_batch(const BatchFiles& files, const InferredBatch& batch, const Classifier& classifier,
+                       Outputs& outputs) {
   const auto classes = static_cast<std::size_t>(classifier.network.classes());
-  for (std::size_t i = 0; i < batch.paths.size(); ++i) {
-    if (!batch.broken[i].empty()) continue;
-    const std::span<const float> own = logits.subspan(i * classes, classes);
-    require_numbers(own, batch.paths[i], classifier);
-    outputs.add({batch.paths[i], predict_top(own, classifier.top), own});
+  std::int64_t looked_again = 0;
+  for (std::size_t i = 0; i < files.paths.size(); ++i) {
+    if (!files.broken[i].empty()) continue;
+    const std::span<const float> own = batch.logits.subspan(i * classes, classes);
+    require_numbers(own, files.paths[i], classifier);
+    outputs.add({files.paths[i], predict_top(own, classifier.top), own});
+    looked_again += batch.looked_again[i];
   }
+  return looked_again;
 }
 
 /// The broken files of a batch, refused or left out.
@@ -202,15 +215,23 @@ void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broke
   LiveLine line([&] { return clock.seconds(); });
   const std::size_t left_out_before = images.left_out.size();
   std::size_t done = 0;
+  std::int64_t looked_again = 0;
+  std::deque<BatchFiles> files;
+  SelectiveInference inference(classifier.network, classifier.views, [&](const InferredBatch& batch) {
+    line.clear();
+    looked_again += add_batch(files.front(), batch, classifier, outputs);
+    done += files.front().paths.size();
+    files.pop_front();
+  });
   while (const ImageFileBatch* batch = loader.next()) {
-    const std::span<const float> logits = classifier.inference.infer(batch->images);
+    files.push_back({{batch->paths.begin(), batch->paths.end()}, {batch->broken.begin(), batch->broken.end()}});
     line.clear();
     leave_out(*batch, broken, note, images.left_out);
-    add_batch(*batch, logits, classifier, outputs);
-    done += batch->paths.size();
+    inference.add(batch->images);
     if (outputs.have_lost_their_reader()) return;
     if (!quiet) line.update([&] { return progress_text(done, images.paths.size(), clock.seconds() - start); });
   }
+  inference.finish();
   line.clear();
   const std::size_t classified = done - (images.left_out.size() - left_out_before);
   if (classified == 0) {
@@ -221,7 +242,9 @@ void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broke
   }
   if (quiet || images.paths.size() + left_out_before == 1) return;
   const double seconds = clock.seconds() - start;
-  const std::string left = images.left_out.empty() ? "" : fmt::format(", {} left out", images.left_out.size());
+  std::string left = images.left_out.empty() ? "" : fmt::format(", {} left out", images.left_out.size());
+  if (classifier.views.are_of_some_images())
+    left += ", " + describe_looks(looked_again, static_cast<std::int64_t>(classified));
   write_text(stderr, fmt::format("{} {} in {}, {:.0f} images/s{}\n", with_commas(static_cast<std::int64_t>(classified)),
                                  plural(classified, "image"), format_time_left(seconds),
                                  static_cast<double>(classified) / std::max(seconds, 1e-9), left));
@@ -235,7 +258,7 @@ std::vector<fs::path> inputs_of(const GivenWeights& weights, std::span<const std
 }
 
 std::vector<std::pair<std::string, std::string>> facts_about(const GivenWeights& weights, const TrainConfig& config,
-                                                             const Classifier& classifier, TestTimeAugmentation tta) {
+                                                             const Classifier& classifier, const TtaOptions& tta) {
   using Json = nlohmann::json;
   std::vector<std::string> class_names;
   for (const std::string& name : classifier.class_names) class_names.push_back(to_utf8(name));
@@ -243,7 +266,8 @@ std::vector<std::pair<std::string, std::string>> facts_about(const GivenWeights&
           {"model", Json(describe(weights.info.model)).dump()},
           {"epoch", Json(weights.info.epoch).dump()},
           {"precision", Json(config.precision).dump()},
-          {"tta", Json(tta == TestTimeAugmentation::flip ? "flip" : "none").dump()},
+          {"tta", Json(name_of(tta.augmentation)).dump()},
+          {"tta_below", Json(tta.views().below).dump()},
           {"image_size", Json(config.image_size).dump()},
           {"fit", Json(config.fit == Fit::crop ? "crop" : "stretch").dump()},
           {"mean", fmt::format("[{}]", fmt::join(config.mean, ","))},
@@ -305,7 +329,7 @@ int predict_command(std::span<const std::string> words) {
   task.image_size = config.image_size;
   Network network(make_graph(with_task(weights.info.model, task)), precision, engine, config.layout, config.plan);
   load_weights(weights.path, network.parameters());
-  Classifier classifier{weights.path, network, AugmentedInference(network, options.tta), std::move(class_names),
+  Classifier classifier{weights.path, network, options.tta.views(), std::move(class_names),
                         static_cast<std::size_t>(std::min(options.top, task.classes))};
   Outputs outputs(options, classifier, facts_about(weights, config, classifier, options.tta));
   ImageFileLoader loader(reader, images.paths, pool, config.eval_batch_size, config.prefetch);

@@ -5,7 +5,7 @@
 #include "convmixer/model/batch_result.hpp"
 #include "convmixer/model/classification_scores.hpp"
 #include "convmixer/model/network.hpp"
-#include "convmixer/model/test_time_augmentation.hpp"
+#include "convmixer/model/selective_inference.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -14,17 +14,19 @@
 namespace convmixer {
 
 struct EvaluationOptions {
-  TestTimeAugmentation augmentation = TestTimeAugmentation::none;
+  TestTimeViews views{};
   /// Given each batch's logits, (N, K) as AugmentedInference::infer gives them, and labels, in the loader's order.
   std::function<void(std::span<const float> logits, std::span<const std::int32_t> labels)> each_batch{};
-  /// Asked after each batch, with the number of images done, whether to go on.
+  /// Asked after each batch, with the number of images done, whether to go on. Those that wait for further views aren't
+  /// done.
   std::function<bool(std::int64_t images_done)> go_on{};
 };
 
 struct Evaluation {
   BatchResult total;
-  ClassificationScores scores;  ///< of the network's classes
-  bool complete = true;         ///< false: `go_on` ended it early
+  ClassificationScores scores;    ///< of the network's classes
+  bool complete = true;           ///< false: `go_on` ended it early
+  std::int64_t looked_again = 0;  ///< images of which further views were taken
 };
 
 /// Throws Error (usage) unless the loader's images have the shape that the network takes, and its labels are classes of
