@@ -44,7 +44,9 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
-      options.inference ? nullptr : make_optimizer(network.parameters(), config.optimizer, engine.pool());
+      options.inference
+          ? nullptr
+          : make_optimizer(network.parameters(), optimizer_settings(config, result.precision), engine.pool());
   const RandomBatch batch(task_of(result.model), config.batch_size);
   Plan& plan = network.plan(config.batch_size, options.inference ? PlanMode::inference : PlanMode::training);
   StepProfile profile(plan.steps(), seconds_now);

@@ -127,6 +127,32 @@ double sgd(const SgdArguments& arguments) {
                        });
 }
 
+MuonSquares direction_of_muon(const MuonArguments& arguments) {
+  const Floats d;
+  const auto gradient_scale = hn::Set(d, arguments.gradient_scale);
+  const auto share = hn::Set(d, arguments.one_minus_momentum);
+  Squares direction;
+  const double gradients =
+      update_all<2>(arguments.count, arguments.gradients, {arguments.momentum_buffer, arguments.direction},
+                    [&](const float* at_gradients, const std::array<float*, 2>& at) HWY_ATTR {
+                      const auto g = hn::Mul(gradient_scale, hn::LoadU(d, at_gradients));
+                      auto m = hn::LoadU(d, at[0]);
+                      m = hn::MulAdd(share, hn::Sub(g, m), m);
+                      hn::StoreU(m, d, at[0]);
+                      hn::StoreU(arguments.nesterov ? hn::MulAdd(share, hn::Sub(g, m), m) : m, d, at[1]);
+                      direction.add(at[1]);
+                    });
+  return {gradients, direction.total()};
+}
+
+void update_of_muon(float* values, const float* direction, std::size_t count, float keep, float rate) {
+  const Floats d;
+  update_all<1>(count, direction, {values}, [&](const float* at_direction, const std::array<float*, 1>& at) HWY_ATTR {
+    const auto kept = hn::Mul(hn::Set(d, keep), hn::LoadU(d, at[0]));
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, rate), hn::LoadU(d, at_direction), kept), d, at[0]);
+  });
+}
+
 double squares(const float* gradients, std::size_t count) {
   return update_all<0>(count, gradients, {}, [](const float*, const std::array<float*, 0>&) HWY_ATTR {});
 }
@@ -139,10 +165,18 @@ namespace convmixer::kernels {
 
 HWY_EXPORT(adam);
 HWY_EXPORT(sgd);
+HWY_EXPORT(direction_of_muon);
+HWY_EXPORT(update_of_muon);
 HWY_EXPORT(squares);
 
 double adam_update(const AdamArguments& arguments) { return HWY_DYNAMIC_DISPATCH(adam)(arguments); }
 double sgd_update(const SgdArguments& arguments) { return HWY_DYNAMIC_DISPATCH(sgd)(arguments); }
+MuonSquares muon_direction(const MuonArguments& arguments) {
+  return HWY_DYNAMIC_DISPATCH(direction_of_muon)(arguments);
+}
+void muon_update(float* values, const float* direction, std::size_t count, float keep, float rate) {
+  HWY_DYNAMIC_DISPATCH(update_of_muon)(values, direction, count, keep, rate);
+}
 double sum_of_squares(const float* gradients, std::size_t count) {
   return HWY_DYNAMIC_DISPATCH(squares)(gradients, count);
 }

@@ -59,6 +59,29 @@ struct SgdArguments {
 /// Without momentum, p -= learning_rate * g.
 double sgd_update(const SgdArguments& arguments);
 
+struct MuonArguments {
+  const float* gradients;
+  float* momentum_buffer;
+  float* direction;  ///< what Newton-Schulz makes orthogonal
+  std::size_t count;
+  float gradient_scale;
+  float one_minus_momentum;
+  bool nesterov;
+};
+
+struct MuonSquares {
+  double gradients;  ///< as the other updates'
+  double direction;
+};
+
+/// With g = gradient_scale * gradient:
+///     m += one_minus_momentum * (g - m)
+///     u  = nesterov ? m + one_minus_momentum * (g - m) : m
+MuonSquares muon_direction(const MuonArguments& arguments);
+
+/// p = keep * p - rate * u
+void muon_update(float* values, const float* direction, std::size_t count, float keep, float rate);
+
 /// The sum alone, the same as an update's to the last bit.
 double sum_of_squares(const float* gradients, std::size_t count);
 

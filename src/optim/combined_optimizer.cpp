@@ -36,6 +36,10 @@ double CombinedOptimizer::update(const OptimizerStep& step) {
   return squares;
 }
 
+void CombinedOptimizer::check(const OptimizerStep& step) const {
+  for (const auto& member : members_) member->check(step);
+}
+
 double CombinedOptimizer::gradient_squares() {
   double squares = 0.0;
   for (const auto& member : members_) squares += member->gradient_squares();

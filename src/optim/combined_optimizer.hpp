@@ -16,6 +16,7 @@ class CombinedOptimizer final : public Optimizer {
 
   [[nodiscard]] std::vector<OptimizerState> state() override;
   double update(const OptimizerStep& step) override;
+  void check(const OptimizerStep& step) const override;
   [[nodiscard]] double gradient_squares() override;
 
  private:

@@ -72,6 +72,10 @@ double ElementwiseOptimizer::update(const OptimizerStep& step) {
   return sum_over_parts([this](const UpdatePart& part) { return update_part(part); });
 }
 
+void ElementwiseOptimizer::check(const OptimizerStep& step) const {
+  for (const ParameterGroup& group : groups_) (void)learning_rate_of(group, step);
+}
+
 double ElementwiseOptimizer::gradient_squares() {
   return sum_over_parts([this](const UpdatePart& part) {
     return kernels::sum_of_squares(parameters().gradient(part.id).data() + part.begin, part.count);

@@ -21,6 +21,7 @@ class ElementwiseOptimizer final : public Optimizer {
 
   [[nodiscard]] std::vector<OptimizerState> state() override;
   double update(const OptimizerStep& step) override;
+  void check(const OptimizerStep& step) const override;
   [[nodiscard]] double gradient_squares() override;
 
  private:

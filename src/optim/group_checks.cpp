@@ -1,6 +1,7 @@
 #include "optim/group_checks.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/plan/engine.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -10,6 +11,8 @@
 namespace convmixer {
 
 namespace {
+
+constexpr int kMostNewtonSchulzSteps = 100;  // torch.optim.Muon's limit
 
 /// Checks for messages that begin alike.
 struct Checks {
@@ -42,6 +45,13 @@ struct Checks {
       fail_usage("{}nesterov: needs a momentum above 0, found momentum = 0", prefix);
     }
   }
+  void operator()(const MuonRule& rule) const {
+    fraction("momentum", rule.momentum);
+    if (rule.steps < 1 || rule.steps > kMostNewtonSchulzSteps) {
+      fail_usage("{}steps of Newton-Schulz = {}: expected 1 to {}", prefix, rule.steps, kMostNewtonSchulzSteps);
+    }
+    if (rule.precision == Precision::bf16) (void)choose_precision("bf16");
+  }
   void operator()(const OptimizerFactory& factory) const {
     if (!factory) fail_usage("{}its factory of optimisers is empty", prefix);
   }
@@ -53,6 +63,13 @@ std::string where(std::span<const ParameterGroup> groups, std::size_t index) {
   return name.empty() ? fmt::format("parameter group {}: ", index) : fmt::format("parameter group '{}': ", name);
 }
 
+void check_rule_fits(const ParameterGroup& group, const Parameter& parameter, std::string_view prefix) {
+  if (std::holds_alternative<MuonRule>(group.rule) && parameter.shape.rank() < 2) {
+    fail_usage("{}{} has shape {}, expected a matrix: (out, in) or (out, in, kernel, kernel)", prefix, parameter.name,
+               parameter.shape.to_string());
+  }
+}
+
 }  // namespace
 
 void check_group_settings(const ParameterGroup& group, std::string_view prefix) {
@@ -60,6 +77,10 @@ void check_group_settings(const ParameterGroup& group, std::string_view prefix) 
   checks.at_least_zero("weight decay", group.weight_decay);
   checks.at_least_zero("rate factor", group.rate_factor);
   std::visit(checks, group.rule);
+  const auto* muon = std::get_if<MuonRule>(&group.rule);
+  if (muon != nullptr && muon->scaling == MuonScaling::renewed_norms && group.weight_decay > 0.0F) {
+    fail_usage("{}weight decay = {}: has no effect on norms that are renewed, expected 0", prefix, group.weight_decay);
+  }
 }
 
 void check_groups(const Graph& graph, std::span<const ParameterGroup> groups) {
@@ -76,6 +97,7 @@ void check_groups(const Graph& graph, std::span<const ParameterGroup> groups) {
       if (parameters[static_cast<std::size_t>(id)].frozen) {
         fail_usage("{}{} is frozen, expected in no group", prefix, parameters[static_cast<std::size_t>(id)].name);
       }
+      check_rule_fits(groups[index], parameters[static_cast<std::size_t>(id)], prefix);
       std::size_t& group = group_of[static_cast<std::size_t>(id)];
       if (group != kNone) {
         fail_usage(

@@ -41,10 +41,13 @@ double Optimizer::step(float learning_rate) {
     // Written so that a norm that is not a number goes on to the weights, as in PyTorch, rather than vanish here.
     step.gradient_scale = scale > 1.0 ? 1.0F : static_cast<float>(scale);
   }
+  check(step);
   const double squares = update(step);
   steps_ = step.number;
   return clip_norm_ > 0.0F ? norm : std::sqrt(squares);
 }
+
+void Optimizer::check(const OptimizerStep& /*step*/) const {}
 
 void Optimizer::set_steps(std::int64_t steps) {
   constexpr std::int64_t kMost = std::int64_t{1} << 62;  // they can be counted on

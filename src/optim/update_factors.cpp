@@ -28,12 +28,17 @@ kernels::AdamFactors adam_factors(const AdamRule& rule, double rate, float decay
 
 }  // namespace
 
-UpdateFactors update_factors(const ParameterGroup& group, const OptimizerStep& step) {
+double learning_rate_of(const ParameterGroup& group, const OptimizerStep& step) {
   const double rate = static_cast<double>(step.learning_rate) * static_cast<double>(group.rate_factor);
   if (rate > static_cast<double>(std::numeric_limits<float>::max())) {
     fail_usage("parameter group '{}': a learning rate of {} times {}, expected a number that an f32 holds", group.name,
                step.learning_rate, group.rate_factor);
   }
+  return rate;
+}
+
+UpdateFactors update_factors(const ParameterGroup& group, const OptimizerStep& step) {
+  const double rate = learning_rate_of(group, step);
   if (const auto* adam = std::get_if<AdamRule>(&group.rule)) return adam_factors(*adam, rate, group.weight_decay, step);
   const auto& sgd = std::get<SgdRule>(group.rule);
   return kernels::SgdFactors{.gradient_scale = step.gradient_scale,

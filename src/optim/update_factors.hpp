@@ -10,8 +10,11 @@ namespace convmixer {
 
 using UpdateFactors = std::variant<kernels::AdamFactors, kernels::SgdFactors>;
 
-/// For one step of a group whose rule is one of the library's. Throws Error (usage) for a learning rate that the
-/// group's factor makes too large for an f32.
+/// The learning rate of a group in one step. Throws Error (usage) for one that the group's factor makes too large for
+/// an f32.
+[[nodiscard]] double learning_rate_of(const ParameterGroup& group, const OptimizerStep& step);
+
+/// For one step of a group with AdamRule or SgdRule. Throws Error (usage) as learning_rate_of() does.
 [[nodiscard]] UpdateFactors update_factors(const ParameterGroup& group, const OptimizerStep& step);
 
 }  // namespace convmixer

@@ -60,7 +60,7 @@ class MeasuredTraining {
         network_(initial_network(config, with_task(config.model, data.task), precision, engine)),
         train_(data.train, loader_options(config, Split::train), data.task, data.train_images, engine.pool()),
         test_(data.test, loader_options(config, Split::test), data.task, data.test_images, engine.pool()) {
-    optimizer_ = make_optimizer(network_.parameters(), config.optimizer, engine.pool());
+    optimizer_ = make_optimizer(network_.parameters(), optimizer_settings(config, precision), engine.pool());
     if (config.average.is_on()) {
       average_ = std::make_unique<WeightAverage>(network_.parameters(), config.average, engine.pool());
     }

@@ -68,7 +68,7 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       network(initial_network(config, model_config(config, data.train().channels(), data.train().classes()),
                               choose_precision(config.precision), engine)),
       initial(initial_weights(config, folder, saved, data, network.parameters())),
-      optimizer(make_optimizer(network.parameters(), config.optimizer, engine.pool())),
+      optimizer(make_optimizer(network.parameters(), optimizer_settings(config, network.precision()), engine.pool())),
       average(weight_average(config, network.parameters(), engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
       test_loader(data.test(), loader_options(config, Split::test), engine.pool()),

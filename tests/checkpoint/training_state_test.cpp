@@ -159,7 +159,8 @@ INSTANTIATE_TEST_SUITE_P(AllOptimizers, ResumedTraining,
                                          Resumed{"adam", options_of(OptimizerKind::adam)},
                                          Resumed{"sgd", options_of(OptimizerKind::sgd, 0.0F)},
                                          Resumed{"sgd_momentum", options_of(OptimizerKind::sgd)},
-                                         Resumed{"sgd_nesterov", options_of(OptimizerKind::sgd, 0.9F, true)}),
+                                         Resumed{"sgd_nesterov", options_of(OptimizerKind::sgd, 0.9F, true)},
+                                         Resumed{"muon", options_of(OptimizerKind::muon)}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST_F(TrainingState, BringsThePositionBackExactly) {

@@ -289,6 +289,35 @@ TEST_F(Resolve, RefusesAMeanWithTooFewColours) {
 TEST_F(Resolve, RefusesSettingsThatWouldHaveNoEffect) {
   config_.optimizer.nesterov = true;
   EXPECT_EQ(refusal(), "nesterov has no effect without optimizer = sgd");
+  config_.optimizer.kind = OptimizerKind::muon;
+  EXPECT_EQ(refusal(), "nesterov has no effect without optimizer = sgd: muon always has it");
+}
+
+TEST_F(Resolve, RefusesMuonsSettingsWithoutMuonAndARateThatScheduleAndFactorCantMake) {
+  const std::map<std::string, std::string> settings{
+      {"muon-lr", "0.02"}, {"muon-momentum", "0.9"}, {"muon-steps", "3"}, {"muon-scaling", "renewed-norms"}};
+  for (const auto& [key, value] : settings) {
+    config_ = {};
+    set(config_, key, value);
+    EXPECT_EQ(refusal(), key + " has no effect without optimizer = muon");
+    EXPECT_EQ(fingerprint(config_).at(key), value);
+  }
+  config_ = {};
+  config_.optimizer.kind = OptimizerKind::muon;
+  config_.muon_lr = 0.02F;
+  config_.lr = 0.0F;
+  EXPECT_EQ(refusal(), "muon-lr = 0.02 has no effect with lr = 0: the schedule's rates count in parts of lr");
+}
+
+TEST(OptimizerSettings, HaveMuonsRateInPartsOfLrAndTheRunsPrecision) {
+  TrainConfig config;
+  config.optimizer.kind = OptimizerKind::muon;
+  config.lr = 0.5F;
+  EXPECT_EQ(optimizer_settings(config, Precision::bf16).muon_rate_factor, 1.0F);
+  EXPECT_EQ(optimizer_settings(config, Precision::bf16).muon.precision, Precision::bf16);
+  config.muon_lr = 0.125F;
+  EXPECT_EQ(optimizer_settings(config, Precision::f32).muon_rate_factor, 0.25F);
+  EXPECT_EQ(optimizer_settings(config, Precision::f32).muon.precision, Precision::f32);
 }
 
 TEST_F(Resolve, RefusesAugmentationsThatDontGoTogether) {

@@ -81,10 +81,10 @@ PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& o
   rows.emplace_back("precision", fmt::format("{} ({})", to_string(choice.precision), choice.reason));
   rows.emplace_back("plan", describe_plan(training));
   rows.emplace_back("training", fmt::format("{} a step, {}", counted(config.batch_size, "image"),
-                                            describe(training.memory(), graph, values_per_parameter(config))));
+                                            describe(training.memory(), values_in_training(graph, config))));
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
   rows.emplace_back("evaluation", fmt::format("{} at once, {}", counted(config.eval_batch_size, "image"),
-                                              describe(evaluation.memory(), graph, 1)));
+                                              describe(evaluation.memory(), parameter_count(graph))));
   print("\n" + format_rows(rows, false));
   if (options.primitives) print_primitives(training);
   return choice;

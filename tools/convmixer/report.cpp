@@ -15,14 +15,25 @@ namespace {
 
 double megaflop(std::int64_t multiply_adds) { return 2e-6 * static_cast<double>(multiply_adds); }
 
+std::string describe_muon(const TrainConfig& config) {
+  const MuonRule& muon = config.optimizer.muon;
+  const char* const scaling = muon.scaling == MuonScaling::original          ? "original scaling"
+                              : muon.scaling == MuonScaling::match_rms_adamw ? "updates as large as AdamW's"
+                                                                             : "renewed norms";
+  return fmt::format("Muon for hidden matrices, {}momentum {}, {}, {}",
+                     config.muon_lr > 0.0F ? fmt::format("learning rate up to {}, ", config.muon_lr) : "",
+                     muon.momentum, counted(muon.steps, "Newton-Schulz step"), scaling);
+}
+
 std::string describe_optimizer(const TrainConfig& config) {
   const OptimizerOptions& o = config.optimizer;
   std::string text;
   if (o.kind == OptimizerKind::sgd) {
     text = fmt::format("SGD, momentum {}{}", o.momentum, o.nesterov ? " (Nesterov)" : "");
   } else {
-    text = fmt::format("{}, betas {} and {}, epsilon {}", o.kind == OptimizerKind::adam ? "Adam" : "AdamW", o.beta1,
-                       o.beta2, o.epsilon);
+    if (o.kind == OptimizerKind::muon) text = describe_muon(config) + "; for all else ";
+    text += fmt::format("{}, betas {} and {}, epsilon {}", o.kind == OptimizerKind::adam ? "Adam" : "AdamW", o.beta1,
+                        o.beta2, o.epsilon);
   }
   text += fmt::format(", weight decay {}", o.weight_decay);
   if (o.weight_decay > 0.0F && !o.decay_norm_and_bias) text += " (not of norms and biases)";
@@ -113,11 +124,18 @@ Rows machine_rows(const ThreadCount& threads, Engine& engine) {
                              onednn.caches_assumed ? ", caches assumed: the CPU reports none" : "", fewer)}};
 }
 
-int values_per_parameter(const TrainConfig& config) {
+std::int64_t values_in_training(const Graph& graph, const TrainConfig& config) {
   const OptimizerOptions& options = config.optimizer;
-  const int value_and_gradient = 2 + (config.average.is_on() ? 1 : 0);
-  if (options.kind != OptimizerKind::sgd) return value_and_gradient + 2;
-  return value_and_gradient + (options.momentum > 0.0F ? 1 : 0);
+  const std::int64_t parameters = parameter_count(graph);
+  const std::int64_t with_gradients = (config.average.is_on() ? 3 : 2) * parameters;  // and averages
+  if (options.kind == OptimizerKind::sgd) return with_gradients + (options.momentum > 0.0F ? parameters : 0);
+  std::int64_t moments = 2 * parameters;
+  if (options.kind == OptimizerKind::muon) {  // which has one
+    for (const ParameterId id : hidden_matrices(graph)) {
+      moments -= graph.parameters()[static_cast<std::size_t>(id)].shape.count();
+    }
+  }
+  return with_gradients + moments;
 }
 
 std::string describe_plan(const Plan& plan) {
@@ -126,9 +144,8 @@ std::string describe_plan(const Plan& plan) {
   return text;
 }
 
-std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter) {
-  const std::int64_t parameters =
-      parameter_count(graph) * static_cast<std::int64_t>(sizeof(float)) * values_per_parameter;
+std::string describe(const PlannedMemory& memory, std::int64_t values) {
+  const std::int64_t parameters = values * static_cast<std::int64_t>(sizeof(float));
   const std::string unshared =
       memory.unshared == memory.arena ? "" : fmt::format(" ({} if none were shared)", byte_size(memory.unshared));
   const std::string working =

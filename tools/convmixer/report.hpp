@@ -23,11 +23,11 @@ namespace convmixer::tool {
 /// "2 (2 physical cores in the affinity mask)", with a warning if there is one.
 [[nodiscard]] std::string describe(const ThreadCount& threads);
 
-/// Values kept for each parameter in training: itself, its gradient, the optimiser's.
-[[nodiscard]] int values_per_parameter(const TrainConfig& config);
+/// Values kept for the parameters in training: themselves, their gradients, the optimiser's, their averages.
+[[nodiscard]] std::int64_t values_in_training(const Graph& graph, const TrainConfig& config);
 /// "fused", or "plain: fused stages have a layout of their own".
 [[nodiscard]] std::string describe_plan(const Plan& plan);
-/// Planned memory and that of the parameters, in a phrase.
-[[nodiscard]] std::string describe(const PlannedMemory& memory, const Graph& graph, int values_per_parameter);
+/// Planned memory and that of so many values of parameters, in a phrase.
+[[nodiscard]] std::string describe(const PlannedMemory& memory, std::int64_t values);
 
 }  // namespace convmixer::tool

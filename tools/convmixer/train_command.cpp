@@ -108,7 +108,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   append(machine_rows(threads, engine));
-  rows.emplace_back("memory", describe(trainer.planned_memory(), graph, values_per_parameter(config)));
+  rows.emplace_back("memory", describe(trainer.planned_memory(), values_in_training(graph, config)));
   progress.print(fmt::format("convmixer " CONVMIXER_VERSION "\n{}", format_rows(rows, progress.terminal().colour)));
   if (const std::string change = trainer.changed_circumstances(); !change.empty()) {
     progress.print(fmt::format("note: {}: as good, but not the same to the last bit\n", change));

@@ -70,6 +70,9 @@ class Optimizer {
   /// double, as gradient_squares() gives it: an optimiser that reads its gradients once has it from the same pass, any
   /// other ends with `return gradient_squares();`.
   virtual double update(const OptimizerStep& step) = 0;
+  /// Throws Error (usage), with nothing changed, for a step that update() can't make, of a rate that a group's factor
+  /// makes too large; called before it. Nothing to do unless overridden.
+  virtual void check(const OptimizerStep& step) const;
   /// The sum of the squares of its parameters' gradients, in double, in the parameters' order.
   [[nodiscard]] virtual double gradient_squares();
 

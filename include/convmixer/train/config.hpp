@@ -57,6 +57,8 @@ void resolve(TrainConfig& config, const Dataset& dataset);
                                              std::function<void(const std::string&)> note = {});
 /// Augmented and shuffled for training; in order and plain for the test set.
 [[nodiscard]] LoaderOptions loader_options(const TrainConfig& config, Split split);
+/// With what a run's precision and rates have a say in: of a resolved configuration.
+[[nodiscard]] OptimizerOptions optimizer_settings(const TrainConfig& config, Precision precision);
 [[nodiscard]] ThreadPinning thread_pinning(const TrainConfig& config);
 [[nodiscard]] Schedule make_schedule(const TrainConfig& config, std::int64_t steps_per_epoch);
 

@@ -61,7 +61,8 @@ struct TrainConfig {
   OptimizerOptions optimizer{.weight_decay = 0.05F};
   float label_smoothing = 0.0F;
   ScheduleKind schedule = ScheduleKind::piecewise_linear;
-  float lr = 0.01F;  ///< the schedule's peak
+  float lr = 0.01F;      ///< the schedule's peak
+  float muon_lr = 0.0F;  ///< muon: the peak for its matrices; 0: lr
   float warmup_epochs = 0.0F;
   float min_lr = 0.0F;
   PiecewiseLinear bends;    ///< of a piecewise linear schedule

@@ -1,0 +1,16 @@
+/// Muon: matrices that are updated as wholes.
+#pragma once
+
+#include "convmixer/core/thread_pool.hpp"
+#include "convmixer/optim/parameter_groups.hpp"
+
+#include <memory>
+
+namespace convmixer {
+
+/// An optimiser of a group with MuonRule that check_groups (group_checks.hpp) accepts. Results are the same bits for
+/// any number of threads.
+[[nodiscard]] std::unique_ptr<Optimizer> make_muon_optimizer(Parameters& parameters, const ParameterGroup& group,
+                                                             ThreadPool& pool);
+
+}  // namespace convmixer
