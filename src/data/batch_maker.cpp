@@ -25,6 +25,19 @@ void check_mix(const MixOptions& mix) {
     fail_usage("probability of cutmix: found {}, expected 0 to 1", mix.switch_probability);
 }
 
+void check_image_sizes(std::span<const ImageSizeStretch> stretches, int whole) {
+  std::int64_t next = 0;
+  for (const ImageSizeStretch& stretch : stretches) {
+    if (stretch.image_size < 1 || stretch.image_size > whole)
+      fail_usage("images reduced to {}: expected 1 to {}, those of the data set", counted(stretch.image_size, "pixel"),
+                 whole);
+    if (stretch.first_epoch != next || stretch.end_epoch <= next)
+      fail_usage("image sizes: epochs {} to {} after {}, expected each stretch to begin where the one before it ends",
+                 stretch.first_epoch, stretch.end_epoch, next);
+    next = stretch.end_epoch;
+  }
+}
+
 const LoaderOptions& checked(const LoaderOptions& options, const Dataset& dataset) {
   if (options.batch_size < 1) fail_usage("batch size: found {}, expected at least 1", options.batch_size);
   if (options.ranks < 1) fail_usage("ranks: found {}, expected at least 1", options.ranks);
@@ -47,6 +60,7 @@ const LoaderOptions& checked(const LoaderOptions& options, const Dataset& datase
     fail_usage("normalisation: found {}, expected one for each of the data set's {}",
                counted(options.normalisation.mean.size(), "mean"), counted(dataset.channels(), "channel"));
   check_mix(options.mix);
+  check_image_sizes(options.image_sizes, dataset.image_size());
   return options;
 }
 
@@ -57,25 +71,40 @@ BatchMaker::BatchMaker(const Dataset& dataset, const LoaderOptions& options)
       options_(checked(options, dataset)),
       pipeline_(options.augmentation, options.normalisation,
                 {dataset.channels(), dataset.image_size(), dataset.image_size()}),
-      image_elements_(pipeline_.shape().bytes()),
       images_(dataset.size()),
       classes_(dataset.classes()),
       batches_per_epoch_(images_ / options.batch_size +
-                         (options.drop_last || images_ % options.batch_size == 0 ? 0 : 1)) {}
+                         (options.drop_last || images_ % options.batch_size == 0 ? 0 : 1)) {
+  const int whole = dataset.image_size();
+  for (const int size : distinct_sizes(options_.image_sizes, whole))
+    if (size != whole) reductions_.emplace_back(image_shape(), size);
+}
 
 std::size_t BatchMaker::scratch_bytes() const noexcept {
-  return std::max(pipeline_.working_bytes(), mixes() ? image_elements_ * sizeof(float) : 0);
+  const std::size_t whole = image_shape().bytes();
+  std::size_t augmenting = pipeline_.working_bytes();
+  for (const Reduction& reduction : reductions_)
+    augmenting = std::max(augmenting, whole + std::max(pipeline_.working_bytes(), reduction.working_bytes()));
+  return std::max(augmenting, mixes() ? whole * sizeof(float) : 0);
+}
+
+const Reduction* BatchMaker::reduction_in(std::int64_t epoch) const {
+  const int size = image_size_in(options_.image_sizes, epoch, image_shape().height);
+  const auto found = std::ranges::find_if(
+      reductions_, [size](const Reduction& reduction) { return reduction.shape().height == size; });
+  return found == reductions_.end() ? nullptr : &*found;
 }
 
 BatchWork BatchMaker::make_work() const {
   const std::int64_t of_all_ranks = std::min(options_.batch_size, images_);
   const auto own = static_cast<std::size_t>((of_all_ranks + options_.ranks - 1) / options_.ranks);
   const std::size_t needed = mixes() && options_.ranks > 1 ? 2 * own : own;
+  const std::size_t elements = image_shape().bytes();  // of the largest
   BatchWork work;
   work.images.reserve(needed);
-  work.pixels.resize(needed * image_elements_);
+  work.pixels.resize(needed * elements);
   work.image_labels.resize(needed);
-  work.values = AlignedBuffer(own * image_elements_ * sizeof(float));
+  work.values = AlignedBuffer(own * elements * sizeof(float));
   work.labels.resize(own);
   if (mixes()) {
     work.partners.reserve(own);
@@ -89,10 +118,12 @@ void BatchMaker::begin(BatchWork& work, std::span<const std::uint32_t> order, st
   const std::int64_t first = batch * options_.batch_size;
   const std::int64_t size = std::min(options_.batch_size, images_ - first);
   work.epoch = epoch;
+  work.reduction = reduction_in(epoch);
+  work.batch.shape = work.reduction == nullptr ? image_shape() : work.reduction->shape();
   choose_images(work, order.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size)));
   if (mixes()) {
     Rng rng(options_.seed, RandomStream::mixing, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(batch));
-    work.mix = draw_mix(options_.mix, image_shape().height, rng);
+    work.mix = draw_mix(options_.mix, work.batch.shape.height, rng);
   }
 }
 
@@ -115,13 +146,14 @@ void BatchMaker::choose_images(BatchWork& work, std::span<const std::uint32_t> b
   }
   work.batch.size = static_cast<std::int64_t>(own);
   work.batch.size_of_all_ranks = size;
-  work.batch.images = work.values.as<float>().first(own * image_elements_);
+  work.batch.images = work.values.as<float>().first(own * work.batch.shape.bytes());
   work.batch.labels = std::span(work.labels).first(own);
   if (mixes()) work.batch.targets = std::span(work.targets).first(own * static_cast<std::size_t>(classes_));
 }
 
 std::span<std::uint8_t> BatchMaker::pixels(BatchWork& work, std::size_t image) const {
-  return std::span(work.pixels).subspan(image * image_elements_, image_elements_);
+  const std::size_t elements = work.batch.shape.bytes();
+  return std::span(work.pixels).subspan(image * elements, elements);
 }
 
 ImageKey BatchMaker::key(const BatchWork& work, std::size_t image) const {
@@ -131,33 +163,43 @@ ImageKey BatchMaker::key(const BatchWork& work, std::size_t image) const {
 void BatchMaker::augment(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const {
   assert(scratch.size() >= scratch_bytes());
   const std::uint32_t index = work.images[image];
-  const std::span working(reinterpret_cast<std::uint8_t*>(scratch.data()), pipeline_.working_bytes());
-  const std::span<const std::uint8_t> bytes = checked_image(dataset_, index, image_elements_);
+  const std::span all(reinterpret_cast<std::uint8_t*>(scratch.data()), scratch.size());
+  const std::size_t elements = image_shape().bytes();
+  const std::span<const std::uint8_t> bytes = checked_image(dataset_, index, elements);
   work.image_labels[image] = checked_label(dataset_, index, classes_);
-  pipeline_.augment(bytes, key(work, image), working, pixels(work, image));
+  if (work.reduction == nullptr) {
+    pipeline_.augment(bytes, key(work, image), all, pixels(work, image));
+    return;
+  }
+  const std::span<std::uint8_t> whole = all.first(elements);
+  const std::span<std::uint8_t> working = all.subspan(elements);
+  pipeline_.augment(bytes, key(work, image), working, whole);
+  work.reduction->reduce(whole, working, pixels(work, image));
 }
 
 void BatchMaker::finish(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const {
   assert(scratch.size() >= scratch_bytes());
-  const std::span<float> out = work.values.as<float>().subspan(image * image_elements_, image_elements_);
+  const ImageShape& shape = work.batch.shape;
+  const std::size_t elements = shape.bytes();
+  const std::span<float> out = work.values.as<float>().subspan(image * elements, elements);
   const ImageKey own = key(work, image);
   if (!mixes()) {
-    pipeline_.normalise(pixels(work, image), own, out);
+    pipeline_.normalise({shape, pixels(work, image)}, own, out);
     work.labels[image] = work.image_labels[image];
     return;
   }
   const std::size_t partner = work.partners[image];
   if (work.mix.kind == MixDraw::Kind::none) {
-    pipeline_.normalise(pixels(work, image), own, out);
+    pipeline_.normalise({shape, pixels(work, image)}, own, out);
   } else if (options_.mix.variant == MixVariant::timm) {
-    const std::span mixed(reinterpret_cast<std::uint8_t*>(scratch.data()), image_elements_);
-    mix_pixels(work.mix, image_shape().height, pixels(work, image), pixels(work, partner), mixed);
-    pipeline_.normalise(mixed, own, out);
+    const std::span mixed(reinterpret_cast<std::uint8_t*>(scratch.data()), elements);
+    mix_pixels(work.mix, shape.height, pixels(work, image), pixels(work, partner), mixed);
+    pipeline_.normalise({shape, mixed}, own, out);
   } else {
-    const std::span other(reinterpret_cast<float*>(scratch.data()), image_elements_);
-    pipeline_.normalise(pixels(work, image), own, out);
-    pipeline_.normalise(pixels(work, partner), key(work, partner), other);
-    mix_values(work.mix, image_shape().height, out, other);
+    const std::span other(reinterpret_cast<float*>(scratch.data()), elements);
+    pipeline_.normalise({shape, pixels(work, image)}, own, out);
+    pipeline_.normalise({shape, pixels(work, partner)}, key(work, partner), other);
+    mix_values(work.mix, shape.height, out, other);
   }
   const auto classes = static_cast<std::size_t>(classes_);
   work.labels[image] = mix_targets(work.mix, work.image_labels[image], work.image_labels[partner],

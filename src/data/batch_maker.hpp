@@ -2,7 +2,7 @@
 ///
 /// A batch is made in three parts, so that many tasks can share the work:
 ///   1. begin(), once: which images it needs, and how they are mixed.
-///   2. augment(), for each of them, in any order: its bytes, augmented.
+///   2. augment(), for each of them, in any order: its bytes, augmented, and reduced if the epoch's images are.
 ///   3. finish(), for each of the batch's own, in any order: mixed with its partner, normalised, and its target. With
 ///      mixing, every image must have been augmented before; without, only the image itself.
 #pragma once
@@ -13,6 +13,7 @@
 #include "convmixer/data/loader_options.hpp"
 #include "data/augment/image_pipeline.hpp"
 #include "data/augment/mix.hpp"
+#include "data/augment/reduction.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,7 @@ struct BatchWork {
   std::vector<std::uint32_t> images;    // their places in the data set
   std::vector<std::uint32_t> partners;  // of each own image, as a place in `images`; empty without mixing
   MixDraw mix;
+  const Reduction* reduction = nullptr;    // null: images have the data set's shape, else the reduction's
   std::vector<std::uint8_t> pixels;        // augmented bytes of `images`
   std::vector<std::int32_t> image_labels;  // of `images`
   AlignedBuffer values;                    // (N, C, H, W) f32
@@ -56,6 +58,7 @@ class BatchMaker {
   void finish(BatchWork& work, std::size_t image, std::span<std::byte> scratch) const;
 
  private:
+  [[nodiscard]] const Reduction* reduction_in(std::int64_t epoch) const;
   void choose_images(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const;
   [[nodiscard]] std::span<std::uint8_t> pixels(BatchWork& work, std::size_t image) const;
   [[nodiscard]] ImageKey key(const BatchWork& work, std::size_t image) const;
@@ -63,7 +66,7 @@ class BatchMaker {
   const Dataset& dataset_;
   const LoaderOptions options_;
   const ImagePipeline pipeline_;
-  std::size_t image_elements_;
+  std::vector<Reduction> reductions_;  // to all sizes but the data set's
   std::int64_t images_;
   int classes_;
   std::int64_t batches_per_epoch_;

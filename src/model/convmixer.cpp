@@ -135,7 +135,8 @@ ModelDefinition<ConvMixerConfig> convmixer_definition() {
           .graph = make_convmixer,
           .describe = describe_config,
           .recognises = has_weights,
-          .read_sizes = read_sizes};
+          .read_sizes = read_sizes,
+          .image_step = [](const Config& config) { return config.patch_size; }};
 }
 
 }  // namespace convmixer

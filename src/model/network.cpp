@@ -3,7 +3,10 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace convmixer {
@@ -19,29 +22,74 @@ bool all_zero(const Parameters& parameters) {
   return count > 0;
 }
 
+const Shape& output_shape(const Graph& graph) { return graph.tensors()[static_cast<std::size_t>(graph.output())]; }
+
+std::string describe(const Parameter& parameter) {
+  return fmt::format("{} {}{}", parameter.name, parameter.shape.to_string(), parameter.frozen ? ", frozen" : "");
+}
+
+/// In what a graph isn't the same network as another for images of another size; empty if it is.
+std::string first_difference(const Graph& graph, const Graph& other) {
+  const std::size_t parameters = graph.parameters().size();
+  if (parameters != other.parameters().size())
+    return fmt::format("it has {}, expected {}", counted(parameters, "parameter"), other.parameters().size());
+  for (std::size_t id = 0; id < parameters; ++id) {
+    const std::string found = describe(graph.parameters()[id]);
+    const std::string expected = describe(other.parameters()[id]);
+    if (found != expected) return fmt::format("it has the parameter {}, expected {}", found, expected);
+  }
+  if (graph.nodes().size() != other.nodes().size())
+    return fmt::format("it has {}, expected {}", counted(graph.nodes().size(), "operation"), other.nodes().size());
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.nodes()[i];
+    const Node& expected = other.nodes()[i];
+    if (node.name != expected.name || node.operation.index() != expected.operation.index() ||
+        node.inputs != expected.inputs)
+      return fmt::format("its operation {} is another", node.name);
+  }
+  if (output_shape(graph) != output_shape(other))
+    return fmt::format("its output has shape {}, expected {}", output_shape(graph).to_string(),
+                       output_shape(other).to_string());
+  return "";
+}
+
 }  // namespace
 
 Network::Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout, PlanKind kind)
-    : graph_(std::make_unique<Graph>(std::move(graph))),
-      parameters_(std::make_unique<Parameters>(*graph_)),
-      precision_(precision),
-      engine_(&engine),
-      layout_(layout),
-      kind_(kind) {
-  if (graph_->nodes().empty()) fail_usage("network: its graph has no operations, expected at least one");
-  const Shape& output = graph_->tensors()[static_cast<std::size_t>(graph_->output())];
+    : precision_(precision), engine_(&engine), layout_(layout), kind_(kind) {
+  graphs_.push_back(std::make_unique<Graph>(std::move(graph)));
+  parameters_ = std::make_unique<Parameters>(*graphs_.front());
+  if (graphs_.front()->nodes().empty()) fail_usage("network: its graph has no operations, expected at least one");
+  const Shape& output = output_shape(*graphs_.front());
   if (output.rank() != 1) {
     fail_usage("network: its output has shape {}, expected (classes): a linear layer or a pooling comes last",
                output.to_string());
   }
 }
 
-std::int64_t Network::classes() const noexcept {
-  return graph_->tensors()[static_cast<std::size_t>(graph_->output())].count();
+std::int64_t Network::classes() const noexcept { return output_shape(graph()).count(); }
+
+void Network::add_image_shape(Graph graph) {
+  const Shape& image = graph.tensors().front();
+  if (const std::string difference = first_difference(graph, this->graph()); !difference.empty())
+    fail_usage("network for images of shape {}: {}", image.to_string(), difference);
+  if (std::ranges::any_of(graphs_, [&](const auto& other) { return other->tensors().front() == image; }))
+    fail_usage("network for images of shape {}: there is one already", image.to_string());
+  graphs_.push_back(std::make_unique<Graph>(std::move(graph)));
 }
 
-Plan& Network::plan(std::int64_t batch_size, PlanMode mode) {
-  const std::pair key(mode, batch_size);
+std::size_t Network::graph_for(const Shape& image) const {
+  const auto found =
+      std::ranges::find_if(graphs_, [&](const auto& graph) { return graph->tensors().front() == image; });
+  if (found == graphs_.end())
+    fail_usage("images of shape {}: the network expects {}", image.to_string(), image_shape().to_string());
+  return static_cast<std::size_t>(found - graphs_.begin());
+}
+
+Plan& Network::plan(std::int64_t batch_size, PlanMode mode) { return plan(batch_size, mode, image_shape()); }
+
+Plan& Network::plan(std::int64_t batch_size, PlanMode mode, const Shape& image) {
+  const std::tuple key(mode, batch_size, graph_for(image));
   auto found = plans_.find(key);
   if (found == plans_.end()) {
     const PlanOptions options{.batch_size = batch_size,
@@ -54,7 +102,7 @@ Plan& Network::plan(std::int64_t batch_size, PlanMode mode) {
     const auto largest = std::ranges::max_element(
         plans_, {}, [](const auto& entry) { return entry.second.owns_memory() ? entry.second.memory().total() : 0; });
     const Plan* const lender = largest == plans_.end() ? nullptr : &largest->second;
-    found = plans_.emplace(key, Plan(*graph_, *parameters_, *engine_, options, lender)).first;
+    found = plans_.emplace(key, Plan(*graphs_[std::get<2>(key)], *parameters_, *engine_, options, lender)).first;
   }
   return found->second;
 }
@@ -71,8 +119,7 @@ PlannedMemory Network::memory() const {
   return sum;
 }
 
-std::int64_t Network::count_images(std::span<const float> images) const {
-  const Shape& image = graph_->tensors()[static_cast<std::size_t>(graph_->input())];
+std::int64_t Network::count_images(std::span<const float> images, const Shape& image) {
   const auto count = static_cast<std::int64_t>(images.size());
   if (count == 0 || count % image.count() != 0) {
     fail_usage("images: {} given, expected N x {} for N images of shape {}, N at least 1", counted(count, "number"),
@@ -88,16 +135,21 @@ void Network::check_initialised() {
   initialised_ = true;
 }
 
-std::int64_t Network::check_batch(std::span<const float> images, const Targets& targets) {
-  const std::int64_t batch = count_images(images);
+std::int64_t Network::check_batch(std::span<const float> images, const Shape& image, const Targets& targets) {
+  const std::int64_t batch = count_images(images, image);
   check_targets(targets, batch, classes());
   check_initialised();
   return batch;
 }
 
 BatchResult Network::train_batch(std::span<const float> images, const Targets& targets) {
-  const std::int64_t batch = check_batch(images, targets);
-  Plan& training = plan(batch, PlanMode::training);
+  return train_batch(images, image_shape(), targets);
+}
+
+BatchResult Network::train_batch(std::span<const float> images, const Shape& image, const Targets& targets) {
+  (void)graph_for(image);
+  const std::int64_t batch = check_batch(images, image, targets);
+  Plan& training = plan(batch, PlanMode::training, image);
   logits_ = training.forward(images);
   const std::size_t bytes = logits_.size_bytes();
   if (logits_gradient_.size() < bytes) logits_gradient_ = AlignedBuffer(bytes);
@@ -108,13 +160,13 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
 }
 
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {
-  check_batch(images, targets);
+  check_batch(images, image_shape(), targets);
   infer(images);
   return score(logits_, classes(), targets);
 }
 
 std::span<const float> Network::infer(std::span<const float> images) {
-  const std::int64_t batch = count_images(images);
+  const std::int64_t batch = count_images(images, image_shape());
   check_initialised();
   logits_ = plan(batch, PlanMode::inference).forward(images);
   return logits_;

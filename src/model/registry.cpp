@@ -24,7 +24,9 @@ ModelEntry entry_for(const ModelDefinition<Config>& definition) {
       .describe = [f = definition.describe](const ModelConfig& model) { return f(std::get<Config>(model)); },
       .recognises = definition.recognises,
       .read_sizes = [f = definition.read_sizes](const TensorFile& file,
-                                                ModelConfig& model) { f(file, std::get<Config>(model)); }};
+                                                ModelConfig& model) { f(file, std::get<Config>(model)); },
+      .image_step = [f = definition.image_step](
+                        const ModelConfig& model) { return f == nullptr ? 1 : f(std::get<Config>(model)); }};
   for (const SizeOf<Config>& size : definition.sizes) {
     const auto value = [member = size.value](ModelConfig& model) -> int& { return std::get<Config>(model).*member; };
     entry.settings.push_back({size.name, size.least, size.most, size.help, value});

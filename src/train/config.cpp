@@ -4,6 +4,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "train/augmentation_options.hpp"
 #include "train/averaging_options.hpp"
@@ -146,6 +147,7 @@ void resolve(TrainConfig& config, const Dataset& dataset) {
                config.dataset, dataset.image_size(), dataset.image_size());
   }
   config.image_size = dataset.image_size();
+  check_image_sizes(config, model_config(config, dataset.channels(), dataset.classes()));
   check_augmentation(config.augmentation, {dataset.channels(), dataset.image_size(), dataset.image_size()});
   if (config.mean.empty() || config.std.empty()) {
     const Normalisation usual = dataset.normalisation();
@@ -189,6 +191,7 @@ LoaderOptions loader_options(const TrainConfig& config, Split split) {
     options.drop_last = config.drop_last;
     options.augmentation = config.augmentation;
     options.mix = config.mix;
+    options.image_sizes = image_size_stretches(config);
   }
   return options;
 }

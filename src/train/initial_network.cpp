@@ -2,15 +2,22 @@
 
 #include "convmixer/model/freeze.hpp"
 #include "convmixer/model/registry.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
 
 #include <utility>
 
 namespace convmixer {
 
 Network initial_network(const TrainConfig& config, const ModelConfig& model, Precision precision, Engine& engine) {
-  Graph graph = make_graph(model);
-  freeze(graph, config.freeze);
-  Network network(std::move(graph), precision, engine, config.layout, config.plan);
+  const ClassificationTask task = task_of(model);
+  const auto graph_for = [&](int image_size) {
+    Graph graph = make_graph(with_task(model, {image_size, task.channels, task.classes}));
+    freeze(graph, config.freeze);
+    return graph;
+  };
+  Network network(graph_for(task.image_size), precision, engine, config.layout, config.plan);
+  for (const int size : distinct_sizes(image_size_stretches(config), task.image_size))
+    if (size != task.image_size) network.add_image_shape(graph_for(size));
   network.parameters().initialise(config.seed);
   return network;
 }

@@ -62,15 +62,16 @@ MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finishe
 MetricsFile::~MetricsFile() { ::close(descriptor_); }
 
 void MetricsFile::append(const StepRecord& r) {
-  const Json record{{"type", "step"},
-                    {"epoch", r.epoch},
-                    {"step", r.step},
-                    {"loss", r.loss},
-                    {"accuracy", r.accuracy},
-                    {"learning_rate", r.learning_rate},
-                    {"gradient_norm", r.gradient_norm},
-                    {"images_per_s", r.images_per_second},
-                    {"data_wait_s", r.wait_seconds}};
+  Json record{{"type", "step"},
+              {"epoch", r.epoch},
+              {"step", r.step},
+              {"loss", r.loss},
+              {"accuracy", r.accuracy},
+              {"learning_rate", r.learning_rate},
+              {"gradient_norm", r.gradient_norm},
+              {"images_per_s", r.images_per_second},
+              {"data_wait_s", r.wait_seconds}};
+  if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }
 
@@ -97,6 +98,7 @@ void MetricsFile::append(const EpochRecord& r) {
                      {"train_s", r.train_seconds},
                      {"test_s", r.test_seconds},
                      {"total_s", r.total_seconds}});
+  if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }
 

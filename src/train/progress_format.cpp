@@ -50,6 +50,7 @@ std::vector<Piece> pieces_of(const ProgressView& view) {
   std::vector<Piece> pieces;
   pieces.push_back({fmt::format("epoch {}/{}", view.epoch, view.epochs), kBold, 9});
   pieces.push_back({fmt::format("{} {}/{}", view.evaluating ? "testing" : "step", view.done, view.total), kPlain, 8});
+  if (view.image_size > 0) pieces.push_back({fmt::format("{} px", view.image_size), kPlain, 2});
   pieces.push_back({fmt::format("{:.0f} img/s", view.images_per_second), kCyan, 5});
   if (!view.evaluating) {
     pieces.push_back({fmt::format("wait {:.1f}%", 100.0 * view.wait_share),
@@ -94,6 +95,7 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
   const double wait_share = r.train_seconds > 0.0 ? r.wait_seconds / r.train_seconds : 0.0;
   std::vector<Piece> pieces;
   pieces.push_back({fmt::format("epoch {}/{}", r.epoch, epochs), kBold, 0});
+  if (r.image_size > 0) pieces.push_back({fmt::format("{} px", r.image_size), kPlain, 0});
   pieces.push_back({fmt::format("train loss {:.4f} acc {:.2f}%", r.loss, 100.0 * r.accuracy), kPlain, 0});
   const std::string_view mark = best ? " (best)" : "";
   const std::string_view style = best ? kGreen : kPlain;

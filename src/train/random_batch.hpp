@@ -13,6 +13,7 @@ namespace convmixer {
 struct RandomBatch {
   RandomBatch(const ClassificationTask& task, std::int64_t size);
 
+  ImageShape shape;
   std::vector<float> images;  // (N, C, H, W)
   std::vector<std::int32_t> labels;
 

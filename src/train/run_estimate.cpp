@@ -4,6 +4,8 @@
 #include "convmixer/core/process_memory.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/network.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "train/initial_network.hpp"
 #include "train/random_batch.hpp"
 #include "train/run_parts.hpp"
@@ -57,8 +59,9 @@ class MeasuredTraining {
  public:
   MeasuredTraining(const TrainConfig& config, Precision precision, const EstimateData& data, Engine& engine)
       : config_(config),
+        data_(data),
+        pool_(engine.pool()),
         network_(initial_network(config, with_task(config.model, data.task), precision, engine)),
-        train_(data.train, loader_options(config, Split::train), data.task, data.train_images, engine.pool()),
         test_(data.test, loader_options(config, Split::test), data.task, data.test_images, engine.pool()) {
     optimizer_ = make_optimizer(network_.parameters(), optimizer_settings(config, precision), engine.pool());
     if (config.average.is_on()) {
@@ -75,7 +78,9 @@ class MeasuredTraining {
 
   PrecisionEstimate measure(double seconds) {
     constexpr double kTrainingShare = 0.75;
-    measure_training(kTrainingShare * seconds);
+    const std::vector<int> sizes = distinct_sizes(image_size_stretches(config_), data_.task.image_size);
+    const double share = kTrainingShare / static_cast<double>(sizes.size());
+    for (const int size : sizes) measure_training(size, share * seconds);
     const StepRate evaluation =
         measure_step_rate({.seconds = (1.0 - kTrainingShare) * seconds}, seconds_now, [this] { return evaluate(); });
     estimate_.evaluation_rate = evaluation.images_per_second;
@@ -84,24 +89,36 @@ class MeasuredTraining {
   }
 
  private:
-  void measure_training(double seconds) {
+  /// The data set's own size first.
+  void measure_training(int image_size, double seconds) {
+    const bool reduced = image_size != data_.task.image_size;
+    LoaderOptions options = loader_options(config_, Split::train);
+    options.image_sizes.clear();
+    if (reduced) options.image_sizes.push_back({image_size, 0, 1});
+    ClassificationTask task = data_.task;
+    task.image_size = image_size;
+    EndlessBatches batches(data_.train, options, task, data_.train_images, pool_);
     // Loaded ahead at the beginning are prefetch batches and one more: only after those is it seen how fast they come.
     const auto ahead = static_cast<std::size_t>(config_.prefetch) + 1;
     const StepRate rate = measure_step_rate({.seconds = seconds, .warmup = std::max<std::size_t>(ahead, 3)},
-                                            seconds_now, [this] { return train(); });
+                                            seconds_now, [&] { return train(batches); });
+    if (reduced) {
+      estimate_.reduced.push_back({image_size, rate.images_per_second, rate.wait_share});
+      return;
+    }
     estimate_.wait_share = rate.wait_share;
-    estimate_.supply = train_.statistics().images_per_second();
+    estimate_.supply = batches.statistics().images_per_second();
     estimate_.training_rate = rate.images_per_second;
     estimate_.training_spread = rate.spread;
     estimate_.steps = rate.steps;
   }
 
-  StepDone train() {
+  StepDone train(EndlessBatches& batches) {
     constexpr float kLearningRate = 1e-3F;
-    const double waited_before = train_.statistics().seconds_waited;
-    const Batch batch = train_.next();
-    const double waited = train_.statistics().seconds_waited - waited_before;
-    network_.train_batch(batch.images,
+    const double waited_before = batches.statistics().seconds_waited;
+    const Batch batch = batches.next();
+    const double waited = batches.statistics().seconds_waited - waited_before;
+    network_.train_batch(batch.images, {batch.shape.channels, batch.shape.height, batch.shape.width},
                          {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
     optimizer_->step(kLearningRate);
     if (average_) average_->update(optimizer_->steps());
@@ -117,10 +134,11 @@ class MeasuredTraining {
   }
 
   const TrainConfig& config_;
+  const EstimateData& data_;
+  ThreadPool& pool_;
   Network network_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;  // null: there is none
-  EndlessBatches train_;
   EndlessBatches test_;
   PrecisionEstimate estimate_;
 };
@@ -137,9 +155,37 @@ RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::in
   return {train_images - left_out, config.average.is_on() ? 2 * test_images : test_images};
 }
 
-double PrecisionEstimate::seconds(const RunWork& work) const noexcept {
-  return static_cast<double>(work.training_images) / training_rate +
-         static_cast<double>(work.test_images) / evaluation_rate;
+RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position) {
+  const std::int64_t epochs = total_epochs(config);
+  const auto images_from = [&](std::int64_t first, std::int64_t end) {
+    const std::int64_t left = std::max<std::int64_t>(0, end - std::max(first, position.epoch));
+    const bool holds_present = first <= position.epoch && position.epoch < end;
+    return std::max<std::int64_t>(0, left * epoch.training_images - (holds_present ? position.sums.images : 0));
+  };
+  RunWork work{.training_images = 0, .test_images = (epochs - position.epoch) * epoch.test_images};
+  const std::vector<ImageSizeStretch> stretches = image_size_stretches(config);
+  if (stretches.empty()) work.training_images = images_from(0, epochs);
+  for (const ImageSizeStretch& stretch : stretches) {
+    const bool is_last = &stretch == &stretches.back();
+    const std::int64_t images = images_from(stretch.first_epoch, is_last ? epochs : stretch.end_epoch);
+    if (stretch.image_size == stretches.back().image_size) {
+      work.training_images += images;
+    } else {
+      work.reduced.push_back({stretch.image_size, images});
+    }
+  }
+  return work;
+}
+
+double PrecisionEstimate::seconds(const RunWork& work) const {
+  double sum = static_cast<double>(work.training_images) / training_rate +
+               static_cast<double>(work.test_images) / evaluation_rate;
+  for (const ReducedImages& images : work.reduced) {
+    const auto size = std::ranges::find(reduced, images.image_size, &SizeEstimate::image_size);
+    if (size == reduced.end()) fail("estimate: images of {} pixels weren't measured", images.image_size);
+    sum += static_cast<double>(images.images) / size->training_rate;
+  }
+  return sum;
 }
 
 const PrecisionEstimate& RunEstimate::chosen() const {

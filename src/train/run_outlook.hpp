@@ -2,12 +2,26 @@
 #pragma once
 
 #include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/data/image_sizes.hpp"
+#include "convmixer/model/network.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/time_estimate.hpp"
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace convmixer {
+
+/// From an epoch on, images are trained on at this size, at a share of the cost of one of the data set's size.
+struct ImageCost {
+  std::int64_t first_epoch = 0;
+  int image_size = 0;
+  double cost = 1.0;
+};
+
+/// The costs of stretches, by the multiply-adds of a training step; none without stretches.
+[[nodiscard]] std::vector<ImageCost> image_costs(const Network& network, std::span<const ImageSizeStretch> stretches);
 
 /// What a run has to do.
 struct RunSize {
@@ -16,16 +30,19 @@ struct RunSize {
   std::int64_t images_per_epoch = 0;  ///< trained on; a last batch that isn't full may be left out
   std::int64_t test_images = 0;       ///< evaluated after each epoch; twice as many where weights are averaged
   double max_seconds = 0.0;           ///< 0: no limit
+  std::vector<ImageCost> costs{};     ///< empty: all images have the data set's size
 };
 
-/// Made of a run's size and of the time that its steps and evaluations took.
+/// Made of a run's size and of the time that its steps and evaluations took. Steps on images of different sizes are
+/// compared by their costs.
 class RunOutlook {
  public:
-  explicit RunOutlook(const RunSize& size) : size_(size) {}
+  explicit RunOutlook(RunSize size) : size_(std::move(size)) {}
 
   [[nodiscard]] const RunSize& size() const noexcept { return size_; }
-  void trained(std::int64_t images, double seconds) noexcept { estimate_.trained(images, seconds); }
-  void evaluated(std::int64_t images, double seconds) noexcept { estimate_.evaluated(images, seconds); }
+  /// In an epoch, counted from 0.
+  void trained(std::int64_t epoch, std::int64_t images, double seconds) noexcept;
+  void evaluated(std::int64_t images, double seconds) noexcept;
 
   /// Whether a run that has trained so long is at its time limit.
   [[nodiscard]] bool is_at_limit(double seconds) const noexcept;
@@ -40,7 +57,11 @@ class RunOutlook {
   [[nodiscard]] double seconds_left(const TrainingPosition& position) const;
 
  private:
-  [[nodiscard]] double seconds_left(const TrainingPosition& position, std::int64_t training_images,
+  [[nodiscard]] ImageCost cost_in(std::int64_t epoch) const noexcept;
+  /// The images of all epochs from one on, each counted by its cost.
+  [[nodiscard]] double training_from(std::int64_t epoch) const noexcept;
+  /// Of training images by their cost, and evaluated ones.
+  [[nodiscard]] double seconds_left(const TrainingPosition& position, double training_images,
                                     std::int64_t evaluation_images) const;
 
   RunSize size_;

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/train/evaluate.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_config.hpp"
 #include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
@@ -121,8 +122,11 @@ Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t tr
 
 PlannedMemory plan_all(Network& network, const TrainConfig& config, std::int64_t train_images,
                        std::int64_t test_images) {
-  for (const auto batch : batch_sizes(train_images, config.batch_size, config.drop_last)) {
-    (void)network.plan(batch, PlanMode::training);
+  const Shape& whole = network.graph().tensors().front();
+  for (const int size :
+       distinct_sizes(image_size_stretches(config), static_cast<int>(whole[1]))) {  // the largest first
+    for (const auto batch : batch_sizes(train_images, config.batch_size, config.drop_last))
+      (void)network.plan(batch, PlanMode::training, {whole[0], size, size});
   }
   for (const auto batch : batch_sizes(test_images, config.eval_batch_size, false)) {
     (void)network.plan(batch, PlanMode::inference);

@@ -67,7 +67,7 @@ struct OpenRun {
 
 /// The plan of a training step on a full batch.
 [[nodiscard]] Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images);
-/// Makes the plans for every size of batch that a run has; their memory together.
+/// Makes the plans for every size of batch and of images that a run has; their memory together.
 PlannedMemory plan_all(Network& network, const TrainConfig& config, std::int64_t train_images,
                        std::int64_t test_images);
 

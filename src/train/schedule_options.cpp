@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/train/run_length.hpp"
+#include "train/image_size_options.hpp"
 
 #include <limits>
 #include <string>
@@ -50,7 +51,7 @@ OptionGroup schedule_options(TrainConfig& config) {
   const Option epochs = integer_option("epochs", config.epochs, 0, 1000000,
                                        "passes over the training images; 0: save the weights of --init as they are");
   return {"Epochs and learning rate",
-          {config.schedule == ScheduleKind::constant ? changeable(epochs) : epochs,
+          {config.schedule == ScheduleKind::constant && config.image_sizes.empty() ? changeable(epochs) : epochs,
            number_option("lr", config.lr, 0.0F, kAnyNumber, "learning rate, the schedule's highest"),
            schedule_option(config.schedule),
            number_option("warmup-epochs", config.warmup_epochs, 0.0F, 1e6F,
@@ -66,7 +67,8 @@ OptionGroup schedule_options(TrainConfig& config) {
                          "piecewise-linear: learning rate there, in shares of lr"),
            changeable(integer_option("cooldown-epochs", config.cooldown_epochs, 0, 1000000,
                                      "epochs after those of the schedule, at its last learning rate: constant, or "
-                                     "any with min-lr"))}};
+                                     "any with min-lr")),
+           image_sizes_option(config.image_sizes)}};
 }
 
 void check_schedule_options(const TrainConfig& config) {

@@ -5,6 +5,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/core/trace.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "train/run_outlook.hpp"
@@ -85,7 +86,8 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
               .steps_per_epoch = steps_per_epoch(),
               .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : train.size(),
               .test_images = parts_->average ? 2 * test.size() : test.size(),
-              .max_seconds = static_cast<double>(config.max_time)});
+              .max_seconds = static_cast<double>(config.max_time),
+              .costs = image_costs(parts_->network, image_size_stretches(config))});
 }
 
 Trainer::~Trainer() = default;
@@ -173,7 +175,8 @@ void Trainer::train_step(const Batch& batch) {
   static const TraceName kStep("training step");
   const TraceScope scope(kStep, position_.step + 1);
   const BatchResult result = network().train_batch(
-      batch.images, {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
+      batch.images, {batch.shape.channels, batch.shape.height, batch.shape.width},
+      {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
   if (!std::isfinite(result.loss_sum)) fail_not_finite("loss", result.loss(), position_.step);
   const float rate = learning_rate(parts_->schedule, scheduled(position_.step));
   const double gradient_norm = parts_->optimizer->step(rate);
@@ -181,7 +184,7 @@ void Trainer::train_step(const Batch& batch) {
   if (parts_->average) parts_->average->update(position_.step + 1);
 
   const double seconds = count_step(result);
-  outlook_->trained(result.images, seconds);
+  outlook_->trained(position_.epoch, result.images, seconds);
   since_record_.images += result.images;
   since_record_.seconds += seconds;
   if (config_.log_interval > 0 && position_.step % config_.log_interval == 0) {
@@ -216,7 +219,8 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
       .learning_rate = learning_rate,
       .gradient_norm = gradient_norm,
       .images_per_second = static_cast<double>(since_record_.images) / std::max(since_record_.seconds, kLeastSeconds),
-      .wait_seconds = since_record_.wait_seconds});
+      .wait_seconds = since_record_.wait_seconds,
+      .image_size = told_image_size(position_.epoch)});
   since_record_ = {};
 }
 
@@ -269,7 +273,12 @@ EpochRecord Trainer::epoch_record(const TestResults& test, double test_seconds) 
           .data_share = images / std::max(supply * threads_ * sums.seconds, kLeastSeconds),
           .train_seconds = sums.seconds,
           .test_seconds = test_seconds,
-          .total_seconds = position_.seconds};
+          .total_seconds = position_.seconds,
+          .image_size = told_image_size(position_.epoch - 1)};
+}
+
+int Trainer::told_image_size(std::int64_t epoch) const {
+  return image_size_in(image_size_stretches(config_), epoch, 0);
 }
 
 std::optional<Trainer::TestResults> Trainer::evaluate_test_set() {

@@ -65,6 +65,24 @@ TEST(LoaderSteadyState, AllocatesNothingWithEveryAugmentation) {
   }
 }
 
+TEST(LoaderSteadyState, AllocatesNothingWhenTheSizeOfImagesChanges) {
+  const Numbered dataset(100);
+  ThreadPool pool(2);
+  LoaderOptions options = training_options();
+  options.image_sizes = {{3, 0, 4}, {5, 4, 6}, {kImageSize, 6, 8}};
+  Loader loader(dataset, options, pool);
+  const auto run = [&](std::int64_t epoch) {
+    loader.start(epoch);
+    while (loader.next() != nullptr) {
+    }
+  };
+  run(0);
+  run(1);
+  const std::int64_t before = counted_allocations();
+  for (std::int64_t epoch = 2; epoch < 8; ++epoch) run(epoch);
+  EXPECT_EQ(counted_allocations() - before, 0);
+}
+
 TEST(LoaderSteadyState, IsMeasuredWithACounterThatCounts) {
   const std::int64_t before = counted_allocations();
   const Numbered dataset(10);

@@ -266,6 +266,71 @@ TEST(Network, RefusesBatchesItCannotTrainOn) {
   EXPECT_EQ(network.evaluate_batch(one.images, one.targets()).images, 1) << "evaluation can";
 }
 
+Graph small_graph(int image_size, int dim = 16) {
+  return make_convmixer({.dim = dim, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = image_size});
+}
+
+class NetworkOfTwoSizes : public testing::TestWithParam<std::pair<Precision, PlanKind>> {};
+
+TEST_P(NetworkOfTwoSizes, TrainsOnBothAsTheNetworksOfOneSizeDo) {
+  const auto [precision, kind] = GetParam();
+  if (!Engine::supports(precision)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  const Batch batch(8);
+  const std::span<const float> images = batch.images;
+  const std::span<const float> small = images.first(8 * 3 * 4 * 4);  // any values are as good
+  const Shape shape{3, 4, 4};
+  Network both(small_graph(8), precision, test_engine(), LayoutPolicy::automatic, kind);
+  both.add_image_shape(small_graph(4));
+  both.parameters().initialise(1);
+  const auto expect_as = [&](const Graph& graph, std::span<const float> values) {
+    Network one(Graph(graph), precision, test_engine(), LayoutPolicy::automatic, kind);
+    one.parameters().initialise(1);
+    for (StatisticId id = 0; id < static_cast<StatisticId>(graph.statistics().size()); ++id)
+      std::ranges::copy(both.parameters().statistic(id), one.parameters().statistic(id).begin());
+    const BatchResult expected = one.train_batch(values, batch.targets());
+    EXPECT_EQ(both.train_batch(values, graph.tensors().front(), batch.targets()).loss_sum, expected.loss_sum);
+    EXPECT_EQ(copy(both.logits()), copy(one.logits()));
+    EXPECT_EQ(gradients(both), gradients(one));
+    EXPECT_EQ(statistics(both), statistics(one));
+  };
+  expect_as(small_graph(8), images);
+  expect_as(small_graph(4), small);
+  expect_as(small_graph(8), images);
+  EXPECT_EQ(both.memory().total(), both.plan(8, PlanMode::training).memory().total()) << "one memory";
+  EXPECT_EQ(both.plan(8, PlanMode::training, shape).options().batch_size, 8);
+  EXPECT_NE(&both.plan(8, PlanMode::training, shape), &both.plan(8, PlanMode::training));
+}
+
+INSTANTIATE_TEST_SUITE_P(Plans, NetworkOfTwoSizes,
+                         testing::Values(std::pair(Precision::f32, PlanKind::fused),
+                                         std::pair(Precision::bf16, PlanKind::fused),
+                                         std::pair(Precision::f32, PlanKind::plain),
+                                         std::pair(Precision::bf16, PlanKind::plain)));
+
+TEST(Network, RefusesAnotherNetworkForAnotherSize) {
+  Network network = small_network();
+  const auto refusal = [&](Graph graph) {
+    const Error error = error_of([&] { network.add_image_shape(std::move(graph)); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return std::string(error.what());
+  };
+  EXPECT_EQ(refusal(small_graph(4, 8)),
+            "network for images of shape (3, 4, 4): it has the parameter stem.0.weight (8, 3, 2, 2), expected "
+            "stem.0.weight (16, 3, 2, 2)");
+  EXPECT_EQ(refusal(small_graph(8)), "network for images of shape (3, 8, 8): there is one already");
+  Graph frozen = small_graph(4);
+  frozen.freeze("stem.0");
+  EXPECT_EQ(refusal(std::move(frozen)),
+            "network for images of shape (3, 4, 4): it has the parameter stem.0.weight (16, 3, 2, 2), frozen, expected "
+            "stem.0.weight (16, 3, 2, 2)");
+  const Batch batch(8);
+  EXPECT_STREQ(error_of([&] {
+                 network.train_batch(batch.images, Shape{3, 4, 4}, batch.targets());
+               }).what(),
+               "images of shape (3, 4, 4): the network expects (3, 8, 8)");
+  EXPECT_EQ(network.memory().total(), 0);
+}
+
 /// What both kinds of batches are refused with; the network must be as it was.
 std::string refusal_of(Network& network, std::span<const float> images, const Targets& targets) {
   const std::vector<float> gradients_before = gradients(network);

@@ -62,6 +62,20 @@ TEST_F(RunEstimateTest, DoesWithoutData) {
   EXPECT_EQ(result.chosen().wait_share, 0.0);
 }
 
+TEST_F(RunEstimateTest, MeasuresEverySizeOfImages) {
+  TrainConfig config = small_config("run");
+  config.epochs = 4;
+  config.image_sizes = {{16, 0.5}, {24, 0.25}, {32, 0.25}};
+  for (const bool with_data : {true, false}) {
+    const PrecisionEstimate result = estimate(config, with_data).chosen();
+    ASSERT_EQ(result.reduced.size(), 2U);
+    EXPECT_EQ(result.reduced[0].image_size, 24);
+    EXPECT_EQ(result.reduced[1].image_size, 16);
+    for (const SizeEstimate& size : result.reduced) EXPECT_GT(size.training_rate, 0.0);
+    EXPECT_GT(result.seconds(work_left(config, epoch_work(config, kTrainImages, kTestImages), {})), 0.0);
+  }
+}
+
 TEST_F(RunEstimateTest, IsRefusedWhereTheTrainingIs) {
   TrainConfig config = small_config("run");
   config.plan = PlanKind::fused;
@@ -83,6 +97,32 @@ TEST(RunWork, TakesItsImagesAtTheirRates) {
   estimate.training_rate = 10.0;
   estimate.evaluation_rate = 40.0;
   EXPECT_DOUBLE_EQ(estimate.seconds({.training_images = 100, .test_images = 20}), 10.5);
+}
+
+TEST(RunWork, OfWhatIsLeftIsCountedBySize) {
+  TrainConfig config;
+  config.epochs = 4;
+  config.cooldown_epochs = 1;
+  const RunWork epoch{.training_images = 100, .test_images = 20};
+  const RunWork all = work_left(config, epoch, {.epoch = 1, .sums = {.images = 30}});
+  EXPECT_EQ(all.training_images, 370);
+  EXPECT_EQ(all.test_images, 80);
+  EXPECT_TRUE(all.reduced.empty());
+
+  config.image_sizes = {{16, 0.5}, {24, 0.25}, {32, 0.25}};
+  const RunWork work = work_left(config, epoch, {.epoch = 1, .sums = {.images = 30}});
+  EXPECT_EQ(work.training_images, 200) << "the schedule's last epoch and one after it";
+  ASSERT_EQ(work.reduced.size(), 2U);
+  EXPECT_EQ(work.reduced[0].image_size, 16);
+  EXPECT_EQ(work.reduced[0].images, 70);
+  EXPECT_EQ(work.reduced[1].images, 100);
+  EXPECT_EQ(work.test_images, 80);
+
+  PrecisionEstimate estimate;
+  estimate.training_rate = 10.0;
+  estimate.evaluation_rate = 40.0;
+  estimate.reduced = {{24, 20.0, 0.0}, {16, 35.0, 0.0}};
+  EXPECT_DOUBLE_EQ(estimate.seconds(work), 20.0 + 2.0 + 2.0 + 5.0);
 }
 
 }  // namespace

@@ -11,11 +11,11 @@ class RunOutlookTest : public testing::Test {
   RunOutlookTest() { measure(outlook_); }
 
   static void measure(RunOutlook& outlook) {
-    outlook.trained(10, 1.0);
+    outlook.trained(1, 10, 1.0);
     outlook.evaluated(20, 0.4);
   }
 
-  static constexpr RunSize kSize{.epochs = 3, .steps_per_epoch = 10, .images_per_epoch = 100, .test_images = 40};
+  static inline const RunSize kSize{.epochs = 3, .steps_per_epoch = 10, .images_per_epoch = 100, .test_images = 40};
   RunOutlook outlook_{kSize};
   /// In the second epoch, after 6 of its steps.
   TrainingPosition position_{
@@ -84,6 +84,39 @@ TEST_F(RunOutlookTest, KeepsTimeForAnEvaluationWithinTheLimit) {
   EXPECT_FALSE(limited.is_at_limit(24.9));
   EXPECT_TRUE(limited.is_at_limit(25.0));
   EXPECT_FALSE(outlook_.is_at_limit(1e9)) << "without a limit";
+}
+
+/// An epoch each at a quarter of the cost of an image, at half, and whole.
+TEST_F(RunOutlookTest, CountsReducedImagesByTheirCost) {
+  RunSize size = kSize;
+  size.costs = {{0, 16, 0.25}, {1, 24, 0.5}, {2, 32, 1.0}};
+  RunOutlook outlook(size);
+  outlook.trained(1, 20, 1.0);  // as 10 whole ones
+  outlook.evaluated(20, 0.4);
+  ProgressView view = outlook.training_view(position_);
+  EXPECT_EQ(view.image_size, 24);
+  EXPECT_NEAR(view.images_per_second, 20.0, 1e-9);
+  EXPECT_NEAR(view.epoch_seconds_left, 40 * 0.05 + 40 * 0.02, 1e-9);
+  EXPECT_NEAR(view.run_seconds_left, 40 * 0.05 + 100 * 0.1 + 2 * 40 * 0.02, 1e-9);
+  view = outlook.evaluation_view(position_, 30);
+  EXPECT_NEAR(view.run_seconds_left, 100 * 0.1 + (10 + 40) * 0.02, 1e-9);
+  position_.epoch = 0;
+  EXPECT_NEAR(outlook.seconds_left(position_), 100 * (0.025 + 0.05 + 0.1) + 3 * 40 * 0.02, 1e-9);
+  position_.epoch = 2;
+  EXPECT_NEAR(outlook.seconds_left(position_), 100 * 0.1 + 40 * 0.02, 1e-9);
+}
+
+TEST_F(RunOutlookTest, ExpectsTheSameTimeOfARunOnBothSidesOfABorder) {
+  RunSize size = kSize;
+  size.costs = {{0, 16, 0.25}, {1, 32, 1.0}};
+  RunOutlook outlook(size);
+  outlook.evaluated(20, 0.4);
+  position_.epoch = 1;
+  position_.sums = {};
+  for (int step = 0; step < 100; ++step) outlook.trained(0, 10, 0.25);
+  const double before = outlook.training_view(position_).run_seconds_left;
+  for (int step = 0; step < 10; ++step) outlook.trained(1, 10, 1.0);
+  EXPECT_NEAR(outlook.training_view(position_).run_seconds_left, before, 1e-9 * before);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ struct Variation {
   std::string precision = "f32";
   MixOptions mix{};
   Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
+  std::vector<ImageSizeShare> image_sizes{};
 };
 
 Augmentation locuslab_augmentation() {
@@ -52,6 +53,7 @@ class TrainerResume : public TrainerFixture, public testing::WithParamInterface<
     TrainConfig config = small_config(folder, GetParam().precision);
     config.mix = GetParam().mix;
     config.augmentation = GetParam().augmentation;
+    config.image_sizes = GetParam().image_sizes;
     config.label_smoothing = 0.1F;
     return config;
   }
@@ -109,6 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Variations, TrainerResume,
                          testing::Values(Variation{"f32"}, Variation{"bf16", "bf16"},
                                          Variation{"mixup", "f32", {.mixup = 1.0F}},
                                          Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
+                                         Variation{"sizes", "f32", {}, {.pad_crop = 4}, {{16, 0.5}, {32, 0.5}}},
                                          Variation{"locuslab", "f32", {}, locuslab_augmentation()},
                                          Variation{"paper",
                                                    "f32",

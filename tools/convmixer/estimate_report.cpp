@@ -27,20 +27,16 @@ std::string rate(double images_per_second) {
   return with_commas(std::llround(images_per_second));
 }
 
-/// What is left of the run.
-RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position) {
-  const std::int64_t epochs = total_epochs(config) - position.epoch;
-  return {std::max<std::int64_t>(0, epochs * epoch.training_images - position.sums.images), epochs * epoch.test_images};
-}
-
 Cells header(const TrainConfig& config, const TrainingPosition& position) {
   const std::string run = counted(total_epochs(config), "epoch");
+  const std::string whole =
+      config.image_sizes.empty() ? "" : fmt::format(" at {} px", config.image_sizes.back().image_size);
   return {"",
           "precision",
           "plan",
-          "training",
+          "training" + whole,
           "evaluation",
-          "1 epoch",
+          "1 epoch" + whole,
           position.step == 0 ? run : "what is left of " + run,
           "planned memory",
           "peak memory"};
@@ -88,8 +84,27 @@ std::string describe_loading(const PrecisionEstimate& estimate) {
                      waiting, supply);
 }
 
+/// Of the chosen precision: how fast it goes on reduced images, and how long their epochs take.
+Rows reduced_rows(const PrecisionEstimate& estimate, const RunWork& epoch, const RunWork& run) {
+  Rows rows;
+  for (const SizeEstimate& size : estimate.reduced) {
+    std::int64_t images = 0;
+    for (const ReducedImages& reduced : run.reduced)
+      if (reduced.image_size == size.image_size) images += reduced.images;
+    const RunWork one{.test_images = epoch.test_images, .reduced = {{size.image_size, epoch.training_images}}};
+    const double speedup = size.training_rate / estimate.training_rate;
+    rows.emplace_back(fmt::format("at {} px", size.image_size),
+                      fmt::format("{} images/s, {:.2f} times as fast, {:.1f}% of it waiting for data; an epoch takes "
+                                  "{}, its evaluation included; {} images of this size are left",
+                                  rate(size.training_rate), speedup, 100.0 * size.wait_share,
+                                  format_time_left(estimate.seconds(one)), with_commas(images)));
+  }
+  return rows;
+}
+
 /// `run_seconds`: at the end of the run.
-Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork& epoch, double run_seconds) {
+Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork& epoch, const RunWork& run,
+           double run_seconds) {
   const PrecisionEstimate& chosen = estimate.chosen();
   const std::string evaluation =
       config.average.is_on()
@@ -104,6 +119,7 @@ Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork
              "planned: activations, parameters and the optimiser; peak: of the whole process, with "
              "libraries and data"},
             {"loading", describe_loading(chosen)}};
+  for (auto& row : reduced_rows(chosen, epoch, run)) rows.push_back(std::move(row));
   for (const PrecisionEstimate& other : estimate.precisions) {
     if (!other.failure.empty())
       rows.emplace_back(to_string(other.precision), "can't be trained in: " + printable(other.failure));
@@ -166,7 +182,7 @@ void print_estimate(const TrainConfig& config, const PrecisionChoice& choice, co
     if (precision.failure.empty()) rows.push_back(row(precision, &precision == &estimate.chosen(), epoch, run));
   }
   const double seconds = position.seconds + estimate.chosen().seconds(run);
-  print_lines("\n" + format_table(rows) + "\n" + format_rows(notes(estimate, config, epoch, seconds), colour));
+  print_lines("\n" + format_table(rows) + "\n" + format_rows(notes(estimate, config, epoch, run, seconds), colour));
 }
 
 }  // namespace convmixer::tool

@@ -3,6 +3,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/network.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "estimate_report.hpp"
 #include "report.hpp"
@@ -34,7 +35,7 @@ OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
   for (const char* name : {"dataset", "data", "train-images", "test-images", "fit", "broken-files", "data-cache",
                            "batch-size", "eval-batch-size", "drop-last", "optimizer", "epochs", "precision", "plan",
-                           "layout", "ema-decay", "threads", "pin-threads"}) {
+                           "layout", "image-sizes", "ema-decay", "threads", "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);
@@ -73,10 +74,12 @@ PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& o
   }
   if (config.image_size == 0) config.image_size = kImageSize;
   const ModelConfig model = model_config(config, kColours, *classes);
+  check_image_sizes(config, model);
   PrecisionChoice choice = choose_precision(config, kColours, *classes, engine);
   Network network(make_graph(model), choice.precision, engine, config.layout, config.plan);
   const Graph& graph = network.graph();
   Rows rows = model_rows(model, graph);
+  for (auto& row : image_size_rows(config, model)) rows.push_back(std::move(row));
   const Plan& training = network.plan(config.batch_size, PlanMode::training);
   rows.emplace_back("precision", fmt::format("{} ({})", to_string(choice.precision), choice.reason));
   rows.emplace_back("plan", describe_plan(training));

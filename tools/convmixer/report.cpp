@@ -6,9 +6,13 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
 
 #include <fmt/ranges.h>
+
+#include <string>
+#include <vector>
 
 namespace convmixer::tool {
 namespace {
@@ -89,6 +93,26 @@ Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& t
                                with_commas(test.size()), plural(test.size(), "image"), folder)},
           {"augmentation", describe(config.augmentation)},
           {"mixing", describe(config.mix)}};
+}
+
+Rows image_size_rows(const TrainConfig& config, const ModelConfig& model) {
+  const ClassificationTask task = task_of(model);
+  const auto work_at = [&](int size) {
+    return training_work(make_graph(with_task(model, {size, task.channels, task.classes}))).total();
+  };
+  std::vector<std::string> stretches;
+  double work = 0.0;
+  for (const ImageSizeStretch& stretch : image_size_stretches(config)) {
+    const std::int64_t epochs = stretch.end_epoch - stretch.first_epoch;
+    const std::string last = epochs > 1 ? fmt::format("s {}-{}", stretch.first_epoch + 1, stretch.end_epoch)
+                                        : fmt::format(" {}", stretch.end_epoch);
+    stretches.push_back(fmt::format("{} px in epoch{}", stretch.image_size, last));
+    work += static_cast<double>(epochs) * static_cast<double>(work_at(stretch.image_size));
+  }
+  if (stretches.empty()) return {};
+  const double whole = static_cast<double>(config.epochs) * static_cast<double>(work_at(task.image_size));
+  return {{"image sizes", fmt::format("{}: {:.0f}% of the arithmetic of {} px throughout", fmt::join(stretches, ", "),
+                                      100.0 * work / whole, task.image_size)}};
 }
 
 Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std::int64_t train_images) {

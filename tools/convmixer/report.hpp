@@ -17,6 +17,9 @@ namespace convmixer::tool {
 /// Sizes, parameters and FLOPs.
 [[nodiscard]] Rows model_rows(const ModelConfig& model, const Graph& graph);
 [[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
+/// Which image size in which epochs, and what that saves; none where images keep theirs. `model` is for images of the
+/// data set's size.
+[[nodiscard]] Rows image_size_rows(const TrainConfig& config, const ModelConfig& model);
 [[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std::int64_t train_images);
 /// CPU, threads and the CPUs they are pinned to, oneDNN.
 [[nodiscard]] Rows machine_rows(const ThreadCount& threads, Engine& engine);

@@ -104,6 +104,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
                               with_commas(trained_parameter_count(graph)), with_commas(parameter_count(graph))));
   }
   append(data_rows(config, train, test));
+  append(image_size_rows(config, model_config(config, train.channels(), train.classes())));
   append(optimizer_rows(config, trainer.steps_per_epoch(), train.size()));
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));

@@ -37,7 +37,7 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Of every image that batches hold.
+  /// Of the data set's images: those that batches hold have it unless they are reduced, see Batch::shape.
   [[nodiscard]] const ImageShape& image_shape() const;
   /// Labels are from 0 to below this; targets have a column for each.
   [[nodiscard]] int classes() const;

@@ -3,9 +3,11 @@
 
 #include "convmixer/data/augment/augmentation.hpp"
 #include "convmixer/data/augment/mix_options.hpp"
+#include "convmixer/data/image_sizes.hpp"
 #include "convmixer/data/normalisation.hpp"
 
 #include <cstdint>
+#include <vector>
 
 namespace convmixer {
 
@@ -16,6 +18,9 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int prefetch = 4;  ///< batches prepared ahead, at least 1
   Augmentation augmentation{};
+  /// To which size images are reduced in which epochs, after they were augmented and before they are mixed, normalised
+  /// and erased; without stretches they stay as they are.
+  std::vector<ImageSizeStretch> image_sizes{};
   MixOptions mix{};
   Normalisation normalisation;
   /// Of several processes that train together, each has a loader with the same options but its own rank, 0..ranks - 1.

@@ -41,6 +41,8 @@ struct ModelDefinition {
   bool (*recognises)(const TensorFile&);
   /// Sets those sizes that the shapes of a file's tensors show. Throws Error naming file and tensor.
   void (*read_sizes)(const TensorFile&, Config&);
+  /// What the size of an image must be a multiple of so that all of its pixels are seen; not set: of 1.
+  int (*image_step)(const Config&) = nullptr;
 };
 
 }  // namespace convmixer

@@ -11,7 +11,8 @@
 #include <map>
 #include <memory>
 #include <span>
-#include <utility>
+#include <tuple>
+#include <vector>
 
 namespace convmixer {
 
@@ -25,7 +26,14 @@ class Network {
   Network(Graph graph, Precision precision, Engine& engine, LayoutPolicy layout = LayoutPolicy::automatic,
           PlanKind kind = PlanKind::automatic);
 
-  [[nodiscard]] const Graph& graph() const noexcept { return *graph_; }
+  /// Trains on images of another shape as well from now on, with the same parameters: `graph` is the same network for
+  /// them. Throws Error (usage), naming what differs, for one of other operations or parameters, or whose input has a
+  /// shape that there is already.
+  void add_image_shape(Graph graph);
+
+  [[nodiscard]] const Graph& graph() const noexcept { return *graphs_.front(); }
+  /// That of an image shape that was added; throws Error (usage) for one that wasn't.
+  [[nodiscard]] const Graph& graph(const Shape& image) const { return *graphs_[graph_for(image)]; }
   [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
   [[nodiscard]] const Parameters& parameters() const noexcept { return *parameters_; }
   [[nodiscard]] Precision precision() const noexcept { return precision_; }
@@ -40,6 +48,8 @@ class Network {
   /// check_targets refuses, for a network that was never initialised, and for a batch whose norms would see a single
   /// value per channel.
   BatchResult train_batch(std::span<const float> images, const Targets& targets);
+  /// The same for images of a shape (C, H, W) that was added; throws Error (usage) for one that wasn't.
+  BatchResult train_batch(std::span<const float> images, const Shape& image, const Targets& targets);
 
   /// Forward with running statistics, and loss; changes nothing. Takes and throws what train_batch does, and a single
   /// value per channel.
@@ -55,26 +65,31 @@ class Network {
   /// The plan for a batch size, made if needed: for reports and for making memory before the first step. Throws Error
   /// naming what can't be planned.
   Plan& plan(std::int64_t batch_size, PlanMode mode);
+  /// The same for images of a shape that was added.
+  Plan& plan(std::int64_t batch_size, PlanMode mode, const Shape& image);
 
   /// Memory of all plans so far. Smaller plans run in a larger one's.
   [[nodiscard]] PlannedMemory memory() const;
 
  private:
+  /// The place of a shape's graph; throws for one that there is none for.
+  [[nodiscard]] std::size_t graph_for(const Shape& image) const;
+  [[nodiscard]] const Shape& image_shape() const noexcept { return graph().tensors().front(); }
   /// The number of images; throws unless it is a whole one.
-  [[nodiscard]] std::int64_t count_images(std::span<const float> images) const;
+  [[nodiscard]] static std::int64_t count_images(std::span<const float> images, const Shape& image);
   /// Throws unless there are weights to run with.
   void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
-  std::int64_t check_batch(std::span<const float> images, const Targets& targets);
+  std::int64_t check_batch(std::span<const float> images, const Shape& image, const Targets& targets);
 
-  std::unique_ptr<Graph> graph_;
+  std::vector<std::unique_ptr<Graph>> graphs_;  // of all image shapes, its own first
   std::unique_ptr<Parameters> parameters_;
   Precision precision_;
   Engine* engine_;
   LayoutPolicy layout_;
   PlanKind kind_;
-  bool initialised_ = false;  // that parameters aren't all 0 was seen once
-  std::map<std::pair<PlanMode, std::int64_t>, Plan> plans_;
+  bool initialised_ = false;                                               // that parameters aren't all 0 was seen once
+  std::map<std::tuple<PlanMode, std::int64_t, std::size_t>, Plan> plans_;  // by mode, batch size and graph
   std::span<const float> logits_;
   AlignedBuffer logits_gradient_;
 };

@@ -37,6 +37,7 @@ struct ModelEntry {
   std::function<ModelDescription(const ModelConfig&)> describe;
   std::function<bool(const TensorFile&)> recognises;
   std::function<void(const TensorFile&, ModelConfig&)> read_sizes;
+  std::function<int(const ModelConfig&)> image_step = [](const ModelConfig&) { return 1; };
 };
 
 /// All models. The first is the default; it was the only one when run folders and weights didn't say which they hold.

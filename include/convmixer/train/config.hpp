@@ -34,7 +34,7 @@ namespace convmixer {
 [[nodiscard]] std::string to_ini(const TrainConfig& config);
 
 /// Key and value of every setting that has a say in what a run computes: a run can only go on while they stay. The
-/// number of epochs is among them unless the learning rate is constant: it stretches the schedule.
+/// number of epochs is among them unless learning rate and image size are constant: it stretches their schedules.
 [[nodiscard]] std::map<std::string, std::string> fingerprint(const TrainConfig& config);
 
 /// Throws Error (usage) naming a setting that config.ini couldn't give back: one beyond the limits of its option, which

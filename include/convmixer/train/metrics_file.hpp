@@ -20,6 +20,7 @@ struct StepRecord {
   double gradient_norm = 0.0;  ///< of all gradients together, before clipping
   double images_per_second = 0.0;
   double wait_seconds = 0.0;  ///< for data
+  int image_size = 0;         ///< of its images; 0, which isn't written: the data set's throughout the run
 };
 
 /// What averaged weights (optim/weight_average.hpp) are worth on the test set.
@@ -47,6 +48,7 @@ struct EpochRecord {
   double train_seconds = 0.0;
   double test_seconds = 0.0;
   double total_seconds = 0.0;  ///< of the run up to here, stops left out
+  int image_size = 0;          ///< of its training images; 0, which isn't written: the data set's throughout the run
 };
 
 /// Appends records; each is one write, so that a process that is killed leaves at most one torn line, the last.

@@ -29,6 +29,7 @@ struct ProgressView {
   std::int64_t epochs = 0;
   std::int64_t done = 0;   ///< steps of the epoch, or images of the evaluation
   std::int64_t total = 0;  ///< so many there are
+  int image_size = 0;      ///< of the epoch's training images; 0: not worth telling
   double images_per_second = 0.0;
   double wait_share = 0.0;  ///< of the epoch's time that went into waiting for data
   double loss = 0.0;        ///< means over the epoch so far

@@ -1,6 +1,7 @@
 /// How long a training will take, and how much memory: measured by doing some of its steps and evaluations.
 #pragma once
 
+#include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/plan/plan_options.hpp"
@@ -15,14 +16,23 @@
 
 namespace convmixer {
 
-/// What a training has to do, or what is left of it.
-struct RunWork {
-  std::int64_t training_images = 0;  ///< all that steps take, over all epochs
-  std::int64_t test_images = 0;      ///< all that are evaluated, for averaged weights once more
+/// Training images that are reduced to a size.
+struct ReducedImages {
+  int image_size = 0;
+  std::int64_t images = 0;
 };
 
-/// The images of an epoch.
+/// What a training has to do, or what is left of it.
+struct RunWork {
+  std::int64_t training_images = 0;  ///< all that steps take at the data set's size, over all epochs
+  std::int64_t test_images = 0;      ///< all that are evaluated, for averaged weights once more
+  std::vector<ReducedImages> reduced{};
+};
+
+/// The images of an epoch at the data set's size.
 [[nodiscard]] RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images);
+/// What is left of a run, whose epochs have these images.
+[[nodiscard]] RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position);
 
 /// What the steps of an estimate are done with.
 struct EstimateData {
@@ -33,23 +43,33 @@ struct EstimateData {
   const Dataset* test = nullptr;   ///< null: the same random batch is used over and over
 };
 
-/// How fast a training goes, at what cost, in one precision.
+/// How fast a training goes on images reduced to a size.
+struct SizeEstimate {
+  int image_size = 0;
+  double training_rate = 0.0;  ///< images/s of steps, waiting for batches included
+  double wait_share = 0.0;     ///< of the steps' time, for batches to be loaded
+};
+
+/// How fast a training goes, at what cost, in one precision. Training rate, spread, steps and waiting are those at the
+/// data set's size.
 struct PrecisionEstimate {
   Precision precision = Precision::f32;
   std::string failure;  ///< why no training can be made of it; then all else is 0
   PlanKind plan = PlanKind::plain;
 
-  double training_rate = 0.0;    ///< images/s of steps, waiting for batches included
-  double training_spread = 0.0;  ///< median distance of a step from that, as a share
-  std::size_t steps = 0;         ///< measured
-  double evaluation_rate = 0.0;  ///< images/s
-  double wait_share = 0.0;       ///< of the steps' time, for batches to be loaded
-  double supply = 0.0;           ///< images/s that one thread doing nothing else would load; 0: there is no data
+  double training_rate = 0.0;           ///< images/s of steps, waiting for batches included
+  double training_spread = 0.0;         ///< median distance of a step from that, as a share
+  std::size_t steps = 0;                ///< measured
+  double evaluation_rate = 0.0;         ///< images/s
+  double wait_share = 0.0;              ///< of the steps' time, for batches to be loaded
+  double supply = 0.0;                  ///< images/s that one thread doing nothing else would load; 0: there is no data
+  std::vector<SizeEstimate> reduced{};  ///< of all smaller sizes of config.image_sizes, the largest first
 
   std::int64_t planned_bytes = 0;  ///< of plans, parameters, gradients, averages and the optimiser's state
   std::int64_t peak_bytes = 0;     ///< of the whole process, measured; the data and its batches included
 
-  [[nodiscard]] double seconds(const RunWork& work) const noexcept;
+  /// Throws Error for images of a size that wasn't measured.
+  [[nodiscard]] double seconds(const RunWork& work) const;
 };
 
 struct RunEstimate {

@@ -3,6 +3,7 @@
 
 #include "convmixer/data/augment/mix_options.hpp"
 #include "convmixer/data/dataset_options.hpp"
+#include "convmixer/data/image_sizes.hpp"
 #include "convmixer/data/loader_options.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
@@ -68,6 +69,7 @@ struct TrainConfig {
   PiecewiseLinear bends;    ///< of a piecewise linear schedule
   int epochs = 25;          ///< of the schedule; 0, with init: its weights are evaluated and saved as they are
   int cooldown_epochs = 0;  ///< after it, at its last learning rate, which must be above 0
+  std::vector<ImageSizeShare> image_sizes;  ///< of the schedule's epochs; empty: images keep their size
   std::uint64_t seed = 1;
   WeightAverageOptions average;  ///< of the weights: evaluated beside them, saved in their place
 

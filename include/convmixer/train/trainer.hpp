@@ -116,6 +116,8 @@ class Trainer {
 
   void record_step(const BatchResult& result, double learning_rate, double gradient_norm);
   [[nodiscard]] EpochRecord epoch_record(const TestResults& test, double test_seconds) const;
+  /// Of an epoch, counted from 0, for records; 0 where all have the data set's.
+  [[nodiscard]] int told_image_size(std::int64_t epoch) const;
   void save_state();
   /// `update` is the number, from 0, of the update in which the value was met.
   [[noreturn]] void fail_not_finite(const char* what, double value, std::int64_t update) const;

@@ -48,6 +48,12 @@ std::vector<std::uint8_t> mean_colour(const Normalisation& normalisation) {
   return colour;
 }
 
+/// A length of an image in one that was reduced: at least a pixel.
+int reduced_length(int length, int from, int to) {
+  if (from == to) return length;
+  return std::max(1, static_cast<int>(std::lround(static_cast<double>(length) * to / from)));
+}
+
 }  // namespace
 
 ImagePipeline::ImagePipeline(const Augmentation& augmentation, const Normalisation& normalisation,
@@ -135,18 +141,22 @@ void ImagePipeline::apply(const CropDraw& draw, const ConstImage& image, std::sp
   if (draw.flip) flip_horizontally(out);
 }
 
-void ImagePipeline::normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const {
-  normalise_pixels(image, normaliser_, out);
+void ImagePipeline::normalise(const ConstImage& image, const ImageKey& key, std::span<float> out) const {
+  const ImageShape& shape = image.shape;
+  normalise_pixels({image.pixels, shape.bytes()}, normaliser_, out);
   if (augmentation_.erasing.probability <= 0.0F && augmentation_.cutout == 0) return;
   Rng rng(key.seed, RandomStream::erasing, key.epoch, key.index);
-  if (const std::optional<Rectangle> part = draw_erasing(augmentation_.erasing, shape_, rng)) {
+  if (const std::optional<Rectangle> part = draw_erasing(augmentation_.erasing, shape, rng)) {
     if (augmentation_.erasing.fill == ErasingOptions::Fill::noise) {
-      erase_with_noise(shape_, *part, rng, out);
+      erase_with_noise(shape, *part, rng, out);
     } else {
-      erase(shape_, *part, out);
+      erase(shape, *part, out);
     }
   }
-  if (augmentation_.cutout > 0) erase(shape_, draw_cutout(augmentation_.cutout, shape_, rng), out);
+  if (augmentation_.cutout > 0) {
+    const int side = reduced_length(augmentation_.cutout, shape_.height, shape.height);
+    erase(shape, draw_cutout(side, shape, rng), out);
+  }
 }
 
 }  // namespace convmixer

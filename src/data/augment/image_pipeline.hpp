@@ -47,8 +47,13 @@ class ImagePipeline {
                std::span<std::uint8_t> out) const;
 
   /// The last part, bytes to f32, both (C, H, W): normalised, then partly erased. The bytes of a batch's images are
-  /// mixed in between.
-  void normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const;
+  /// reduced and mixed in between.
+  void normalise(std::span<const std::uint8_t> image, const ImageKey& key, std::span<float> out) const {
+    normalise({shape_, image}, key, out);
+  }
+  /// The same for an image that was reduced (reduction.hpp): what is erased has the same share of it, cutout's square
+  /// too.
+  void normalise(const ConstImage& image, const ImageKey& key, std::span<float> out) const;
 
  private:
   /// The part of the image that is seen: of the image's own size, or resized to it.
