@@ -159,6 +159,12 @@ BatchResult Network::train_batch(std::span<const float> images, const Shape& ima
   return result;
 }
 
+void Network::move_statistics(std::span<const float> images) {
+  const std::int64_t batch = count_images(images, image_shape());
+  check_initialised();
+  logits_ = plan(batch, PlanMode::training).forward(images);
+}
+
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {
   check_batch(images, image_shape(), targets);
   infer(images);

@@ -42,37 +42,44 @@ WeightAverage::WeightAverage(Parameters& parameters, const WeightAverageOptions&
     const Parameter& parameter = graph.parameters()[static_cast<std::size_t>(id)];
     add(parameter.name, parameter.shape, parameters.value(id));
   }
+  const std::size_t weights = tensors_.size();
   for (const StatisticId id : moving_statistics(graph)) {
     const Statistic& statistic = graph.statistics()[static_cast<std::size_t>(id)];
     add(statistic.name, statistic.shape, parameters.statistic(id));
   }
-  cut_into_tasks();
+  place();
+  cut_into_tasks(options.statistics == AverageStatistics::averaged ? tensors_.size() : weights);
 }
 
 void WeightAverage::add(const std::string& name, const Shape& shape, std::span<float> values) {
   tensors_.push_back({{name, shape, {}}, values});
 }
 
-/// Gives the averages their memory, each on a cache line of its own, and cuts the tensors into tasks of about equal
-/// work, by their sizes alone.
-void WeightAverage::cut_into_tasks() {
+/// Gives the averages memory, each on cache lines of its own, and the values as they are.
+void WeightAverage::place() {
   constexpr std::size_t kCacheLine = 16;
-  constexpr std::size_t kTaskValues = 32768;  // of the values and of the averages: 256 KiB
   const auto padded = [](std::size_t count) { return (count + kCacheLine - 1) / kCacheLine * kCacheLine; };
   std::size_t size = 0;
   for (const Tensor& tensor : tensors_) size += padded(tensor.values.size());
   if (size > 0) averages_ = AlignedBuffer(size * sizeof(float));
   std::size_t offset = 0;
-  std::size_t in_task = 0;
   for (Tensor& tensor : tensors_) {
     const std::size_t count = tensor.values.size();
-    const std::span<float> averages = averages_.as<float>().subspan(offset, count);
+    tensor.average.values = averages_.as<float>().subspan(offset, count);
+    std::copy_n(tensor.values.begin(), count, tensor.average.values.begin());
     offset += padded(count);
-    std::copy_n(tensor.values.begin(), count, averages.begin());
-    tensor.average.values = averages;
+  }
+}
+
+/// Of about equal work, by the tensors' sizes alone.
+void WeightAverage::cut_into_tasks(std::size_t tensors) {
+  constexpr std::size_t kTaskValues = 32768;  // of the values and of the averages: 256 KiB
+  std::size_t in_task = 0;
+  for (const Tensor& tensor : std::span(tensors_).first(tensors)) {
+    const std::size_t count = tensor.values.size();
     for (std::size_t begin = 0; begin < count; begin += kTaskValues) {
       const std::size_t values = std::min(kTaskValues, count - begin);
-      parts_.push_back({tensor.values.data() + begin, averages.data() + begin, values});
+      parts_.push_back({tensor.values.data() + begin, tensor.average.values.data() + begin, values});
       in_task += values;
       if (in_task < kTaskValues) continue;
       task_ends_.push_back(parts_.size());

@@ -5,7 +5,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 namespace convmixer {
+
+namespace {
+
+constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
+
+}  // namespace
 
 OptionGroup averaging_options(TrainConfig& config) {
   WeightAverageOptions& average = config.average;
@@ -15,16 +24,42 @@ OptionGroup averaging_options(TrainConfig& config) {
                      "evaluate and save an exponential moving average of the weights, of which each step keeps this "
                      "share, say 0.998; 0: no average"),
        switch_option("ema-warmup", average.warmup,
-                     "step s keeps no more than 1 - s^(-2/3) of the average, as in timm's ModelEmaV3")}};
+                     "step s keeps no more than 1 - s^(-2/3) of the average, as in timm's ModelEmaV3"),
+       choice_option("ema-statistics", average.statistics,
+                     {{"averaged", AverageStatistics::averaged}, {"recomputed", AverageStatistics::recomputed}},
+                     "the average's running statistics: averaged, or the mean over batches of training images, "
+                     "augmented as in training, that it is run on before each evaluation"),
+       integer_option("ema-statistics-images", config.average_statistics_images, std::int64_t{1}, kAnyInteger,
+                      "recomputed: so many training images, in whole batches")}};
 }
 
 void check_averaging_options(const TrainConfig& config) {
-  if (!config.average.is_on() && !config.average.warmup) fail_usage("ema-warmup has no effect without ema-decay");
+  const bool is_recomputed = config.average.statistics == AverageStatistics::recomputed;
+  if (!config.average.is_on() && (!config.average.warmup || is_recomputed)) {
+    fail_usage("{} has no effect without ema-decay", is_recomputed ? "ema-statistics" : "ema-warmup");
+  }
+  if (!is_recomputed && config.average_statistics_images != TrainConfig{}.average_statistics_images) {
+    fail_usage("ema-statistics-images has no effect without ema-statistics = recomputed");
+  }
   if (config.average.is_on() && total_epochs(config) == 0) fail_usage("ema-decay has no effect with epochs = 0");
 }
 
+std::int64_t statistics_images(const TrainConfig& config, std::int64_t train_images) {
+  if (!config.average.is_on() || config.average.statistics != AverageStatistics::recomputed) return 0;
+  const std::int64_t of_epoch = config.drop_last ? train_images - train_images % config.batch_size : train_images;
+  const std::int64_t wanted = std::min(config.average_statistics_images, of_epoch);
+  return std::min((wanted + config.batch_size - 1) / config.batch_size * config.batch_size, of_epoch);
+}
+
+std::int64_t evaluated_images(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
+  if (!config.average.is_on()) return test_images;
+  return 2 * test_images + statistics_images(config, train_images);
+}
+
 std::string describe_averaging(const WeightAverageOptions& average) {
-  return average.is_on() ? fmt::format("ema {}", average.decay) : "";
+  if (!average.is_on()) return "";
+  const bool is_recomputed = average.statistics == AverageStatistics::recomputed;
+  return fmt::format("ema {}{}", average.decay, is_recomputed ? ", statistics recomputed" : "");
 }
 
 }  // namespace convmixer

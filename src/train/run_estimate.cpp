@@ -6,6 +6,7 @@
 #include "convmixer/model/network.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
+#include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
 #include "train/random_batch.hpp"
 #include "train/run_parts.hpp"
@@ -152,7 +153,7 @@ PrecisionEstimate measure(const TrainConfig& config, Precision precision, const 
 
 RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
   const std::int64_t left_out = config.drop_last ? train_images % config.batch_size : 0;
-  return {train_images - left_out, config.average.is_on() ? 2 * test_images : test_images};
+  return {train_images - left_out, evaluated_images(config, train_images, test_images)};
 }
 
 RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position) {

@@ -28,7 +28,7 @@ struct RunSize {
   std::int64_t epochs = 0;
   std::int64_t steps_per_epoch = 0;
   std::int64_t images_per_epoch = 0;  ///< trained on; a last batch that isn't full may be left out
-  std::int64_t test_images = 0;       ///< evaluated after each epoch; twice as many where weights are averaged
+  std::int64_t test_images = 0;       ///< evaluated after each epoch: evaluated_images (averaging_options.hpp)
   double max_seconds = 0.0;           ///< 0: no limit
   std::vector<ImageCost> costs{};     ///< empty: all images have the data set's size
 };

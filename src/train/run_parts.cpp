@@ -50,6 +50,14 @@ std::unique_ptr<WeightAverage> weight_average(const TrainConfig& config, Paramet
   return config.average.is_on() ? std::make_unique<WeightAverage>(parameters, config.average, pool) : nullptr;
 }
 
+/// The training images as they are trained on, but as large as they are evaluated.
+std::unique_ptr<Loader> statistics_loader(const TrainConfig& config, const Dataset& train, ThreadPool& pool) {
+  if (statistics_images(config, train.size()) == 0) return nullptr;
+  LoaderOptions options = loader_options(config, Split::train);
+  options.image_sizes.clear();
+  return std::make_unique<Loader>(train, options, pool);
+}
+
 /// The batch sizes of one pass over `images`, the full batch first.
 std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, bool drop_last) {
   std::vector<std::int64_t> sizes;
@@ -73,6 +81,7 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       average(weight_average(config, network.parameters(), engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
       test_loader(data.test(), loader_options(config, Split::test), engine.pool()),
+      statistics_loader(convmixer::statistics_loader(config, data.train(), engine.pool())),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
       checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
                    network.parameters(), *optimizer, average.get()) {

@@ -43,6 +43,7 @@ struct RunParts {
   std::unique_ptr<WeightAverage> average;  ///< null: there is none
   Loader train_loader;
   Loader test_loader;
+  std::unique_ptr<Loader> statistics_loader;  ///< where statistics are computed anew for the average; else null
   Schedule schedule;
   Checkpointer checkpointer;
   std::optional<MetricsFile> metrics;  ///< opened at the run's position

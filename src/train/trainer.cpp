@@ -8,6 +8,8 @@
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/stop_signal.hpp"
+#include "train/averaged_statistics.hpp"
+#include "train/averaging_options.hpp"
 #include "train/run_outlook.hpp"
 #include "train/run_parts.hpp"
 
@@ -85,7 +87,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
       RunSize{.epochs = total_epochs(config),
               .steps_per_epoch = steps_per_epoch(),
               .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : train.size(),
-              .test_images = parts_->average ? 2 * test.size() : test.size(),
+              .test_images = evaluated_images(config, train.size(), test.size()),
               .max_seconds = static_cast<double>(config.max_time),
               .costs = image_costs(parts_->network, image_size_stretches(config))});
 }
@@ -287,20 +289,26 @@ std::optional<Trainer::TestResults> Trainer::evaluate_test_set() {
   if (!raw) return std::nullopt;
   if (!parts_->average) return TestResults{*raw, std::nullopt};
   const AveragedWeights averaged(*parts_->average);
-  const std::optional<BatchResult> of_average = evaluate_weights(raw->images);
+  const std::int64_t images = statistics_images(config_, train_images_);
+  if (parts_->statistics_loader && !recompute_statistics(network(), *parts_->statistics_loader, position_.epoch, images,
+                                                         evaluation_progress(raw->images))) {
+    return std::nullopt;
+  }
+  const std::optional<BatchResult> of_average = evaluate_weights(raw->images + images);
   if (!of_average) return std::nullopt;
   return TestResults{*raw, of_average};
 }
 
+std::function<bool(std::int64_t)> Trainer::evaluation_progress(std::int64_t images_before) {
+  return [this, images_before, done = std::int64_t{0}](std::int64_t images) mutable {
+    outlook_->evaluated(images - std::exchange(done, images), lap());
+    progress_.update(outlook_->evaluation_view(position_, images_before + images));
+    return controls_.stop_signal() == 0;
+  };
+}
+
 std::optional<BatchResult> Trainer::evaluate_weights(std::int64_t images_before) {
-  std::int64_t done = 0;
-  const Evaluation evaluation =
-      evaluate(network(), parts_->test_loader, {.go_on = [&](std::int64_t images) {
-                 outlook_->evaluated(images - done, lap());
-                 done = images;
-                 progress_.update(outlook_->evaluation_view(position_, images_before + images));
-                 return controls_.stop_signal() == 0;
-               }});
+  const Evaluation evaluation = evaluate(network(), parts_->test_loader, {.go_on = evaluation_progress(images_before)});
   // A signal that comes with the last batch finds the evaluation done; end_between_epochs sees to it.
   if (evaluation.total.images != parts_->data.test().size()) return std::nullopt;
   if (!std::isfinite(evaluation.total.loss())) {

@@ -108,7 +108,7 @@ Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork
   const PrecisionEstimate& chosen = estimate.chosen();
   const std::string evaluation =
       config.average.is_on()
-          ? fmt::format("evaluations of {} with the weights and their average", with_commas(epoch.test_images / 2))
+          ? fmt::format("{} to evaluate the weights and their average", with_commas(epoch.test_images))
           : fmt::format("an evaluation of {}", with_commas(epoch.test_images));
   Rows rows{{"epoch", fmt::format("{} training images and {}", with_commas(epoch.training_images), evaluation)},
             {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},

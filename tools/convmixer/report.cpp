@@ -46,6 +46,8 @@ std::string describe_optimizer(const TrainConfig& config) {
   if (config.average.is_on()) {
     text += fmt::format("; weights averaged, decay {}{}", config.average.decay,
                         config.average.warmup ? " after warm-up" : "");
+    if (config.average.statistics == AverageStatistics::recomputed)
+      text += fmt::format(", statistics of {} images", with_commas(config.average_statistics_images));
   }
   return text;
 }

@@ -59,6 +59,10 @@ class Network {
   /// Throws what evaluate_batch does, targets aside.
   std::span<const float> infer(std::span<const float> images);
 
+  /// Forward of all images at once in training mode, without backward: moves the running statistics alone. Takes and
+  /// throws what train_batch does, targets aside.
+  void move_statistics(std::span<const float> images);
+
   /// The logits of the last batch, (N, classes) f32 row-major, valid until the next; empty before the first.
   [[nodiscard]] std::span<const float> logits() const noexcept { return logits_; }
 

@@ -13,9 +13,16 @@
 
 namespace convmixer {
 
+/// Where the running statistics that go with averaged weights come from.
+enum class AverageStatistics {
+  averaged,    ///< they are averaged like weights
+  recomputed,  ///< updates leave them alone: they are computed anew for the average (model/norm_statistics.hpp)
+};
+
 struct WeightAverageOptions {
   float decay = 0.0F;  ///< what an update keeps of the average, from 0 to below 1; 0: no averaging
   bool warmup = true;  ///< the first updates keep less, see average_decay
+  AverageStatistics statistics = AverageStatistics::averaged;
 
   [[nodiscard]] bool is_on() const noexcept { return decay > 0.0F; }
 };
@@ -60,7 +67,9 @@ class WeightAverage {
   };
 
   void add(const std::string& name, const Shape& shape, std::span<float> values);
-  void cut_into_tasks();
+  void place();
+  /// Cuts the first tensors, so many, into tasks.
+  void cut_into_tasks(std::size_t tensors);
   void exchange() noexcept;
 
   WeightAverageOptions options_;

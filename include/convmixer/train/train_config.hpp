@@ -71,7 +71,8 @@ struct TrainConfig {
   int cooldown_epochs = 0;  ///< after it, at its last learning rate, which must be above 0
   std::vector<ImageSizeShare> image_sizes;  ///< of the schedule's epochs; empty: images keep their size
   std::uint64_t seed = 1;
-  WeightAverageOptions average;  ///< of the weights: evaluated beside them, saved in their place
+  WeightAverageOptions average;                   ///< of the weights: evaluated beside them, saved in their place
+  std::int64_t average_statistics_images = 5000;  ///< training images for its statistics, where they are recomputed
 
   // Machine
   std::string precision = "auto";

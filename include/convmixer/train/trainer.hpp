@@ -109,6 +109,8 @@ class Trainer {
   TrainEnd save_untrained();
   /// Nothing if a signal ended it.
   [[nodiscard]] std::optional<TestResults> evaluate_test_set();
+  /// What an evaluation is told of, after `images_before` images: it shows them, and says whether to go on.
+  [[nodiscard]] std::function<bool(std::int64_t)> evaluation_progress(std::int64_t images_before);
   /// The network's weights as they are, after `images_before` images of the same evaluation.
   [[nodiscard]] std::optional<BatchResult> evaluate_weights(std::int64_t images_before);
   /// How it ends then: a signal may end the evaluation.
