@@ -41,6 +41,15 @@ void visit_fields(Position& position, Visit visit) {
   visit("position.last_test_accuracy", position.last_test_accuracy);
 }
 
+/// The same for what only some positions have.
+template <typename Test, typename Visit>
+void visit_test_fields(Test& test, Visit visit) {
+  visit("position.test_epoch", test.epoch);
+  visit("position.test_loss", test.loss);
+  visit("position.test_accuracy", test.accuracy);
+  visit("position.test_accuracy_top5", test.accuracy_top5);
+}
+
 std::string to_text(std::int64_t value) { return fmt::format("{}", value); }
 std::string to_text(double value) { return metadata_from(value); }
 
@@ -92,7 +101,9 @@ void check_version(const SafetensorsFile& file) {
 
 TrainingPosition position_of(const SafetensorsFile& file) {
   TrainingPosition position;
-  visit_fields(position, [&](const char* key, auto& field) { parse_field(file, key, field); });
+  const auto parse = [&](const char* key, auto& field) { parse_field(file, key, field); };
+  visit_fields(position, parse);
+  if (file.metadata().contains("position.test_accuracy")) visit_test_fields(position.test, parse);
   return position;
 }
 
@@ -139,7 +150,9 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
   Metadata metadata{{"generator", generator()},
                     {kStateVersionKey, to_text(kVersion)},
                     {kOptimizerStepsKey, to_text(optimizer.steps())}};
-  visit_fields(position, [&](const char* key, const auto& field) { metadata[key] = to_text(field); });
+  const auto write = [&](const char* key, const auto& field) { metadata[key] = to_text(field); };
+  visit_fields(position, write);
+  if (position.test.accuracy >= 0.0) visit_test_fields(position.test, write);
   for (const auto& [key, value] : fingerprint) metadata[fmt::format("{}{}", kFingerprintPrefix, key)] = value;
 
   std::vector<TensorView> views;

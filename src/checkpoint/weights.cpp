@@ -116,6 +116,7 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {
   info.epoch = metadata_int64(file, "epoch", 0, kMostInt64);
   info.step = metadata_int64(file, "step", 0, kMostInt64);
   info.test_accuracy = metadata_double(file, "test_accuracy");
+  if (file.metadata().contains("holdout_accuracy")) info.holdout_accuracy = metadata_double(file, "holdout_accuracy");
   read_batches_tracked(file, info);
   return info;
 }

@@ -34,6 +34,7 @@ std::map<std::string, std::string> weights_metadata(const CheckpointInfo& info) 
   metadata["step"] = fmt::format("{}", info.step);
   metadata["test_accuracy"] = metadata_from(info.test_accuracy);
   if (!info.averaged.empty()) metadata["averaged"] = info.averaged;
+  if (info.holdout_accuracy >= 0.0) metadata["holdout_accuracy"] = metadata_from(info.holdout_accuracy);
   return metadata;
 }
 

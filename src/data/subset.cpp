@@ -11,8 +11,9 @@ namespace {
 
 class Subset : public Dataset {
  public:
+  Subset(const Dataset& all, std::vector<std::int64_t> indices) : all_(&all), indices_(std::move(indices)) {}
   Subset(std::unique_ptr<Dataset> all, std::vector<std::int64_t> indices)
-      : all_(std::move(all)), indices_(std::move(indices)) {}
+      : owned_(std::move(all)), all_(owned_.get()), indices_(std::move(indices)) {}
 
   [[nodiscard]] std::int64_t size() const override { return std::ssize(indices_); }
   [[nodiscard]] int channels() const override { return all_->channels(); }
@@ -32,11 +33,16 @@ class Subset : public Dataset {
     return indices_[static_cast<std::size_t>(index)];
   }
 
-  std::unique_ptr<Dataset> all_;
+  std::unique_ptr<Dataset> owned_;  // or nothing: borrowed
+  const Dataset* all_;
   std::vector<std::int64_t> indices_;
 };
 
 }  // namespace
+
+std::unique_ptr<Dataset> images_at(const Dataset& all, std::vector<std::int64_t> indices) {
+  return std::make_unique<Subset>(all, std::move(indices));
+}
 
 std::unique_ptr<Dataset> first_images(std::unique_ptr<Dataset> all, std::int64_t limit) {
   std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(limit, all->size())));
@@ -48,26 +54,32 @@ std::unique_ptr<Dataset> share_of_each_class(std::unique_ptr<Dataset> all, std::
   const auto label = [&](std::int64_t index) { return static_cast<std::size_t>(all->label(index)); };
   std::vector<std::int64_t> sizes(all->class_names().size());
   for (std::int64_t i = 0; i < all->size(); ++i) ++sizes[label(i)];
+  std::vector<std::int64_t> left = class_shares(sizes, limit, ClassLeft::nothing);
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < all->size(); ++i)
+    if (left[label(i)]-- > 0) indices.push_back(i);
+  return std::make_unique<Subset>(std::move(all), std::move(indices));
+}
+
+std::vector<std::int64_t> class_shares(std::span<const std::int64_t> class_sizes, std::int64_t limit, ClassLeft left) {
   // Image j of a class of n comes when (j + 1/2) / n of the images are wanted, the first one at once.
   struct Turn {
     double when;
     std::size_t label;
-    std::int64_t index;
     auto operator<=>(const Turn&) const = default;
   };
-  std::vector<std::int64_t> seen(sizes.size());
   std::vector<Turn> turns;
-  for (std::int64_t i = 0; i < all->size(); ++i) {
-    const std::int64_t earlier = seen[label(i)]++;
-    const double when = (static_cast<double>(earlier) + 0.5) / static_cast<double>(sizes[label(i)]);
-    turns.push_back({earlier == 0 ? 0.0 : when, label(i), i});
+  for (std::size_t label = 0; label < class_sizes.size(); ++label) {
+    const std::int64_t size = class_sizes[label];
+    const std::int64_t taken = left == ClassLeft::one_image ? size - 1 : size;
+    for (std::int64_t j = 0; j < taken; ++j)
+      turns.push_back({j == 0 ? 0.0 : (static_cast<double>(j) + 0.5) / static_cast<double>(size), label});
   }
-  const auto end = turns.begin() + static_cast<std::ptrdiff_t>(std::min(limit, all->size()));
+  const auto end = turns.begin() + static_cast<std::ptrdiff_t>(std::min(limit, std::ssize(turns)));
   std::ranges::partial_sort(turns, end);
-  std::vector<std::int64_t> indices;
-  for (auto turn = turns.begin(); turn != end; ++turn) indices.push_back(turn->index);
-  std::ranges::sort(indices);
-  return std::make_unique<Subset>(std::move(all), std::move(indices));
+  std::vector<std::int64_t> shares(class_sizes.size());
+  for (auto turn = turns.begin(); turn != end; ++turn) ++shares[turn->label];
+  return shares;
 }
 
 }  // namespace convmixer

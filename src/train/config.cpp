@@ -9,6 +9,7 @@
 #include "train/augmentation_options.hpp"
 #include "train/averaging_options.hpp"
 #include "train/data_options.hpp"
+#include "train/holdout_options.hpp"
 #include "train/initial_weights_options.hpp"
 #include "train/mixing_options.hpp"
 #include "train/model_options.hpp"
@@ -54,21 +55,26 @@ OptionGroup machine_group(TrainConfig& c) {
 }
 
 OptionGroup run_group(TrainConfig& c) {
-  return {"Run",
-          {changeable(path_option("out", c.out, "FOLDER", "run folder; runs/NAME of configuration or data set")),
-           changeable(integer_option("patience", c.patience, 0, 1000000,
-                                     "stop after so many epochs without better test accuracy; 0: never")),
-           changeable(duration_option("max-time", c.max_time,
-                                      "stop after so much time in training, say 2h or 1h30m; 0s: never")),
-           changeable(integer_option("log-interval", c.log_interval, std::int64_t{0}, kAnyInteger,
-                                     "steps between two step records of metrics.jsonl; 0: none")),
-           changeable(number_option("save-interval", c.save_interval, 0.0F, 1e6F,
-                                    "minutes between two saves within an epoch; 0: at its end only")),
-           changeable(switch_option("quiet", c.quiet, "print nothing but errors"))}};
+  return {
+      "Run",
+      {changeable(path_option("out", c.out, "FOLDER", "run folder; runs/NAME of configuration or data set")),
+       changeable(integer_option("patience", c.patience, 0, 1000000,
+                                 "stop after so many epochs without better accuracy; 0: never")),
+       changeable(number_option("until-accuracy", c.until_accuracy, 0.0, 1.0,
+                                "stop after the first epoch that reaches it, say 0.94, on the images of holdout, or "
+                                "else of the test; 0: never")),
+       changeable(
+           duration_option("max-time", c.max_time, "stop after so much time in training, say 2h or 1h30m; 0s: never")),
+       changeable(integer_option("log-interval", c.log_interval, std::int64_t{0}, kAnyInteger,
+                                 "steps between two step records of metrics.jsonl; 0: none")),
+       changeable(number_option("save-interval", c.save_interval, 0.0F, 1e6F,
+                                "minutes between two saves within an epoch; 0: at its end only")),
+       changeable(switch_option("quiet", c.quiet, "print nothing but errors"))}};
 }
 
 void check_combinations(const TrainConfig& c) {
   check_initial_weights_options(c);
+  check_holdout_options(c);
   if (c.init.empty() && c.epochs == 0) fail_usage("epochs = 0: expected at least 1, or init with weights to save");
   check_schedule_options(c);
   check_kind_and_layout(c.plan, c.layout);

@@ -11,14 +11,25 @@
 
 namespace convmixer {
 
-void check_fits(const Network& network, const Loader& loader) {
+namespace {
+
+void check_images(const Network& network, const Shape& found, std::int64_t classes) {
   const Shape& expected = network.graph().tensors().front();
-  const ImageShape& image = loader.image_shape();
-  if (const Shape found{image.channels, image.height, image.width}; found != expected)
+  if (found != expected)
     fail_usage("images of shape {}: the network expects {}", found.to_string(), expected.to_string());
-  if (loader.classes() > network.classes())
-    fail_usage("data of {}: the network tells {} apart", counted(loader.classes(), "class", "classes"),
-               network.classes());
+  if (classes > network.classes())
+    fail_usage("data of {}: the network tells {} apart", counted(classes, "class", "classes"), network.classes());
+}
+
+}  // namespace
+
+void check_fits(const Network& network, const Loader& loader) {
+  const ImageShape& image = loader.image_shape();
+  check_images(network, {image.channels, image.height, image.width}, loader.classes());
+}
+
+void check_fits(const Network& network, const Dataset& dataset) {
+  check_images(network, {dataset.channels(), dataset.image_size(), dataset.image_size()}, dataset.classes());
 }
 
 Evaluation evaluate(Network& network, Loader& loader, const EvaluationOptions& options) {

@@ -165,6 +165,7 @@ std::string describe_origin(const TrainConfig& config, const CheckpointInfo& inf
   std::string text = fmt::format("{}: {}", config.init.string(), describe(info.model));
   if (info.epoch > 0) text += fmt::format(", after epoch {}", info.epoch);
   if (!info.averaged.empty()) text += fmt::format(", averaged ({})", info.averaged);
+  if (info.holdout_accuracy >= 0.0) text += fmt::format(", holdout accuracy {:.2f}%", 100.0 * info.holdout_accuracy);
   if (info.test_accuracy >= 0.0) text += fmt::format(", test accuracy {:.2f}%", 100.0 * info.test_accuracy);
   return text;
 }

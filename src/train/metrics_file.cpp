@@ -16,8 +16,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keys in the order in which a reader wants them
 
+/// A position in a run.
+struct Position {
+  std::int64_t finished_epochs = 0;
+  std::int64_t steps = 0;
+  std::int64_t tested_epoch = -1;
+};
+
 /// Whether a line is a record of a position not after the one given.
-bool belongs(std::string_view line, std::int64_t finished_epochs, std::int64_t steps) {
+bool belongs(std::string_view line, const Position& position) {
   const Json record = Json::parse(line, nullptr, false);
   if (!record.is_object()) return false;
   const auto type = record.find("type");
@@ -26,18 +33,19 @@ bool belongs(std::string_view line, std::int64_t finished_epochs, std::int64_t s
     const auto value = record.find(key);
     return value != record.end() && value->is_number_integer() && value->get<std::int64_t>() <= limit;
   };
-  if (*type == "step") return at_most("step", steps);
-  return *type == "epoch" && at_most("epoch", finished_epochs);
+  if (*type == "step") return at_most("step", position.steps);
+  if (*type == "test") return at_most("epoch", position.tested_epoch);
+  return *type == "epoch" && at_most("epoch", position.finished_epochs);
 }
 
 /// Text without the records that don't belong; a last line without its line break is torn.
-std::string records_up_to(std::string_view text, std::int64_t finished_epochs, std::int64_t steps) {
+std::string records_up_to(std::string_view text, const Position& position) {
   std::string kept;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) break;
     const std::string_view line = text.substr(0, end);
-    if (belongs(line, finished_epochs, steps)) kept.append(line).append("\n");
+    if (belongs(line, position)) kept.append(line).append("\n");
     text.remove_prefix(end + 1);
   }
   return kept;
@@ -47,12 +55,13 @@ double ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.
 
 }  // namespace
 
-MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps)
+MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps,
+                         std::int64_t tested_epoch)
     : path_(path) {
   std::error_code ignored;  // what is wrong with the path shows below
   if (std::filesystem::exists(path, ignored)) {
     const std::string text = read_text_file(path);
-    const std::string kept = records_up_to(text, finished_epochs, steps);
+    const std::string kept = records_up_to(text, {finished_epochs, steps, tested_epoch});
     if (kept != text) write_file_atomically(path, kept);
   }
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -76,19 +85,20 @@ void MetricsFile::append(const StepRecord& r) {
 }
 
 void MetricsFile::append(const EpochRecord& r) {
+  const std::string of = r.holdout ? "holdout" : "test";
   Json record{{"type", "epoch"},
               {"epoch", r.epoch},
               {"step", r.step},
               {"loss", r.loss},
               {"accuracy", r.accuracy},
-              {"test_loss", r.test_loss},
-              {"test_accuracy", r.test_accuracy},
-              {"test_top5", r.test_top5}};
+              {of + "_loss", r.test_loss},
+              {of + "_accuracy", r.test_accuracy},
+              {of + "_top5", r.test_top5}};
   if (r.averaged) {
-    record["ema_test_loss"] = r.averaged->test_loss;
-    record["ema_test_accuracy"] = r.averaged->test_accuracy;
+    record["ema_" + of + "_loss"] = r.averaged->test_loss;
+    record["ema_" + of + "_accuracy"] = r.averaged->test_accuracy;
   }
-  record.update(Json{{"best_test_accuracy", r.best_test_accuracy},
+  record.update(Json{{"best_" + of + "_accuracy", r.best_test_accuracy},
                      {"learning_rate", r.learning_rate},
                      {"images_per_s", r.images_per_second},
                      {"data_wait_s", r.wait_seconds},
@@ -96,9 +106,19 @@ void MetricsFile::append(const EpochRecord& r) {
                      {"data_supply_images_per_s", r.supply},
                      {"data_cpu_share", r.data_share},
                      {"train_s", r.train_seconds},
-                     {"test_s", r.test_seconds},
+                     {of + "_s", r.test_seconds},
                      {"total_s", r.total_seconds}});
   if (r.image_size > 0) record["image_size"] = r.image_size;
+  append_line(record.dump());
+}
+
+void MetricsFile::append(const TestRecord& r) {
+  const Json record{{"type", "test"},
+                    {"epoch", r.epoch},
+                    {"test_loss", r.loss},
+                    {"test_accuracy", r.accuracy},
+                    {"test_top5", r.accuracy_top5},
+                    {"test_s", r.seconds}};
   append_line(record.dump());
 }
 

@@ -49,16 +49,19 @@ std::string join(const std::vector<Piece>& pieces, bool colour) {
 std::vector<Piece> pieces_of(const ProgressView& view) {
   std::vector<Piece> pieces;
   pieces.push_back({fmt::format("epoch {}/{}", view.epoch, view.epochs), kBold, 9});
-  pieces.push_back({fmt::format("{} {}/{}", view.evaluating ? "testing" : "step", view.done, view.total), kPlain, 8});
+  const char* const evaluation = view.holdout ? "holdout" : "testing";
+  pieces.push_back({fmt::format("{} {}/{}", view.evaluating ? evaluation : "step", view.done, view.total), kPlain, 8});
   if (view.image_size > 0) pieces.push_back({fmt::format("{} px", view.image_size), kPlain, 2});
   pieces.push_back({fmt::format("{:.0f} img/s", view.images_per_second), kCyan, 5});
   if (!view.evaluating) {
     pieces.push_back({fmt::format("wait {:.1f}%", 100.0 * view.wait_share),
                       view.wait_share > kWaitWorthNoticing ? kYellow : kPlain, 1});
   }
-  pieces.push_back({fmt::format("loss {:.4f}", view.loss), kPlain, 7});
-  pieces.push_back({fmt::format("acc {:.2f}%", 100.0 * view.accuracy), kGreen, 4});
-  pieces.push_back({fmt::format("epoch left {}", format_time_left(view.epoch_seconds_left)), kPlain, 3});
+  if (!view.at_end) {
+    pieces.push_back({fmt::format("loss {:.4f}", view.loss), kPlain, 7});
+    pieces.push_back({fmt::format("acc {:.2f}%", 100.0 * view.accuracy), kGreen, 4});
+    pieces.push_back({fmt::format("epoch left {}", format_time_left(view.epoch_seconds_left)), kPlain, 3});
+  }
   pieces.push_back({fmt::format("run left {}", format_time_left(view.run_seconds_left)), kPlain, 6});
   return pieces;
 }
@@ -99,8 +102,8 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
   pieces.push_back({fmt::format("train loss {:.4f} acc {:.2f}%", r.loss, 100.0 * r.accuracy), kPlain, 0});
   const std::string_view mark = best ? " (best)" : "";
   const std::string_view style = best ? kGreen : kPlain;
-  pieces.push_back({fmt::format("test loss {:.4f} acc {:.2f}%{} top-5 {:.2f}%", r.test_loss, 100.0 * r.test_accuracy,
-                                r.averaged ? "" : mark, 100.0 * r.test_top5),
+  pieces.push_back({fmt::format("{} loss {:.4f} acc {:.2f}%{} top-5 {:.2f}%", r.holdout ? "holdout" : "test",
+                                r.test_loss, 100.0 * r.test_accuracy, r.averaged ? "" : mark, 100.0 * r.test_top5),
                     r.averaged ? kPlain : style, 0});
   if (r.averaged) {
     pieces.push_back({fmt::format("averaged loss {:.4f} acc {:.2f}%{}", r.averaged->test_loss,
@@ -118,6 +121,12 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
         {fmt::format("left {} (done {})", format_time_left(run_seconds_left), format_moment(end, now)), kPlain, 0});
   }
   return join(pieces, colour);
+}
+
+std::string format_test_line(const TestRecord& r) {
+  return fmt::format("test images, once, with the weights of {}: loss {:.4f} acc {:.2f}% top-5 {:.2f}%",
+                     r.epoch == 0 ? "the beginning" : fmt::format("epoch {}", r.epoch), r.loss, 100.0 * r.accuracy,
+                     100.0 * r.accuracy_top5);
 }
 
 }  // namespace convmixer

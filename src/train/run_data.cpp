@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/relabel.hpp"
+#include "convmixer/train/run_images.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -44,8 +45,8 @@ nlohmann::ordered_json to_json(const SplitIdentity& split) {
 
 }  // namespace
 
-RunData::RunData(const RunFolder& folder, const std::optional<SavedRun>& saved, const Dataset& train,
-                 const Dataset& test, bool may_change)
+RunData::RunData(const TrainConfig& config, const RunFolder& folder, const std::optional<SavedRun>& saved,
+                 const Dataset& train, const Dataset& test, bool may_change)
     : train_(&train), test_(&test) {
   const std::optional<DataIdentity> before = saved ? saved->data() : std::nullopt;
   const Names names = names_of_run(folder, before, train);
@@ -54,6 +55,7 @@ RunData::RunData(const RunFolder& folder, const std::optional<SavedRun>& saved, 
   if (relabelled_train_) train_ = relabelled_train_.get();
   if (relabelled_test_) test_ = relabelled_test_.get();
   identity_ = identify(*train_, *test_);
+  if (config.holdout.is_on()) split_ = split_holdout(config, *train_);
   if (!before || *before == identity_) return;
   change_ = describe_change(*before, identity_);
   if (may_change) return;
@@ -63,16 +65,23 @@ RunData::RunData(const RunFolder& folder, const std::optional<SavedRun>& saved, 
       folder.path.string(), change_, kWaysOut);
 }
 
-void write_run_data(const RunFolder& folder, const DataIdentity& identity) {
+void write_run_data(const RunFolder& folder, const RunData& data) {
+  const DataIdentity& identity = data.identity();
   nlohmann::ordered_json classes = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < identity.class_names.size(); ++i) {
     classes.push_back({{"name", identity.class_names[i]},
                        {"train_images", identity.train.class_images[i]},
                        {"test_images", identity.test.class_images[i]}});
   }
-  const nlohmann::ordered_json data{
+  nlohmann::ordered_json text{
       {"classes", classes}, {"train", to_json(identity.train)}, {"test", to_json(identity.test)}};
-  write_file_atomically(folder.data(), data.dump(2) + "\n");
+  if (data.holdout() != nullptr) {  // they are counted among the training images as well
+    const SplitIdentity holdout = identify(*data.holdout());
+    for (std::size_t i = 0; i < identity.class_names.size(); ++i)
+      text["classes"][i]["holdout_images"] = holdout.class_images[i];
+    text["holdout"] = to_json(holdout);
+  }
+  write_file_atomically(folder.data(), text.dump(2) + "\n");
 }
 
 }  // namespace convmixer

@@ -60,18 +60,20 @@ class MeasuredTraining {
  public:
   MeasuredTraining(const TrainConfig& config, Precision precision, const EstimateData& data, Engine& engine)
       : config_(config),
-        data_(data),
+        images_(run_images(config, data.train_images, data.test_images)),
+        split_(split(config, data)),
+        data_(of_the_run(data)),
         pool_(engine.pool()),
         network_(initial_network(config, with_task(config.model, data.task), precision, engine)),
-        test_(data.test, loader_options(config, Split::test), data.task, data.test_images, engine.pool()) {
+        evaluated_(data_.test, loader_options(config, Split::test), data.task, data_.test_images, engine.pool()) {
     optimizer_ = make_optimizer(network_.parameters(), optimizer_settings(config, precision), engine.pool());
     if (config.average.is_on()) {
       average_ = std::make_unique<WeightAverage>(network_.parameters(), config.average, engine.pool());
     }
-    const PlannedMemory plans = plan_all(network_, config, data.train_images, data.test_images);
+    const PlannedMemory plans = plan_all(network_, config, images_);
     const std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients
     estimate_.precision = precision;
-    estimate_.plan = training_plan(network_, config, data.train_images).kind();
+    estimate_.plan = training_plan(network_, config, images_.train).kind();
     estimate_.planned_bytes = plans.total() + values * static_cast<std::int64_t>(sizeof(float)) +
                               static_cast<std::int64_t>(optimizer_->state_size().bytes) +
                               static_cast<std::int64_t>(average_ ? average_->bytes() : 0);
@@ -90,6 +92,21 @@ class MeasuredTraining {
   }
 
  private:
+  /// Of the data, if there is any.
+  static HoldoutSplit split(const TrainConfig& config, const EstimateData& data) {
+    if (data.train == nullptr || !config.holdout.is_on()) return {};
+    return split_holdout(config, *data.train);
+  }
+
+  /// What an epoch trains on, and what it is evaluated on.
+  [[nodiscard]] EstimateData of_the_run(EstimateData data) const {
+    data.train_images = images_.train;
+    data.test_images = images_.epoch_evaluation();
+    if (split_.train) data.train = split_.train.get();
+    if (split_.holdout) data.test = split_.holdout.get();
+    return data;
+  }
+
   /// The data set's own size first.
   void measure_training(int image_size, double seconds) {
     const bool reduced = image_size != data_.task.image_size;
@@ -127,20 +144,22 @@ class MeasuredTraining {
   }
 
   StepDone evaluate() {
-    const double waited_before = test_.statistics().seconds_waited;
-    const Batch batch = test_.next();
-    const double waited = test_.statistics().seconds_waited - waited_before;
+    const double waited_before = evaluated_.statistics().seconds_waited;
+    const Batch batch = evaluated_.next();
+    const double waited = evaluated_.statistics().seconds_waited - waited_before;
     network_.evaluate_batch(batch.images, {.labels = batch.labels, .soft = {}});
     return {batch.size, waited};
   }
 
   const TrainConfig& config_;
-  const EstimateData& data_;
+  RunImages images_;
+  HoldoutSplit split_;  // empty where no images are held out
+  EstimateData data_;
   ThreadPool& pool_;
   Network network_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;  // null: there is none
-  EndlessBatches test_;
+  EndlessBatches evaluated_;
   PrecisionEstimate estimate_;
 };
 
@@ -151,28 +170,30 @@ PrecisionEstimate measure(const TrainConfig& config, Precision precision, const 
 
 }  // namespace
 
-RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
-  const std::int64_t left_out = config.drop_last ? train_images % config.batch_size : 0;
-  return {train_images - left_out, evaluated_images(config, train_images, test_images)};
+RunWork epoch_work(const TrainConfig& config, const RunImages& images) {
+  const std::int64_t left_out = config.drop_last ? images.train % config.batch_size : 0;
+  return {images.train - left_out, evaluated_images(config, images.train, images.epoch_evaluation())};
 }
 
-RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position) {
+RunWork work_left(const TrainConfig& config, const RunImages& images, const TrainingPosition& position) {
+  const RunWork epoch = epoch_work(config, images);
   const std::int64_t epochs = total_epochs(config);
   const auto images_from = [&](std::int64_t first, std::int64_t end) {
     const std::int64_t left = std::max<std::int64_t>(0, end - std::max(first, position.epoch));
     const bool holds_present = first <= position.epoch && position.epoch < end;
     return std::max<std::int64_t>(0, left * epoch.training_images - (holds_present ? position.sums.images : 0));
   };
-  RunWork work{.training_images = 0, .test_images = (epochs - position.epoch) * epoch.test_images};
+  RunWork work{.training_images = 0,
+               .test_images = (epochs - position.epoch) * epoch.test_images + images.final_evaluation()};
   const std::vector<ImageSizeStretch> stretches = image_size_stretches(config);
   if (stretches.empty()) work.training_images = images_from(0, epochs);
   for (const ImageSizeStretch& stretch : stretches) {
     const bool is_last = &stretch == &stretches.back();
-    const std::int64_t images = images_from(stretch.first_epoch, is_last ? epochs : stretch.end_epoch);
+    const std::int64_t taken = images_from(stretch.first_epoch, is_last ? epochs : stretch.end_epoch);
     if (stretch.image_size == stretches.back().image_size) {
-      work.training_images += images;
+      work.training_images += taken;
     } else {
-      work.reduced.push_back({stretch.image_size, images});
+      work.reduced.push_back({stretch.image_size, taken});
     }
   }
   return work;

@@ -76,13 +76,14 @@ ProgressView RunOutlook::training_view(const TrainingPosition& position) const {
           .accuracy = sums.accuracy(),
           .epoch_seconds_left = estimate_.seconds(training_left, static_cast<double>(size_.test_images)),
           .run_seconds_left = seconds_left(position, training_left + training_from(position.epoch + 1),
-                                           (epochs_left + 1) * size_.test_images)};
+                                           (epochs_left + 1) * size_.test_images + size_.final_images)};
 }
 
 ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::int64_t images_done) const {
   const std::int64_t images_left = size_.test_images - images_done;
   const std::int64_t epochs_left = size_.epochs - position.epoch - 1;
   return {.evaluating = true,
+          .holdout = size_.holdout,
           .epoch = position.epoch + 1,
           .epochs = size_.epochs,
           .done = images_done,
@@ -93,14 +94,27 @@ ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::
           .loss = position.sums.loss(),
           .accuracy = position.sums.accuracy(),
           .epoch_seconds_left = estimate_.seconds(0.0, static_cast<double>(images_left)),
-          .run_seconds_left =
-              seconds_left(position, training_from(position.epoch + 1), images_left + epochs_left * size_.test_images)};
+          .run_seconds_left = seconds_left(position, training_from(position.epoch + 1),
+                                           images_left + epochs_left * size_.test_images + size_.final_images)};
+}
+
+ProgressView RunOutlook::final_view(const TrainingPosition& position, std::int64_t images_done) const {
+  const double left = estimate_.seconds(0.0, static_cast<double>(size_.final_images - images_done));
+  return {.evaluating = true,
+          .at_end = true,
+          .epoch = position.epoch,
+          .epochs = size_.epochs,
+          .done = images_done,
+          .total = size_.final_images,
+          .images_per_second = estimate_.evaluation_rate(),
+          .epoch_seconds_left = left,
+          .run_seconds_left = left};
 }
 
 double RunOutlook::seconds_left(const TrainingPosition& position) const {
   const std::int64_t epochs_left = size_.epochs - position.epoch;
   if (epochs_left == 0) return -1.0;
-  return seconds_left(position, training_from(position.epoch), epochs_left * size_.test_images);
+  return seconds_left(position, training_from(position.epoch), epochs_left * size_.test_images + size_.final_images);
 }
 
 double RunOutlook::seconds_left(const TrainingPosition& position, double training_images,

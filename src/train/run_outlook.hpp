@@ -29,6 +29,8 @@ struct RunSize {
   std::int64_t steps_per_epoch = 0;
   std::int64_t images_per_epoch = 0;  ///< trained on; a last batch that isn't full may be left out
   std::int64_t test_images = 0;       ///< evaluated after each epoch: evaluated_images (averaging_options.hpp)
+  std::int64_t final_images = 0;      ///< evaluated once more, after the last epoch
+  bool holdout = false;               ///< epochs are evaluated on held-out images
   double max_seconds = 0.0;           ///< 0: no limit
   std::vector<ImageCost> costs{};     ///< empty: all images have the data set's size
 };
@@ -53,6 +55,8 @@ class RunOutlook {
   [[nodiscard]] ProgressView training_view(const TrainingPosition& position) const;
   /// In the evaluation after an epoch's last step, or at the time limit.
   [[nodiscard]] ProgressView evaluation_view(const TrainingPosition& position, std::int64_t images_done) const;
+  /// In the evaluation at the end of the run.
+  [[nodiscard]] ProgressView final_view(const TrainingPosition& position, std::int64_t images_done) const;
   /// Between two epochs; -1 after the last.
   [[nodiscard]] double seconds_left(const TrainingPosition& position) const;
 

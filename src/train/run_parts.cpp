@@ -73,20 +73,21 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
     : folder{config.out},
       lock(folder, options.dry ? FolderUse::look : FolderUse::write),
       saved(saved_run(folder, config, options)),
-      data(folder, saved, train, test, options.may_change_data),
+      data(config, folder, saved, train, test, options.may_change_data),
       network(initial_network(config, model_config(config, data.train().channels(), data.train().classes()),
                               choose_precision(config.precision), engine)),
       initial(initial_weights(config, folder, saved, data, network.parameters())),
       optimizer(make_optimizer(network.parameters(), optimizer_settings(config, network.precision()), engine.pool())),
       average(weight_average(config, network.parameters(), engine.pool())),
       train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
-      test_loader(data.test(), loader_options(config, Split::test), engine.pool()),
+      evaluation_loader(data.epoch_images(), loader_options(config, Split::test), engine.pool()),
       statistics_loader(convmixer::statistics_loader(config, data.train(), engine.pool())),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
       checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
                    network.parameters(), *optimizer, average.get()) {
+  check_dataset(data.test());
   check_fits(network, train_loader);
-  check_fits(network, test_loader);
+  check_fits(network, data.test());
 }
 
 TrainingPosition within_epoch(TrainingPosition position, std::int64_t steps_per_epoch, bool data_changed,
@@ -112,16 +113,17 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
   const TrainingPosition position =
       within_epoch(restored.value_or(TrainingPosition{}), parts->train_loader.batches_per_epoch(),
                    options.may_change_data, parts->folder);
-  (void)plan_all(parts->network, config, train.size(), test.size());
+  (void)plan_all(parts->network, config, run_images(config, train.size(), test.size()));
   if (options.dry) return {std::move(parts), position};
   if (restored) parts->checkpointer.complete_epoch(*restored);
-  const PlanKind kind = training_plan(parts->network, config, train.size()).kind();
+  const PlanKind kind = training_plan(parts->network, config, parts->data.train().size()).kind();
   parts->checkpointer.set_circumstances({engine.pool().threads(), to_string(kind)});
   // What an earlier release saved doesn't know its data yet.
   if (!parts->saved || !parts->saved->data()) parts->checkpointer.save_state(position);
   write_run_config(parts->folder, config);
-  write_run_data(parts->folder, parts->data.identity());
-  parts->metrics.emplace(parts->folder.metrics(), position.epoch, position.step);
+  write_run_data(parts->folder, parts->data);
+  parts->metrics.emplace(parts->folder.metrics(), position.epoch, position.step,
+                         position.test.accuracy < 0.0 ? -1 : position.test.epoch);
   return {std::move(parts), position};
 }
 
@@ -129,16 +131,16 @@ Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t tr
   return network.plan(batch_sizes(train_images, config.batch_size, config.drop_last).front(), PlanMode::training);
 }
 
-PlannedMemory plan_all(Network& network, const TrainConfig& config, std::int64_t train_images,
-                       std::int64_t test_images) {
+PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images) {
   const Shape& whole = network.graph().tensors().front();
   for (const int size :
        distinct_sizes(image_size_stretches(config), static_cast<int>(whole[1]))) {  // the largest first
-    for (const auto batch : batch_sizes(train_images, config.batch_size, config.drop_last))
+    for (const auto batch : batch_sizes(images.train, config.batch_size, config.drop_last))
       (void)network.plan(batch, PlanMode::training, {whole[0], size, size});
   }
-  for (const auto batch : batch_sizes(test_images, config.eval_batch_size, false)) {
-    (void)network.plan(batch, PlanMode::inference);
+  for (const std::int64_t evaluated : {images.epoch_evaluation(), images.final_evaluation()}) {
+    for (const auto batch : batch_sizes(evaluated, config.eval_batch_size, false))
+      (void)network.plan(batch, PlanMode::inference);
   }
   return network.memory();
 }

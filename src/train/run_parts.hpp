@@ -10,6 +10,7 @@
 #include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/run_folder.hpp"
+#include "convmixer/train/run_images.hpp"
 #include "train/checkpointer.hpp"
 #include "train/run_data.hpp"
 #include "train/saved_run.hpp"
@@ -42,7 +43,7 @@ struct RunParts {
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<WeightAverage> average;  ///< null: there is none
   Loader train_loader;
-  Loader test_loader;
+  Loader evaluation_loader;                   ///< of what epochs are evaluated on
   std::unique_ptr<Loader> statistics_loader;  ///< where statistics are computed anew for the average; else null
   Schedule schedule;
   Checkpointer checkpointer;
@@ -69,7 +70,6 @@ struct OpenRun {
 /// The plan of a training step on a full batch.
 [[nodiscard]] Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images);
 /// Makes the plans for every size of batch and of images that a run has; their memory together.
-PlannedMemory plan_all(Network& network, const TrainConfig& config, std::int64_t train_images,
-                       std::int64_t test_images);
+PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images);
 
 }  // namespace convmixer

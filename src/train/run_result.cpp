@@ -7,7 +7,8 @@ namespace convmixer {
 
 RunResult read_run_result(const RunFolder& folder, const TrainConfig& config) {
   const TrainingPosition position = read_training_position(folder.state());
-  return {.ended = reached_end(config, position).has_value(),
+  const auto end = reached_end(config, position);
+  return {.ended = end && (!is_for_good(*end) || is_done(config, position)),
           .epochs = position.epoch,
           .best_epoch = position.best_epoch,
           .best_accuracy = position.best_accuracy,

@@ -54,15 +54,6 @@ TrainControls completed(TrainControls controls) {
 
 }  // namespace
 
-std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position) {
-  const std::int64_t epochs = total_epochs(config);
-  if (epochs == 0 && position.best_accuracy < 0.0) return std::nullopt;  // the initial weights are yet to be evaluated
-  if (position.epoch >= epochs) return TrainEnd::finished;
-  if (config.patience > 0 && position.epochs_without_improvement >= config.patience) return TrainEnd::patience;
-  if (config.max_time > 0 && position.seconds >= static_cast<double>(config.max_time)) return TrainEnd::time_limit;
-  return std::nullopt;
-}
-
 TrainControls default_controls() {
   return {StopSignal::received, [clock = std::make_shared<RunningClock>()] { return clock->seconds(); }};
 }
@@ -70,8 +61,8 @@ TrainControls default_controls() {
 Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
                  Progress& progress, TrainControls controls)
     : config_(config),
-      train_images_(train.size()),
-      threads_(engine.pool().threads()),
+      images_(run_images(config, train.size(), test.size())),
+      pool_(engine.pool()),
       progress_(progress),
       controls_(completed(std::move(controls))) {
   OpenRun run = open_run(config, train, test, engine,
@@ -86,8 +77,10 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
   outlook_ = std::make_unique<RunOutlook>(
       RunSize{.epochs = total_epochs(config),
               .steps_per_epoch = steps_per_epoch(),
-              .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : train.size(),
-              .test_images = evaluated_images(config, train.size(), test.size()),
+              .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : images_.train,
+              .test_images = evaluated_images(config, images_.train, images_.epoch_evaluation()),
+              .final_images = images_.final_evaluation(),
+              .holdout = images_.holdout > 0,
               .max_seconds = static_cast<double>(config.max_time),
               .costs = image_costs(parts_->network, image_size_stretches(config))});
 }
@@ -106,18 +99,20 @@ const std::string& Trainer::initial_weights() const noexcept { return parts_->in
 
 const RunFolder& Trainer::folder() const noexcept { return parts_->folder; }
 
-const Plan& Trainer::training_plan() { return convmixer::training_plan(parts_->network, config_, train_images_); }
+const Plan& Trainer::training_plan() { return convmixer::training_plan(parts_->network, config_, images_.train); }
 
-PlannedMemory Trainer::planned_memory() {
-  return plan_all(parts_->network, config_, train_images_, parts_->data.test().size());
-}
+PlannedMemory Trainer::planned_memory() { return plan_all(parts_->network, config_, images_); }
 
 TrainEnd Trainer::run() {
   if (controls_.dry_run) fail_usage("a dry run doesn't train: expected TrainControls without dry_run");
   name_traced_thread(kTrainingThread, 0);
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;
-  if (outlook_->size().epochs == 0) return save_untrained();
+  const TrainEnd end = outlook_->size().epochs == 0 ? save_untrained() : train_all_epochs();
+  return is_for_good(end) ? evaluate_best(end) : end;
+}
+
+TrainEnd Trainer::train_all_epochs() {
   const std::int64_t first_step = position_.step;
   std::optional<TrainEnd> end = end_between_epochs();
   while (!end) {
@@ -129,19 +124,6 @@ TrainEnd Trainer::run() {
     end = end_by_time_limit();
   }
   return *end;
-}
-
-std::optional<TrainEnd> Trainer::end_between_epochs() const {
-  if (const auto end = reached_end(config_, position_)) return end;
-  if (controls_.stop_signal() != 0) return TrainEnd::signal;
-  return std::nullopt;
-}
-
-std::optional<TrainEnd> Trainer::end_within_epoch() const {
-  if (controls_.stop_signal() != 0) return TrainEnd::signal;
-  // The limit leaves time for the evaluation that comes with it.
-  if (outlook_->is_at_limit_with_evaluation(position_.seconds)) return TrainEnd::time_limit;
-  return std::nullopt;
 }
 
 std::optional<TrainEnd> Trainer::train_epoch() {
@@ -228,7 +210,7 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
 
 std::optional<TrainEnd> Trainer::finish_epoch() {
   const double before = position_.seconds;
-  const std::optional<TestResults> test = evaluate_test_set();
+  const std::optional<EpochResults> test = evaluate_epoch();
   if (!test) {
     save_state();
     return TrainEnd::signal;
@@ -244,23 +226,13 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   return std::nullopt;
 }
 
-TrainEnd Trainer::save_untrained() {
-  if (position_.best_accuracy >= 0.0) return TrainEnd::finished;
-  const std::optional<TestResults> test = evaluate_test_set();
-  if (!test) return TrainEnd::signal;
-  position_.best_accuracy = test->of_saved().accuracy();
-  position_.last_test_accuracy = position_.best_accuracy;
-  save_state();
-  parts_->checkpointer.save_epoch(position_);
-  return TrainEnd::finished;
-}
-
-EpochRecord Trainer::epoch_record(const TestResults& test, double test_seconds) const {
+EpochRecord Trainer::epoch_record(const EpochResults& test, double test_seconds) const {
   const EpochSums& sums = position_.sums;
   const auto images = static_cast<double>(sums.images);
   const double supply = parts_->train_loader.statistics().images_per_second();
   return {.epoch = position_.epoch,
           .step = position_.step,
+          .holdout = images_.holdout > 0,
           .loss = sums.loss(),
           .accuracy = sums.accuracy(),
           .test_loss = test.raw.loss(),
@@ -272,7 +244,7 @@ EpochRecord Trainer::epoch_record(const TestResults& test, double test_seconds) 
           .images_per_second = images / std::max(sums.seconds, kLeastSeconds),
           .wait_seconds = sums.wait_seconds,
           .supply = supply,
-          .data_share = images / std::max(supply * threads_ * sums.seconds, kLeastSeconds),
+          .data_share = images / std::max(supply * pool_.threads() * sums.seconds, kLeastSeconds),
           .train_seconds = sums.seconds,
           .test_seconds = test_seconds,
           .total_seconds = position_.seconds,
@@ -283,53 +255,43 @@ int Trainer::told_image_size(std::int64_t epoch) const {
   return image_size_in(image_size_stretches(config_), epoch, 0);
 }
 
-std::optional<Trainer::TestResults> Trainer::evaluate_test_set() {
-  (void)lap();
-  const std::optional<BatchResult> raw = evaluate_weights(0);
+std::optional<Trainer::EpochResults> Trainer::evaluate_epoch() {
+  std::int64_t before = 0;
+  const auto view = [&](std::int64_t done) { return outlook_->evaluation_view(position_, before + done); };
+  const std::int64_t images = images_.epoch_evaluation();
+  const std::optional<BatchResult> raw = evaluate_weights(parts_->evaluation_loader, images, view);
   if (!raw) return std::nullopt;
-  if (!parts_->average) return TestResults{*raw, std::nullopt};
+  if (!parts_->average) return EpochResults{*raw, std::nullopt};
+  before = images;
   const AveragedWeights averaged(*parts_->average);
-  const std::int64_t images = statistics_images(config_, train_images_);
-  if (parts_->statistics_loader && !recompute_statistics(network(), *parts_->statistics_loader, position_.epoch, images,
-                                                         evaluation_progress(raw->images))) {
+  const std::int64_t recomputed = statistics_images(config_, images_.train);
+  if (parts_->statistics_loader && !recompute_statistics(network(), *parts_->statistics_loader, position_.epoch,
+                                                         recomputed, evaluation_progress(view))) {
     return std::nullopt;
   }
-  const std::optional<BatchResult> of_average = evaluate_weights(raw->images + images);
+  before += recomputed;
+  const std::optional<BatchResult> of_average = evaluate_weights(parts_->evaluation_loader, images, view);
   if (!of_average) return std::nullopt;
-  return TestResults{*raw, of_average};
+  return EpochResults{*raw, of_average};
 }
 
-std::function<bool(std::int64_t)> Trainer::evaluation_progress(std::int64_t images_before) {
-  return [this, images_before, done = std::int64_t{0}](std::int64_t images) mutable {
+std::function<bool(std::int64_t)> Trainer::evaluation_progress(View view) {
+  return [this, view = std::move(view), done = std::int64_t{0}](std::int64_t images) mutable {
     outlook_->evaluated(images - std::exchange(done, images), lap());
-    progress_.update(outlook_->evaluation_view(position_, images_before + images));
+    progress_.update(view(images));
     return controls_.stop_signal() == 0;
   };
 }
 
-std::optional<BatchResult> Trainer::evaluate_weights(std::int64_t images_before) {
-  const Evaluation evaluation = evaluate(network(), parts_->test_loader, {.go_on = evaluation_progress(images_before)});
+std::optional<BatchResult> Trainer::evaluate_weights(Loader& loader, std::int64_t images, const View& view) {
+  (void)lap();
+  const Evaluation evaluation = evaluate(network(), loader, {.go_on = evaluation_progress(view)});
   // A signal that comes with the last batch finds the evaluation done; end_between_epochs sees to it.
-  if (evaluation.total.images != parts_->data.test().size()) return std::nullopt;
+  if (evaluation.total.images != images) return std::nullopt;
   if (!std::isfinite(evaluation.total.loss())) {
-    fail_not_finite("test loss", evaluation.total.loss(), position_.step - 1);
+    fail_not_finite(view(images).holdout ? "holdout loss" : "test loss", evaluation.total.loss(), position_.step - 1);
   }
   return evaluation.total;
-}
-
-/// Within an epoch the limit still gives weights with a known accuracy. They are neither the run's best nor in
-/// metrics.jsonl: a run that goes on is as if never stopped.
-TrainEnd Trainer::end_by_time_limit() {
-  const std::optional<TestResults> test = evaluate_test_set();
-  if (!test) return TrainEnd::signal;
-  const BatchResult& saved = test->of_saved();
-  save_state();
-  parts_->checkpointer.save_last(position_, saved.accuracy());
-  progress_.print(fmt::format("within epoch {}, after step {}/{}: {}test loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}",
-                              position_.epoch + 1, position_.step_in_epoch, steps_per_epoch(),
-                              test->averaged ? "averaged weights, " : "", saved.loss(), 100.0 * saved.accuracy(),
-                              100.0 * saved.accuracy_top5(), printable(folder().last().native())));
-  return TrainEnd::time_limit;
 }
 
 void Trainer::save_state() {
@@ -367,8 +329,9 @@ std::string Trainer::changed_circumstances() {
     return fmt::format("so far this run was trained in a {} plan, now in a {} one", before.plan, to_string(plan));
   }
   // Fused plans give the same bits for any number.
-  if (plan == PlanKind::fused || before.threads == threads_) return "";
-  return fmt::format("so far this run was trained with {}, now with {}", counted(before.threads, "thread"), threads_);
+  if (plan == PlanKind::fused || before.threads == pool_.threads()) return "";
+  return fmt::format("so far this run was trained with {}, now with {}", counted(before.threads, "thread"),
+                     pool_.threads());
 }
 
 double Trainer::lap() {

@@ -72,7 +72,7 @@ TEST_F(RunEstimateTest, MeasuresEverySizeOfImages) {
     EXPECT_EQ(result.reduced[0].image_size, 24);
     EXPECT_EQ(result.reduced[1].image_size, 16);
     for (const SizeEstimate& size : result.reduced) EXPECT_GT(size.training_rate, 0.0);
-    EXPECT_GT(result.seconds(work_left(config, epoch_work(config, kTrainImages, kTestImages), {})), 0.0);
+    EXPECT_GT(result.seconds(work_left(config, {.train = kTrainImages, .test = kTestImages}, {})), 0.0);
   }
 }
 
@@ -86,10 +86,21 @@ TEST_F(RunEstimateTest, IsRefusedWhereTheTrainingIs) {
 TEST(RunWork, OfAnEpochLeavesOutABatchThatIsDropped) {
   TrainConfig config;
   config.batch_size = 16;
-  EXPECT_EQ(epoch_work(config, 92, 40).training_images, 92);
+  EXPECT_EQ(epoch_work(config, {.train = 92, .test = 40}).training_images, 92);
   config.drop_last = true;
-  EXPECT_EQ(epoch_work(config, 92, 40).training_images, 80);
-  EXPECT_EQ(epoch_work(config, 92, 40).test_images, 40);
+  EXPECT_EQ(epoch_work(config, {.train = 92, .test = 40}).training_images, 80);
+  EXPECT_EQ(epoch_work(config, {.train = 92, .test = 40}).test_images, 40);
+}
+
+TEST(RunWork, OfHeldOutImagesEndsWithTheTestSet) {
+  TrainConfig config;
+  config.epochs = 3;
+  config.holdout = {.share = 0.1};
+  const RunImages images = run_images(config, 200, 50);
+  EXPECT_EQ(epoch_work(config, images).training_images, 180);
+  EXPECT_EQ(epoch_work(config, images).test_images, 20);
+  EXPECT_EQ(work_left(config, images, {.epoch = 1}).training_images, 2 * 180);
+  EXPECT_EQ(work_left(config, images, {.epoch = 1}).test_images, 2 * 20 + 50);
 }
 
 TEST(RunWork, TakesItsImagesAtTheirRates) {
@@ -103,14 +114,14 @@ TEST(RunWork, OfWhatIsLeftIsCountedBySize) {
   TrainConfig config;
   config.epochs = 4;
   config.cooldown_epochs = 1;
-  const RunWork epoch{.training_images = 100, .test_images = 20};
-  const RunWork all = work_left(config, epoch, {.epoch = 1, .sums = {.images = 30}});
+  const RunImages images{.train = 100, .test = 20};
+  const RunWork all = work_left(config, images, {.epoch = 1, .sums = {.images = 30}});
   EXPECT_EQ(all.training_images, 370);
   EXPECT_EQ(all.test_images, 80);
   EXPECT_TRUE(all.reduced.empty());
 
   config.image_sizes = {{16, 0.5}, {24, 0.25}, {32, 0.25}};
-  const RunWork work = work_left(config, epoch, {.epoch = 1, .sums = {.images = 30}});
+  const RunWork work = work_left(config, images, {.epoch = 1, .sums = {.images = 30}});
   EXPECT_EQ(work.training_images, 200) << "the schedule's last epoch and one after it";
   ASSERT_EQ(work.reduced.size(), 2U);
   EXPECT_EQ(work.reduced[0].image_size, 16);

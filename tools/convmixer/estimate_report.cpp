@@ -103,22 +103,28 @@ Rows reduced_rows(const PrecisionEstimate& estimate, const RunWork& epoch, const
 }
 
 /// `run_seconds`: at the end of the run.
-Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork& epoch, const RunWork& run,
+Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunImages& images, const RunWork& run,
            double run_seconds) {
   const PrecisionEstimate& chosen = estimate.chosen();
+  const RunWork epoch = epoch_work(config, images);
   const std::string evaluation =
       config.average.is_on()
           ? fmt::format("{} to evaluate the weights and their average", with_commas(epoch.test_images))
-          : fmt::format("an evaluation of {}", with_commas(epoch.test_images));
-  Rows rows{{"epoch", fmt::format("{} training images and {}", with_commas(epoch.training_images), evaluation)},
-            {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},
-            {"measured", fmt::format("{} in {}, half of them within {:.1f}% of the median; measuring took {}",
-                                     counted(chosen.steps, "training step"), to_string(chosen.precision),
-                                     100.0 * chosen.training_spread, format_time_left(estimate.seconds))},
-            {"memory",
-             "planned: activations, parameters and the optimiser; peak: of the whole process, with "
-             "libraries and data"},
-            {"loading", describe_loading(chosen)}};
+          : fmt::format("an evaluation of {}{}", with_commas(epoch.test_images),
+                        images.holdout > 0 ? " held-out ones" : "");
+  const std::string at_end = images.holdout == 0
+                                 ? std::string()
+                                 : fmt::format("; after the last, one of the {} test images", with_commas(images.test));
+  Rows rows{
+      {"epoch", fmt::format("{} training images and {}{}", with_commas(epoch.training_images), evaluation, at_end)},
+      {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},
+      {"measured", fmt::format("{} in {}, half of them within {:.1f}% of the median; measuring took {}",
+                               counted(chosen.steps, "training step"), to_string(chosen.precision),
+                               100.0 * chosen.training_spread, format_time_left(estimate.seconds))},
+      {"memory",
+       "planned: activations, parameters and the optimiser; peak: of the whole process, with "
+       "libraries and data"},
+      {"loading", describe_loading(chosen)}};
   for (auto& row : reduced_rows(chosen, epoch, run)) rows.push_back(std::move(row));
   for (const PrecisionEstimate& other : estimate.precisions) {
     if (!other.failure.empty())
@@ -130,8 +136,12 @@ Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunWork
                       fmt::format("max-time {} ends it before its last epoch", format_duration(config.max_time)));
   }
   if (config.patience > 0) {
-    rows.emplace_back("patience", fmt::format("may end it sooner: after {} without a better test accuracy",
-                                              counted(config.patience, "epoch")));
+    rows.emplace_back("patience", fmt::format("may end it sooner: after {} without a better {} accuracy",
+                                              counted(config.patience, "epoch"), epoch_images_name(config)));
+  }
+  if (config.until_accuracy > 0.0) {
+    rows.emplace_back("accuracy", fmt::format("may end it sooner: the first epoch of {}% {} accuracy",
+                                              100.0 * config.until_accuracy, epoch_images_name(config)));
   }
   return rows;
 }
@@ -175,14 +185,15 @@ void print_estimate(const TrainConfig& config, const PrecisionChoice& choice, co
       "measuring training steps and evaluations{}, about {:.0f} seconds, or as long as a few steps take ...",
       both ? " in f32 and bf16" : "", limits.seconds));
   const RunEstimate estimate = estimate_run(config, choice, data, engine, limits);
-  const RunWork epoch = epoch_work(config, data.train_images, data.test_images);
-  const RunWork run = work_left(config, epoch, position);
+  const RunImages images = run_images(config, data.train_images, data.test_images);
+  const RunWork epoch = epoch_work(config, images);
+  const RunWork run = work_left(config, images, position);
   std::vector<Cells> rows{header(config, position)};
   for (const PrecisionEstimate& precision : estimate.precisions) {
     if (precision.failure.empty()) rows.push_back(row(precision, &precision == &estimate.chosen(), epoch, run));
   }
   const double seconds = position.seconds + estimate.chosen().seconds(run);
-  print_lines("\n" + format_table(rows) + "\n" + format_rows(notes(estimate, config, epoch, run, seconds), colour));
+  print_lines("\n" + format_table(rows) + "\n" + format_rows(notes(estimate, config, images, run, seconds), colour));
 }
 
 }  // namespace convmixer::tool

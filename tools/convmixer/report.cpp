@@ -89,12 +89,21 @@ Rows model_rows(const ModelConfig& model, const Graph& graph) {
                                megaflop(inference_work(graph).total()), megaflop(training_work(graph).total()))}};
 }
 
-Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test) {
+Rows data_rows(const TrainConfig& config, const RunImages& images) {
   const std::string folder = config.data.empty() ? "" : fmt::format(", in {}", printable(config.data.native()));
-  return {{"data", fmt::format("{}: {} training and {} test {}{}", config.dataset, with_commas(train.size()),
-                               with_commas(test.size()), plural(test.size(), "image"), folder)},
-          {"augmentation", describe(config.augmentation)},
-          {"mixing", describe(config.mix)}};
+  const std::string held_out =
+      images.holdout == 0 ? std::string() : fmt::format(", {} held-out", with_commas(images.holdout));
+  Rows rows{{"data", fmt::format("{}: {} training{} and {} test {}{}", config.dataset, with_commas(images.train),
+                                 held_out, with_commas(images.test), plural(images.test, "image"), folder)}};
+  if (images.holdout > 0) {
+    rows.emplace_back("holdout",
+                      fmt::format("epochs go by the held-out images (holdout-seed {}); the test images are evaluated "
+                                  "once, at the end, with the best weights",
+                                  config.holdout_seed.value_or(config.seed)));
+  }
+  rows.emplace_back("augmentation", describe(config.augmentation));
+  rows.emplace_back("mixing", describe(config.mix));
+  return rows;
 }
 
 Rows image_size_rows(const TrainConfig& config, const ModelConfig& model) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "convmixer/core/threads.hpp"
-#include "convmixer/data/dataset.hpp"
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/plan/plan.hpp"
 #include "convmixer/train/config.hpp"
+#include "convmixer/train/run_images.hpp"
 #include "output.hpp"
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace convmixer::tool {
 
 /// Sizes, parameters and FLOPs.
 [[nodiscard]] Rows model_rows(const ModelConfig& model, const Graph& graph);
-[[nodiscard]] Rows data_rows(const TrainConfig& config, const Dataset& train, const Dataset& test);
+[[nodiscard]] Rows data_rows(const TrainConfig& config, const RunImages& images);
 /// Which image size in which epochs, and what that saves; none where images keep theirs. `model` is for images of the
 /// data set's size.
 [[nodiscard]] Rows image_size_rows(const TrainConfig& config, const ModelConfig& model);

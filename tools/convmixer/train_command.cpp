@@ -16,6 +16,7 @@
 #include "convmixer/train/stop_signal.hpp"
 #include "estimate_report.hpp"
 #include "report.hpp"
+#include "run_text.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -40,16 +41,6 @@ void make_room_for_fresh_run(const RunFolder& folder, fs::path& init, Progress& 
       fmt::format("the run that was in {} is now in {}", printable(folder.path.native()), printable(kept.native())));
 }
 
-std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
-  const TrainingPosition& position = trainer.position();
-  const std::string folder = printable(trainer.folder().path.native());
-  if (position.step == 0) return fmt::format("{} (new)", folder);
-  std::string text = fmt::format("{}: goes on in epoch {}/{} after step {}/{}", folder, position.epoch + 1,
-                                 total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch());
-  if (position.best_epoch > 0) text += fmt::format("; best test accuracy {:.2f}%", 100.0 * position.best_accuracy);
-  return text;
-}
-
 bool is_in(const fs::path& folder, const fs::path& file) {
   std::error_code ignored;
   return fs::absolute(file, ignored).lexically_normal().parent_path() ==
@@ -61,7 +52,8 @@ constexpr int kOtherThreads = 8;
 
 /// With --profile. Throws Error, before anything is done, where that shows already that it can't do what it is asked.
 std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const TrainConfig& config,
-                                            const Dataset& train, const ThreadCount& threads, Progress& progress) {
+                                            const Dataset& train, const RunImages& images, const ThreadCount& threads,
+                                            Progress& progress) {
   if (options.file.empty()) return nullptr;
   if (!is_in(config.out, options.file)) require_writable(options.file);  // that folder may be yet to come
   const OnednnInfo onednn = Engine::onednn_info();
@@ -76,7 +68,7 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
                                          {"cpu", cpu_info().model},
                                          {"oneDNN", fmt::format("{}, {}", onednn.version, onednn.instructions)}},
       progress);
-  profiler->require_within(total_epochs(config) * ((train.size() + config.batch_size - 1) / config.batch_size));
+  profiler->require_within(total_epochs(config) * ((images.train + config.batch_size - 1) / config.batch_size));
   return profiler;
 }
 
@@ -91,7 +83,7 @@ void finish(StepProfiler& profiler, TrainEnd end, Progress& progress) {
 }
 
 /// What will run, and on what.
-void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& train, const Dataset& test,
+void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& train, const RunImages& images,
                  const ThreadCount& threads, Engine& engine, Progress& progress) {
   const Graph& graph = trainer.network().graph();
   Rows rows{{"run", describe_start(trainer, config)}};
@@ -103,9 +95,9 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
         "frozen", fmt::format("{}: {} of {} parameters are trained", describe_parts(frozen_parts(graph, config.freeze)),
                               with_commas(trained_parameter_count(graph)), with_commas(parameter_count(graph))));
   }
-  append(data_rows(config, train, test));
+  append(data_rows(config, images));
   append(image_size_rows(config, model_config(config, train.channels(), train.classes())));
-  append(optimizer_rows(config, trainer.steps_per_epoch(), train.size()));
+  append(optimizer_rows(config, trainer.steps_per_epoch(), images.train));
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   append(machine_rows(threads, engine));
@@ -125,66 +117,18 @@ int dry_run(const TrainConfig& config, const PrecisionChoice& precision, const D
     Trainer trainer(config, train, test, engine, progress, controls);  // gone before memory is measured
     position = trainer.position();
     if (controls.profiler != nullptr) controls.profiler->require_within(trainer.steps_left());
-    if (position.epoch < total_epochs(config)) print_table(trainer, config, train, test, threads, engine, progress);
-  }
-  if (position.epoch >= total_epochs(config)) {
-    progress.print(fmt::format("{} is finished: nothing is left to train", printable(config.out.native())));
-    return 0;
+    if (const auto end = reached_end(config, position); total_epochs(config) == 0 || (end && is_for_good(*end))) {
+      progress.print(describe_nothing_left(end.value_or(TrainEnd::finished), trainer, config));
+      return 0;
+    }
+    const RunImages images = run_images(config, train.size(), test.size());
+    print_table(trainer, config, train, images, threads, engine, progress);
   }
   print_estimate(
       config, precision, data_of(train, test), position, limits, engine,
       [&](const std::string& text) { progress.print(text); }, progress.terminal().colour);
   progress.print("a dry run: nothing was trained or written");
   return 0;
-}
-
-std::string describe_best(const Trainer& trainer) {
-  const TrainingPosition& position = trainer.position();
-  if (position.best_epoch == 0 && position.best_accuracy >= 0.0)
-    return fmt::format("the weights as they were, test accuracy {:.2f}%: {}", 100.0 * position.best_accuracy,
-                       printable(trainer.folder().best().native()));
-  if (position.best_epoch == 0) return "no epoch is finished yet";
-  const std::string best =
-      fmt::format("best test accuracy {:.2f}% in epoch {}", 100.0 * position.best_accuracy, position.best_epoch);
-  const RunFolder& folder = trainer.folder();
-  const auto path = [](const fs::path& file) { return printable(file.native()); };
-  std::error_code ignored;
-  if (fs::exists(folder.best(), ignored)) return fmt::format("{}: {}", best, path(folder.best()));
-  return fmt::format(
-      "{}, whose weights are gone: {} was removed{}", best, path(folder.best()),
-      fs::exists(folder.last(), ignored) ? fmt::format("; the last are in {}", path(folder.last())) : "");
-}
-
-/// How a run that was stopped goes on. The command that extended it would extend it again.
-std::string describe_way_on(const std::string& folder, const TrainOptions& options) {
-  return fmt::format("to go on{}: convmixer train --resume {}",
-                     options.extend > 0 ? "" : ", type the same command again, or", folder);
-}
-
-std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, const TrainOptions& options,
-                         bool trained) {
-  const TrainingPosition& position = trainer.position();
-  const std::string folder = printable(trainer.folder().path.native());
-  const std::string time = format_time_left(position.seconds);
-  const std::string epochs = counted(position.epoch, "epoch");
-  switch (end) {
-    case TrainEnd::finished:
-      if (total_epochs(config) == 0) return describe_best(trainer);
-      if (trained) return fmt::format("finished {} in {}; {}", epochs, time, describe_best(trainer));
-      return fmt::format("{} is finished: {}; {}\nto train again, choose another --out, or --fresh{}", folder, epochs,
-                         describe_best(trainer), can_be_extended(config) ? "; to train on, --extend EPOCHS" : "");
-    case TrainEnd::patience:
-      return fmt::format("stopped after epoch {}, in {}: no better test accuracy for {}; {}", position.epoch, time,
-                         counted(position.epochs_without_improvement, "epoch"), describe_best(trainer));
-    case TrainEnd::time_limit:
-      return fmt::format("stopped at the time limit, {}; {}\nto go on, type the same command with more --max-time",
-                         format_duration(config.max_time), describe_best(trainer));
-    case TrainEnd::signal:
-      break;
-  }
-  return fmt::format("stopped and saved in epoch {}/{} after step {}/{}; {}\n{}", position.epoch + 1,
-                     total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch(), describe_best(trainer),
-                     describe_way_on(folder, options));
 }
 
 }  // namespace
@@ -214,10 +158,17 @@ TrainingSession::TrainingSession(const TrainConfig& config)
       pool_(threads_.count, thread_pinning(config)),
       engine_(pool_) {}
 
+void TrainingSession::require_trainable(TrainConfig config) {
+  (void)resolve(config, *train_, engine_);
+  if (config.holdout.is_on()) (void)split_holdout(config, *train_);
+}
+
 int TrainingSession::train(TrainConfig config, const TrainOptions& options) {
   TrainControls controls = controls_;
   const PrecisionChoice precision = resolve(config, *train_, engine_);
-  const auto profiler = make_profiler(options.profile, config, *train_, threads_, progress_);
+  if (config.holdout.is_on()) (void)split_holdout(config, *train_);  // refused before anything is moved
+  const RunImages images = run_images(config, train_->size(), test_->size());
+  const auto profiler = make_profiler(options.profile, config, *train_, images, threads_, progress_);
   controls.profiler = profiler.get();
   controls.may_change_data = options.allow_changed_data;
   controls.dry_run = options.dry_run;
@@ -227,16 +178,14 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options) {
   if (options.fresh) make_room_for_fresh_run({config.out}, config.init, progress_);
   Trainer trainer(config, *train_, *test_, engine_, progress_, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save
-  const std::int64_t first_step = trainer.position().step;
   if (profiler) {
     profiler->require_within(trainer.steps_left());
     require_writable(options.profile.file);
   }
-  if (trainer.position().epoch < total_epochs(config) || trainer.position().best_accuracy < 0.0) {
-    print_table(trainer, config, *train_, *test_, threads_, engine_, progress_);
-  }
+  const bool was_done = is_done(config, trainer.position());
+  if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_);
   const TrainEnd end = trainer.run();
-  progress_.print(describe_end(end, trainer, config, options, trainer.position().step > first_step));
+  progress_.print(describe_end(end, trainer, config, {.was_done = was_done, .extended = options.extend > 0}));
   if (profiler) finish(*profiler, end, progress_);
   return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
 }

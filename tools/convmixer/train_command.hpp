@@ -23,7 +23,7 @@ class TrainingSession {
   explicit TrainingSession(const TrainConfig& config);
 
   /// Throws Error (usage) for settings that don't fit the data or one another.
-  void require_trainable(TrainConfig config) { (void)resolve(config, *train_, engine_); }
+  void require_trainable(TrainConfig config);
 
   /// Trains, or goes on, or looks only (--dry-run), and prints all there is to say of it. `config` has the data and the
   /// threads of the session's. Returns the exit status of `train`.

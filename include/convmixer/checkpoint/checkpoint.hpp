@@ -25,10 +25,11 @@ struct CheckpointInfo {
   std::vector<std::string> class_names;  ///< by label, as many as the model has classes; empty: not known
   /// Which images it was trained and tested on, in the keys of data/data_identity.hpp; empty: not known.
   std::map<std::string, std::string> data;
-  std::int64_t epoch = 0;       ///< epochs finished
-  std::int64_t step = 0;        ///< updates made
-  double test_accuracy = -1.0;  ///< 0..1 at that point; -1 if not evaluated
-  std::string averaged{};       ///< if its weights are averages: how, "ema 0.998"; empty: they aren't, or not known
+  std::int64_t epoch = 0;          ///< epochs finished
+  std::int64_t step = 0;           ///< updates made
+  double test_accuracy = -1.0;     ///< 0..1 at that point; -1 if not evaluated
+  double holdout_accuracy = -1.0;  ///< likewise, of the training images that were set aside; -1 if none were
+  std::string averaged{};          ///< if its weights are averages: how, "ema 0.998"; empty: they aren't, or not known
   /// Of norms that have counted another number of batches than `step`: by the counter's name, with
   /// ".num_batches_tracked".
   std::map<std::string, std::int64_t> batches_tracked{};
@@ -65,6 +66,14 @@ struct EpochSums {
   }
 };
 
+/// The evaluation of the test set with which a run ends whose epochs go by held-out images.
+struct TestResult {
+  std::int64_t epoch = 0;  ///< whose weights were evaluated
+  double loss = 0.0;
+  double accuracy = -1.0;  ///< -1: none was yet
+  double accuracy_top5 = 0.0;
+};
+
 /// Where a training stands between two steps, beyond weights and optimiser state.
 struct TrainingPosition {
   std::int64_t epoch = 0;          ///< epochs finished
@@ -73,12 +82,15 @@ struct TrainingPosition {
   double best_accuracy = -1.0;
   std::int64_t best_epoch = 0;
   std::int64_t epochs_without_improvement = 0;
-  double seconds = 0.0;  ///< trained so far, for time limits
-  EpochSums sums;        ///< of the current epoch
-  double last_test_accuracy = -1.0;
+  double seconds = 0.0;              ///< trained so far, for time limits
+  EpochSums sums;                    ///< of the current epoch
+  double last_test_accuracy = -1.0;  ///< of the images that epochs go by, as best_accuracy is
+  TestResult test{};                 ///< the last one
 
   /// Counts an epoch that was evaluated; true if it is the best so far. The sums remain until begin_epoch.
   bool finish_epoch(double test_accuracy) noexcept;
+  /// Whether the test set was evaluated with the weights that are the best.
+  [[nodiscard]] bool is_best_tested() const noexcept { return test.accuracy >= 0.0 && test.epoch == best_epoch; }
   /// Nothing is summed up yet.
   void begin_epoch() noexcept;
 };

@@ -16,6 +16,7 @@ enum class RandomStream : std::uint32_t {
   mixing = 5,            ///< where = (epoch, batch of the epoch)
   alternating_flip = 6,  ///< where = (0, image index)
   erasing = 7,           ///< where = (epoch, image index)
+  holdout = 8,           ///< where = (0, image index)
 };
 
 /// Philox4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.

@@ -29,9 +29,10 @@ struct Evaluation {
   std::int64_t looked_again = 0;  ///< images of which further views were taken
 };
 
-/// Throws Error (usage) unless the loader's images have the shape that the network takes, and its labels are classes of
-/// the network.
+/// Throws Error (usage) unless the images have the shape that the network takes, and their labels are classes of the
+/// network.
 void check_fits(const Network& network, const Loader& loader);
+void check_fits(const Network& network, const Dataset& dataset);
 
 /// Loss (without label smoothing), top-1, top-5 and what was taken for what over the loader's images, in its order,
 /// with the running statistics. Throws Error (usage) as check_fits does.

@@ -1,4 +1,4 @@
-/// metrics.jsonl: one JSON object a line, for each epoch and every so many steps.
+/// metrics.jsonl: one JSON object a line, for each epoch and every so many steps, and for a run's end.
 #pragma once
 
 #include <cstdint>
@@ -23,16 +23,19 @@ struct StepRecord {
   int image_size = 0;         ///< of its images; 0, which isn't written: the data set's throughout the run
 };
 
-/// What averaged weights (optim/weight_average.hpp) are worth on the test set.
+/// What averaged weights (optim/weight_average.hpp) are worth on the images that epochs are evaluated on.
 struct AveragedRecord {
   double test_loss = 0.0;
   double test_accuracy = 0.0;
 };
 
-/// One epoch. Loss and accuracy are means over its training images as they were trained on.
+/// One epoch. Loss and accuracy are means over its training images as they were trained on; what begins with "test" is
+/// of the images that epochs are evaluated on. Where those are held-out training images, the keys in the file say so:
+/// holdout_loss, ema_holdout_loss, best_holdout_accuracy, holdout_s and so on.
 struct EpochRecord {
   std::int64_t epoch = 0;
   std::int64_t step = 0;
+  bool holdout = false;  ///< evaluated on held-out images
   double loss = 0.0;
   double accuracy = 0.0;
   double test_loss = 0.0;
@@ -47,22 +50,34 @@ struct EpochRecord {
   double data_share = 0.0;  ///< of the threads' time in training, that went into preparing images
   double train_seconds = 0.0;
   double test_seconds = 0.0;
-  double total_seconds = 0.0;  ///< of the run up to here, stops left out
+  double total_seconds = 0.0;  ///< of the run up to here, over all its starts: steps, evaluations and saves
   int image_size = 0;          ///< of its training images; 0, which isn't written: the data set's throughout the run
+};
+
+/// The test set, evaluated at the end of a run whose epochs go by held-out images.
+struct TestRecord {
+  std::int64_t epoch = 0;  ///< that the weights are of, the best
+  double loss = 0.0;
+  double accuracy = 0.0;
+  double accuracy_top5 = 0.0;
+  double seconds = 0.0;  ///< that it took; no part of the run's time
 };
 
 /// Appends records; each is one write, so that a process that is killed leaves at most one torn line, the last.
 class MetricsFile {
  public:
   /// Opens the file at a position of its run: records of later steps and epochs, and lines that are no records, are
-  /// taken out first (whole or not at all). Throws Error naming the file.
-  MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps);
+  /// taken out first (whole or not at all); so are those of the test set after `tested_epoch`, -1 for all. Throws Error
+  /// naming the file.
+  MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps,
+              std::int64_t tested_epoch = -1);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
 
   void append(const StepRecord& record);
   void append(const EpochRecord& record);
+  void append(const TestRecord& record);
   /// Returns when the records are on the disk.
   void sync();
 

@@ -25,6 +25,8 @@ struct Terminal {
 /// Where a training stands, in numbers: filled in at every step, made into text only when a line is due.
 struct ProgressView {
   bool evaluating = false;
+  bool holdout = false;    ///< evaluating: held-out images, not those of the test
+  bool at_end = false;     ///< evaluating: once, after the last epoch, whose means are no more
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t epochs = 0;
   std::int64_t done = 0;   ///< steps of the epoch, or images of the evaluation
@@ -45,6 +47,9 @@ struct ProgressView {
 /// The line that stays of an epoch. `run_seconds_left` < 0: it was the last. `now` is the time on the clock.
 [[nodiscard]] std::string format_epoch_line(const EpochRecord& record, std::int64_t epochs, bool best,
                                             double run_seconds_left, std::time_t now, bool colour);
+
+/// The line that stays of the test set's evaluation at a run's end.
+[[nodiscard]] std::string format_test_line(const TestRecord& record);
 
 /// Prints them. A write that fails is no reason to end a training; standard_output_failure() tells of it at the end.
 class Progress {

@@ -7,6 +7,7 @@
 #include "convmixer/plan/plan_options.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/precision_choice.hpp"
+#include "convmixer/train/run_images.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -30,14 +31,14 @@ struct RunWork {
 };
 
 /// The images of an epoch at the data set's size.
-[[nodiscard]] RunWork epoch_work(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images);
-/// What is left of a run, whose epochs have these images.
-[[nodiscard]] RunWork work_left(const TrainConfig& config, const RunWork& epoch, const TrainingPosition& position);
+[[nodiscard]] RunWork epoch_work(const TrainConfig& config, const RunImages& images);
+/// What a run has to do from a position on, the evaluation at its end included.
+[[nodiscard]] RunWork work_left(const TrainConfig& config, const RunImages& images, const TrainingPosition& position);
 
 /// What the steps of an estimate are done with.
 struct EstimateData {
   ClassificationTask task;        ///< of the images
-  std::int64_t train_images = 0;  ///< how many there are
+  std::int64_t train_images = 0;  ///< how many there are, the held-out ones included
   std::int64_t test_images = 0;
   const Dataset* train = nullptr;  ///< both: batches are loaded and augmented as in the training;
   const Dataset* test = nullptr;   ///< null: the same random batch is used over and over

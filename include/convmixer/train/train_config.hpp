@@ -3,6 +3,7 @@
 
 #include "convmixer/data/augment/mix_options.hpp"
 #include "convmixer/data/dataset_options.hpp"
+#include "convmixer/data/holdout.hpp"
 #include "convmixer/data/image_sizes.hpp"
 #include "convmixer/data/loader_options.hpp"
 #include "convmixer/model/registry.hpp"
@@ -13,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,8 +43,10 @@ struct TrainConfig {
   std::filesystem::path data;
   std::int64_t train_images = 0;  ///< 0: all
   std::int64_t test_images = 0;   ///< 0: all
-  bool allow_partial = false;     ///< of CIFAR
-  Fit fit = Fit::crop;            ///< of a folder's images, as the next five
+  HoldoutSize holdout;            ///< of the training images: what epochs go by, in the place of the test images
+  std::optional<std::uint64_t> holdout_seed;  ///< which ones; nothing: that of the run
+  bool allow_partial = false;                 ///< of CIFAR
+  Fit fit = Fit::crop;                        ///< of a folder's images, as the next five
   BrokenFiles broken_files = BrokenFiles::refuse;
   std::filesystem::path train_folder;
   std::filesystem::path test_folder;
@@ -83,7 +87,8 @@ struct TrainConfig {
 
   // Run
   std::filesystem::path out;
-  int patience = 0;                ///< epochs without a better test accuracy; 0: no limit
+  int patience = 0;                ///< epochs without a better accuracy; 0: no limit
+  double until_accuracy = 0.0;     ///< the training ends with an epoch of at least that; 0: no limit
   std::int64_t max_time = 0;       ///< seconds; 0: no limit
   std::int64_t log_interval = 50;  ///< steps between step records; 0: none
   float save_interval = 5.0F;      ///< minutes; 0: at the ends of epochs only

@@ -10,6 +10,7 @@
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_folder.hpp"
+#include "convmixer/train/run_images.hpp"
 #include "convmixer/train/step_profiler.hpp"
 
 #include <cstdint>
@@ -25,13 +26,18 @@ struct RunParts;
 /// Why a training came to its end.
 enum class TrainEnd {
   finished,    ///< all epochs
-  patience,    ///< no better test accuracy for so many epochs
+  patience,    ///< no better accuracy for so many epochs
+  accuracy,    ///< config.until_accuracy was reached; goes on when started again with a higher one
   time_limit,  ///< goes on when started again with a higher limit
   signal,      ///< goes on when started again
 };
 
 /// The end that a training with these settings has reached where it stands, between two epochs, if any; a signal apart.
 [[nodiscard]] std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position);
+/// Whether a training that ends so has nothing left to train: all ends but for a time limit and a signal.
+[[nodiscard]] bool is_for_good(TrainEnd end) noexcept;
+/// Whether it has ended for good, with the test set evaluated where images are held out.
+[[nodiscard]] bool is_done(const TrainConfig& config, const TrainingPosition& position);
 
 /// What a training asks of the world around it; tests put their own in place. Functions that are empty are those of
 /// default_controls().
@@ -62,7 +68,8 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Trains to the end, which may have been reached before. Throws Error when loss or gradients are not finite; what is
+  /// Trains to the end, which may have been reached before. A run with held-out images then evaluates the test set once
+  /// with its best weights, unless it stops to go on later. Throws Error when loss or gradients are not finite; what is
   /// saved stays as it was.
   TrainEnd run();
 
@@ -95,8 +102,8 @@ class Trainer {
   /// Adds a step to the position; returns its seconds.
   double count_step(const BatchResult& result);
 
-  /// What the weights are worth on the test set.
-  struct TestResults {
+  /// What the weights are worth after an epoch.
+  struct EpochResults {
     BatchResult raw;
     std::optional<BatchResult> averaged;  ///< nothing where they aren't averaged
 
@@ -107,17 +114,21 @@ class Trainer {
   std::optional<TrainEnd> finish_epoch();
   /// Of a run without epochs: evaluates its initial weights and saves them, unless that was done before.
   TrainEnd save_untrained();
-  /// Nothing if a signal ended it.
-  [[nodiscard]] std::optional<TestResults> evaluate_test_set();
-  /// What an evaluation is told of, after `images_before` images: it shows them, and says whether to go on.
-  [[nodiscard]] std::function<bool(std::int64_t)> evaluation_progress(std::int64_t images_before);
-  /// The network's weights as they are, after `images_before` images of the same evaluation.
-  [[nodiscard]] std::optional<BatchResult> evaluate_weights(std::int64_t images_before);
+  TrainEnd train_all_epochs();
+  using View = std::function<ProgressView(std::int64_t images_done)>;
+  /// On the images that epochs go by. Nothing if a signal ended it.
+  [[nodiscard]] std::optional<EpochResults> evaluate_epoch();
+  /// What an evaluation is told of: it shows how far it is, adds its time to the position, and says whether to go on.
+  [[nodiscard]] std::function<bool(std::int64_t)> evaluation_progress(View view);
+  /// The network's weights as they are, on so many images. Nothing if a signal ended it.
+  [[nodiscard]] std::optional<BatchResult> evaluate_weights(Loader& loader, std::int64_t images, const View& view);
+  /// The test set with the best weights. How the run ends then: a signal may end it.
+  TrainEnd evaluate_best(TrainEnd end);
   /// How it ends then: a signal may end the evaluation.
   TrainEnd end_by_time_limit();
 
   void record_step(const BatchResult& result, double learning_rate, double gradient_norm);
-  [[nodiscard]] EpochRecord epoch_record(const TestResults& test, double test_seconds) const;
+  [[nodiscard]] EpochRecord epoch_record(const EpochResults& test, double test_seconds) const;
   /// Of an epoch, counted from 0, for records; 0 where all have the data set's.
   [[nodiscard]] int told_image_size(std::int64_t epoch) const;
   void save_state();
@@ -132,8 +143,8 @@ class Trainer {
   double lap();
 
   TrainConfig config_;
-  std::int64_t train_images_;
-  int threads_;
+  RunImages images_;
+  ThreadPool& pool_;
   Progress& progress_;
   TrainControls controls_;
   std::unique_ptr<RunParts> parts_;

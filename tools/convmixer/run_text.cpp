@@ -1,0 +1,147 @@
+#include "run_text.hpp"
+
+#include "convmixer/core/plural.hpp"
+#include "convmixer/core/printable.hpp"
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/duration.hpp"
+#include "convmixer/train/run_length.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+namespace convmixer::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string path(const fs::path& file) { return printable(file.native()); }
+
+std::string percent(double share) { return fmt::format("{:.2f}%", 100.0 * share); }
+
+/// Whether only the evaluation of the test set may be left.
+bool is_trained(const Trainer& trainer, const TrainConfig& config) {
+  const auto end = reached_end(config, trainer.position());
+  return end && is_for_good(*end);
+}
+
+std::string describe_best(const Trainer& trainer, const TrainConfig& config) {
+  const TrainingPosition& position = trainer.position();
+  const RunFolder& folder = trainer.folder();
+  if (position.best_accuracy < 0.0) return "no epoch is finished yet";
+  const std::string test = config.holdout.is_on() && position.is_best_tested()
+                               ? fmt::format(", test accuracy {}", percent(position.test.accuracy))
+                               : std::string();
+  const std::string accuracy =
+      fmt::format("{} accuracy {}", epoch_images_name(config), percent(position.best_accuracy));
+  if (position.best_epoch == 0)
+    return fmt::format("the weights as they were, {}{}: {}", accuracy, test, path(folder.best()));
+  const std::string best = fmt::format("best {} in epoch {}{}", accuracy, position.best_epoch, test);
+  std::error_code ignored;
+  if (fs::exists(folder.best(), ignored)) return fmt::format("{}: {}", best, path(folder.best()));
+  return fmt::format(
+      "{}, whose weights are gone: {} was removed{}", best, path(folder.best()),
+      fs::exists(folder.last(), ignored) ? fmt::format("; the last are in {}", path(folder.last())) : "");
+}
+
+/// How a run that was stopped goes on.
+std::string describe_way_on(const Trainer& trainer, const RunStart& start) {
+  return fmt::format("to go on{}: convmixer train --resume {}",
+                     start.extended ? "" : ", type the same command again, or", path(trainer.folder().path));
+}
+
+/// How one that is finished may.
+std::string describe_ways_after(const TrainConfig& config) {
+  return fmt::format("to train again, choose another --out, or --fresh{}",
+                     can_be_extended(config) ? "; to train on, --extend EPOCHS" : "");
+}
+
+std::string describe_finished(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
+  const TrainingPosition& position = trainer.position();
+  const std::string best = describe_best(trainer, config);
+  if (total_epochs(config) == 0) return best;
+  const std::string epochs = counted(position.epoch, "epoch");
+  if (!start.was_done) return fmt::format("finished {} in {}; {}", epochs, format_time_left(position.seconds), best);
+  return fmt::format("{} is finished: {}; {}\n{}", path(trainer.folder().path), epochs, best,
+                     describe_ways_after(config));
+}
+
+/// "reached 94.02% holdout accuracy after 31 epochs, 1h02m of training".
+std::string describe_reached(const Trainer& trainer, const TrainConfig& config) {
+  const TrainingPosition& position = trainer.position();
+  // Asked for less than before, it may have been reached in an earlier epoch than the last.
+  const std::string earlier = position.best_epoch < position.epoch ? fmt::format(" in epoch {} of", position.best_epoch)
+                                                                   : std::string(" after");
+  return fmt::format("reached {} {} accuracy{} {}, {} of training", percent(position.best_accuracy),
+                     epoch_images_name(config), earlier, counted(position.epoch, "epoch"),
+                     format_time_left(position.seconds));
+}
+
+std::string describe_accuracy_end(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
+  const std::string reached = describe_reached(trainer, config);
+  const std::string best = describe_best(trainer, config);
+  if (!start.was_done) return fmt::format("{}; {}", reached, best);
+  const bool has_epochs_left = trainer.position().epoch < total_epochs(config);
+  return fmt::format("{} has {}; {}\n{}", path(trainer.folder().path), reached, best,
+                     has_epochs_left ? "to train on, type the same command with a higher --until-accuracy"
+                                     : describe_ways_after(config));
+}
+
+}  // namespace
+
+std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
+  const TrainingPosition& position = trainer.position();
+  const std::string folder = path(trainer.folder().path);
+  if (position.step == 0) return fmt::format("{} (new)", folder);
+  if (is_trained(trainer, config)) return fmt::format("{}: trained to its end; the test images are left", folder);
+  std::string text = fmt::format("{}: goes on in epoch {}/{} after step {}/{}", folder, position.epoch + 1,
+                                 total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch());
+  if (position.best_epoch > 0)
+    text += fmt::format("; best {} accuracy {}", epoch_images_name(config), percent(position.best_accuracy));
+  return text;
+}
+
+std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
+  const TrainingPosition& position = trainer.position();
+  const std::string best = describe_best(trainer, config);
+  switch (end) {
+    case TrainEnd::finished:
+      return describe_finished(trainer, config, start);
+    case TrainEnd::accuracy:
+      return describe_accuracy_end(trainer, config, start);
+    case TrainEnd::patience:
+      return fmt::format("stopped after epoch {}, in {}: no better {} accuracy for {}; {}", position.epoch,
+                         format_time_left(position.seconds), epoch_images_name(config),
+                         counted(position.epochs_without_improvement, "epoch"), best);
+    case TrainEnd::time_limit:
+      return fmt::format(
+          "stopped at the time limit, {}; {}\nto go on, type the same command with more --max-time{}",
+          format_duration(config.max_time), best,
+          config.holdout.is_on()
+              ? fmt::format("; to evaluate the test images, which are left for the end: convmixer eval {}",
+                            path(trainer.folder().path))
+              : "");
+    case TrainEnd::signal:
+      break;
+  }
+  const std::string where = is_trained(trainer, config)
+                                ? std::string("stopped while the test images were evaluated, with all else done")
+                                : fmt::format("stopped and saved in epoch {}/{} after step {}/{}", position.epoch + 1,
+                                              total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch());
+  return fmt::format("{}; {}\n{}", where, best, describe_way_on(trainer, start));
+}
+
+std::string describe_nothing_left(TrainEnd end, const Trainer& trainer, const TrainConfig& config) {
+  std::string state = "is finished";
+  if (end == TrainEnd::accuracy) state = "has " + describe_reached(trainer, config);
+  if (end == TrainEnd::patience)
+    state = fmt::format("had no better {} accuracy for {}", epoch_images_name(config),
+                        counted(trainer.position().epochs_without_improvement, "epoch"));
+  return fmt::format(
+      "{} {}: nothing is left to train{}", path(trainer.folder().path), state,
+      is_done(config, trainer.position()) || !config.holdout.is_on() ? "" : ", only the test images to be evaluated");
+}
+
+}  // namespace convmixer::tool
