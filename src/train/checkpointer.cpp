@@ -21,7 +21,7 @@ bool is_of_step(const std::filesystem::path& weights, std::int64_t step) {
 
 Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data,
                            SavedRun::Settings initial_weights, CheckpointInfo model, Parameters& parameters,
-                           Optimizer& optimizer, WeightAverage* average)
+                           Optimizer& optimizer, WeightAverage* average, bool holdout)
     : folder_(std::move(folder)),
       settings_(std::move(settings)),
       data_(std::move(data)),
@@ -29,7 +29,8 @@ Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataId
       model_(std::move(model)),
       parameters_(parameters),
       optimizer_(optimizer),
-      average_(average) {}
+      average_(average),
+      holdout_(holdout) {}
 
 std::optional<TrainingPosition> Checkpointer::restore(const std::optional<SavedRun>& saved) {
   if (!saved) {
@@ -72,24 +73,27 @@ void Checkpointer::save_state(const TrainingPosition& position) {
 
 void Checkpointer::save_epoch(const TrainingPosition& position) {
   save_last(position, position.last_test_accuracy);
-  if (position.best_epoch == position.epoch) save(folder_.best(), position, position.best_accuracy);
+  if (position.best_epoch != position.epoch) return;
+  CheckpointInfo best = info(position, position.best_accuracy);
+  if (position.is_best_tested()) best.test_accuracy = position.test.accuracy;
+  save(folder_.best(), best);
 }
 
-void Checkpointer::save_last(const TrainingPosition& position, double test_accuracy) {
-  save(folder_.last(), position, test_accuracy);
+void Checkpointer::save_last(const TrainingPosition& position, double accuracy) {
+  save(folder_.last(), info(position, accuracy));
 }
 
-void Checkpointer::save(const std::filesystem::path& file, const TrainingPosition& position, double test_accuracy) {
+void Checkpointer::save(const std::filesystem::path& file, const CheckpointInfo& info) {
   std::optional<AveragedWeights> averaged;
   if (average_ != nullptr) averaged.emplace(*average_);
-  save_weights(file, parameters_, info(position, test_accuracy));
+  save_weights(file, parameters_, info);
 }
 
-CheckpointInfo Checkpointer::info(const TrainingPosition& position, double test_accuracy) const {
+CheckpointInfo Checkpointer::info(const TrainingPosition& position, double accuracy) const {
   CheckpointInfo result = model_;
   result.epoch = position.epoch;
   result.step = position.step;
-  result.test_accuracy = test_accuracy;
+  (holdout_ ? result.holdout_accuracy : result.test_accuracy) = accuracy;
   result.batches_tracked = batches_tracked(initial_weights_, parameters_.graph(), position.step);
   return result;
 }

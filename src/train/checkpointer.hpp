@@ -6,6 +6,9 @@
 ///     the state; opened again, the records beyond the state are taken out and will be written again, equal.
 ///   - last and best are written after the state of their epoch's end. Killed in between, they are behind the state;
 ///     but that state holds their very weights, and complete_epoch() writes them from it.
+///   - Where images are held out, the test set is evaluated after the last epoch (trainer_end.cpp). What that gave is
+///   in
+///     best and in metrics.jsonl before a state says so: killed in between, it is evaluated again, and gives the same.
 ///   - A run's first state is saved before its first step, so that a folder without a state is none of a run's.
 #pragma once
 
@@ -22,10 +25,12 @@ namespace convmixer {
 class Checkpointer {
  public:
   /// `initial_weights` is InitialWeights' record; `model` gives the part of the weights files' metadata that doesn't
-  /// change. With an average (not null) the state has it, too, and weights files hold it in place of the weights. All
-  /// but the values are borrowed.
+  /// change. With an average (not null) the state has it, too, and weights files hold it in place of the weights. With
+  /// `holdout`, epochs are evaluated on held-out images: weights files say so of their accuracy. All but the values are
+  /// borrowed.
   Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, SavedRun::Settings initial_weights,
-               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer, WeightAverage* average);
+               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer, WeightAverage* average,
+               bool holdout);
 
   /// Reads the folder's state, of which `saved` is a part, into parameters and optimiser. Throws Error (usage) when it
   /// belongs to another configuration, or the folder holds a run's files without a state.
@@ -43,15 +48,15 @@ class Checkpointer {
   /// At the end of an epoch, after its state.
   void save_epoch(const TrainingPosition& position);
   /// The weights as they are within an epoch.
-  void save_last(const TrainingPosition& position, double test_accuracy);
+  void save_last(const TrainingPosition& position, double accuracy);
 
   /// Step of the state on the disk.
   [[nodiscard]] std::int64_t saved_step() const noexcept { return saved_step_; }
 
  private:
   void check_no_foreign_run() const;
-  void save(const std::filesystem::path& file, const TrainingPosition& position, double test_accuracy);
-  [[nodiscard]] CheckpointInfo info(const TrainingPosition& position, double test_accuracy) const;
+  void save(const std::filesystem::path& file, const CheckpointInfo& info);
+  [[nodiscard]] CheckpointInfo info(const TrainingPosition& position, double accuracy) const;
 
   RunFolder folder_;
   SavedRun::Settings settings_;
@@ -63,6 +68,7 @@ class Checkpointer {
   Parameters& parameters_;
   Optimizer& optimizer_;
   WeightAverage* average_;
+  bool holdout_;
   std::int64_t saved_step_ = 0;
 };
 

@@ -84,7 +84,7 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       statistics_loader(convmixer::statistics_loader(config, data.train(), engine.pool())),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
       checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
-                   network.parameters(), *optimizer, average.get()) {
+                   network.parameters(), *optimizer, average.get(), config.holdout.is_on()) {
   check_dataset(data.test());
   check_fits(network, train_loader);
   check_fits(network, data.test());

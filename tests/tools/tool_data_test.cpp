@@ -178,7 +178,8 @@ TEST_F(ToolData, EvaluatesOnTheTestFolderThatTrainingLeftAlone) {
   folder_.write("pictures/val/blue/b.png", plain_png(8, 8, 10, 21, 200));
   const ToolResult result = train_a_little("pictures", "cache", "run", "3");
   EXPECT_EQ(result.status, 0) << result.errors;
-  EXPECT_THAT(result.output, HasSubstr("epochs are tested on val; test is left alone until --test-folder test"));
+  EXPECT_THAT(result.output,
+              HasSubstr("the test images are those of val; test is left alone until --test-folder test"));
   EXPECT_THAT(run_tool({"eval", path("run"), "--threads", "1"}).output, HasSubstr("(2 images"));
   const ToolResult at_last = run_tool({"eval", path("run"), "--threads", "1", "--test-folder", "test"});
   EXPECT_THAT(at_last.output, HasSubstr("(1 image,")) << at_last.errors;

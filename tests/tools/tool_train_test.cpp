@@ -16,6 +16,7 @@ namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -47,6 +48,48 @@ TEST_F(ToolTrain, PrintsWhatWillRunThenEveryEpochThenTheEnd) {
         std::string("\nfinished 2 epochs in "), (folder("run") / "best.safetensors").string()}) {
     EXPECT_THAT(result.output, HasSubstr(part));
   }
+}
+
+TEST_F(ToolTrain, GoesByHeldOutImagesAndSaysWhatTheTestSetGaveAtTheEnd) {
+  const std::vector<std::string> holdout{"--holdout", "0.25", "--until-accuracy", "1"};
+  const std::string output = train("run", 2, holdout).output;
+  for (const char* part :
+       {"shapes: 192 training, 64 held-out and 100 test images", "epochs go by the held-out images (holdout-seed 1); ",
+        "2 epochs of 12 steps", "  holdout loss ", "\ntest images, once, with the weights of epoch ",
+        "; best holdout accuracy ", ", test accuracy "}) {
+    EXPECT_THAT(output, HasSubstr(part));
+  }
+  EXPECT_THAT(output, Not(HasSubstr("  test loss ")));
+  const std::string again = train("run", 2, holdout).output;
+  EXPECT_THAT(again, HasSubstr("is finished: 2 epochs; best holdout accuracy "));
+  EXPECT_THAT(again, HasSubstr(", test accuracy "));
+  EXPECT_THAT(again, Not(HasSubstr("test images, once")));
+
+  const std::string file = folder("eval.json").string();
+  const auto evaluated = [&](const std::string& split) {
+    const std::string run = folder("run").string();
+    EXPECT_EQ(run_tool({"eval", run, "--split", split, "--threads", "2", "--json", file}).status, 0);
+    return nlohmann::json::parse(read_text_file(file))["accuracy"].get<double>();
+  };
+  const CheckpointInfo info = read_checkpoint_info(folder("run") / "best.safetensors");
+  EXPECT_EQ(evaluated("holdout"), info.holdout_accuracy);
+  EXPECT_EQ(evaluated("test"), info.test_accuracy);
+}
+
+TEST_F(ToolTrain, SaysHowLongItTookToReachTheAccuracy) {
+  const std::string reached = train("run", 3, {"--until-accuracy", "0.001"}).output;
+  EXPECT_THAT(reached, ContainsRegex("\nreached [0-9.]+% test accuracy after [1-3] epochs?, [0-9.ms]+ of training: "));
+  const std::string again = train("run", 3, {"--until-accuracy", "0.001"}).output;
+  EXPECT_THAT(again, HasSubstr("run has reached "));
+  EXPECT_THAT(train("run", 3, {"--until-accuracy", "1"}).output, HasSubstr("finished 3 epochs in "));
+}
+
+TEST_F(ToolTrain, RefusesAHoldoutThatLeavesNothingToTrainOnBeforeItMovesARun) {
+  (void)train("run", 1);
+  const ToolResult result = train("run", 1, {"--fresh", "--holdout", "256"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.errors, HasSubstr("holdout of 256 of 256 images: none is left to train on"));
+  EXPECT_FALSE(fs::exists(folder("run.1")));
 }
 
 TEST_F(ToolTrain, TellsOfOneStepAndOfABatchThatIsTheWholeDataSet) {

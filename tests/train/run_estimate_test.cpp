@@ -99,8 +99,8 @@ TEST(RunWork, OfHeldOutImagesEndsWithTheTestSet) {
   const RunImages images = run_images(config, 200, 50);
   EXPECT_EQ(epoch_work(config, images).training_images, 180);
   EXPECT_EQ(epoch_work(config, images).test_images, 20);
-  EXPECT_EQ(work_left(config, images, {.epoch = 1}).training_images, 2 * 180);
-  EXPECT_EQ(work_left(config, images, {.epoch = 1}).test_images, 2 * 20 + 50);
+  EXPECT_EQ(work_left(config, images, {.epoch = 1, .sums = {}}).training_images, 2 * 180);
+  EXPECT_EQ(work_left(config, images, {.epoch = 1, .sums = {}}).test_images, 2 * 20 + 50);
 }
 
 TEST(RunWork, TakesItsImagesAtTheirRates) {

@@ -79,7 +79,7 @@ inline std::vector<nlohmann::json> timeless_metrics(const std::filesystem::path&
   for (std::string line; std::getline(text, line);) {
     nlohmann::json record = nlohmann::json::parse(line);
     for (const char* key : {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_per_s",
-                            "data_cpu_share", "train_s", "test_s", "total_s"}) {
+                            "data_cpu_share", "train_s", "test_s", "holdout_s", "total_s"}) {
       record.erase(key);
     }
     records.push_back(std::move(record));

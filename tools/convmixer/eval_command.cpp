@@ -15,6 +15,7 @@
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "convmixer/train/run_images.hpp"
 #include "evaluation_json.hpp"
 #include "evaluation_report.hpp"
 #include "given_weights.hpp"
@@ -36,8 +37,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Which images are evaluated.
+enum class EvaluatedSplit { test, holdout };
+
 struct CommandOptions {
   fs::path checkpoint = "best";
+  EvaluatedSplit split = EvaluatedSplit::test;
   fs::path json;
   fs::path predictions;
   int top = 1;
@@ -57,6 +62,8 @@ OptionGroup command_group(CommandOptions& options) {
   OptionGroup group{
       "Command",
       {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
+       choice_option("split", options.split, {{"test", EvaluatedSplit::test}, {"holdout", EvaluatedSplit::holdout}},
+                     "which images; holdout: those that the run set aside of its training images"),
        path_option("json", options.json, "FILE", "write the numbers to this file as well"),
        path_option("predictions", options.predictions, "FILE.csv",
                    "write a line for each image: its file, class, prediction, probabilities"),
@@ -120,13 +127,25 @@ std::unique_ptr<Dataset> under_labels_of(const GivenWeights& weights, const Data
   }
 }
 
-/// A line for what isn't as it was when the weights were trained.
-void print_differences(const GivenWeights& weights, const TrainConfig& config, const Dataset& images) {
+/// Throws Error (usage) unless a run says which images it held out.
+void require_holdout(const GivenWeights& weights, const TrainConfig& config) {
+  if (!weights.run)
+    fail_usage("--split holdout: {} lies in no run folder, which would say which images were held out",
+               weights.path.string());
+  if (!config.holdout.is_on())
+    fail_usage("--split holdout: {} held no images out; convmixer train --holdout does", weights.run->path.string());
+}
+
+/// A line for what isn't as it was when the weights were trained. `images` are all of the split that is opened.
+void print_differences(const GivenWeights& weights, const TrainConfig& config, const Dataset& images,
+                       EvaluatedSplit split) {
   std::map<std::string, std::string> text = weights.info.data;
   text["class_names"] = nlohmann::json(weights.info.class_names).dump();
   const auto trained = identity_from(text);
   if (!trained) return;
-  const std::string change = describe_change(trained->test, identify(images), trained->class_names, "test");
+  const bool is_test = split == EvaluatedSplit::test;
+  const std::string change = describe_change(is_test ? trained->test : trained->train, identify(images),
+                                             trained->class_names, is_test ? "test" : "training");
   if (!change.empty()) print_format("note: the data isn't that of the training: {}\n", change);
   const Normalisation own = images.normalisation();
   const bool decided_by_files = config.dataset == kFolderDataset || config.dataset == kPackedDataset;
@@ -144,6 +163,7 @@ void write_json(const fs::path& path, const GivenWeights& weights, const TrainCo
                                 {"epoch", weights.info.epoch},
                                 {"step", weights.info.step},
                                 {"dataset", config.dataset},
+                                {"split", options.split == EvaluatedSplit::test ? "test" : "holdout"},
                                 {"precision", config.precision},
                                 {"tta", name_of(options.tta.augmentation)},
                                 {"tta_below", options.tta.views().below},
@@ -198,8 +218,9 @@ CommandHelp eval_help() {
   return command_help(
       "usage: convmixer eval RUN_FOLDER_OR_WEIGHTS_FILE [--option value ...]\n\n"
       "Loss, top-1, top-5, calibration, each class's precision, recall and F1, and what is taken for what, on the\n"
-      "test images. The settings are those of the run, so that the numbers are those of its training log. Weights\n"
-      "in timm's format that don't say what data they are for need --data or --dataset.\n",
+      "test images, or with --split holdout on those that a run held out. The settings are those of the run, so that\n"
+      "the numbers are those of its training log. Weights in timm's format that don't say what data they are for\n"
+      "need --data or --dataset.\n",
       groups);
 }
 
@@ -216,10 +237,15 @@ int eval_command(std::span<const std::string> words) {
   TrainConfig config = configuration(weights, line);
   require_outputs(options.outputs(), {weights.path, config.data});
   if (!options.confusion_png.empty()) check_drawable(task_of(weights.info.model).classes);
-  const auto test = open_dataset(
-      dataset_options(config, Split::test, [](const std::string& note) { print_line(note); }), Split::test);
-  const auto relabelled = under_labels_of(weights, *test, config.dataset);
-  const Dataset& images = relabelled ? *relabelled : *test;
+  const bool is_holdout = options.split == EvaluatedSplit::holdout;
+  if (is_holdout) require_holdout(weights, config);
+  const Split opened_split = is_holdout ? Split::train : Split::test;
+  const auto opened = open_dataset(
+      dataset_options(config, opened_split, [](const std::string& note) { print_line(note); }), opened_split);
+  const auto relabelled = under_labels_of(weights, *opened, config.dataset);
+  const Dataset& all = relabelled ? *relabelled : *opened;
+  const HoldoutSplit parts = is_holdout ? split_holdout(config, all) : HoldoutSplit{};
+  const Dataset& images = is_holdout ? *parts.holdout : all;
   resolve(config, images);
 
   const ThreadCount threads = choose_thread_count(config.threads);
@@ -232,11 +258,12 @@ int eval_command(std::span<const std::string> words) {
 
   const CheckpointInfo& info = weights.info;  // other programs' files don't say how far they were trained
   const std::string averaged = info.averaged.empty() ? "" : fmt::format(", averaged ({})", info.averaged);
-  print_format("{}: {}{}\n{} test images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
+  print_format("{}: {}{}\n{} {} images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
                info.step == 0 ? "" : fmt::format(", after epoch {}, step {}{}", info.epoch, info.step, averaged),
-               config.dataset, config.precision, counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
+               config.dataset, is_holdout ? "held-out" : "test", config.precision, counted(threads.count, "thread"),
+               config.pin_threads ? ", pinned" : "",
                threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning), describe_views(options.tta));
-  print_differences(weights, config, images);
+  print_differences(weights, config, all, options.split);
   PredictionsFile predictions(images, static_cast<std::size_t>(options.top));
   EvaluationOptions evaluation_options{.views = options.tta.views()};
   if (!options.predictions.empty()) {

@@ -27,13 +27,18 @@ bool is_trained(const Trainer& trainer, const TrainConfig& config) {
   return end && is_for_good(*end);
 }
 
+/// ", test accuracy 93.87%", of a run with held-out images.
+std::string describe_test(const Trainer& trainer, const TrainConfig& config) {
+  const TrainingPosition& position = trainer.position();
+  if (!config.holdout.is_on() || !position.is_best_tested()) return "";
+  return fmt::format(", test accuracy {}", percent(position.test.accuracy));
+}
+
 std::string describe_best(const Trainer& trainer, const TrainConfig& config) {
   const TrainingPosition& position = trainer.position();
   const RunFolder& folder = trainer.folder();
   if (position.best_accuracy < 0.0) return "no epoch is finished yet";
-  const std::string test = config.holdout.is_on() && position.is_best_tested()
-                               ? fmt::format(", test accuracy {}", percent(position.test.accuracy))
-                               : std::string();
+  const std::string test = describe_test(trainer, config);
   const std::string accuracy =
       fmt::format("{} accuracy {}", epoch_images_name(config), percent(position.best_accuracy));
   if (position.best_epoch == 0)
@@ -80,11 +85,11 @@ std::string describe_reached(const Trainer& trainer, const TrainConfig& config) 
 }
 
 std::string describe_accuracy_end(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
-  const std::string reached = describe_reached(trainer, config);
-  const std::string best = describe_best(trainer, config);
-  if (!start.was_done) return fmt::format("{}; {}", reached, best);
+  const std::string reached = fmt::format("{}{}: {}", describe_reached(trainer, config), describe_test(trainer, config),
+                                          path(trainer.folder().best()));
+  if (!start.was_done) return reached;
   const bool has_epochs_left = trainer.position().epoch < total_epochs(config);
-  return fmt::format("{} has {}; {}\n{}", path(trainer.folder().path), reached, best,
+  return fmt::format("{} has {}\n{}", path(trainer.folder().path), reached,
                      has_epochs_left ? "to train on, type the same command with a higher --until-accuracy"
                                      : describe_ways_after(config));
 }

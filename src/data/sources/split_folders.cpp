@@ -67,8 +67,8 @@ SplitFolders choose_test(const fs::path& folder, const std::string& train, const
     if (prefer_test) return {train, test};
     return {train,
             val,
-            {note(fmt::format("epochs are tested on {0}; {1} is left alone until --test-folder {1} asks for it", val,
-                              test))}};
+            {note(fmt::format("the test images are those of {0}; {1} is left alone until --test-folder {1} asks for it",
+                              val, test))}};
   }
   if (val_is_labelled || test_is_labelled) {
     const std::string& labelled = val_is_labelled ? val : test;
@@ -76,7 +76,8 @@ SplitFolders choose_test(const fs::path& folder, const std::string& train, const
     if (other.empty()) return {train, labelled};
     return {train,
             labelled,
-            {note(fmt::format("epochs are tested on {}; {} has no folders of {}'s classes", labelled, other, train))}};
+            {note(fmt::format("the test images are those of {}; {} has no folders of {}'s classes", labelled, other,
+                              train))}};
   }
   for (const std::string& split : {test, val})  // with classes of its own: refused by their names later
     if (!split.empty() && !class_folders(folder / split).empty()) return {train, split};

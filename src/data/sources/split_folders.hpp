@@ -1,4 +1,4 @@
-/// Which folders of a data set hold its training images, and which those that epochs are tested on.
+/// Which folders of a data set hold its training images, and which those of the test.
 #pragma once
 
 #include "convmixer/data/dataset_options.hpp"

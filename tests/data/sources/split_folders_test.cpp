@@ -50,7 +50,8 @@ TEST_F(SplitFoldersTest, HaveVariousNamesInAnyCase) {
 TEST_F(SplitFoldersTest, WithValAndTestLeaveTestAloneAndSaySo) {
   for (const char* split : {"train", "val", "test"}) add_split(split);
   expect("train", "val");
-  EXPECT_THAT(notes(), ElementsAre(AllOf(HasSubstr("epochs are tested on val;"), HasSubstr("--test-folder test"))));
+  EXPECT_THAT(notes(),
+              ElementsAre(AllOf(HasSubstr("the test images are those of val;"), HasSubstr("--test-folder test"))));
   options_.test_folder = "test";
   expect("train", "test");
   EXPECT_THAT(notes(), IsEmpty());
@@ -69,7 +70,8 @@ TEST_F(SplitFoldersTest, WithoutLabelsArePassedOver) {
   EXPECT_THAT(notes(), ElementsAre(HasSubstr("test has no class folders: a tenth of train is set aside for the test")));
   add_split("val");
   expect("train", "val");
-  EXPECT_THAT(notes(), ElementsAre(HasSubstr("epochs are tested on val; test has no folders of train's classes")));
+  EXPECT_THAT(notes(),
+              ElementsAre(HasSubstr("the test images are those of val; test has no folders of train's classes")));
 }
 
 TEST_F(SplitFoldersTest, WithoutAnyLabelsInValLeaveTest) {
