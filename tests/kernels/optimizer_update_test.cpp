@@ -163,6 +163,46 @@ TEST_P(OptimizerUpdate, OfAValueDoesNotDependOnWhereItLies) {
   EXPECT_EQ(parts.second, whole.second);
 }
 
+TEST_P(OptimizerUpdate, OfMuonMatchesPlainLoopAtEveryLength) {
+  constexpr float kScale = 0.75F;
+  constexpr float kShare = 0.0625F;
+  constexpr float kKeep = 0.875F;
+  constexpr float kRate = 0.25F;
+  for (const bool nesterov : {true, false}) {
+    for (const std::size_t count : kCounts) {
+      const Before before(count);
+      Before after = before;
+      const MuonSquares squares = muon_direction({.gradients = after.gradients.data(),
+                                                  .momentum_buffer = after.first.data(),
+                                                  .direction = after.second.data(),
+                                                  .count = count,
+                                                  .gradient_scale = kScale,
+                                                  .one_minus_momentum = kShare,
+                                                  .nesterov = nesterov});
+      std::vector<double> momentum(count);
+      std::vector<double> direction(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const double g = static_cast<double>(kScale) * static_cast<double>(before.gradients[i]);
+        const double m = static_cast<double>(before.first[i]);
+        momentum[i] = m + static_cast<double>(kShare) * (g - m);
+        direction[i] = nesterov ? momentum[i] + static_cast<double>(kShare) * (g - momentum[i]) : momentum[i];
+      }
+      expect_values(after.first, momentum, before.first, count);
+      expect_values(after.second, direction, before.second, count);
+      EXPECT_EQ(squares.gradients, sum_of_squares(before.gradients.data(), count));
+      EXPECT_EQ(squares.direction, sum_of_squares(after.second.data(), count));
+
+      muon_update(after.values.data(), after.second.data(), count, kKeep, kRate);
+      std::vector<double> values(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        values[i] = static_cast<double>(kKeep) * static_cast<double>(before.values[i]) -
+                    static_cast<double>(kRate) * direction[i];
+      }
+      expect_values(after.values, values, before.values, count);
+    }
+  }
+}
+
 TEST_P(OptimizerUpdate, HasTheSumOfSquaresThatIsHadAlone) {
   for (const std::size_t count : kCounts) {
     Before tensors(count);

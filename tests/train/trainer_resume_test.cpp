@@ -141,6 +141,24 @@ TEST_F(ResumedTrainer, RefusesASettingThatWouldChangeTheResult) {
   }
 }
 
+TEST_F(ResumedTrainer, OfMuonContinuesBitForBit) {
+  const auto muon = [&](const std::string& folder) {
+    TrainConfig config = small_config(folder);
+    config.optimizer.kind = OptimizerKind::muon;
+    config.optimizer.muon.scaling = MuonScaling::renewed_norms;
+    config.optimizer.clip_norm = 0.5F;
+    config.muon_lr = 0.05F;
+    return config;
+  };
+  ASSERT_EQ(train(muon("muon")), TrainEnd::finished);
+  for (const int looks : {4, 9}) {  // within the first epoch and after it
+    const TrainConfig config = muon(fmt::format("muon{}", looks));
+    ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    expect_equal_runs(config.out, parent_.path() / "muon");
+  }
+}
+
 TEST_F(ResumedTrainer, RefusesAnotherNumberOfEpochsAsItStretchesTheSchedule) {
   TrainConfig config = small_config("run");
   config.epochs = 3;
