@@ -67,6 +67,15 @@ TEST(ToolInfo, EstimatesHowLongATrainingTakes) {
     EXPECT_THAT(without, HasSubstr(part));
 }
 
+TEST(ToolInfo, TellsTheEpochsOfEveryImageSizeAndEstimatesEach) {
+  const std::string output = output_of({"info", "--dataset", "shapes", "--dim", "8", "--depth", "1", "--train-images",
+                                        "20", "--test-images", "10", "--epochs", "10", "--image-sizes",
+                                        "16:0.4,24:0.3,32:0.3", "--estimate", "--estimate-seconds", "0.01"});
+  for (const char* part : {"16 px in epochs 1-4, 24 px in epochs 5-7, 32 px in epochs 8-10: ", "training at 32 px",
+                           "1 epoch at 32 px", "at 24 px", "at 16 px", "; 80 images of this size are left"})
+    EXPECT_THAT(output, HasSubstr(part));
+}
+
 TEST(ToolInfo, SaysInAnEstimateThatACpuHasNoBf16) {
   const std::string output =
       output_of({"info", "--estimate", "--dim", "16", "--depth", "1", "--estimate-seconds", "0.05"},

@@ -92,12 +92,14 @@ Rows reduced_rows(const PrecisionEstimate& estimate, const RunWork& epoch, const
     for (const ReducedImages& reduced : run.reduced)
       if (reduced.image_size == size.image_size) images += reduced.images;
     const RunWork one{.test_images = epoch.test_images, .reduced = {{size.image_size, epoch.training_images}}};
+    const std::string waiting =
+        size.wait_share == 0.0 ? "" : fmt::format(", waiting {:.1f}% of the time for images", 100.0 * size.wait_share);
     const double speedup = size.training_rate / estimate.training_rate;
     rows.emplace_back(fmt::format("at {} px", size.image_size),
-                      fmt::format("{} images/s, {:.2f} times as fast, {:.1f}% of it waiting for data; an epoch takes "
-                                  "{}, its evaluation included; {} images of this size are left",
-                                  rate(size.training_rate), speedup, 100.0 * size.wait_share,
-                                  format_time_left(estimate.seconds(one)), with_commas(images)));
+                      fmt::format("{} images/s, {:.2f} times as fast{}; an epoch takes {}, its evaluation included; {} "
+                                  "images of this size are left",
+                                  rate(size.training_rate), speedup, waiting, format_time_left(estimate.seconds(one)),
+                                  with_commas(images)));
   }
   return rows;
 }

@@ -229,6 +229,28 @@ TEST(ImagePipeline, ErasesToTheMeanColourAfterNormalisation) {
   EXPECT_EQ(zeros(), 3);
 }
 
+TEST(ImagePipeline, ErasesTheSameShareOfAReducedImage) {
+  const ImageShape small{3, 4, 4};
+  const std::vector<std::uint8_t> image(small.bytes(), 255);
+  const auto zeros = [&](const Augmentation& augmentation) {
+    const ImagePipeline pipeline(augmentation, kThreeChannels, {3, 8, 8});
+    std::vector<float> out(small.bytes());
+    std::int64_t most = 0;
+    for (std::uint32_t i = 0; i < 50; ++i) {  // some lie across a border
+      pipeline.normalise({small, image}, {1, 0, i}, out);
+      most = std::max<std::int64_t>(most, std::ranges::count(out, 0.0F));
+    }
+    return most;
+  };
+  EXPECT_EQ(zeros({.cutout = 4}), 3 * 2 * 2);
+  EXPECT_EQ(zeros({.cutout = 1}), 3) << "a pixel at least";
+  EXPECT_EQ(
+      zeros(
+          {.erasing =
+               {.probability = 1.0F, .scale_low = 0.25F, .scale_high = 0.25F, .ratio_low = 1.0F, .ratio_high = 1.0F}}),
+      3 * 2 * 2);
+}
+
 TEST(Normaliser, RoundsEachOperationAsTorchvisionDoes) {
   const Normaliser normaliser(kThreeChannels);
   ASSERT_EQ(normaliser.channels(), 3);
