@@ -6,6 +6,7 @@
 #include "convmixer/train/run_config.hpp"
 #include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
+#include "train/stem_initialisation.hpp"
 
 #include <utility>
 #include <vector>
@@ -35,7 +36,12 @@ InitialWeights initial_weights(const TrainConfig& config, const RunFolder& folde
     require_initial_weights(config, saved->initial_weights(), folder.path);
     return {saved->initial_weights(), ""};
   }
-  if (config.init.empty()) return {};
+  if (config.init.empty()) {
+    std::string text = describe_depthwise_filters(config);
+    if (config.stem_init == StemInitialisation::standard) return {{}, text};
+    if (!text.empty()) text += "; ";
+    return {{}, text + whiten_stem(config, data.train(), parameters)};
+  }
   return load_initial_weights(config, data.identity().class_names, parameters);
 }
 

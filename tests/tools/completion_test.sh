@@ -44,7 +44,7 @@ done
 
 expect "--kernel-size" train --ker
 expect "" train --dim 64 --di
-expect "--depth" train --dim 64 --dep
+expect "--patch-size" train --dim 64 --patc
 expect "auto f32 bf16" train --precision ""
 expect "bf16" train --dim 64 --precision b
 expect "bf16" train --precision = b

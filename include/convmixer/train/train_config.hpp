@@ -6,6 +6,7 @@
 #include "convmixer/data/holdout.hpp"
 #include "convmixer/data/image_sizes.hpp"
 #include "convmixer/data/loader_options.hpp"
+#include "convmixer/model/depthwise_initialisation.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
@@ -27,6 +28,12 @@ enum class InitHead {
   fresh,  ///< new, of random weights
 };
 
+/// What the stem of a network of random weights begins as.
+enum class StemInitialisation {
+  standard,  ///< as Parameters::initialise leaves it
+  whitened,  ///< by the training images (model/stem_whitening.hpp)
+};
+
 /// The settings of `convmixer train`; those of the other commands are among them.
 struct TrainConfig {
   // Model. Its task (image size, channels, classes) comes with the data set: model_config puts the two together.
@@ -36,7 +43,10 @@ struct TrainConfig {
   // Initial weights
   std::filesystem::path init;  ///< weights file to begin with (initial_weights.hpp); empty: random weights
   InitHead init_head = InitHead::keep;
-  std::string freeze;  ///< parts that aren't trained (model/freeze.hpp): "stem,blocks.0-3"; needs init
+  StemInitialisation stem_init = StemInitialisation::standard;
+  DepthwiseInitialisation depthwise_init = DepthwiseInitialisation::standard;
+  GaussianFilters depthwise_filters;  ///< of depthwise_init = gaussian
+  std::string freeze;                 ///< parts that aren't trained (model/freeze.hpp): "stem,blocks.0-3"; needs init
 
   // Data
   std::string dataset = "auto";  ///< see recognise_dataset
