@@ -124,9 +124,9 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
 }
 
 std::string format_test_line(const TestRecord& r) {
-  return fmt::format("test images, once, with the weights of {}: loss {:.4f} acc {:.2f}% top-5 {:.2f}%",
-                     r.epoch == 0 ? "the beginning" : fmt::format("epoch {}", r.epoch), r.loss, 100.0 * r.accuracy,
-                     100.0 * r.accuracy_top5);
+  return fmt::format("test images, once, with the {}: loss {:.4f} acc {:.2f}% top-5 {:.2f}%",
+                     r.epoch == 0 ? "initial weights" : fmt::format("weights of epoch {}", r.epoch), r.loss,
+                     100.0 * r.accuracy, 100.0 * r.accuracy_top5);
 }
 
 }  // namespace convmixer

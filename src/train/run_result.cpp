@@ -13,6 +13,8 @@ RunResult read_run_result(const RunFolder& folder, const TrainConfig& config) {
           .best_epoch = position.best_epoch,
           .best_accuracy = position.best_accuracy,
           .last_accuracy = position.last_test_accuracy,
+          .holdout = config.holdout.is_on(),
+          .test_accuracy = config.holdout.is_on() && position.is_best_tested() ? position.test.accuracy : -1.0,
           .seconds = position.seconds};
 }
 

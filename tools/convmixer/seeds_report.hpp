@@ -28,7 +28,8 @@ struct SeedResult {
 ///   count, ended         runs that were asked for, and those of them that have ended
 ///   runs                 [{seed, folder, ended, epochs, best_epoch, best_accuracy, last_accuracy, seconds}], those
 ///   that
-///                        have begun; what isn't known yet is null
+///                        have begun; what isn't known yet is null. With held-out images both accuracies are of those,
+///                        and test_accuracy is that of the best weights on the test set
 ///   the rest             {mean, standard_deviation, standard_error} of the runs that have ended; null where there are
 ///                        too few
 [[nodiscard]] nlohmann::ordered_json seeds_json(std::span<const SeedResult> results, std::uint64_t first_seed,
