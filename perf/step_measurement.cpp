@@ -1,5 +1,6 @@
 #include "step_measurement.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/process_memory.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
@@ -16,6 +17,11 @@ namespace {
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void require_equal(const MicroBatches& parts) {
+  if (parts.smallest() == parts.largest()) return;
+  fail_usage("micro-batch: {} images make {}; expected equal ones", parts.images(), describe(parts));
 }
 
 /// Times one step, `body` giving back the seconds that its optimiser took.
@@ -41,6 +47,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   result.precision = choose_precision(config.precision);
   Network network(make_graph(result.model), result.precision, engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
+  network.set_micro_batch(config.micro_batch);
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
@@ -48,7 +55,10 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
           ? nullptr
           : make_optimizer(network.parameters(), optimizer_settings(config, result.precision), engine.pool());
   const RandomBatch batch(task_of(result.model), config.batch_size);
-  Plan& plan = network.plan(config.batch_size, options.inference ? PlanMode::inference : PlanMode::training);
+  if (!options.inference) result.micro_batches = network.micro_batches(config.batch_size);
+  require_equal(result.micro_batches);  // one plan is observed
+  Plan& plan = options.inference ? network.plan(config.batch_size, PlanMode::inference)
+                                 : network.plan_training(config.batch_size);
   StepProfile profile(plan.steps(), seconds_now);
   plan.set_observer(&profile);
   for (int i = 0; i < options.warmup + options.steps; ++i) {
@@ -67,6 +77,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   plan.set_observer(nullptr);
   result.plan = plan.kind();
   result.kinds = profile.kinds();
+  for (OperationKind& kind : result.kinds) kind.calls *= static_cast<int>(result.micro_batches.count());
   result.planned = network.memory();
   result.peak_rss = process_memory().peak;
   return result;

@@ -1,6 +1,7 @@
 /// Runs and times steps of a network on synthetic data.
 #pragma once
 
+#include "convmixer/model/micro_batches.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/plan/plan_options.hpp"
 #include "convmixer/plan/plan_report.hpp"
@@ -18,6 +19,7 @@ namespace convmixer::perf {
 struct StepMeasurement {
   ModelConfig model;
   Precision precision = Precision::f32;
+  MicroBatches micro_batches{1, 0};
   PlanKind plan = PlanKind::plain;  ///< fused or plain: what was run
   std::int64_t parameters = 0;      ///< numbers that are trained
   Work work;                        ///< of an image

@@ -25,7 +25,7 @@ OptionGroup own_group(StepOptions& options, fs::path& config) {
 OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
   for (const char* name :
-       {"dataset", "batch-size", "optimizer", "precision", "plan", "layout", "threads", "pin-threads"}) {
+       {"dataset", "batch-size", "micro-batch", "optimizer", "precision", "plan", "layout", "threads", "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);

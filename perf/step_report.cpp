@@ -99,11 +99,11 @@ std::string to_text(const StepReport& report) {
   const int image_size = task_of(m.model).image_size;
   const std::int64_t batch = report.options.config.batch_size;
   const double relative_spread = report.step_seconds.mad / report.step_seconds.median;
-  std::string text =
-      fmt::format("{} of {}, images {} x {}, batch {}, {}, {} plan, {}{}\n",
-                  report.options.inference ? "inference" : "training step", describe(m.model), image_size, image_size,
-                  batch, to_string(m.precision), to_string(m.plan), counted(report.threads.count, "thread"),
-                  report.options.config.pin_threads ? ", pinned" : "");
+  std::string text = fmt::format(
+      "{} of {}, images {} x {}, batch {}{}, {}, {} plan, {}{}\n",
+      report.options.inference ? "inference" : "training step", describe(m.model), image_size, image_size, batch,
+      m.micro_batches.count() == 1 ? "" : " in " + describe(m.micro_batches), to_string(m.precision), to_string(m.plan),
+      counted(report.threads.count, "thread"), report.options.config.pin_threads ? ", pinned" : "");
   text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} and their median distance from it)\n",
                       report.images_per_second(report.step_seconds.median), 100.0 * relative_spread,
                       counted(m.steps.size(), "step"));
@@ -138,6 +138,7 @@ nlohmann::ordered_json to_json(const StepReport& report, const std::string& comm
           {"model", model_json(m.model)},
           {"parameters", m.parameters},
           {"batch_size", batch},
+          {"micro_batch", m.micro_batches.count() == 1 ? batch : m.micro_batches.largest()},
           {"precision", to_string(m.precision)},
           {"plan", to_string(m.plan)},
           {"layout", layout_name(report.options.config.layout)},

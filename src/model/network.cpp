@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
+#include "convmixer/core/trace.hpp"
 
 #include <fmt/format.h>
 
@@ -51,6 +52,15 @@ std::string first_difference(const Graph& graph, const Graph& other) {
     return fmt::format("its output has shape {}, expected {}", output_shape(graph).to_string(),
                        output_shape(other).to_string());
   return "";
+}
+
+/// Of the images from `first` on; of these there are `all`.
+Targets targets_of(const Targets& targets, std::int64_t first, std::int64_t count, std::int64_t all) {
+  const auto part = [&](auto values) {
+    const std::size_t per_image = values.size() / static_cast<std::size_t>(all);
+    return values.subspan(static_cast<std::size_t>(first) * per_image, static_cast<std::size_t>(count) * per_image);
+  };
+  return {part(targets.labels), part(targets.soft), targets.label_smoothing};
 }
 
 }  // namespace
@@ -107,6 +117,22 @@ Plan& Network::plan(std::int64_t batch_size, PlanMode mode, const Shape& image) 
   return found->second;
 }
 
+void Network::set_micro_batch(std::int64_t images) {
+  if (images < 0) fail_usage("micro-batch = {}: expected a number of images, or 0 for the whole batch", images);
+  micro_batch_ = images;
+}
+
+Plan& Network::plan_training(std::int64_t batch_size) { return plan_training(batch_size, image_shape()); }
+
+Plan& Network::plan_training(std::int64_t batch_size, const Shape& image) {
+  const MicroBatches parts = micro_batches(batch_size);
+  Plan& largest = plan(parts.largest(), PlanMode::training, image);
+  if (parts.smallest() != parts.largest()) (void)plan(parts.smallest(), PlanMode::training, image);
+  if (parts.count() > 1 && !accumulator_)
+    accumulator_ = std::make_unique<GradientAccumulator>(*parameters_, engine_->pool());
+  return largest;
+}
+
 PlannedMemory Network::memory() const {
   PlannedMemory sum;
   for (const auto& [key, plan] : plans_) {
@@ -149,7 +175,12 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
 BatchResult Network::train_batch(std::span<const float> images, const Shape& image, const Targets& targets) {
   (void)graph_for(image);
   const std::int64_t batch = check_batch(images, image, targets);
-  Plan& training = plan(batch, PlanMode::training, image);
+  Plan& training = plan_training(batch, image);  // all of it, before anything changes
+  const MicroBatches parts = micro_batches(batch);
+  return parts.count() == 1 ? train_at_once(images, targets, training) : train_in_parts(images, image, targets, parts);
+}
+
+BatchResult Network::train_at_once(std::span<const float> images, const Targets& targets, Plan& training) {
   logits_ = training.forward(images);
   const std::size_t bytes = logits_.size_bytes();
   if (logits_gradient_.size() < bytes) logits_gradient_ = AlignedBuffer(bytes);
@@ -157,6 +188,30 @@ BatchResult Network::train_batch(std::span<const float> images, const Shape& ima
   const BatchResult result = score(logits_, classes(), targets, gradient);
   training.backward(gradient);
   return result;
+}
+
+BatchResult Network::train_in_parts(std::span<const float> images, const Shape& image, const Targets& targets,
+                                    const MicroBatches& parts) {
+  static const TraceName kMicroBatch("micro-batch");
+  const auto pixels = static_cast<std::size_t>(image.count());
+  const auto outputs = static_cast<std::size_t>(classes());
+  const std::size_t bytes = static_cast<std::size_t>(parts.images()) * outputs * sizeof(float);
+  if (logits_of_parts_.size() < bytes) logits_of_parts_ = AlignedBuffer(bytes);
+  accumulator_->clear();  // of a batch that ended with an error
+  BatchResult sum;
+  for (std::int64_t part = 0; part < parts.count(); ++part) {
+    const TraceScope scope(kMicroBatch, part);
+    const auto first = static_cast<std::size_t>(sum.images);
+    const std::int64_t count = parts.size(part);
+    sum +=
+        train_at_once(images.subspan(first * pixels, static_cast<std::size_t>(count) * pixels),
+                      targets_of(targets, sum.images, count, parts.images()), plan(count, PlanMode::training, image));
+    std::ranges::copy(logits_, logits_of_parts_.as<float>().begin() + static_cast<std::ptrdiff_t>(first * outputs));
+    accumulator_->add(static_cast<float>(count) / static_cast<float>(parts.images()));
+  }
+  accumulator_->move_to_gradients();
+  logits_ = logits_of_parts_.as<float>().first(bytes / sizeof(float));
+  return sum;
 }
 
 void Network::move_statistics(std::span<const float> images) {

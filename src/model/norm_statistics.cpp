@@ -22,8 +22,20 @@ NormStatistics::~NormStatistics() {
   for (const Statistic& statistic : statistics_) std::ranges::copy(statistic.before, statistic.values.begin());
 }
 
-/// A norm moves its statistics to (1 - momentum) * before + momentum * the batch's: from 0, that is the batch's.
 void NormStatistics::add(std::span<const float> images) {
+  const auto pixels = static_cast<std::size_t>(network_.graph().tensors().front().count());
+  const MicroBatches parts = network_.micro_batches(static_cast<std::int64_t>(images.size() / pixels));
+  if (parts.count() == 1) return add_at_once(images);
+  std::size_t first = 0;
+  for (std::int64_t part = 0; part < parts.count(); ++part) {
+    const auto count = static_cast<std::size_t>(parts.size(part)) * pixels;
+    add_at_once(images.subspan(first, count));
+    first += count;
+  }
+}
+
+/// A norm moves its statistics to (1 - momentum) * before + momentum * the batch's: from 0, that is the batch's.
+void NormStatistics::add_at_once(std::span<const float> images) {
   for (const Statistic& statistic : statistics_) std::ranges::fill(statistic.values, 0.0F);
   network_.move_statistics(images);
   for (Statistic& statistic : statistics_) {

@@ -47,6 +47,9 @@ OptionGroup data_options(TrainConfig& config) {
                    "of each colour, pixels being 0 to 1; the data set's if not given"),
        list_option("std", config.std, 1e-6F, "standard deviation, likewise"),
        integer_option("batch-size", config.batch_size, std::int64_t{1}, 65536, "images of a training step"),
+       integer_option("micro-batch", config.micro_batch, std::int64_t{0}, 65536,
+                      "a step's images at a time, in equal parts of at most so many: less memory; gradients are "
+                      "added up, batch norms take each part's own mean and variance; 0: all together"),
        changeable(integer_option("eval-batch-size", config.eval_batch_size, std::int64_t{1}, 65536,
                                  "images evaluated together; divides the test set best")),
        switch_option("drop-last", config.drop_last, "leave out an epoch's last batch if it isn't full"),

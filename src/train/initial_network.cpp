@@ -23,6 +23,7 @@ Network initial_network(const TrainConfig& config, const ModelConfig& model, Pre
     if (size != task.image_size) network.add_image_shape(graph_for(size));
   network.parameters().initialise(config.seed);
   initialise_depthwise(network.parameters(), config.depthwise_init, config.seed, config.depthwise_filters);
+  network.set_micro_batch(config.micro_batch);
   return network;
 }
 

@@ -59,7 +59,7 @@ PrecisionChoice choose_precision(const TrainConfig& config, int channels, int cl
   if (!Engine::supports(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
   const ModelConfig model = model_config(config, channels, classes);
   Network bf16 = initial_network(config, model, Precision::bf16, engine);
-  const std::int64_t size = timed_batch(bf16.graph(), config.batch_size);
+  const std::int64_t size = timed_batch(bf16.graph(), bf16.micro_batches(config.batch_size).largest());
   if (bf16.plan(size, PlanMode::training).kind() == PlanKind::fused) {
     return {Precision::bf16, "faster in fused plans wherever the CPU has instructions for it, as this one has"};
   }

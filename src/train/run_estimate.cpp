@@ -71,7 +71,9 @@ class MeasuredTraining {
       average_ = std::make_unique<WeightAverage>(network_.parameters(), config.average, engine.pool());
     }
     const PlannedMemory plans = plan_all(network_, config, images_);
-    const std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients
+    std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients
+    const std::int64_t batch = std::min(config.batch_size, images_.train);
+    if (network_.micro_batches(batch).count() > 1) values += trained_parameter_count(network_.graph());  // their sums
     estimate_.precision = precision;
     estimate_.plan = training_plan(network_, config, images_.train).kind();
     estimate_.planned_bytes = plans.total() + values * static_cast<std::int64_t>(sizeof(float)) +

@@ -8,6 +8,8 @@
 #include "train/initial_network.hpp"
 #include "train/stem_initialisation.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -134,15 +136,18 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
 }
 
 Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images) {
-  return network.plan(batch_sizes(train_images, config.batch_size, config.drop_last).front(), PlanMode::training);
+  return network.plan_training(batch_sizes(train_images, config.batch_size, config.drop_last).front());
 }
 
 PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images) {
+  std::vector<std::int64_t> training = batch_sizes(images.train, config.batch_size, config.drop_last);
+  // Those of the last batch may be the larger ones: 100 and then 32 images, at most 33 at a time, are 25 and 32.
+  std::ranges::stable_sort(training, std::greater<>(),
+                           [&](auto batch) { return network.micro_batches(batch).largest(); });
   const Shape& whole = network.graph().tensors().front();
   for (const int size :
        distinct_sizes(image_size_stretches(config), static_cast<int>(whole[1]))) {  // the largest first
-    for (const auto batch : batch_sizes(images.train, config.batch_size, config.drop_last))
-      (void)network.plan(batch, PlanMode::training, {whole[0], size, size});
+    for (const auto batch : training) (void)network.plan_training(batch, {whole[0], size, size});
   }
   for (const std::int64_t evaluated : {images.epoch_evaluation(), images.final_evaluation()}) {
     for (const auto batch : batch_sizes(evaluated, config.eval_batch_size, false))

@@ -67,7 +67,7 @@ struct OpenRun {
 [[nodiscard]] OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
                                const OpenOptions& options);
 
-/// The plan of a training step on a full batch.
+/// The plan of a training step on a full batch, or on its largest micro-batch.
 [[nodiscard]] Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images);
 /// Makes the plans for every size of batch and of images that a run has; their memory together.
 PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images);

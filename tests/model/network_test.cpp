@@ -262,7 +262,7 @@ TEST(Network, RefusesBatchesItCannotTrainOn) {
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_EQ(std::string(error.what()),
             "stem.2: batch norm in training needs more than one value per channel, found a batch of 1 with 1x1 pixels: "
-            "use a larger batch-size (or drop-last)");
+            "use a larger batch-size or micro-batch (or drop-last)");
   EXPECT_EQ(network.evaluate_batch(one.images, one.targets()).images, 1) << "evaluation can";
 }
 

@@ -107,6 +107,16 @@ TEST_F(StepBench, SplitsATrainingStepIntoItsOperations) {
   EXPECT_LE(sum_of_split(result), *std::ranges::max_element(steps) * 1.001);
 }
 
+TEST_F(StepBench, MeasuresStepsOfEqualMicroBatches) {
+  const json result = measured("--precision f32 --micro-batch 2");
+  EXPECT_EQ(result.at("batch_size"), 4);
+  EXPECT_EQ(result.at("micro_batch"), 2);
+  EXPECT_THAT(read_text_file(output()), HasSubstr(" batch 4 in 2 micro-batches of 2, f32"));
+  EXPECT_EQ(run("--micro-batch 3 --batch-size 5"), 2);
+  EXPECT_EQ(read_text_file(errors()),
+            "step_bench: error: micro-batch: 5 images make 2 micro-batches of 2 to 3; expected equal ones\n");
+}
+
 TEST_F(StepBench, MeasuresInference) {
   const json result = measured("--precision f32 --inference");
   EXPECT_EQ(result.at("mode"), "inference");

@@ -68,7 +68,7 @@ TEST(PlanChecks, RefuseToTrainNormsOnASingleValuePerChannel) {
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_EQ(std::string(error.what()),
             "norm: batch norm in training needs more than one value per channel, found a batch of 1 with 1x1 pixels: "
-            "use a larger batch-size (or drop-last)");
+            "use a larger batch-size or micro-batch (or drop-last)");
 
   // Two values are enough, and so is one where the running statistics count: x / sqrt(1 + 1e-5).
   Plan(graph, parameters, test_engine(), {.batch_size = 2}).forward(std::vector<float>(16, 1.0F));

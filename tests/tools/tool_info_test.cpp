@@ -42,6 +42,13 @@ TEST(ToolInfo, CountsParametersAndFlops) {
   EXPECT_THAT(output, HasSubstr("2 images a step, "));
 }
 
+TEST(ToolInfo, TellsHowABatchIsCutAndWhatNormsSeeOfIt) {
+  const std::string output = output_of({"info", "--precision", "f32", "--dim", "16", "--depth", "1", "--batch-size",
+                                        "8", "--micro-batch", "3", "--eval-batch-size", "2"});
+  EXPECT_THAT(output, HasSubstr("8 images a step, "));
+  EXPECT_THAT(output, HasSubstr("micro-batches  3 of 2 to 3 images a step; batch norms take each one's own mean and "));
+}
+
 TEST(ToolInfo, ReadsAConfiguration) {
   const std::string file = std::string(CONVMIXER_SOURCE_DIR) + "/configs/labml.ini";
   const std::string output =

@@ -55,6 +55,20 @@ TEST_F(RunEstimateTest, PlansTheMemoryThatTheTrainingPlans) {
   }
 }
 
+TEST_F(RunEstimateTest, PlansTheMemoryOfMicroBatches) {
+  TrainConfig config = small_config("run");
+  config.micro_batch = 4;
+  const RunEstimate result = estimate(config);
+  Progress progress(nullptr, {}, [] { return 0.0; });
+  Trainer trainer(config, *train_, *test_, engine_, progress, undisturbed());
+  // Values, gradients and their sum, AdamW's two moments.
+  const std::int64_t values = 5 * parameter_count(trainer.network().graph());
+  EXPECT_EQ(result.chosen().planned_bytes, trainer.planned_memory().total() + 4 * values);
+  EXPECT_EQ(trainer.training_plan().options().batch_size, 4);
+  TrainConfig whole = small_config("whole");
+  EXPECT_LT(result.chosen().planned_bytes, estimate(whole).chosen().planned_bytes);
+}
+
 TEST_F(RunEstimateTest, DoesWithoutData) {
   const RunEstimate result = estimate(small_config("run"), false);
   EXPECT_GT(result.chosen().training_rate, 0.0);

@@ -24,6 +24,7 @@ struct Variation {
   MixOptions mix{};
   Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
   std::vector<ImageSizeShare> image_sizes{};
+  std::int64_t micro_batch = 0;
 };
 
 Augmentation locuslab_augmentation() {
@@ -55,6 +56,7 @@ class TrainerResume : public TrainerFixture, public testing::WithParamInterface<
     config.augmentation = GetParam().augmentation;
     config.image_sizes = GetParam().image_sizes;
     config.label_smoothing = 0.1F;
+    config.micro_batch = GetParam().micro_batch;
     return config;
   }
   [[nodiscard]] fs::path whole() const { return parent_.path() / "whole"; }
@@ -116,7 +118,13 @@ INSTANTIATE_TEST_SUITE_P(Variations, TrainerResume,
                                          Variation{"paper",
                                                    "f32",
                                                    {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm},
-                                                   paper_augmentation()}),
+                                                   paper_augmentation()},
+                                         Variation{"microBatches",
+                                                   "f32",
+                                                   {.mixup = 1.0F},
+                                                   {.horizontal_flip = true},
+                                                   {},
+                                                   /*micro_batch=*/7}),
                          [](const auto& instance) { return instance.param.name; });
 
 class ResumedTrainer : public TrainerFixture {

@@ -33,9 +33,10 @@ OptionGroup command_group(CommandOptions& options) {
 /// The keys that decide what a step takes.
 OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
-  for (const char* name : {"dataset", "data", "train-images", "test-images", "fit", "broken-files", "data-cache",
-                           "batch-size", "eval-batch-size", "drop-last", "optimizer", "epochs", "precision", "plan",
-                           "layout", "image-sizes", "ema-decay", "threads", "pin-threads"}) {
+  for (const char* name :
+       {"dataset",    "data",        "train-images",    "test-images", "fit",       "broken-files", "data-cache",
+        "batch-size", "micro-batch", "eval-batch-size", "drop-last",   "optimizer", "epochs",       "precision",
+        "plan",       "layout",      "image-sizes",     "ema-decay",   "threads",   "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);
@@ -77,14 +78,16 @@ PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& o
   check_image_sizes(config, model);
   PrecisionChoice choice = choose_precision(config, kColours, *classes, engine);
   Network network(make_graph(model), choice.precision, engine, config.layout, config.plan);
+  network.set_micro_batch(config.micro_batch);
   const Graph& graph = network.graph();
   Rows rows = model_rows(model, graph);
   for (auto& row : image_size_rows(config, model)) rows.push_back(std::move(row));
-  const Plan& training = network.plan(config.batch_size, PlanMode::training);
+  const Plan& training = network.plan_training(config.batch_size);
   rows.emplace_back("precision", fmt::format("{} ({})", to_string(choice.precision), choice.reason));
   rows.emplace_back("plan", describe_plan(training));
   rows.emplace_back("training", fmt::format("{} a step, {}", counted(config.batch_size, "image"),
                                             describe(training.memory(), values_in_training(graph, config))));
+  for (const auto& row : micro_batch_rows(config, config.batch_size)) rows.push_back(row);
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
   rows.emplace_back("evaluation", fmt::format("{} at once, {}", counted(config.eval_batch_size, "image"),
                                               describe(evaluation.memory(), parameter_count(graph))));

@@ -5,12 +5,14 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
+#include "convmixer/model/micro_batches.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -140,6 +142,24 @@ Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std
                        plural(steps_per_epoch, "step"), batch, describe_schedule(config), cooldown)}};
 }
 
+Rows micro_batch_rows(const TrainConfig& config, std::int64_t train_images) {
+  const MicroBatches parts(std::min(config.batch_size, train_images), config.micro_batch);
+  if (parts.count() == 1) return {};
+  const auto images = [](const MicroBatches& of) {
+    return of.smallest() == of.largest() ? fmt::format("{}", of.largest())
+                                         : fmt::format("{} to {}", of.smallest(), of.largest());
+  };
+  std::string text = fmt::format("{} of {} images a step", parts.count(), images(parts));
+  if (parts.largest() < config.micro_batch)
+    text += fmt::format(" (of at most {}, as equal as can be)", config.micro_batch);
+  const std::int64_t left = train_images % parts.images();
+  if (left > 0 && !config.drop_last) {
+    const MicroBatches last(left, config.micro_batch);
+    text += fmt::format(", an epoch's last {} of {}", last.count(), images(last));
+  }
+  return {{"micro-batches", text + "; batch norms take each one's own mean and variance"}};
+}
+
 std::string describe(const ThreadCount& threads) {
   const std::string warning = threads.warning.empty() ? "" : "; " + threads.warning;
   return fmt::format("{} ({}{})", threads.count, threads.reason, warning);
@@ -162,7 +182,9 @@ Rows machine_rows(const ThreadCount& threads, Engine& engine) {
 std::int64_t values_in_training(const Graph& graph, const TrainConfig& config) {
   const OptimizerOptions& options = config.optimizer;
   const std::int64_t parameters = parameter_count(graph);
-  const std::int64_t with_gradients = (config.average.is_on() ? 3 : 2) * parameters;  // and averages
+  const bool accumulates = MicroBatches(config.batch_size, config.micro_batch).count() > 1;
+  const int averages = config.average.is_on() ? 1 : 0;
+  const std::int64_t with_gradients = (2 + averages + (accumulates ? 1 : 0)) * parameters;
   if (options.kind == OptimizerKind::sgd) return with_gradients + (options.momentum > 0.0F ? parameters : 0);
   std::int64_t moments = 2 * parameters;
   if (options.kind == OptimizerKind::muon) {  // which has one

@@ -21,12 +21,15 @@ namespace convmixer::tool {
 /// data set's size.
 [[nodiscard]] Rows image_size_rows(const TrainConfig& config, const ModelConfig& model);
 [[nodiscard]] Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std::int64_t train_images);
+/// How a step's batch is cut into micro-batches, and an epoch's last; nothing if it isn't.
+[[nodiscard]] Rows micro_batch_rows(const TrainConfig& config, std::int64_t train_images);
 /// CPU, threads and the CPUs they are pinned to, oneDNN.
 [[nodiscard]] Rows machine_rows(const ThreadCount& threads, Engine& engine);
 /// "2 (2 physical cores in the affinity mask)", with a warning if there is one.
 [[nodiscard]] std::string describe(const ThreadCount& threads);
 
-/// Values kept for the parameters in training: themselves, their gradients, the optimiser's, their averages.
+/// Values kept for the parameters in training: themselves, their gradients, these summed up over micro-batches, the
+/// optimiser's, their averages.
 [[nodiscard]] std::int64_t values_in_training(const Graph& graph, const TrainConfig& config);
 /// "fused", or "plain: fused stages have a layout of their own".
 [[nodiscard]] std::string describe_plan(const Plan& plan);

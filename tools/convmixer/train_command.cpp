@@ -63,6 +63,7 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
       std::map<std::string, std::string>{{"version", CONVMIXER_VERSION},
                                          {"model", describe(model)},
                                          {"batch_size", fmt::format("{}", config.batch_size)},
+                                         {"micro_batch", fmt::format("{}", config.micro_batch)},
                                          {"precision", config.precision},
                                          {"threads", fmt::format("{}", threads.count)},
                                          {"cpu", cpu_info().model},
@@ -98,6 +99,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   append(data_rows(config, images));
   append(image_size_rows(config, model_config(config, train.channels(), train.classes())));
   append(optimizer_rows(config, trainer.steps_per_epoch(), images.train));
+  append(micro_batch_rows(config, images.train));
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   append(machine_rows(threads, engine));

@@ -5,6 +5,8 @@
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/model/batch_result.hpp"
+#include "convmixer/model/gradient_accumulator.hpp"
+#include "convmixer/model/micro_batches.hpp"
 #include "convmixer/plan/plan.hpp"
 
 #include <cstdint>
@@ -40,13 +42,23 @@ class Network {
   /// K: numbers that the network puts out for an image.
   [[nodiscard]] std::int64_t classes() const noexcept;
 
+  /// From now on train_batch takes at most so many images of a batch at a time, in micro_batches() of it, and adds up
+  /// their gradients: for batches that don't fit in memory, or would fit in a cache in parts. Loss and gradients are
+  /// still the mean over all images, but each batch norm normalises a micro-batch with that one's own mean and variance
+  /// ("ghost batch norm", arXiv 1705.08741), and moves its running statistics for each. 0, as at the beginning: all
+  /// images at once. Throws Error (usage) for a number below 0.
+  void set_micro_batch(std::int64_t images);
+  [[nodiscard]] MicroBatches micro_batches(std::int64_t batch_size) const noexcept {
+    return {batch_size, micro_batch_};
+  }
+
   /// Forward, loss and backward of one batch of images, (N, C, H, W) f32 row-major of the graph's input shape (C, H, W)
   /// and any N of at least 1: overwrites the gradients, moves the running statistics. The loss is of targets.soft if
   /// given, else of targets.labels; accuracy counts against targets.labels if given and is 0 otherwise.
   ///
   /// Throws Error (usage), with nothing changed, for images that aren't a whole number of them, for targets that
-  /// check_targets refuses, for a network that was never initialised, and for a batch whose norms would see a single
-  /// value per channel.
+  /// check_targets refuses, for a network that was never initialised, and for a batch, or micro-batch, whose norms
+  /// would see a single value per channel.
   BatchResult train_batch(std::span<const float> images, const Targets& targets);
   /// The same for images of a shape (C, H, W) that was added; throws Error (usage) for one that wasn't.
   BatchResult train_batch(std::span<const float> images, const Shape& image, const Targets& targets);
@@ -72,6 +84,11 @@ class Network {
   /// The same for images of a shape that was added.
   Plan& plan(std::int64_t batch_size, PlanMode mode, const Shape& image);
 
+  /// Makes everything that train_batch needs for a batch of this size, and returns the plan of its largest micro-batch.
+  /// Throws as plan() does.
+  Plan& plan_training(std::int64_t batch_size);
+  Plan& plan_training(std::int64_t batch_size, const Shape& image);
+
   /// Memory of all plans so far. Smaller plans run in a larger one's.
   [[nodiscard]] PlannedMemory memory() const;
 
@@ -85,6 +102,10 @@ class Network {
   void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
   std::int64_t check_batch(std::span<const float> images, const Shape& image, const Targets& targets);
+  /// Forward, loss and backward of all images together.
+  BatchResult train_at_once(std::span<const float> images, const Targets& targets, Plan& training);
+  BatchResult train_in_parts(std::span<const float> images, const Shape& image, const Targets& targets,
+                             const MicroBatches& parts);
 
   std::vector<std::unique_ptr<Graph>> graphs_;  // of all image shapes, its own first
   std::unique_ptr<Parameters> parameters_;
@@ -92,10 +113,13 @@ class Network {
   Engine* engine_;
   LayoutPolicy layout_;
   PlanKind kind_;
+  std::int64_t micro_batch_ = 0;
   bool initialised_ = false;                                               // that parameters aren't all 0 was seen once
   std::map<std::tuple<PlanMode, std::int64_t, std::size_t>, Plan> plans_;  // by mode, batch size and graph
   std::span<const float> logits_;
   AlignedBuffer logits_gradient_;
+  std::unique_ptr<GradientAccumulator> accumulator_;  // these two: once a batch was cut into micro-batches
+  AlignedBuffer logits_of_parts_;
 };
 
 }  // namespace convmixer

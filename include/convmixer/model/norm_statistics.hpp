@@ -21,7 +21,8 @@ class NormStatistics {
   NormStatistics(const NormStatistics&) = delete;
   NormStatistics& operator=(const NormStatistics&) = delete;
 
-  /// A batch. Takes and throws what Network::move_statistics does.
+  /// A batch, or each of its micro-batches (Network::set_micro_batch) as one. Takes and throws what
+  /// Network::move_statistics does.
   void add(std::span<const float> images);
   /// Gives the network the means, if there was a batch.
   void finish();
@@ -33,6 +34,8 @@ class NormStatistics {
     std::vector<float> before;
     std::vector<double> sum;
   };
+
+  void add_at_once(std::span<const float> images);
 
   Network& network_;
   std::vector<Statistic> statistics_;

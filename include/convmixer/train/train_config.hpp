@@ -65,6 +65,7 @@ struct TrainConfig {
   std::vector<float> mean;  ///< empty: the data set's usual
   std::vector<float> std;
   std::int64_t batch_size = 128;
+  std::int64_t micro_batch = 0;        ///< images of it at a time; 0: all (Network::set_micro_batch)
   std::int64_t eval_batch_size = 200;  // divides the test sets of CIFAR and shapes
   bool drop_last = false;
   int prefetch = 4;

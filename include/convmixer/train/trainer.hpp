@@ -84,7 +84,7 @@ class Trainer {
   [[nodiscard]] std::string changed_circumstances();
   /// What a new run begins with, as InitialWeights describes it; empty for random weights, and for a run that goes on.
   [[nodiscard]] const std::string& initial_weights() const noexcept;
-  /// The plan of a training step.
+  /// The plan of a training step, or of its largest micro-batch.
   [[nodiscard]] const Plan& training_plan();
   /// Memory of all plans together.
   [[nodiscard]] PlannedMemory planned_memory();

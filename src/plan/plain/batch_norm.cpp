@@ -26,7 +26,7 @@ void expect_several_values(const Builder& builder, const BatchNorm& norm, const 
   if (!takes_batch_statistics(builder, norm) || shape.count() / shape[1] >= 2) return;
   fail_usage(
       "{}: batch norm in training needs more than one value per channel, found a batch of {} with {}x{} pixels: use a "
-      "larger batch-size (or drop-last)",
+      "larger batch-size or micro-batch (or drop-last)",
       builder.node().name, shape[0], shape[2], shape[3]);
 }
 
