@@ -1,6 +1,9 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "step_measurement.hpp"
+#include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/test_engine.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -112,9 +115,16 @@ TEST_F(StepBench, MeasuresStepsOfEqualMicroBatches) {
   EXPECT_EQ(result.at("batch_size"), 4);
   EXPECT_EQ(result.at("micro_batch"), 2);
   EXPECT_THAT(read_text_file(output()), HasSubstr(" batch 4 in 2 micro-batches of 2, f32"));
-  EXPECT_EQ(run("--micro-batch 3 --batch-size 5"), 2);
-  EXPECT_EQ(read_text_file(errors()),
-            "step_bench: error: micro-batch: 5 images make 2 micro-batches of 2 to 3; expected equal ones\n");
+  ASSERT_EQ(run("--precision f32 --micro-batch 3"), 0);
+  EXPECT_THAT(read_text_file(output()), HasSubstr(" batch 4 in 2 micro-batches of 2, f32"));
+
+  StepOptions options;
+  options.config.model = ConvMixerConfig{.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 4};
+  options.config.image_size = 16;
+  options.config.batch_size = 5;
+  options.config.micro_batch = 3;
+  EXPECT_STREQ(testing_support::error_of([&] { (void)measure_steps(options, testing_support::test_engine()); }).what(),
+               "micro-batch: 5 images make 2 micro-batches of 2 to 3; expected equal ones");
 }
 
 TEST_F(StepBench, MeasuresInference) {

@@ -41,6 +41,21 @@ TEST_F(TrainerTest, RecordsEveryEpochAndTheStepsAtTheInterval) {
   EXPECT_EQ(order, (std::vector<std::string>{"step 1 4", "epoch 1 6", "step 2 8", "step 2 12", "epoch 2 12"}));
 }
 
+TEST_F(TrainerTest, TakesAStepForEachBatchHoweverItIsCut) {
+  const TrainConfig whole = small_config("whole");
+  TrainConfig cut = small_config("cut");
+  cut.micro_batch = 5;
+  ASSERT_EQ(train(whole), TrainEnd::finished);
+  ASSERT_EQ(train(cut), TrainEnd::finished);
+  const auto expected = timeless_metrics(whole.out);
+  const auto records = timeless_metrics(cut.out);
+  ASSERT_EQ(records.size(), expected.size());
+  for (std::size_t i = 0; i < records.size(); ++i)
+    for (const char* key : {"type", "epoch", "step", "learning_rate"})
+      EXPECT_EQ(records[i].at(key), expected[i].at(key)) << i << key;
+  EXPECT_NE(records.front().at("loss"), expected.front().at("loss")) << "norms see parts of the batch";
+}
+
 TEST_F(TrainerTest, LearnsTheFirstImages) {
   TrainConfig config = small_config("run");
   config.epochs = 20;

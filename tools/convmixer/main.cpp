@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
   } catch (const std::bad_alloc&) {
-    return report("out of memory; a smaller --batch-size or --eval-batch-size needs less", 1);
+    return report("out of memory; a smaller --micro-batch, --batch-size or --eval-batch-size needs less", 1);
   } catch (const std::filesystem::filesystem_error& error) {
     return report(fmt::format("{}: {}", error.path1().string(), error.code().message()), 1);
   } catch (const std::exception& error) {
