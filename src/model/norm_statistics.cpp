@@ -25,7 +25,7 @@ NormStatistics::~NormStatistics() {
 void NormStatistics::add(std::span<const float> images) {
   const auto pixels = static_cast<std::size_t>(network_.graph().tensors().front().count());
   const MicroBatches parts = network_.micro_batches(static_cast<std::int64_t>(images.size() / pixels));
-  if (parts.count() == 1) return add_at_once(images);
+  if (parts.count() == 1 || images.size() % pixels != 0) return add_at_once(images);  // which refuses parts of images
   std::size_t first = 0;
   for (std::int64_t part = 0; part < parts.count(); ++part) {
     const auto count = static_cast<std::size_t>(parts.size(part)) * pixels;
