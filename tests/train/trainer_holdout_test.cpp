@@ -159,13 +159,25 @@ TEST_F(TrainerHoldout, DoesNotCountTheTestSetsEvaluationAsTraining) {
   EXPECT_LT(position_.seconds - epoch["total_s"].get<double>(), test["test_s"].get<double>());
 }
 
-TEST_F(TrainerHoldout, EvaluatesTheTestSetWhenPatienceIsOver) {
+TEST_F(TrainerHoldout, EvaluatesTheTestSetWhenPatienceIsOverAndKeepsTheLastWeightsToGoOnFrom) {
   TrainConfig config = holdout_config("run");
-  config.lr = 0.0F;
+  config.lr = 0.0F;  // the running statistics alone change
   config.epochs = 50;
   config.patience = 2;
   EXPECT_EQ(train(config), TrainEnd::patience);
   EXPECT_EQ(records(config, "test").size(), 1U);
+  const SafetensorsFile state(RunFolder{config.out}.state());
+  const SafetensorsFile last(RunFolder{config.out}.last());
+  const SafetensorsFile best(RunFolder{config.out}.best());
+  const auto bytes = [](const SafetensorsFile& file, const std::string& name) {
+    const auto span = file.tensors().at(name).bytes;
+    return std::string(reinterpret_cast<const char*>(span.data()), span.size());
+  };
+  for (const auto& [name, entry] : last.tensors()) {
+    if (!name.ends_with(".running_mean")) continue;
+    EXPECT_TRUE(bytes(state, "statistics." + name) == bytes(last, name)) << name;
+    EXPECT_FALSE(bytes(best, name) == bytes(last, name)) << name;
+  }
   EXPECT_EQ(train(config), TrainEnd::patience);
   EXPECT_EQ(records(config, "test").size(), 1U);
 }
