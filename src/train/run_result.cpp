@@ -1,9 +1,35 @@
 #include "convmixer/train/run_result.hpp"
 
 #include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/core/file.hpp"
+#include "convmixer/train/run_images.hpp"
 #include "convmixer/train/trainer.hpp"
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+#include <string>
+#include <system_error>
+
 namespace convmixer {
+namespace {
+
+/// The first epoch of metrics.jsonl with such an accuracy.
+std::optional<ReachedEpoch> find_epoch(const RunFolder& folder, const TrainConfig& config, double accuracy) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder.metrics(), ignored)) return std::nullopt;
+  const std::string best = fmt::format("best_{}_accuracy", epoch_images_name(config));
+  std::istringstream lines(read_text_file(folder.metrics()));
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json record = nlohmann::json::parse(line, nullptr, false);
+    if (!record.is_object() || record.value("type", "") != "epoch" || record.value(best, -1.0) < accuracy) continue;
+    return ReachedEpoch{record.value("epoch", std::int64_t{0}), record.value("total_s", 0.0)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 RunResult read_run_result(const RunFolder& folder, const TrainConfig& config) {
   const TrainingPosition position = read_training_position(folder.state());
@@ -13,9 +39,9 @@ RunResult read_run_result(const RunFolder& folder, const TrainConfig& config) {
           .best_epoch = position.best_epoch,
           .best_accuracy = position.best_accuracy,
           .last_accuracy = position.last_test_accuracy,
-          .holdout = config.holdout.is_on(),
           .test_accuracy = config.holdout.is_on() && position.is_best_tested() ? position.test.accuracy : -1.0,
-          .seconds = position.seconds};
+          .seconds = position.seconds,
+          .reached = config.until_accuracy > 0.0 ? find_epoch(folder, config, config.until_accuracy) : std::nullopt};
 }
 
 }  // namespace convmixer

@@ -107,6 +107,29 @@ TEST_F(ToolSeeds, GoOnWhereTheyWereStopped) {
   }
 }
 
+TEST_F(ToolSeeds, TellTheTestAccuracyOfHeldOutRunsAndWhenAnAccuracyWasReached) {
+  const std::vector<std::string> goal{"--holdout", "50", "--until-accuracy", "0.01"};
+  const ToolResult result = run_tool(words("all", 2, 2) + goal);
+  EXPECT_EQ(result.status, 0) << result.errors;
+  for (const char* part : {"best epoch  best holdout  last holdout        test  reached in       after        time\n",
+                           "\nseed 2: best holdout accuracy ", "  2 of 2 runs reached an accuracy of 1.00%\n"})
+    EXPECT_THAT(result.output, HasSubstr(part));
+  const nlohmann::json json = read_json(folder("all") / "seeds.json");
+  EXPECT_EQ(json["evaluated_on"], "holdout");
+  EXPECT_EQ(json["reached"], 2);
+  for (const int seed : {1, 2}) {
+    const auto records = timeless_metrics(run("all", seed));
+    const auto test = std::ranges::find(records, "test", [](const nlohmann::json& r) { return r["type"]; });
+    ASSERT_NE(test, records.end());
+    const nlohmann::json& own = json["runs"][static_cast<std::size_t>(seed) - 1];
+    EXPECT_EQ(own["test_accuracy"].get<double>(), (*test)["test_accuracy"].get<double>());
+    EXPECT_EQ(own["until_epoch"], 1);
+    EXPECT_LE(own["until_seconds"].get<double>(), own["seconds"].get<double>());
+  }
+  const ToolResult again = run_tool(words("all", 2, 2) + goal);
+  EXPECT_THAT(again.output, Not(HasSubstr("seed 1, run")));
+}
+
 TEST_F(ToolSeeds, RefuseAFolderOfOtherSettingsBeforeAnyTraining) {
   ASSERT_EQ(run_tool(words("all", 1)).status, 0);
   const ToolResult other =

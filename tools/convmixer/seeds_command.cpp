@@ -123,6 +123,9 @@ class Seeds {
   int train(std::uint64_t seed);
   void print_results() const;
 
+  [[nodiscard]] SeedsGoal goal() const {
+    return {.holdout = first_.holdout.is_on(), .until_accuracy = first_.until_accuracy};
+  }
   [[nodiscard]] std::uint64_t end_of_seeds() const {
     return options_.first_seed + static_cast<std::uint64_t>(options_.count);
   }
@@ -130,7 +133,7 @@ class Seeds {
   [[nodiscard]] std::vector<SeedResult> results() const;
   [[nodiscard]] std::vector<std::uint64_t> seeds_left() const;
   void write_json() const {
-    write_file_atomically(json_, seeds_json(results(), options_.first_seed, options_.count).dump(2) + "\n");
+    write_file_atomically(json_, seeds_json(goal(), results(), options_.first_seed, options_.count).dump(2) + "\n");
   }
   [[nodiscard]] TrainingSession& session() {
     if (!session_) session_ = std::make_unique<TrainingSession>(first_);
@@ -225,7 +228,7 @@ int Seeds::train(std::uint64_t seed) {
   ended_.insert(seed);
   write_json();
   const std::vector<SeedResult> found = results();
-  say(describe_seed(*std::ranges::find(found, seed, &SeedResult::seed), found));
+  say(describe_seed(goal(), *std::ranges::find(found, seed, &SeedResult::seed), found));
   return 0;
 }
 
@@ -245,7 +248,7 @@ void Seeds::print_results() const {
   const auto ended = std::ranges::count_if(found, [](const SeedResult& one) { return one.run.ended; });
   print_format("\n{} in {}{}\n{}{}\n", counted(options_.count, "run"), printable(all_.path.native()),
                ended == options_.count ? "" : fmt::format(": {} ended so far; the same command goes on", ended),
-               format_seeds(found, detect_terminal(stdout).colour),
+               format_seeds(goal(), found, detect_terminal(stdout).colour),
                fmt::format("in JSON: {}", printable(json_.native())));
 }
 
@@ -274,10 +277,14 @@ CommandHelp seeds_help() {
   return command_help(
       "usage: convmixer seeds [--count N] [--config FILE] [--option value ...]\n\n"
       "Trains the same run over several seeds, one after the other, each as 'convmixer train' would into a run folder\n"
-      "of its own, OUT/seed-K, and prints a table: best and last accuracy, time, and their mean, standard deviation\n"
-      "(of n - 1) and standard error. OUT is runs/NAME-seeds unless given. Ctrl-C finishes the step and saves; the\n"
-      "same command goes on where it was, and prints the table when all have ended; with a higher --count it adds\n"
-      "runs. A limit such as --max-time is that of each run.\n\n"
+      "of its own, OUT/seed-K, and prints a table: best and last accuracy, with --holdout the test accuracy of the "
+      "best,\n"
+      "with --until-accuracy the epoch and time that reached it, and the time of training; mean, standard deviation\n"
+      "(of n - 1) and standard error of each. OUT is runs/NAME-seeds unless given. Ctrl-C finishes the step and "
+      "saves;\n"
+      "the same command goes on where it was, and prints the table again when all have ended; with a higher --count "
+      "it\n"
+      "adds runs. A limit such as --max-time is that of each run.\n\n"
       "The options of the last groups are those of 'convmixer train'; a configuration's seed has no effect.\n",
       all_groups(options, train_options, config));
 }

@@ -18,21 +18,30 @@ struct SeedResult {
   RunResult run;
 };
 
+/// What the runs go by.
+struct SeedsGoal {
+  bool holdout = false;         ///< epochs go by held-out images, and the test images are evaluated at the end
+  double until_accuracy = 0.0;  ///< 0: none
+};
+
 /// A line for each run, then mean, standard deviation and standard error of those that have ended.
-[[nodiscard]] std::string format_seeds(std::span<const SeedResult> results, bool colour);
+[[nodiscard]] std::string format_seeds(const SeedsGoal& goal, std::span<const SeedResult> results, bool colour);
 
 /// One line of a run that has just ended, and the mean so far. `results` has those before it, and it.
-[[nodiscard]] std::string describe_seed(const SeedResult& one, std::span<const SeedResult> results);
+[[nodiscard]] std::string describe_seed(const SeedsGoal& goal, const SeedResult& one,
+                                        std::span<const SeedResult> results);
 
-/// {first_seed, count, ended, runs, best_epoch, best_accuracy, last_accuracy, seconds}:
+/// {first_seed, count, ended, evaluated_on, [until_accuracy, reached,] runs, best_epoch, best_accuracy, last_accuracy,
+/// [test_accuracy, until_epoch, until_seconds,] seconds}:
 ///   count, ended         runs that were asked for, and those of them that have ended
-///   runs                 [{seed, folder, ended, epochs, best_epoch, best_accuracy, last_accuracy, seconds}], those
-///   that
-///                        have begun; what isn't known yet is null. With held-out images both accuracies are of those,
-///                        and test_accuracy is that of the best weights on the test set
+///   evaluated_on         "test", or "holdout", what best and last go by: then there is test_accuracy, of the best
+///   reached              runs that have reached until_accuracy, the first time in until_epoch, after until_seconds
+///   runs                 [{seed, folder, ended, epochs, and what follows}], those that have begun; what isn't known,
+///   or
+///                        not yet, is null
 ///   the rest             {mean, standard_deviation, standard_error} of the runs that have ended; null where there are
 ///                        too few
-[[nodiscard]] nlohmann::ordered_json seeds_json(std::span<const SeedResult> results, std::uint64_t first_seed,
-                                                std::int64_t count);
+[[nodiscard]] nlohmann::ordered_json seeds_json(const SeedsGoal& goal, std::span<const SeedResult> results,
+                                                std::uint64_t first_seed, std::int64_t count);
 
 }  // namespace convmixer::tool
