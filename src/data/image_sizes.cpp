@@ -94,7 +94,7 @@ std::vector<int> distinct_sizes(std::span<const ImageSizeStretch> stretches, int
   for (const ImageSizeStretch& stretch : stretches) sizes.push_back(stretch.image_size);
   if (sizes.empty()) sizes.push_back(whole);
   std::ranges::sort(sizes, std::greater{});
-  sizes.erase(std::ranges::unique(sizes).begin(), sizes.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   return sizes;
 }
 
