@@ -3,6 +3,7 @@
 #include "convmixer/optim/make_optimizer.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "optim/muon_expected.hpp"
+#include "optim/three_updates.hpp"
 #include "support/error_of.hpp"
 
 #include <gmock/gmock.h>
@@ -20,7 +21,9 @@ namespace {
 
 using testing::Each;
 using testing::ElementsAre;
+using testing_support::after_three_updates;
 using testing_support::error_of;
+using testing_support::for_each_value;
 
 ThreadPool& test_pool() {
   static ThreadPool pool(2);
@@ -46,16 +49,6 @@ float gradient_value(int i, int step) {
   return static_cast<float>((i * i * 29 + i * 11 + step * 17) % 64 - 32) / 32.0F;
 }
 float learning_rate_at(int step) { return 0.0625F / static_cast<float>(1 + step % 2); }
-
-template <typename Function>
-void for_each_value(Parameters& parameters, Function function) {
-  int i = 0;
-  for (const ParameterId id : all_parameters(parameters.graph())) {
-    for (std::size_t k = 0; k < parameters.value(id).size(); ++k) {
-      function(i++, parameters.value(id)[k], parameters.gradient(id)[k]);
-    }
-  }
-}
 
 void set_values(Parameters& parameters) {
   for_each_value(parameters, [](int i, float& value, float&) { value = start_value(i); });
@@ -246,17 +239,7 @@ std::vector<double> trained(MuonRule rule, int threads) {
   OptimizerOptions options = muon(rule, 1.0F, 0.01F);
   options.clip_norm = 1.0F;
   const auto optimizer = make_optimizer(parameters, options, pool);
-  std::vector<double> result;
-  for (std::uint32_t step = 0; step < 3; ++step) {
-    Rng rng(2, RandomStream::synthetic_data, step);
-    for_each_value(parameters, [&](int, float&, float& gradient) { gradient = rng.uniform(-1.0F, 1.0F); });
-    result.push_back(optimizer->step(0.01F));
-  }
-  for_each_value(parameters, [&](int, float value, float) { result.push_back(static_cast<double>(value)); });
-  for (const OptimizerState& tensor : optimizer->state()) {
-    result.insert(result.end(), tensor.values.begin(), tensor.values.end());
-  }
-  return result;
+  return after_three_updates(parameters, *optimizer);
 }
 
 TEST(Muon, GivesTheSameBitsForAnyNumberOfThreads) {

@@ -2,6 +2,7 @@
 #include "convmixer/core/rng.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "optim/pytorch_expected.hpp"
+#include "optim/three_updates.hpp"
 #include "support/error_of.hpp"
 
 #include <gmock/gmock.h>
@@ -17,7 +18,9 @@
 namespace convmixer {
 namespace {
 
+using testing_support::after_three_updates;
 using testing_support::error_of;
+using testing_support::for_each_value;
 
 ThreadPool& test_pool() {
   static ThreadPool pool(2);
@@ -38,16 +41,6 @@ Graph tiny_graph() {
 float start_value(int i) { return static_cast<float>((i * 37) % 64 - 32) / 64.0F; }
 float gradient_value(int i, int step) { return static_cast<float>((i * 29 + step * 17) % 64 - 32) / 32.0F; }
 float learning_rate_at(int step) { return 0.0625F / static_cast<float>(1 + step % 2); }
-
-template <typename Function>
-void for_each_value(Parameters& parameters, Function function) {
-  int i = 0;
-  for (int id = 0; id < static_cast<int>(parameters.graph().parameters().size()); ++id) {
-    for (std::size_t k = 0; k < parameters.value(id).size(); ++k) {
-      function(i++, parameters.value(id)[k], parameters.gradient(id)[k]);
-    }
-  }
-}
 
 void set_gradients(Parameters& parameters, int step) {
   for_each_value(parameters, [step](int i, float&, float& gradient) { gradient = gradient_value(i, step); });
@@ -236,17 +229,7 @@ std::vector<double> trained(const OptimizerOptions& options, int threads) {
   Parameters parameters(graph);
   parameters.initialise(1);
   const auto optimizer = make_optimizer(parameters, options, pool);
-  std::vector<double> result;
-  for (std::uint32_t step = 0; step < 3; ++step) {
-    Rng rng(2, RandomStream::synthetic_data, step);
-    for_each_value(parameters, [&](int, float&, float& gradient) { gradient = rng.uniform(-1.0F, 1.0F); });
-    result.push_back(optimizer->step(0.01F));
-  }
-  for_each_value(parameters, [&](int, float value, float) { result.push_back(static_cast<double>(value)); });
-  for (const OptimizerState& tensor : optimizer->state()) {
-    result.insert(result.end(), tensor.values.begin(), tensor.values.end());
-  }
-  return result;
+  return after_three_updates(parameters, *optimizer);
 }
 
 TEST(Optimizer, GivesTheSameBitsForAnyNumberOfThreads) {
