@@ -1,4 +1,5 @@
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_result.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 
@@ -244,6 +245,12 @@ TEST_F(UntilAccuracy, EndsTheTrainingAfterTheFirstEpochThatReachesIt) {
   config.until_accuracy = best.back();
   EXPECT_EQ(train(config), TrainEnd::accuracy) << "goes on with a higher one";
   EXPECT_EQ(position_.epoch, first);
+  const auto reached = read_run_result({config.out}, config).reached;
+  ASSERT_TRUE(reached);
+  EXPECT_EQ(reached->epoch, first);
+  EXPECT_EQ(reached->seconds, position_.seconds);
+  config.until_accuracy = 1.0;
+  EXPECT_FALSE(read_run_result({config.out}, config).reached);
   config.until_accuracy = 1.0;
   EXPECT_EQ(train(config), TrainEnd::finished);
   expect_equal_runs(config.out, whole.out);
