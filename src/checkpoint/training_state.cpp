@@ -128,15 +128,15 @@ void compare_fingerprints(const std::filesystem::path& path, const Metadata& sav
   }
 }
 
-bool TrainingPosition::finish_epoch(double test_accuracy) noexcept {
+bool TrainingPosition::finish_epoch(std::optional<double> accuracy) noexcept {
   ++epoch;
-  const bool best = test_accuracy > best_accuracy;
+  const bool best = accuracy && *accuracy > best_accuracy;
   if (best) {
-    best_accuracy = test_accuracy;
+    best_accuracy = *accuracy;
     best_epoch = epoch;
   }
   epochs_without_improvement = best ? 0 : epochs_without_improvement + 1;
-  last_test_accuracy = test_accuracy;
+  last_test_accuracy = accuracy.value_or(-1.0);
   return best;
 }
 

@@ -6,6 +6,7 @@
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "train/augmentation_options.hpp"
 #include "train/averaging_options.hpp"
 #include "train/data_options.hpp"
@@ -58,6 +59,8 @@ OptionGroup run_group(TrainConfig& c) {
   return {
       "Run",
       {changeable(path_option("out", c.out, "FOLDER", "run folder; runs/NAME of configuration or data set")),
+       changeable(integer_option("eval-interval", c.eval_interval, 0, 1000000,
+                                 "evaluate after every so many epochs, and after the last; 0: after the last only")),
        changeable(integer_option("patience", c.patience, 0, 1000000,
                                  "stop after so many epochs without better accuracy; 0: never")),
        changeable(number_option("until-accuracy", c.until_accuracy, 0.0, 1.0,
@@ -80,6 +83,7 @@ void check_combinations(const TrainConfig& c) {
   check_kind_and_layout(c.plan, c.layout);
   check_optimizer_options(c);
   check_averaging_options(c);
+  check_evaluated_epochs(c);
 }
 
 void check_channels(const std::string& key, const std::vector<float>& values, const Dataset& dataset) {

@@ -86,20 +86,18 @@ void MetricsFile::append(const StepRecord& r) {
 
 void MetricsFile::append(const EpochRecord& r) {
   const std::string of = r.holdout ? "holdout" : "test";
-  Json record{{"type", "epoch"},
-              {"epoch", r.epoch},
-              {"step", r.step},
-              {"loss", r.loss},
-              {"accuracy", r.accuracy},
-              {of + "_loss", r.test_loss},
-              {of + "_accuracy", r.test_accuracy},
-              {of + "_top5", r.test_top5}};
-  if (r.averaged) {
-    record["ema_" + of + "_loss"] = r.averaged->test_loss;
-    record["ema_" + of + "_accuracy"] = r.averaged->test_accuracy;
+  Json record{{"type", "epoch"}, {"epoch", r.epoch}, {"step", r.step}, {"loss", r.loss}, {"accuracy", r.accuracy}};
+  if (r.test) {
+    record[of + "_loss"] = r.test->loss;
+    record[of + "_accuracy"] = r.test->accuracy;
+    record[of + "_top5"] = r.test->accuracy_top5;
   }
-  record.update(Json{{"best_" + of + "_accuracy", r.best_test_accuracy},
-                     {"learning_rate", r.learning_rate},
+  if (r.averaged) {
+    record["ema_" + of + "_loss"] = r.averaged->loss;
+    record["ema_" + of + "_accuracy"] = r.averaged->accuracy;
+  }
+  if (r.best_test_accuracy >= 0.0) record["best_" + of + "_accuracy"] = r.best_test_accuracy;
+  record.update(Json{{"learning_rate", r.learning_rate},
                      {"images_per_s", r.images_per_second},
                      {"data_wait_s", r.wait_seconds},
                      {"data_wait_share", ratio(r.wait_seconds, r.train_seconds)},

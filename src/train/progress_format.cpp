@@ -102,13 +102,16 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
   pieces.push_back({fmt::format("train loss {:.4f} acc {:.2f}%", r.loss, 100.0 * r.accuracy), kPlain, 0});
   const std::string_view mark = best ? " (best)" : "";
   const std::string_view style = best ? kGreen : kPlain;
-  pieces.push_back({fmt::format("{} loss {:.4f} acc {:.2f}%{} top-5 {:.2f}%", r.holdout ? "holdout" : "test",
-                                r.test_loss, 100.0 * r.test_accuracy, r.averaged ? "" : mark, 100.0 * r.test_top5),
-                    r.averaged ? kPlain : style, 0});
+  if (r.test) {
+    pieces.push_back(
+        {fmt::format("{} loss {:.4f} acc {:.2f}%{} top-5 {:.2f}%", r.holdout ? "holdout" : "test", r.test->loss,
+                     100.0 * r.test->accuracy, r.averaged ? "" : mark, 100.0 * r.test->accuracy_top5),
+         r.averaged ? kPlain : style, 0});
+  }
   if (r.averaged) {
-    pieces.push_back({fmt::format("averaged loss {:.4f} acc {:.2f}%{}", r.averaged->test_loss,
-                                  100.0 * r.averaged->test_accuracy, mark),
-                      style, 0});
+    pieces.push_back(
+        {fmt::format("averaged loss {:.4f} acc {:.2f}%{}", r.averaged->loss, 100.0 * r.averaged->accuracy, mark), style,
+         0});
   }
   pieces.push_back({fmt::format("lr {:.4g}", r.learning_rate), kPlain, 0});
   pieces.push_back({fmt::format("{:.1f} img/s", r.images_per_second), kPlain, 0});

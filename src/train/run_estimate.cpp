@@ -186,7 +186,8 @@ RunWork work_left(const TrainConfig& config, const RunImages& images, const Trai
     return std::max<std::int64_t>(0, left * epoch.training_images - (holds_present ? position.sums.images : 0));
   };
   RunWork work{.training_images = 0,
-               .test_images = (epochs - position.epoch) * epoch.test_images + images.final_evaluation()};
+               .test_images =
+                   evaluated_epochs(config).left_after(position.epoch) * epoch.test_images + images.final_evaluation()};
   const std::vector<ImageSizeStretch> stretches = image_size_stretches(config);
   if (stretches.empty()) work.training_images = images_from(0, epochs);
   for (const ImageSizeStretch& stretch : stretches) {

@@ -9,6 +9,31 @@ std::int64_t total_epochs(const TrainConfig& config) {
   return std::int64_t{config.epochs} + std::int64_t{config.cooldown_epochs};
 }
 
+bool EvaluatedEpochs::contains(std::int64_t epoch) const noexcept {
+  return epoch == epochs || (interval > 0 && epoch % interval == 0);
+}
+
+std::int64_t EvaluatedEpochs::left_after(std::int64_t epochs_done) const noexcept {
+  if (epochs_done >= epochs) return 0;
+  if (interval == 0) return 1;
+  const bool last_is_beside_them = epochs % interval != 0;
+  return epochs / interval - epochs_done / interval + (last_is_beside_them ? 1 : 0);
+}
+
+EvaluatedEpochs evaluated_epochs(const TrainConfig& config) {
+  return {.epochs = total_epochs(config), .interval = config.eval_interval};
+}
+
+void check_evaluated_epochs(const TrainConfig& config) {
+  const int interval = config.eval_interval;
+  if (interval == 0 && config.patience > 0) fail_usage("patience has no effect with eval-interval = 0");
+  if (interval == 0 && config.until_accuracy > 0.0) fail_usage("until-accuracy has no effect with eval-interval = 0");
+  if (config.patience > 0 && config.patience < interval) {
+    fail_usage("patience = {}: expected 0 or at least eval-interval, {}, as accuracies are that many epochs apart",
+               config.patience, interval);
+  }
+}
+
 float final_learning_rate(const TrainConfig& config) {
   return final_learning_rate(Schedule{.kind = config.schedule, .peak = config.lr, .minimum = config.min_lr});
 }

@@ -1,6 +1,7 @@
 #include "train/run_outlook.hpp"
 
 #include "convmixer/graph/work.hpp"
+#include "convmixer/train/run_length.hpp"
 
 #include <algorithm>
 
@@ -50,6 +51,11 @@ double RunOutlook::training_from(std::int64_t epoch) const noexcept {
   return epochs * static_cast<double>(size_.images_per_epoch);
 }
 
+std::int64_t RunOutlook::evaluation_after(std::int64_t epochs_done) const noexcept {
+  const EvaluatedEpochs evaluated{.epochs = size_.epochs, .interval = size_.eval_interval};
+  return evaluated.left_after(epochs_done) * size_.test_images + size_.final_images;
+}
+
 bool RunOutlook::is_at_limit(double seconds) const noexcept {
   return size_.max_seconds > 0.0 && seconds >= size_.max_seconds;
 }
@@ -63,25 +69,25 @@ ProgressView RunOutlook::training_view(const TrainingPosition& position) const {
   const ImageCost cost = cost_in(position.epoch);
   const std::int64_t images_left = std::max<std::int64_t>(0, size_.images_per_epoch - sums.images);  // data may shrink
   const double training_left = cost.cost * static_cast<double>(images_left);
-  const std::int64_t epochs_left = size_.epochs - position.epoch - 1;
-  return {.evaluating = false,
-          .epoch = position.epoch + 1,
-          .epochs = size_.epochs,
-          .done = position.step_in_epoch,
-          .total = size_.steps_per_epoch,
-          .image_size = cost.image_size,
-          .images_per_second = estimate_.training_rate() / cost.cost,
-          .wait_share = sums.wait_seconds / std::max(sums.seconds, kLeastSeconds),
-          .loss = sums.loss(),
-          .accuracy = sums.accuracy(),
-          .epoch_seconds_left = estimate_.seconds(training_left, static_cast<double>(size_.test_images)),
-          .run_seconds_left = seconds_left(position, training_left + training_from(position.epoch + 1),
-                                           (epochs_left + 1) * size_.test_images + size_.final_images)};
+  const std::int64_t evaluation_left = evaluation_after(position.epoch);
+  const std::int64_t later_evaluation = evaluation_after(position.epoch + 1);
+  return {
+      .evaluating = false,
+      .epoch = position.epoch + 1,
+      .epochs = size_.epochs,
+      .done = position.step_in_epoch,
+      .total = size_.steps_per_epoch,
+      .image_size = cost.image_size,
+      .images_per_second = estimate_.training_rate() / cost.cost,
+      .wait_share = sums.wait_seconds / std::max(sums.seconds, kLeastSeconds),
+      .loss = sums.loss(),
+      .accuracy = sums.accuracy(),
+      .epoch_seconds_left = estimate_.seconds(training_left, static_cast<double>(evaluation_left - later_evaluation)),
+      .run_seconds_left = seconds_left(position, training_left + training_from(position.epoch + 1), evaluation_left)};
 }
 
 ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::int64_t images_done) const {
   const std::int64_t images_left = size_.test_images - images_done;
-  const std::int64_t epochs_left = size_.epochs - position.epoch - 1;
   return {.evaluating = true,
           .holdout = size_.holdout,
           .epoch = position.epoch + 1,
@@ -95,7 +101,7 @@ ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::
           .accuracy = position.sums.accuracy(),
           .epoch_seconds_left = estimate_.seconds(0.0, static_cast<double>(images_left)),
           .run_seconds_left = seconds_left(position, training_from(position.epoch + 1),
-                                           images_left + epochs_left * size_.test_images + size_.final_images)};
+                                           images_left + evaluation_after(position.epoch + 1))};
 }
 
 ProgressView RunOutlook::final_view(const TrainingPosition& position, std::int64_t images_done) const {
@@ -112,9 +118,8 @@ ProgressView RunOutlook::final_view(const TrainingPosition& position, std::int64
 }
 
 double RunOutlook::seconds_left(const TrainingPosition& position) const {
-  const std::int64_t epochs_left = size_.epochs - position.epoch;
-  if (epochs_left == 0) return -1.0;
-  return seconds_left(position, training_from(position.epoch), epochs_left * size_.test_images + size_.final_images);
+  if (position.epoch == size_.epochs) return -1.0;
+  return seconds_left(position, training_from(position.epoch), evaluation_after(position.epoch));
 }
 
 double RunOutlook::seconds_left(const TrainingPosition& position, double training_images,

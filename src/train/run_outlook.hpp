@@ -28,9 +28,10 @@ struct RunSize {
   std::int64_t epochs = 0;
   std::int64_t steps_per_epoch = 0;
   std::int64_t images_per_epoch = 0;  ///< trained on; a last batch that isn't full may be left out
-  std::int64_t test_images = 0;       ///< evaluated after each epoch: evaluated_images (averaging_options.hpp)
+  std::int64_t test_images = 0;       ///< in an evaluation after an epoch: evaluated_images (averaging_options.hpp)
   std::int64_t final_images = 0;      ///< evaluated once more, after the last epoch
   bool holdout = false;               ///< epochs are evaluated on held-out images
+  std::int64_t eval_interval = 1;     ///< of EvaluatedEpochs (run_length.hpp)
   double max_seconds = 0.0;           ///< 0: no limit
   std::vector<ImageCost> costs{};     ///< empty: all images have the data set's size
 };
@@ -64,6 +65,8 @@ class RunOutlook {
   [[nodiscard]] ImageCost cost_in(std::int64_t epoch) const noexcept;
   /// The images of all epochs from one on, each counted by its cost.
   [[nodiscard]] double training_from(std::int64_t epoch) const noexcept;
+  /// The images of all evaluations that are left when so many epochs are finished.
+  [[nodiscard]] std::int64_t evaluation_after(std::int64_t epochs_done) const noexcept;
   /// Of training images by their cost, and evaluated ones.
   [[nodiscard]] double seconds_left(const TrainingPosition& position, double training_images,
                                     std::int64_t evaluation_images) const;

@@ -39,9 +39,8 @@ std::string describe_change(const RunParts& parts) {
                      parts.folder.path.string(), parts.data.change());
 }
 
-std::optional<AveragedRecord> record_of(const std::optional<BatchResult>& averaged) {
-  if (!averaged) return std::nullopt;
-  return AveragedRecord{.test_loss = averaged->loss(), .test_accuracy = averaged->accuracy()};
+EvaluationRecord record_of(const BatchResult& evaluated) {
+  return {evaluated.loss(), evaluated.accuracy(), evaluated.accuracy_top5()};
 }
 
 /// With what the caller left out.
@@ -81,6 +80,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
               .test_images = evaluated_images(config, images_.train, images_.epoch_evaluation()),
               .final_images = images_.final_evaluation(),
               .holdout = images_.holdout > 0,
+              .eval_interval = config.eval_interval,
               .max_seconds = static_cast<double>(config.max_time),
               .costs = image_costs(parts_->network, image_size_stretches(config))});
 }
@@ -120,9 +120,8 @@ TrainEnd Trainer::train_all_epochs() {
     if (!end) end = finish_epoch();
     if (!end) end = end_between_epochs();
   }
-  if (end == TrainEnd::time_limit && position_.step_in_epoch > 0 && position_.step > first_step) {
-    end = end_by_time_limit();
-  }
+  const bool is_evaluated = position_.step_in_epoch == 0 && position_.last_test_accuracy >= 0.0;
+  if (end == TrainEnd::time_limit && !is_evaluated && position_.step > first_step) end = end_by_time_limit();
   return *end;
 }
 
@@ -210,13 +209,18 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
 
 std::optional<TrainEnd> Trainer::finish_epoch() {
   const double before = position_.seconds;
-  const std::optional<EpochResults> test = evaluate_epoch();
-  if (!test) {
-    save_state();
-    return TrainEnd::signal;
+  std::optional<EpochResults> test;
+  std::optional<double> accuracy;
+  if (evaluated_epochs(config_).contains(position_.epoch + 1)) {
+    test = evaluate_epoch();
+    if (!test) {
+      save_state();
+      return TrainEnd::signal;
+    }
+    accuracy = test->of_saved().accuracy();
   }
-  const bool best = position_.finish_epoch(test->of_saved().accuracy());
-  const EpochRecord record = epoch_record(*test, position_.seconds - before);
+  const bool best = position_.finish_epoch(accuracy);
+  const EpochRecord record = epoch_record(test, position_.seconds - before);
   position_.begin_epoch();
   // In the order that checkpointer.hpp gives.
   parts_->metrics->append(record);
@@ -226,7 +230,11 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   return std::nullopt;
 }
 
-EpochRecord Trainer::epoch_record(const EpochResults& test, double test_seconds) const {
+EpochRecord Trainer::epoch_record(const std::optional<EpochResults>& test, double test_seconds) const {
+  std::optional<EvaluationRecord> raw;
+  std::optional<EvaluationRecord> averaged;
+  if (test) raw = record_of(test->raw);
+  if (test && test->averaged) averaged = record_of(*test->averaged);
   const EpochSums& sums = position_.sums;
   const auto images = static_cast<double>(sums.images);
   const double supply = parts_->train_loader.statistics().images_per_second();
@@ -235,10 +243,8 @@ EpochRecord Trainer::epoch_record(const EpochResults& test, double test_seconds)
           .holdout = images_.holdout > 0,
           .loss = sums.loss(),
           .accuracy = sums.accuracy(),
-          .test_loss = test.raw.loss(),
-          .test_accuracy = test.raw.accuracy(),
-          .test_top5 = test.raw.accuracy_top5(),
-          .averaged = record_of(test.averaged),
+          .test = raw,
+          .averaged = averaged,
           .best_test_accuracy = position_.best_accuracy,
           .learning_rate = as_written(learning_rate(parts_->schedule, scheduled(position_.step - 1))),
           .images_per_second = images / std::max(sums.seconds, kLeastSeconds),

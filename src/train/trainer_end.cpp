@@ -15,7 +15,10 @@ std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPos
   if (epochs == 0 && position.best_accuracy < 0.0) return std::nullopt;  // the initial weights are yet to be evaluated
   if (config.until_accuracy > 0.0 && position.best_accuracy >= config.until_accuracy) return TrainEnd::accuracy;
   if (position.epoch >= epochs) return TrainEnd::finished;
-  if (config.patience > 0 && position.epochs_without_improvement >= config.patience) return TrainEnd::patience;
+  const bool is_evaluated = position.last_test_accuracy >= 0.0;
+  if (config.patience > 0 && position.epochs_without_improvement >= config.patience && is_evaluated) {
+    return TrainEnd::patience;
+  }
   if (config.max_time > 0 && position.seconds >= static_cast<double>(config.max_time)) return TrainEnd::time_limit;
   return std::nullopt;
 }
@@ -51,16 +54,19 @@ TrainEnd Trainer::save_untrained() {
   return TrainEnd::finished;
 }
 
-/// Within an epoch the limit still gives weights with a known accuracy. They are neither the run's best nor in
-/// metrics.jsonl: a run that goes on is as if never stopped.
+/// Within an epoch, and after one that isn't evaluated, the limit still gives weights with a known accuracy. They are
+/// neither the run's best nor in metrics.jsonl: a run that goes on is as if never stopped.
 TrainEnd Trainer::end_by_time_limit() {
   const std::optional<EpochResults> results = evaluate_epoch();
   if (!results) return TrainEnd::signal;
   const BatchResult& saved = results->of_saved();
   save_state();
   parts_->checkpointer.save_last(position_, saved.accuracy());
-  progress_.print(fmt::format("within epoch {}, after step {}/{}: {}{} loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}",
-                              position_.epoch + 1, position_.step_in_epoch, steps_per_epoch(),
+  const std::string where = position_.step_in_epoch == 0
+                                ? fmt::format("after epoch {}", position_.epoch)
+                                : fmt::format("within epoch {}, after step {}/{}", position_.epoch + 1,
+                                              position_.step_in_epoch, steps_per_epoch());
+  progress_.print(fmt::format("{}: {}{} loss {:.4f} acc {:.2f}% top-5 {:.2f}%, in {}", where,
                               results->averaged ? "averaged weights, " : "", epoch_images_name(config_), saved.loss(),
                               100.0 * saved.accuracy(), 100.0 * saved.accuracy_top5(),
                               printable(folder().last().native())));

@@ -210,7 +210,9 @@ TEST(TrainingPosition, KeepsTheBestOfTheEpochsThatItCounts) {
   EXPECT_EQ(position.best_epoch, 3);
   EXPECT_EQ(position.best_accuracy, 0.5);
   EXPECT_EQ(position.last_test_accuracy, 0.375);
-  EXPECT_EQ(position.epochs_without_improvement, 2);
+  EXPECT_FALSE(position.finish_epoch(std::nullopt));
+  EXPECT_EQ(position.last_test_accuracy, -1.0) << "it is not that of an earlier epoch";
+  EXPECT_EQ(position.epochs_without_improvement, 3);
   position.begin_epoch();
   EXPECT_EQ(position.step, 3);
   EXPECT_EQ(position.step_in_epoch, 0);

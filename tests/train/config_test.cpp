@@ -216,6 +216,7 @@ TEST(Fingerprint, StaysWithWhatDoesNot) {
                                                                      {"quiet", "true"},
                                                                      {"max-time", "2h"},
                                                                      {"patience", "3"},
+                                                                     {"eval-interval", "3"},
                                                                      {"prefetch", "9"},
                                                                      {"eval-batch-size", "7"}}) {
     TrainConfig config;

@@ -41,8 +41,13 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
   {
     MetricsFile metrics(path_, 0, 0);
     metrics.append(StepRecord{.epoch = 1, .step = 50, .loss = 2.25, .accuracy = 0.125, .learning_rate = 0.01});
-    metrics.append(EpochRecord{
-        .epoch = 1, .step = 79, .test_accuracy = 0.5, .wait_seconds = 1.0, .train_seconds = 4.0, .total_seconds = 5.0});
+    metrics.append(EpochRecord{.epoch = 1,
+                               .step = 79,
+                               .test = EvaluationRecord{.accuracy = 0.5},
+                               .best_test_accuracy = 0.5,
+                               .wait_seconds = 1.0,
+                               .train_seconds = 4.0,
+                               .total_seconds = 5.0});
     metrics.sync();
   }
   std::istringstream text(read_text_file(path_));
@@ -73,8 +78,11 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
 TEST_F(MetricsFileTest, HasTheAverageWhereThereIsOne) {
   {
     MetricsFile metrics(path_, 0, 0);
-    metrics.append(EpochRecord{.averaged = AveragedRecord{.test_loss = 0.25, .test_accuracy = 0.5}});
-    metrics.append(EpochRecord{});
+    EpochRecord record{.test = EvaluationRecord{}, .best_test_accuracy = 0.5};
+    record.averaged = EvaluationRecord{.loss = 0.25, .accuracy = 0.5};
+    metrics.append(record);
+    record.averaged.reset();
+    metrics.append(record);
   }
   std::istringstream text(read_text_file(path_));
   std::string line;
@@ -82,6 +90,20 @@ TEST_F(MetricsFileTest, HasTheAverageWhereThereIsOne) {
   EXPECT_THAT(line, HasSubstr(R"("test_top5":0.0,"ema_test_loss":0.25,"ema_test_accuracy":0.5,"best_test_accuracy")"));
   ASSERT_TRUE(std::getline(text, line));
   EXPECT_THAT(line, HasSubstr(R"("test_top5":0.0,"best_test_accuracy")"));
+}
+
+TEST_F(MetricsFileTest, HasNoKeysOfAnEvaluationThatWasNot) {
+  {
+    MetricsFile metrics(path_, 0, 0);
+    metrics.append(EpochRecord{.epoch = 1, .step = 79, .accuracy = 0.25});
+    metrics.append(EpochRecord{.epoch = 2, .step = 158, .accuracy = 0.25, .best_test_accuracy = 0.5});
+  }
+  std::istringstream text(read_text_file(path_));
+  std::string line;
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_THAT(line, HasSubstr(R"("accuracy":0.25,"learning_rate")"));
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_THAT(line, HasSubstr(R"("accuracy":0.25,"best_test_accuracy":0.5,"learning_rate")"));
 }
 
 TEST_F(MetricsFileTest, KeepsNumbersExactly) {

@@ -38,9 +38,7 @@ EpochRecord example_epoch() {
           .step = 1173,
           .loss = 0.7123,
           .accuracy = 0.7514,
-          .test_loss = 0.6012,
-          .test_accuracy = 0.801,
-          .test_top5 = 0.9902,
+          .test = EvaluationRecord{.loss = 0.6012, .accuracy = 0.801, .accuracy_top5 = 0.9902},
           .learning_rate = 0.005,
           .images_per_second = 112.0,
           .wait_seconds = 0.4,
@@ -101,9 +99,15 @@ TEST(FormatEpochLine, ShowsTheWholeEpoch) {
 
 TEST(FormatEpochLine, CallsTheAverageBestWhereThereIsOne) {
   EpochRecord record = example_epoch();
-  record.averaged = AveragedRecord{.test_loss = 0.5, .test_accuracy = 0.8234};
+  record.averaged = EvaluationRecord{.loss = 0.5, .accuracy = 0.8234};
   EXPECT_THAT(format_epoch_line(record, 4, true, -1.0, 0, false),
               HasSubstr("test loss 0.6012 acc 80.10% top-5 99.02%  averaged loss 0.5000 acc 82.34% (best)  lr"));
+}
+
+TEST(FormatEpochLine, SaysNothingOfAnEvaluationThatWasNot) {
+  EpochRecord record = example_epoch();
+  record.test.reset();
+  EXPECT_THAT(format_epoch_line(record, 4, false, -1.0, 0, false), HasSubstr("acc 75.14%  lr 0.005"));
 }
 
 TEST(FormatEpochLine, SaysNothingOfTheTimeLeftAtTheEnd) {

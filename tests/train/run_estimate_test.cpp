@@ -117,6 +117,17 @@ TEST(RunWork, OfHeldOutImagesEndsWithTheTestSet) {
   EXPECT_EQ(work_left(config, images, {.epoch = 1, .sums = {}}).test_images, 2 * 20 + 50);
 }
 
+TEST(RunWork, EvaluatesAtTheIntervalAndAtTheEnd) {
+  TrainConfig config;
+  config.epochs = 11;
+  config.eval_interval = 5;
+  const RunImages images{.train = 100, .test = 20};
+  EXPECT_EQ(work_left(config, images, {.sums = {}}).test_images, 3 * 20) << "after 5, 10 and 11";
+  EXPECT_EQ(work_left(config, images, {.epoch = 5, .sums = {}}).test_images, 2 * 20);
+  config.epochs = 10;
+  EXPECT_EQ(work_left(config, images, {.epoch = 5, .sums = {}}).test_images, 20);
+}
+
 TEST(RunWork, TakesItsImagesAtTheirRates) {
   PrecisionEstimate estimate;
   estimate.training_rate = 10.0;

@@ -46,6 +46,16 @@ TEST_F(RunOutlookTest, ShowsATrainingsStepsMeansAndTimeLeft) {
   EXPECT_NEAR(view.run_seconds_left, (40 + 100) * 0.1 + 2 * 40 * 0.02, 1e-9);
 }
 
+TEST_F(RunOutlookTest, CountsTheEvaluationsThatAreAtTheInterval) {
+  RunSize size = kSize;
+  size.eval_interval = 0;
+  RunOutlook rarely(size);
+  measure(rarely);
+  EXPECT_NEAR(rarely.training_view(position_).epoch_seconds_left, 40 * 0.1, 1e-9);
+  EXPECT_NEAR(rarely.training_view(position_).run_seconds_left, (40 + 100) * 0.1 + 40 * 0.02, 1e-9);
+  EXPECT_NEAR(rarely.seconds_left(position_), 2 * 100 * 0.1 + 40 * 0.02, 1e-9);
+}
+
 TEST_F(RunOutlookTest, ShowsAnEvaluationsImagesAndTimeLeft) {
   const ProgressView view = outlook_.evaluation_view(position_, 30);
   EXPECT_TRUE(view.evaluating);

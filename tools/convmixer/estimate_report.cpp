@@ -104,6 +104,13 @@ Rows reduced_rows(const PrecisionEstimate& estimate, const RunWork& epoch, const
   return rows;
 }
 
+/// ", after every 5 epochs and after the last"; nothing for every epoch.
+std::string describe_interval(const TrainConfig& config) {
+  if (config.eval_interval == 1) return "";
+  if (config.eval_interval == 0) return ", after the last epoch only";
+  return fmt::format(", after every {} epochs and after the last", config.eval_interval);
+}
+
 /// `run_seconds`: at the end of the run.
 Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunImages& images, const RunWork& run,
            double run_seconds) {
@@ -117,16 +124,16 @@ Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunImag
   const std::string at_end = images.holdout == 0
                                  ? std::string()
                                  : fmt::format("; after the last, one of the {} test images", with_commas(images.test));
-  Rows rows{
-      {"epoch", fmt::format("{} training images and {}{}", with_commas(epoch.training_images), evaluation, at_end)},
-      {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},
-      {"measured", fmt::format("{} in {}, half of them within {:.1f}% of the median; measuring took {}",
-                               counted(chosen.steps, "training step"), to_string(chosen.precision),
-                               100.0 * chosen.training_spread, format_time_left(estimate.seconds))},
-      {"memory",
-       "planned: activations, parameters and the optimiser; peak: of the whole process, with "
-       "libraries and data"},
-      {"loading", describe_loading(chosen)}};
+  Rows rows{{"epoch", fmt::format("{} training images and {}{}{}", with_commas(epoch.training_images), evaluation,
+                                  describe_interval(config), at_end)},
+            {"chosen", fmt::format("{}: {}", to_string(chosen.precision), estimate.choice.reason)},
+            {"measured", fmt::format("{} in {}, half of them within {:.1f}% of the median; measuring took {}",
+                                     counted(chosen.steps, "training step"), to_string(chosen.precision),
+                                     100.0 * chosen.training_spread, format_time_left(estimate.seconds))},
+            {"memory",
+             "planned: activations, parameters and the optimiser; peak: of the whole process, with "
+             "libraries and data"},
+            {"loading", describe_loading(chosen)}};
   for (auto& row : reduced_rows(chosen, epoch, run)) rows.push_back(std::move(row));
   for (const PrecisionEstimate& other : estimate.precisions) {
     if (!other.failure.empty())

@@ -137,8 +137,11 @@ std::string format_seeds(const SeedsGoal& goal, std::span<const SeedResult> resu
 std::string describe_seed(const SeedsGoal& goal, const SeedResult& one, std::span<const SeedResult> results) {
   std::string text = fmt::format("seed {}:", one.seed);
   if (one.run.best_accuracy >= 0.0) {
-    text += fmt::format(" best {} accuracy {} in epoch {}, last {},", images_of(goal), percent(one.run.best_accuracy),
-                        one.run.best_epoch, percent(one.run.last_accuracy));
+    text += fmt::format(" best {} accuracy {} in epoch {},", images_of(goal), percent(one.run.best_accuracy),
+                        one.run.best_epoch);
+  }
+  if (one.run.last_accuracy >= 0.0) {
+    text += fmt::format(" last {},", percent(one.run.last_accuracy));
   }
   if (one.run.test_accuracy >= 0.0) text += fmt::format(" test accuracy {},", percent(one.run.test_accuracy));
   text += fmt::format(" {}", format_time_left(one.run.seconds));

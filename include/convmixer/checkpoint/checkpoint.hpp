@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -84,11 +85,12 @@ struct TrainingPosition {
   std::int64_t epochs_without_improvement = 0;
   double seconds = 0.0;              ///< trained so far, for time limits
   EpochSums sums;                    ///< of the current epoch
-  double last_test_accuracy = -1.0;  ///< of the images that epochs go by, as best_accuracy is
+  double last_test_accuracy = -1.0;  ///< of the last epoch, as best_accuracy is; -1: it wasn't evaluated
   TestResult test{};                 ///< the last one
 
-  /// Counts an epoch that was evaluated; true if it is the best so far. The sums remain until begin_epoch.
-  bool finish_epoch(double test_accuracy) noexcept;
+  /// Counts an epoch, with its accuracy if it was evaluated; true if it is the best so far. The sums remain until
+  /// begin_epoch.
+  bool finish_epoch(std::optional<double> accuracy) noexcept;
   /// Whether the test set was evaluated with the weights that are the best.
   [[nodiscard]] bool is_best_tested() const noexcept { return test.accuracy >= 0.0 && test.epoch == best_epoch; }
   /// Nothing is summed up yet.

@@ -23,27 +23,26 @@ struct StepRecord {
   int image_size = 0;         ///< of its images; 0, which isn't written: the data set's throughout the run
 };
 
-/// What averaged weights (optim/weight_average.hpp) are worth on the images that epochs are evaluated on.
-struct AveragedRecord {
-  double test_loss = 0.0;
-  double test_accuracy = 0.0;
+/// What weights are worth on the images that epochs are evaluated on.
+struct EvaluationRecord {
+  double loss = 0.0;
+  double accuracy = 0.0;       ///< 0..1
+  double accuracy_top5 = 0.0;  ///< 0..1
 };
 
-/// One epoch. Loss and accuracy are means over its training images as they were trained on; what begins with "test" is
-/// of the images that epochs are evaluated on. Where those are held-out training images, the keys in the file say so:
-/// holdout_loss, ema_holdout_loss, best_holdout_accuracy, holdout_s and so on.
+/// One epoch. Loss and accuracy are means over its training images as they were trained on. In the file what begins
+/// with "test" is of the images that epochs are evaluated on. Where those are held-out training images, the keys say
+/// so: holdout_loss, ema_holdout_loss, best_holdout_accuracy, holdout_s and so on.
 struct EpochRecord {
   std::int64_t epoch = 0;
   std::int64_t step = 0;
   bool holdout = false;  ///< evaluated on held-out images
   double loss = 0.0;
   double accuracy = 0.0;
-  double test_loss = 0.0;
-  double test_accuracy = 0.0;
-  double test_top5 = 0.0;
-  std::optional<AveragedRecord> averaged{};  ///< where weights are averaged; else nothing
-  double best_test_accuracy = 0.0;           ///< of the averaged weights, if there are any
-  double learning_rate = 0.0;                ///< of its last step
+  std::optional<EvaluationRecord> test{};      ///< of the weights as they are; nothing: the epoch wasn't evaluated
+  std::optional<EvaluationRecord> averaged{};  ///< of their average (optim/weight_average.hpp), if there is one
+  double best_test_accuracy = -1.0;            ///< of the averaged weights, if there are any; -1, not written: none yet
+  double learning_rate = 0.0;                  ///< of its last step
   double images_per_second = 0.0;
   double wait_seconds = 0.0;
   double supply = 0.0;      ///< images/s that one thread doing nothing else would prepare

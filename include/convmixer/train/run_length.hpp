@@ -1,4 +1,4 @@
-/// How many epochs a run has, and more of them afterwards.
+/// How many epochs a run has, after which of them it evaluates, and more of them afterwards.
 #pragma once
 
 #include "convmixer/train/train_config.hpp"
@@ -9,6 +9,19 @@ namespace convmixer {
 
 /// How many epochs a run has: the schedule's and those after it.
 [[nodiscard]] std::int64_t total_epochs(const TrainConfig& config);
+/// After which epochs, counted from 1, a run evaluates what its epochs go by: every `interval`-th and the last.
+struct EvaluatedEpochs {
+  std::int64_t epochs = 0;    ///< that the run has
+  std::int64_t interval = 1;  ///< 0: the last alone
+
+  [[nodiscard]] bool contains(std::int64_t epoch) const noexcept;
+  /// How many of them are left when so many epochs are finished.
+  [[nodiscard]] std::int64_t left_after(std::int64_t epochs_done) const noexcept;
+};
+[[nodiscard]] EvaluatedEpochs evaluated_epochs(const TrainConfig& config);
+/// Throws Error (usage) for an eval-interval with which patience or until-accuracy can't do what they say.
+void check_evaluated_epochs(const TrainConfig& config);
+
 /// The rate with which the schedule ends, and with which epochs after it are trained.
 [[nodiscard]] float final_learning_rate(const TrainConfig& config);
 /// Whether a run can be extended: that rate isn't 0, nor a one-cycle's, which is next to nothing.

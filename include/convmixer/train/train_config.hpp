@@ -98,6 +98,7 @@ struct TrainConfig {
 
   // Run
   std::filesystem::path out;
+  int eval_interval = 1;           ///< epochs from one evaluation to the next; 0: after the last epoch only
   int patience = 0;                ///< epochs without a better accuracy; 0: no limit
   double until_accuracy = 0.0;     ///< the training ends with an epoch of at least that; 0: no limit
   std::int64_t max_time = 0;       ///< seconds; 0: no limit

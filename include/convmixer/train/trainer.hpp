@@ -128,7 +128,8 @@ class Trainer {
   TrainEnd end_by_time_limit();
 
   void record_step(const BatchResult& result, double learning_rate, double gradient_norm);
-  [[nodiscard]] EpochRecord epoch_record(const EpochResults& test, double test_seconds) const;
+  /// Of an epoch that was evaluated, or wasn't.
+  [[nodiscard]] EpochRecord epoch_record(const std::optional<EpochResults>& test, double test_seconds) const;
   /// Of an epoch, counted from 0, for records; 0 where all have the data set's.
   [[nodiscard]] int told_image_size(std::int64_t epoch) const;
   void save_state();
