@@ -120,7 +120,7 @@ TrainEnd Trainer::train_all_epochs() {
     if (!end) end = finish_epoch();
     if (!end) end = end_between_epochs();
   }
-  const bool is_evaluated = position_.step_in_epoch == 0 && position_.last_test_accuracy >= 0.0;
+  const bool is_evaluated = position_.step_in_epoch == 0 && position_.is_evaluated();
   if (end == TrainEnd::time_limit && !is_evaluated && position_.step > first_step) end = end_by_time_limit();
   return *end;
 }

@@ -15,10 +15,8 @@ std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPos
   if (epochs == 0 && position.best_accuracy < 0.0) return std::nullopt;  // the initial weights are yet to be evaluated
   if (config.until_accuracy > 0.0 && position.best_accuracy >= config.until_accuracy) return TrainEnd::accuracy;
   if (position.epoch >= epochs) return TrainEnd::finished;
-  const bool is_evaluated = position.last_test_accuracy >= 0.0;
-  if (config.patience > 0 && position.epochs_without_improvement >= config.patience && is_evaluated) {
-    return TrainEnd::patience;
-  }
+  const bool is_patient = config.patience == 0 || position.epochs_without_improvement < config.patience;
+  if (!is_patient && position.is_evaluated()) return TrainEnd::patience;
   if (config.max_time > 0 && position.seconds >= static_cast<double>(config.max_time)) return TrainEnd::time_limit;
   return std::nullopt;
 }

@@ -185,6 +185,10 @@ TEST_F(ToolTrain, LooksAtEverythingInADryRunAndWritesNothing) {
                            "256 training images and an evaluation of 100", "f32: as given", "loading ",
                            "a dry run: nothing was trained or written"})
     EXPECT_THAT(result.output, HasSubstr(part));
+  EXPECT_THAT(train("run", 2, dry + std::vector<std::string>{"--eval-interval", "0"}).output,
+              HasSubstr("an evaluation of 100, after the last epoch only\n"));
+  EXPECT_THAT(train("run", 2, dry + std::vector<std::string>{"--eval-interval", "3"}).output,
+              HasSubstr("an evaluation of 100, after every 3 epochs and after the last\n"));
   EXPECT_FALSE(fs::exists(folder("run")));
   EXPECT_EQ(train("run", 2, dry + std::vector<std::string>{"--mean", "1"}).status, 2);
   EXPECT_EQ(train("run", 2, dry + std::vector<std::string>{"--quiet"}).output, "");

@@ -279,6 +279,12 @@ TEST_F(Resolve, RefusesValuesThatNoIniFileCouldGive) {
             "dim = 0: expected a whole number from 1 to 8192");
 }
 
+TEST_F(Resolve, RefusesAnAccuracyToReachThatIsLookedAtInTheEndOnly) {
+  config_.until_accuracy = 0.5;
+  config_.eval_interval = 0;
+  EXPECT_EQ(refusal(), "until-accuracy has no effect with eval-interval = 0");
+}
+
 TEST_F(Resolve, RefusesAnotherImageSizeThanTheDataSets) {
   config_.image_size = 64;
   EXPECT_EQ(refusal(), "image-size 64 doesn't fit the data set shapes: its images have 32 x 32 pixels");

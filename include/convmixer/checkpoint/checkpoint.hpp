@@ -91,6 +91,8 @@ struct TrainingPosition {
   /// Counts an epoch, with its accuracy if it was evaluated; true if it is the best so far. The sums remain until
   /// begin_epoch.
   bool finish_epoch(std::optional<double> accuracy) noexcept;
+  /// Whether the last epoch was evaluated.
+  [[nodiscard]] bool is_evaluated() const noexcept { return last_test_accuracy >= 0.0; }
   /// Whether the test set was evaluated with the weights that are the best.
   [[nodiscard]] bool is_best_tested() const noexcept { return test.accuracy >= 0.0 && test.epoch == best_epoch; }
   /// Nothing is summed up yet.

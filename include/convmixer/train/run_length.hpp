@@ -9,6 +9,7 @@ namespace convmixer {
 
 /// How many epochs a run has: the schedule's and those after it.
 [[nodiscard]] std::int64_t total_epochs(const TrainConfig& config);
+
 /// After which epochs, counted from 1, a run evaluates what its epochs go by: every `interval`-th and the last.
 struct EvaluatedEpochs {
   std::int64_t epochs = 0;    ///< that the run has
@@ -18,6 +19,7 @@ struct EvaluatedEpochs {
   /// How many of them are left when so many epochs are finished.
   [[nodiscard]] std::int64_t left_after(std::int64_t epochs_done) const noexcept;
 };
+/// By eval-interval.
 [[nodiscard]] EvaluatedEpochs evaluated_epochs(const TrainConfig& config);
 /// Throws Error (usage) for an eval-interval with which patience or until-accuracy can't do what they say.
 void check_evaluated_epochs(const TrainConfig& config);
@@ -27,8 +29,8 @@ void check_evaluated_epochs(const TrainConfig& config);
 /// Whether a run can be extended: that rate isn't 0, nor a one-cycle's, which is next to nothing.
 [[nodiscard]] bool can_be_extended(const TrainConfig& config);
 /// Adds epochs to a run that has finished `epochs_done`, and so all that it was planned for: as if it had been planned
-/// with them. Throws Error (usage) saying what to do instead for a run that can't be extended, and for one that isn't
-/// finished.
+/// with them, but for an evaluation after what was its last epoch. Throws Error (usage) saying what to do instead for a
+/// run that can't be extended, and for one that isn't finished.
 void extend(TrainConfig& config, std::int64_t epochs_done, int more_epochs);
 
 }  // namespace convmixer
