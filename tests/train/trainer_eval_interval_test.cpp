@@ -6,6 +6,12 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace convmixer {
 namespace {
 
@@ -101,6 +107,29 @@ TEST_F(TrainerEvalInterval, EvaluatesAtATimeLimitBetweenEpochs) {
   config.max_time = 0;
   ASSERT_EQ(train(config), TrainEnd::finished);
   EXPECT_EQ(timeless_metrics(config.out), timeless_metrics(whole.out));
+}
+
+TEST_F(TrainerEvalInterval, LeavesNoTimeForEvaluationsThatWillNotBe) {
+  const auto left_after_second_epoch = [this](const TrainConfig& config) {
+    std::FILE* const file = std::tmpfile();
+    // Every step and every evaluated batch take a second.
+    TrainControls controls{.stop_signal = [] { return 0; },
+                           .clock = [now = std::make_shared<double>(0.0)] { return *now += 1.0; }};
+    {
+      Progress progress(file, {}, [] { return 0.0; });
+      EXPECT_EQ(Trainer(config, *train_, *test_, engine_, progress, std::move(controls)).run(), TrainEnd::finished);
+    }
+    std::rewind(file);
+    std::string text(1U << 14U, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), file));
+    std::fclose(file);
+    const std::size_t left = text.find("left ", text.find("epoch 2/5"));
+    EXPECT_NE(left, std::string::npos) << text;
+    return std::stod(text.substr(left + std::string("left ").size()));
+  };
+  // After epochs 4 and 5, not after 3: an evaluation is of four batches, two of them with the average.
+  EXPECT_NEAR(left_after_second_epoch(config_of("second", 2)), left_after_second_epoch(config_of("always", 1)) - 4.0,
+              1.5);
 }
 
 TEST(EvaluatedEpochs, AreEveryFewAndTheLast) {
