@@ -1,11 +1,11 @@
 #include "confusion_image.hpp"
 
-#include "bitmap_font.hpp"
-#include "canvas.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
-#include "heading.hpp"
+#include "convmixer/figures/canvas.hpp"
+#include "convmixer/figures/heading.hpp"
+#include "convmixer/figures/letters.hpp"
 #include "output.hpp"
 #include "text_columns.hpp"
 
@@ -49,7 +49,7 @@ struct Layout {
   int top = 0;
   int side = 0;  // of the matrix
 
-  [[nodiscard]] int text_height() const { return kGlyphHeight * letters; }
+  [[nodiscard]] int text_height() const { return kLetterHeight * letters; }
 };
 
 Colour between(const Colour& from, const Colour& to, double share) {
@@ -90,7 +90,7 @@ Layout lay_out(const ClassificationScores& scores, std::span<const std::string> 
   const int with_counts =
       std::max(text_width(fmt::format("{}", largest_count(scores)), layout.letters) + 4 * layout.letters,
                layout.text_height() + 4 * layout.letters);
-  const int with_labels = kGlyphHeight + 2;
+  const int with_labels = kLetterHeight + 2;
   // Few classes have cells large enough for the axes' names beside them.
   const int for_axes = std::max(text_width(kAcross, layout.letters), text_width(kDown, layout.letters)) / classes + 1;
   layout.counts = with_counts * classes <= kMostPixels;

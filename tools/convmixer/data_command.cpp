@@ -1,6 +1,5 @@
 #include "augmentation_text.hpp"
 #include "commands.hpp"
-#include "contact_sheet.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
@@ -10,6 +9,8 @@
 #include "convmixer/data/dataset_report.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/packed.hpp"
+#include "convmixer/figures/contact_sheet.hpp"
+#include "convmixer/train/config.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "output.hpp"
 
@@ -134,7 +135,9 @@ int data_command(std::span<const std::string> words) {
   }
   if (!options.sheet.empty()) {
     ThreadPool pool(choose_thread_count(config.threads).count);
-    draw_contact_sheet(options.sheet, options.layout, sheet_title(config, options.layout), config, *train, pool);
+    const PngImage sheet = draw_contact_sheet(options.layout, sheet_title(config, options.layout),
+                                              loader_options(config, Split::train), *train, pool);
+    write_file_atomically(options.sheet, sheet.bytes);
     print_format("\ndrew {} of epoch {} into {}\n", counted(options.layout.rows * options.layout.columns, "sample"),
                  options.layout.epoch, printable(options.sheet.native()));
   }

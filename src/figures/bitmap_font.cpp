@@ -1,10 +1,10 @@
-#include "bitmap_font.hpp"
+#include "figures/bitmap_font.hpp"
 
-namespace convmixer::tool {
+namespace convmixer {
 
 namespace {
 
-using Glyph = std::array<std::uint8_t, kGlyphWidth>;
+using Glyph = std::array<std::uint8_t, kLetterWidth>;
 
 // clang-format off
 constexpr std::array<Glyph, 95> kGlyphs{{
@@ -46,9 +46,9 @@ constexpr Glyph kUnknown{0x7f, 0x41, 0x41, 0x41, 0x7f};
 
 }  // namespace
 
-const std::array<std::uint8_t, kGlyphWidth>& glyph(char character) {
+const std::array<std::uint8_t, kLetterWidth>& glyph(char character) {
   const auto index = static_cast<std::size_t>(static_cast<unsigned char>(character)) - ' ';
   return index < kGlyphs.size() ? kGlyphs[index] : kUnknown;
 }
 
-}  // namespace convmixer::tool
+}  // namespace convmixer

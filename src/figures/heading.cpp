@@ -1,10 +1,10 @@
-#include "heading.hpp"
+#include "convmixer/figures/heading.hpp"
 
-#include "bitmap_font.hpp"
+#include "convmixer/figures/letters.hpp"
 
 #include <algorithm>
 
-namespace convmixer::tool {
+namespace convmixer {
 
 Heading::Heading(const std::string& text, int width) : lines{text} {
   if (text_width(text, scale) <= width) return;
@@ -19,7 +19,7 @@ Heading::Heading(const std::string& text, int width) : lines{text} {
   }
 }
 
-int Heading::line_height() const { return (kGlyphHeight + 3) * scale; }
+int Heading::line_height() const { return (kLetterHeight + 3) * scale; }
 
 void Heading::draw(Canvas& canvas, int left, int top, const Colour& colour) const {
   for (const std::string& line : lines) {
@@ -28,4 +28,4 @@ void Heading::draw(Canvas& canvas, int left, int top, const Colour& colour) cons
   }
 }
 
-}  // namespace convmixer::tool
+}  // namespace convmixer

@@ -1,15 +1,12 @@
-#include "canvas.hpp"
+#include "convmixer/figures/canvas.hpp"
 
-#include "bitmap_font.hpp"
-#include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "figures/bitmap_font.hpp"
 
 #include <algorithm>
 #include <functional>
-#include <png.h>
-#include <span>
 
-namespace convmixer::tool {
+namespace convmixer {
 namespace {
 
 /// Of a character of UTF-8, all bytes but the first.
@@ -22,11 +19,11 @@ void draw_letters(std::string_view text, const Dot& dot) {
   for (const char character : text) {
     if (continues_character(character)) continue;
     const auto& columns = glyph(character);
-    for (int column = 0; column < kGlyphWidth; ++column) {
-      for (int row = 0; row < kGlyphHeight; ++row)
+    for (int column = 0; column < kLetterWidth; ++column) {
+      for (int row = 0; row < kLetterHeight; ++row)
         if (((columns[static_cast<std::size_t>(column)] >> row) & 1) != 0) dot(left + column, row);
     }
-    left += kGlyphWidth + 1;
+    left += kLetterWidth + 1;
   }
 }
 
@@ -58,26 +55,13 @@ void Canvas::text_upwards(int x, int y, std::string_view text, int scale, const 
                [&](int column, int row) { fill(x + row * scale, y - (column + 1) * scale, scale, scale, colour); });
 }
 
-void Canvas::write_png(const std::filesystem::path& path) const {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(width_);
-  image.height = static_cast<png_uint_32>(height_);
-  image.format = PNG_FORMAT_RGB;
-  png_alloc_size_t size = 0;
-  std::string file;
-  bool done = png_image_write_to_memory(&image, nullptr, &size, 0, pixels_.data(), 0, nullptr) != 0;
-  if (done) {
-    file.resize(size);
-    done = png_image_write_to_memory(&image, file.data(), &size, 0, pixels_.data(), 0, nullptr) != 0;
-  }
-  if (!done) fail("{}: can't be encoded: {}", path.string(), image.message);
-  write_file_atomically(path, file);
-}
+PngImage Canvas::to_png() const { return encode_png(width_, height_, pixels_); }
+
+void Canvas::write_png(const std::filesystem::path& path) const { write_file_atomically(path, to_png().bytes); }
 
 int text_width(std::string_view text, int scale) {
   const auto letters = static_cast<int>(std::ranges::count_if(text, std::not_fn(continues_character)));
-  return letters == 0 ? 0 : (letters * (kGlyphWidth + 1) - 1) * scale;
+  return letters == 0 ? 0 : (letters * (kLetterWidth + 1) - 1) * scale;
 }
 
-}  // namespace convmixer::tool
+}  // namespace convmixer

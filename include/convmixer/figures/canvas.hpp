@@ -1,5 +1,7 @@
-/// A picture that is drawn pixel by pixel and written as a PNG file.
+/// An image that is drawn pixel by pixel and becomes a PNG file.
 #pragma once
+
+#include "convmixer/figures/png.hpp"
 
 #include <array>
 #include <cstdint>
@@ -7,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace convmixer::tool {
+namespace convmixer {
 
-using Colour = std::array<std::uint8_t, 3>;
+using Colour = std::array<std::uint8_t, 3>;  ///< red, green, blue
 
 class Canvas {
  public:
@@ -18,7 +20,7 @@ class Canvas {
   [[nodiscard]] int width() const noexcept { return width_; }
   [[nodiscard]] int height() const noexcept { return height_; }
 
-  /// What lies outside the picture is not drawn.
+  /// What lies outside the image is not drawn.
   void set(int x, int y, const Colour& colour);
   void fill(int x, int y, int width, int height, const Colour& colour);
   /// Letters of 5 x 7 pixels times `scale`, the first one's top left corner at (x, y).
@@ -26,6 +28,7 @@ class Canvas {
   /// The same, read from below to above: the first letter's bottom left corner, as it stands, is at (x, y).
   void text_upwards(int x, int y, std::string_view text, int scale, const Colour& colour);
 
+  [[nodiscard]] PngImage to_png() const;
   /// Writes the file whole or not at all.
   void write_png(const std::filesystem::path& path) const;
 
@@ -38,4 +41,4 @@ class Canvas {
 /// Pixels from a text's first letter to its last. A character of UTF-8 beyond ASCII is one letter, a box.
 [[nodiscard]] int text_width(std::string_view text, int scale);
 
-}  // namespace convmixer::tool
+}  // namespace convmixer

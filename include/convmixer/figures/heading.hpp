@@ -1,13 +1,13 @@
 /// What stands above a drawn image.
 #pragma once
 
-#include "canvas.hpp"
+#include "convmixer/figures/canvas.hpp"
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace convmixer::tool {
+namespace convmixer {
 
 /// A text in lines of at most `width` pixels, broken between words; in large letters if it fits into one.
 struct Heading {
@@ -21,4 +21,4 @@ struct Heading {
   void draw(Canvas& canvas, int left, int top, const Colour& colour) const;
 };
 
-}  // namespace convmixer::tool
+}  // namespace convmixer
