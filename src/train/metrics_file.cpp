@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -33,7 +34,7 @@ bool belongs(std::string_view line, const Position& position) {
     const auto value = record.find(key);
     return value != record.end() && value->is_number_integer() && value->get<std::int64_t>() <= limit;
   };
-  if (*type == "step") return at_most("step", position.steps);
+  if (*type == "step" || *type == "session" || *type == "end") return at_most("step", position.steps);
   if (*type == "test") return at_most("epoch", position.tested_epoch);
   return *type == "epoch" && at_most("epoch", position.finished_epochs);
 }
@@ -79,7 +80,8 @@ void MetricsFile::append(const StepRecord& r) {
               {"learning_rate", r.learning_rate},
               {"gradient_norm", r.gradient_norm},
               {"images_per_s", r.images_per_second},
-              {"data_wait_s", r.wait_seconds}};
+              {"data_wait_s", r.wait_seconds},
+              {"total_s", r.total_seconds}};
   if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }
@@ -117,6 +119,21 @@ void MetricsFile::append(const TestRecord& r) {
                     {"test_accuracy", r.accuracy},
                     {"test_top5", r.accuracy_top5},
                     {"test_s", r.seconds}};
+  append_line(record.dump());
+}
+
+void MetricsFile::append(const SessionRecord& r) {
+  const Json record{{"type", "session"},        {"schema", kMetricsSchema},
+                    {"epoch", r.epoch},         {"step", r.step},
+                    {"unix_s", r.unix_seconds}, {"version", r.version},
+                    {"cpu", to_utf8(r.cpu)},    {"instruction_set", r.instruction_set},
+                    {"onednn", r.onednn},       {"threads", r.threads},
+                    {"precision", r.precision}, {"plan", r.plan}};
+  append_line(record.dump());
+}
+
+void MetricsFile::append(const EndRecord& r) {
+  const Json record{{"type", "end"}, {"epoch", r.epoch}, {"step", r.step}, {"unix_s", r.unix_seconds}, {"end", r.end}};
   append_line(record.dump());
 }
 

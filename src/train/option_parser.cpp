@@ -99,6 +99,22 @@ std::vector<po::option> parse_ini_line(const std::string& line, const std::strin
   }
 }
 
+/// Calls `use` with every setting and the number of its line.
+template <typename Use>
+void for_each_setting(const std::string& text, const std::string& name, const Use& use) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    if (trimmed(line).starts_with("[")) continue;
+    // Line by line, because Boost's messages don't say which one they are about.
+    const std::string where = fmt::format("{}:{}", name, number);
+    for (const po::option& option : parse_ini_line(line, where)) {
+      const std::string value = option.value.empty() ? std::string() : option.value.front();
+      use(Assignment{option.string_key, value, fmt::format("{}: {} = {}", where, option.string_key, value)}, number);
+    }
+  }
+}
+
 void read_value(const Option& option, const Assignment& assignment) {
   if (!option.applies()) fail_usage("{}: has no effect without {}", assignment.where, option.condition);
   if (option.read(assignment.value)) return;
@@ -158,26 +174,25 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
 }
 
 std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups, const std::filesystem::path& path) {
-  std::istringstream text(read_utf8_file(path));
   std::vector<Assignment> assignments;
   std::map<std::string, int> seen;
-  std::string line;
-  for (int number = 1; std::getline(text, line); ++number) {
+  for_each_setting(read_utf8_file(path), path.string(), [&](Assignment assignment, int number) {
     const std::string where = fmt::format("{}:{}", path.string(), number);
-    if (const std::string content = trimmed(line); content.starts_with("[")) continue;
-    // Line by line, because Boost's messages don't say which one they are about.
-    for (const po::option& option : parse_ini_line(line, where)) {
-      const std::string& key = option.string_key;
-      if (find_option(groups, key) == nullptr) {
-        fail_usage("{}: unknown key '{}'{}", where, key, suggestion(key, option_names(groups)));
-      }
-      if (const auto [first, added] = seen.emplace(key, number); !added) {
-        fail_usage("{}: key '{}' is given twice, the first time in line {}", where, key, first->second);
-      }
-      const std::string value = option.value.empty() ? std::string() : option.value.front();
-      assignments.push_back({key, value, fmt::format("{}: {} = {}", where, key, value)});
+    const std::string& key = assignment.key;
+    if (find_option(groups, key) == nullptr) {
+      fail_usage("{}: unknown key '{}'{}", where, key, suggestion(key, option_names(groups)));
     }
-  }
+    if (const auto [first, added] = seen.emplace(key, number); !added) {
+      fail_usage("{}: key '{}' is given twice, the first time in line {}", where, key, first->second);
+    }
+    assignments.push_back(std::move(assignment));
+  });
+  return assignments;
+}
+
+std::vector<Assignment> parse_ini_text(const std::string& text, const std::string& name) {
+  std::vector<Assignment> assignments;
+  for_each_setting(text, name, [&](Assignment assignment, int) { assignments.push_back(std::move(assignment)); });
   return assignments;
 }
 

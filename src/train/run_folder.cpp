@@ -1,6 +1,7 @@
 #include "convmixer/train/run_folder.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "core/descriptor.hpp"
 #include "core/temporary_file.hpp"
 
 #include <cerrno>
@@ -17,6 +18,14 @@ namespace {
 
 /// As network file systems, those of containers and small ones answer.
 bool means_no_locks(int error) { return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL; }
+
+/// The whole file, as open file descriptions lock it.
+struct flock whole_file(short type) {
+  struct flock region {};
+  region.l_type = type;
+  region.l_whence = SEEK_SET;
+  return region;
+}
 
 /// Throws as making the folder, or a file in it, would.
 void require_could_write(const std::filesystem::path& folder) {
@@ -55,6 +64,9 @@ RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) {
   descriptor_ = ::open(file.c_str(), O_RDWR | (look ? 0 : O_CREAT) | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
   lock(folder, file);
+  // Whether a flock is held can't be asked without taking it, but whether one of these is. It keeps nobody out.
+  struct flock sign = whole_file(F_WRLCK);
+  if (!look && missing_.empty()) (void)::fcntl(descriptor_, F_OFD_SETLK, &sign);
   if (look) ::close(std::exchange(descriptor_, -1));
 }
 
@@ -77,6 +89,14 @@ void RunFolderLock::lock(const RunFolder& folder, const std::filesystem::path& f
 
 RunFolderLock::~RunFolderLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::optional<bool> is_locked(const RunFolder& folder) {
+  const Descriptor file(folder.path / ".lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.valid()) return errno == ENOENT ? std::optional(false) : std::nullopt;
+  struct flock found = whole_file(F_RDLCK);
+  if (::fcntl(file.get(), F_OFD_GETLK, &found) != 0) return std::nullopt;
+  return found.l_type != F_UNLCK;
 }
 
 void remove_unfinished_files(const RunFolder& folder) {

@@ -12,6 +12,7 @@
 #include "train/averaging_options.hpp"
 #include "train/run_outlook.hpp"
 #include "train/run_parts.hpp"
+#include "train/session_record.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -108,8 +109,13 @@ TrainEnd Trainer::run() {
   name_traced_thread(kTrainingThread, 0);
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;
-  const TrainEnd end = outlook_->size().epochs == 0 ? save_untrained() : train_all_epochs();
-  return is_for_good(end) ? evaluate_best(end) : end;
+  if (is_done(config_, position_)) return *reached_end(config_, position_);
+  parts_->metrics->append(session_record(config_, training_plan(), pool_.threads(), position_));
+  TrainEnd end = outlook_->size().epochs == 0 ? save_untrained() : train_all_epochs();
+  if (is_for_good(end)) end = evaluate_best(end);
+  parts_->metrics->append(end_record(to_string(end), position_));
+  parts_->metrics->sync();
+  return end;
 }
 
 TrainEnd Trainer::train_all_epochs() {
@@ -203,6 +209,7 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
       .gradient_norm = gradient_norm,
       .images_per_second = static_cast<double>(since_record_.images) / std::max(since_record_.seconds, kLeastSeconds),
       .wait_seconds = since_record_.wait_seconds,
+      .total_seconds = position_.seconds,
       .image_size = told_image_size(position_.epoch)});
   since_record_ = {};
 }

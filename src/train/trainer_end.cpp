@@ -10,6 +10,22 @@
 
 namespace convmixer {
 
+std::string to_string(TrainEnd end) {
+  switch (end) {
+    case TrainEnd::finished:
+      return "finished";
+    case TrainEnd::patience:
+      return "patience";
+    case TrainEnd::accuracy:
+      return "accuracy";
+    case TrainEnd::time_limit:
+      return "time_limit";
+    case TrainEnd::signal:
+      return "signal";
+  }
+  return {};
+}
+
 std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position) {
   const std::int64_t epochs = total_epochs(config);
   if (epochs == 0 && position.best_accuracy < 0.0) return std::nullopt;  // the initial weights are yet to be evaluated

@@ -40,7 +40,7 @@ TEST_F(ToolStreams, NeverPrintIntoFilesWhenTheyAreClosed) {
   std::istringstream lines(read_text_file(out() / "metrics.jsonl"));
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
-  EXPECT_EQ(count, 5);  // four of steps, one of the epoch
+  EXPECT_EQ(count, 7);  // of the start, four of steps, of the epoch and of the end
 }
 
 TEST_F(ToolStreams, AreKnownToBeFull) {

@@ -1,4 +1,5 @@
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_history.hpp"
 #include "support/temporary_folder.hpp"
 #include "tools/tool_process.hpp"
 #include "train/trainer_fixture.hpp"
@@ -315,9 +316,7 @@ TEST_F(ToolTrain, CountsNoTimeInWhichItIsStopped) {
   const ToolResult result = process.wait();
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
   ASSERT_EQ(result.status, 0) << result.errors;
-  const std::string metrics = read_text_file(folder("run") / "metrics.jsonl");
-  const auto last = nlohmann::json::parse(metrics.substr(metrics.rfind('\n', metrics.size() - 2) + 1));
-  EXPECT_LT(last.at("total_s").get<double>(), wall.count() - 0.9 * std::chrono::duration<double>(kStop).count());
+  EXPECT_LT(RunHistory(folder("run")).seconds(), wall.count() - 0.9 * std::chrono::duration<double>(kStop).count());
 }
 
 TEST_F(ToolTrain, GoesOnByTheNameOfTheFolder) {

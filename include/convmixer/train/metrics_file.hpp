@@ -1,4 +1,5 @@
-/// metrics.jsonl: one JSON object a line, for each epoch and every so many steps, and for a run's end.
+/// metrics.jsonl: one JSON object a line, for each epoch and every so many steps, for the test set at a run's end, and
+/// for each start of its training and each orderly stop. README.md describes every field; run_history.hpp reads it.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,10 @@
 #include <string>
 
 namespace convmixer {
+
+/// What the records of this release mean. It becomes another when a field changes its meaning or goes, not when one is
+/// added. Files that an earlier release wrote say no version.
+inline constexpr int kMetricsSchema = 1;
 
 /// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before. Where images
 /// are mixed (data/augment/mix.hpp) the loss is that of the mixed target, and an image counts as recognised when the
@@ -19,8 +24,9 @@ struct StepRecord {
   double learning_rate = 0.0;
   double gradient_norm = 0.0;  ///< of all gradients together, before clipping
   double images_per_second = 0.0;
-  double wait_seconds = 0.0;  ///< for data
-  int image_size = 0;         ///< of its images; 0, which isn't written: the data set's throughout the run
+  double wait_seconds = 0.0;   ///< for data
+  double total_seconds = 0.0;  ///< of the run up to here, as EpochRecord's
+  int image_size = 0;          ///< of its images; 0, which isn't written: the data set's throughout the run
 };
 
 /// What weights are worth on the images that epochs are evaluated on.
@@ -62,6 +68,28 @@ struct TestRecord {
   double seconds = 0.0;  ///< that it took; no part of the run's time
 };
 
+/// A start of the training, the first one or one that goes on, with what it runs on.
+struct SessionRecord {
+  std::int64_t epoch = 0;     ///< epochs finished before it
+  std::int64_t step = 0;      ///< updates made before it
+  double unix_seconds = 0.0;  ///< when it began, since 1970
+  std::string version;        ///< of this library
+  std::string cpu;
+  std::string instruction_set;  ///< that kernels run with: "AVX-512"
+  std::string onednn;           ///< version
+  int threads = 0;
+  std::string precision;  ///< "f32" or "bf16"
+  std::string plan;       ///< of training steps: "fused" or "plain"
+};
+
+/// The orderly end of a session: one that is missing was cut short, by a kill or an error.
+struct EndRecord {
+  std::int64_t epoch = 0;  ///< epochs finished
+  std::int64_t step = 0;
+  double unix_seconds = 0.0;
+  std::string end;  ///< why it ended: to_string(TrainEnd)
+};
+
 /// Appends records; each is one write, so that a process that is killed leaves at most one torn line, the last.
 class MetricsFile {
  public:
@@ -77,6 +105,8 @@ class MetricsFile {
   void append(const StepRecord& record);
   void append(const EpochRecord& record);
   void append(const TestRecord& record);
+  void append(const SessionRecord& record);
+  void append(const EndRecord& record);
   /// Returns when the records are on the disk.
   void sync();
 

@@ -35,6 +35,9 @@ struct CommandLine {
 [[nodiscard]] std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups,
                                                      const std::filesystem::path& path);
 
+/// The same of a text, whatever its keys are; `name` is its file's, for messages.
+[[nodiscard]] std::vector<Assignment> parse_ini_text(const std::string& text, const std::string& name);
+
 /// Sets the variables: first those that decide which others apply, then the rest, each in the order given. Throws Error
 /// (usage) saying where, what was found and what was expected, and for a key that has no effect beside the others. Keys
 /// that no group has are left out.

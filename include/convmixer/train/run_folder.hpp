@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace convmixer {
@@ -47,6 +48,11 @@ class RunFolderLock {
   int descriptor_ = -1;
   std::string missing_;
 };
+
+/// Whether a process holds the right to write into a run folder, found out without taking it for a moment: a training
+/// that starts meanwhile isn't kept out. Nothing where it can't be told. One of a release that has no run_history.hpp
+/// is not seen.
+[[nodiscard]] std::optional<bool> is_locked(const RunFolder& folder);
 
 /// Removes what a killed process left of files that it was writing, known by their names; whatever else is in the
 /// folder is somebody's. Only for who holds the lock.

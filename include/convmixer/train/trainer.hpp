@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace convmixer {
 
@@ -32,6 +33,8 @@ enum class TrainEnd {
   signal,      ///< goes on when started again
 };
 
+/// "finished", "patience", "accuracy", "time_limit", "signal".
+[[nodiscard]] std::string to_string(TrainEnd end);
 /// The end that a training with these settings has reached where it stands, between two epochs, if any; a signal apart.
 [[nodiscard]] std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position);
 /// Whether a training that ends so has nothing left to train: all ends but for a time limit and a signal.
@@ -55,7 +58,7 @@ struct TrainControls {
 
 /// One training. A run that was stopped or killed at any moment and is started again with the same configuration
 /// computes, bit for bit (in plain plans at the same number of threads), what it would have computed without the stop:
-/// weights, optimiser state and all of metrics.jsonl except times.
+/// weights, optimiser state and all of metrics.jsonl except times and the records of its sessions.
 class Trainer {
  public:
   /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
