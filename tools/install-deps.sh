@@ -33,6 +33,7 @@ packages=(
   libpng-dev                    # folders of images
   libjpeg62-turbo-dev           # folders of images
   libxxhash-dev                 # checksums of decoded images
+  libjs-dygraphs                # charts of the pages that show runs
   libgtest-dev                  # tests
   libgmock-dev                  # tests
   libbenchmark-dev              # perf/op_bench

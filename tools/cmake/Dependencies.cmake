@@ -14,6 +14,7 @@ find_package(ZLIB 1.2.13 REQUIRED)                                   # zlib1g-de
 find_package(PNG 1.6 REQUIRED)                                       # libpng-dev
 find_package(JPEG REQUIRED)                                          # libjpeg62-turbo-dev
 find_library(XXHASH_LIBRARY xxhash REQUIRED)                         # libxxhash-dev, which has no CMake files
+find_file(DYGRAPHS_SCRIPT dygraph.min.js PATHS /usr/share/javascript/dygraphs REQUIRED) # libjs-dygraphs
 if(CONVMIXER_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)                                  # libgtest-dev, libgmock-dev
 endif()

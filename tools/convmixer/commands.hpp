@@ -20,6 +20,7 @@ int seeds_command(std::span<const std::string> words);
 int eval_command(std::span<const std::string> words);
 int predict_command(std::span<const std::string> words);
 int export_command(std::span<const std::string> words);
+int report_command(std::span<const std::string> words);
 int info_command(std::span<const std::string> words);
 int data_command(std::span<const std::string> words);
 
@@ -28,6 +29,7 @@ int data_command(std::span<const std::string> words);
 [[nodiscard]] CommandHelp eval_help();
 [[nodiscard]] CommandHelp predict_help();
 [[nodiscard]] CommandHelp export_help();
+[[nodiscard]] CommandHelp report_help();
 [[nodiscard]] CommandHelp info_help();
 [[nodiscard]] CommandHelp data_help();
 

@@ -1,0 +1,228 @@
+// The page: what is ticked and how it is looked at; its parts are drawn anew from that.
+
+/** Colours of runs that are told apart with any colour vision, dark enough on white and light enough on black. */
+const kColours = {
+  light: ['#0b63c5', '#c2410c', '#00805f', '#a8427f', '#8a6500', '#5b45b0', '#2a84a8', '#7d2248', '#5c6b1f', '#50555e'],
+  dark: ['#6db1ff', '#ff8f5c', '#35c9a0', '#ee9ccb', '#e3b341', '#b3a4ff', '#7fd4f5', '#e0708f', '#b9c95c', '#c3c8d0'],
+};
+/** Of a run alone its kinds of line have colours of their own: places in kColours. */
+const kKindColours = { train: 9, eval: 0, averaged: 1 };
+
+const kDefaultTicks = 10;  // runs ticked at first
+const kFewRuns = 3;  // of so many all kinds of line are shown at first, of more the evaluations alone
+
+class RunPage {
+  constructor(made) {
+    this.document = made;
+    this.ticked = new Set(made.runs.slice(0, kDefaultTicks).map((run) => run.id));
+    const kinds = made.runs.length <= kFewRuns ? kKinds : ['eval'];
+    this.view = { axis: 'epoch', smoothing: 0, kinds: new Set(kinds), range: null, cursor: null };
+    this.chosen = null;  // the run whose results, settings and log are shown
+    this.onTick = null;
+    this.charts = kMetrics.map((metric) => new RunChart(metric, this));
+    fill(byId('chart-grid'), this.charts.map((chart) => chart.box));
+    this.theme = new Theme(() => this.draw());
+    this.listen();
+    this.setSmoothing();
+    this.draw();
+  }
+
+  listen() {
+    byId('axis').addEventListener('change', (event) => this.setAxis(event.target.value));
+    byId('smoothing').addEventListener('input', () => this.smooth());
+    byId('unzoom').addEventListener('click', () => this.zoom(null));
+    let width = window.innerWidth;
+    window.addEventListener('resize', () => {
+      if (width === window.innerWidth) return;  // a phone's address bar changes the height alone
+      width = window.innerWidth;
+      this.charts.forEach((chart) => chart.resize());
+    });
+    window.addEventListener('beforeprint', () => this.theme.print(true));
+    window.addEventListener('afterprint', () => this.theme.print(false));
+  }
+
+  /** The ticked runs that have curves. */
+  runs() {
+    return this.document.runs.filter((run) => this.ticked.has(run.id) && run.epochs);
+  }
+
+  isSingle() {
+    return this.document.runs.length === 1;
+  }
+
+  colourOf(run, kind) {
+    const colours = kColours[this.theme.shown];
+    const place = this.isSingle() ? kKindColours[kind] : this.document.runs.indexOf(run);
+    return colours[place % colours.length];
+  }
+
+  tick(id, isTicked) {
+    if (isTicked) this.ticked.add(id);
+    else this.ticked.delete(id);
+    this.onTick?.(id, isTicked);
+    this.redraw();
+  }
+
+  setAxis(axis) {
+    this.view.axis = axis;
+    this.view.range = null;
+    this.view.cursor = null;
+    this.drawCharts();
+    this.zoom(null);
+    this.describeCursor();
+  }
+
+  /** Starts with a fiftieth of the longest run's steps. */
+  setSmoothing() {
+    const slider = byId('smoothing');
+    const spans = smoothingSpans(this.document.runs);
+    const longest = Math.max(0, ...this.document.runs.map((run) => run.clock?.step.at(-1) ?? 0));
+    const wasSet = slider.max > 0;
+    slider.max = Math.max(0, spans.length - 1);
+    if (!wasSet) slider.value = Math.max(0, spans.findLastIndex((span) => span <= longest / 50));
+    const hasSteps = this.document.runs.some((run) => run.steps?.loss?.step.length > 0);
+    byId('smoothing-box').hidden = !hasSteps || spans.length < 2;
+    this.view.smoothing = spans[slider.value] ?? 0;
+    byId('smoothing-text').textContent = this.view.smoothing > 0 ? plural(this.view.smoothing, 'step') : 'off';
+  }
+
+  smooth() {
+    this.setSmoothing();
+    this.drawCharts();
+  }
+
+  /** Zooms all charts along x; null: all of them show everything. */
+  zoom(range) {
+    this.view.range = range;
+    byId('unzoom').hidden = range === null;
+    this.charts.forEach((chart) => chart.show(range));
+  }
+
+  noteZoom() {
+    byId('unzoom').hidden = false;
+  }
+
+  setCursor(x) {
+    if (this.view.cursor === x) return;
+    this.view.cursor = x;
+    this.charts.forEach((chart) => {
+      chart.placeCursor();
+      chart.showValues();
+    });
+    this.describeCursor();
+  }
+
+  describeCursor() {
+    byId('cursor-place').textContent = this.view.cursor === null ? '' : this.describeX(this.view.cursor);
+  }
+
+  describeX(x) {
+    if (this.view.axis === 'time') return `after ${duration(x)}`;
+    return this.view.axis === 'step' ? `step ${count(x)}` : `epoch ${Number(x.toFixed(2))}`;
+  }
+
+  say(text) {
+    byId('announcer').textContent = text;
+  }
+
+  /** Draws everything at the next frame, however often it is asked. */
+  redraw() {
+    if (this.isDue) return;
+    this.isDue = true;
+    requestAnimationFrame(() => {
+      this.isDue = false;
+      this.setSmoothing();
+      this.draw();
+    });
+  }
+
+  draw() {
+    drawHeading(this);
+    drawOverview(this);
+    this.drawKinds();
+    this.drawCharts();
+    drawSections(this);
+    drawFooter(this);
+  }
+
+  drawCharts() {
+    byId('charts').hidden = this.runs().length === 0;
+    this.charts.forEach((chart) => chart.draw());
+    const small = this.charts.filter((chart) => !chart.metric.wide && !chart.box.hidden);
+    small.forEach((chart) => chart.box.style.setProperty('--columns', 6 / small.length));
+  }
+
+  /** A box to tick for each kind of line that there is. */
+  drawKinds() {
+    const present = kKinds.filter((kind) => this.runs().some((run) => kind === 'train' || run.epochs[`${kind}_accuracy`]?.some(isNumber)));
+    const text = present.join() + this.runs().map((run) => run.evaluated_on).join();
+    if (this.kindsText === text) return;
+    this.kindsText = text;
+    const box = (kind) => {
+      const input = element('input', { type: 'checkbox', value: kind, onchange: () => this.toggleKind(kind, input.checked) });
+      input.checked = this.view.kinds.has(kind);
+      return element('label', { class: 'check' }, input, kindSample(kind, this), kindName(kind, this.runs()));
+    };
+    fill(byId('kinds'), element('legend', { class: 'visually-hidden' }, 'Lines'), present.length > 1 ? present.map(box) : null);
+  }
+
+  toggleKind(kind, isShown) {
+    if (isShown) this.view.kinds.add(kind);
+    else this.view.kinds.delete(kind);
+    this.drawCharts();
+  }
+
+  /** What served pages are told: see document.md. */
+  put(run) {
+    const place = this.document.runs.findIndex((one) => one.id === run.id);
+    if (place >= 0) this.document.runs[place] = run;
+    else this.document.runs.push(run);
+    this.redraw();
+  }
+
+  remove(id) {
+    this.document.runs = this.document.runs.filter((run) => run.id !== id);
+    this.ticked.delete(id);
+    this.redraw();
+  }
+
+  append(increment) {
+    const run = this.document.runs.find((one) => one.id === increment.id);
+    if (!run) return;
+    appendTo(run, increment);
+    this.redraw();
+  }
+}
+
+function kindSample(kind, page) {
+  const colour = page.isSingle() ? kColours[page.theme.shown][kKindColours[kind]] : 'currentcolor';
+  const made = swatch(colour, 'line');
+  if (kind === 'averaged') made.classList.add('dashed');
+  if (kind === 'train' && !page.isSingle()) made.classList.add('dotted');
+  return made;
+}
+
+/** Adds to a run what came to it. */
+function appendTo(run, increment) {
+  for (const [name, value] of Object.entries(increment)) {
+    if (name === 'steps') {
+      run.steps ??= {};
+      for (const [metric, points] of Object.entries(value)) appendCurve((run.steps[metric] ??= { step: [], value: [] }), points);
+    } else if (name === 'epochs') {
+      run.epochs ??= {};
+      for (const [column, values] of Object.entries(value)) (run.epochs[column] ??= []).push(...values);
+    } else if (name === 'log') {
+      (run.log ??= []).push(...value);
+    } else if (name !== 'id') {
+      run[name] = value;
+    }
+  }
+}
+
+function appendCurve(curve, points) {
+  curve.step.push(...points.step);
+  curve.value.push(...points.value);
+  curve.mean?.push(...(points.mean ?? points.value));
+}
+
+window.runPage = new RunPage(JSON.parse(byId('run-document').textContent));
