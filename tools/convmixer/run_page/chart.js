@@ -17,7 +17,7 @@ class RunChart {
     this.plot = element('div', { class: 'plot', tabindex: '0', role: 'application', 'aria-label': `${metric.title}: chart. ${kHint}` });
     this.plot.addEventListener('keydown', (event) => this.onKey(event));
     this.cursor = element('div', { class: 'cursor', hidden: true });
-    this.figures = lazyDetails('Figures', () => chartTable(this), { class: 'figures' });
+    this.figures = lazyDetails('As a table', () => chartTable(this), { class: 'figures' });
     const log = element('label', { class: 'check' }, element('input', { type: 'checkbox', onchange: (event) => this.setLog(event.target.checked) }), 'log scale');
     this.box = element(
       'figure',
@@ -71,7 +71,7 @@ class RunChart {
       series: Object.fromEntries(this.series.map((one) => [one.key, this.lineStyle(one)])),
       axes: {
         x: {
-          valueRange: null, drawGrid: false, axisLabelWidth: 60, pixelsPerLabel: 70,
+          valueRange: null, drawGrid: false, axisLabelWidth: 60, pixelsPerLabel: 50,
           ticker: axis === 'time' ? timeTicks : Dygraph.numericTicks,
           axisLabelFormatter: (value, spacing) => (axis === 'time' ? tickTime(value, spacing) : number(value)),
         },

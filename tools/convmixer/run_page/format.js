@@ -59,6 +59,11 @@ function moment(text) {
   return time.toLocaleString('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
 }
 
+/** With a capital letter and a full stop. */
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+}
+
 function plural(many, noun) {
   return `${count(many)} ${noun}${many === 1 ? '' : 's'}`;
 }

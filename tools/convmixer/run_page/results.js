@@ -5,23 +5,31 @@ const kMostReadable = 20;  // classes whose counts are written into the cells
 /** A PNG out of the document; anything else is shown as nothing. */
 function picture(image, alt) {
   if (!image || typeof image.src !== 'string' || !image.src.startsWith('data:image/png;base64,')) return null;
-  return element('img', { src: image.src, width: image.width, height: image.height, alt: image.alt ?? alt, loading: 'lazy' });
+  return element('img', { src: image.src, width: image.width, height: image.height, alt: image.alt ?? alt });
 }
 
-function confusion(page, { classes, counts }) {
-  const totals = counts.map((row) => row.reduce((sum, value) => sum + value, 0));
-  const predicted = classes.map((_, column) => counts.reduce((sum, row) => sum + row[column], 0));
-  const parts = [element('h3', {}, 'Confusion'), heatTable(classes, counts, totals)];
-  const perClass = classes.map((name, index) => {
-    const recall = totals[index] > 0 ? counts[index][index] / totals[index] : null;
-    const precision = predicted[index] > 0 ? counts[index][index] / predicted[index] : null;
-    return [element('bdi', {}, name), cellOf(percent(recall, 1), recall), cellOf(percent(precision, 1), precision), cellOf(count(totals[index]), totals[index])];
-  });
-  const columns = [{ title: 'Class' }, { title: 'Recognised', numeric: true, hint: 'Recall: of its images' }, { title: 'Right when said', numeric: true, hint: 'Precision: of what was said to be it' }, { title: 'Images', numeric: true }];
-  parts.push(element('div', { class: 'columns' },
-    element('div', {}, element('h4', {}, 'Most frequent confusions'), confusedPairs(classes, counts, totals)),
-    element('div', {}, element('h4', {}, 'By class'), table('Accuracy by class', columns, perClass, { sortable: true, class: 'short' }))));
-  return element('div', {}, parts);
+function confusion({ classes, counts, scores, pairs }) {
+  const totals = scores?.map((one) => one.images) ?? counts.map((row) => row.reduce((sum, value) => sum + value, 0));
+  const said = scores?.map((one) => one.predicted) ?? classes.map((_, column) => counts.reduce((sum, row) => sum + row[column], 0));
+  const right = scores?.map((one) => one.correct) ?? counts.map((row, index) => row[index]);
+  const share = (part, whole) => cellOf(percent(whole > 0 ? part / whole : NaN, 1), whole > 0 ? part / whole : null);
+  const perClass = classes.map((name, index) => [element('bdi', {}, name), share(right[index], totals[index]), share(right[index], said[index]), cellOf(count(totals[index]), totals[index])]);
+  const columns = [
+    { title: 'Class' }, { title: 'Recognised', numeric: true, hint: 'Recall: of its images' },
+    { title: 'Right when said', numeric: true, hint: 'Precision: of the images that were taken for it' }, { title: 'Images', numeric: true },
+  ];
+  return element('div', {},
+    element('h3', {}, 'Confusion'),
+    counts ? heatTable(classes, counts, totals) : null,
+    element('div', { class: 'columns' },
+      element('div', {}, element('h4', {}, 'Most frequent confusions'), confusedPairs(classes, pairs ?? pairsOf(counts), totals)),
+      element('div', {}, element('h4', {}, 'By class'), table('Accuracy by class', columns, perClass, { sortable: true, class: 'short' }))));
+}
+
+/** [true class, predicted class, images], the most frequent first. */
+function pairsOf(counts) {
+  const found = counts.flatMap((row, truth) => row.map((images, said) => [truth, said, images])).filter(([truth, said, images]) => truth !== said && images > 0);
+  return found.sort((a, b) => b[2] - a[2]).slice(0, 50);
 }
 
 function cellOf(text, value) {
@@ -31,14 +39,16 @@ function cellOf(text, value) {
 /** A table with a heat scale: each row, a true class, is shaded by the shares of its images. */
 function heatTable(classes, counts, totals) {
   const written = classes.length <= kMostReadable;
-  const status = element('p', { class: 'quiet', role: 'status' }, 'Rows are true classes, columns what was said. Point at a cell to read it.');
+  const shareOf = (truth, said) => (totals[truth] > 0 ? counts[truth][said] / totals[truth] : 0);
+  let worst = 0.01;  // the end of the mistakes' scale, which is another than that of what is right
+  counts.forEach((row, truth) => row.forEach((_, said) => (worst = truth === said ? worst : Math.max(worst, shareOf(truth, said)))));
+  const status = element('p', { class: 'quiet', role: 'status' }, 'Rows are true classes, columns what their images were taken for. Point at a cell to read it.');
   const head = element('tr', {}, element('td', {}), classes.map((name) => element('th', { scope: 'col', title: name }, element('span', {}, written ? element('bdi', {}, name) : ''))));
   const rows = counts.map((row, truth) =>
     element('tr', {}, element('th', { scope: 'row', title: classes[truth] }, element('bdi', {}, classes[truth])),
       row.map((value, said) => {
         const cell = element('td', { 'data-cell': `${truth},${said}`, class: truth === said ? 'right' : '' }, written ? (value > 0 ? count(value) : '') : '');
-        const share = totals[truth] > 0 ? value / totals[truth] : 0;
-        const heat = Math.round(100 * (truth === said ? share : Math.min(1, 4 * share)));
+        const heat = Math.round(truth === said ? 100 * shareOf(truth, said) : (85 * shareOf(truth, said)) / worst);
         cell.style.setProperty('--heat', `${heat}%`);
         if (heat > 55) cell.classList.add('hot');
         return cell;
@@ -54,14 +64,12 @@ function heatTable(classes, counts, totals) {
   return [status, element('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': 'Confusion matrix' }, made)];
 }
 
-function confusedPairs(classes, counts, totals) {
-  const found = [];
-  counts.forEach((row, truth) => row.forEach((value, said) => {
-    if (truth !== said && value > 0) found.push({ truth, said, value, share: value / totals[truth] });
-  }));
-  found.sort((a, b) => b.value - a.value);
-  if (found.length === 0) return element('p', { class: 'quiet' }, 'None.');
-  const rows = found.slice(0, 50).map(({ truth, said, value, share }) => [element('bdi', {}, classes[truth]), element('bdi', {}, classes[said]), cellOf(count(value), value), cellOf(percent(share, 1), share)]);
+function confusedPairs(classes, pairs, totals) {
+  if (pairs.length === 0) return element('p', { class: 'quiet' }, 'None.');
+  const rows = pairs.map(([truth, said, images]) => {
+    const share = totals[truth] > 0 ? images / totals[truth] : NaN;
+    return [element('bdi', {}, classes[truth]), element('bdi', {}, classes[said]), cellOf(count(images), images), cellOf(percent(share, 1), share)];
+  });
   const columns = [{ title: 'True class' }, { title: 'Taken for' }, { title: 'Images', numeric: true }, { title: 'Share', numeric: true }];
   return table('Most frequent confusions', columns, rows, { sortable: true, class: 'short' });
 }
@@ -77,23 +85,42 @@ function mistakes(list) {
   return element('div', {}, element('h3', {}, 'Worst mistakes'), element('p', { class: 'quiet' }, 'Those that the network was surest of: what it said, and what is right.'), element('div', { class: 'mistakes' }, shown));
 }
 
-function filterPictures(list) {
-  return list.map((one) => {
-    const shown = picture(one.image, one.title);
-    return shown && element('figure', { class: 'sheet' }, element('figcaption', {}, element('h3', {}, one.title), element('p', { class: 'quiet' }, one.note ?? '')), element('div', { class: 'scroller' }, shown));
-  });
+function filters(figures) {
+  const shown = figures.filters.map((one) => {
+    const image = picture(one.image, one.title);
+    return image && element('figure', { class: 'sheet' }, element('figcaption', {}, element('h4', {}, one.title), element('p', { class: 'quiet' }, one.note ?? '')), image);
+  }).filter(Boolean);
+  if (shown.length === 0) return null;
+  const isSigned = figures.filters.some((one) => one.colours === false);
+  return element('div', {},
+    element('h3', {}, 'Filters'),
+    figures.filters_of ? element('p', { class: 'quiet' }, `Of the ${figures.filters_of}.${isSigned ? ' Red is above zero, blue below; each filter has a scale of its own.' : ''}`) : null,
+    element('div', { class: 'sheets' }, shown));
+}
+
+/** What the network saw: one image, or one for each sample with its label. */
+function contactSheet(sheet) {
+  const whole = picture(sheet.image, 'Training images as the network saw them');
+  const samples = (sheet.samples ?? []).map((one) => {
+    const image = picture(one.image, one.label);
+    return image && element('figure', { class: 'sample' }, image, element('figcaption', {}, element('bdi', {}, one.label)));
+  }).filter(Boolean);
+  if (!whole && samples.length === 0) return null;
+  return element('div', {},
+    element('h3', {}, 'What the network saw'), element('p', { class: 'quiet' }, sheet.note ?? ''),
+    whole && element('figure', { class: 'sheet' }, whole), samples.length > 0 ? element('div', { class: 'mistakes' }, samples) : null);
 }
 
 /** All there is of a run's figures; null where there is nothing. */
-function resultsOf(page, run) {
+function resultsOf(run) {
   const figures = run.figures ?? {};
-  const sheet = figures.contact_sheet && picture(figures.contact_sheet.image, 'Training images as the network saw them');
   const parts = [
-    figures.confusion?.classes?.length > 0 && confusion(page, figures.confusion),
+    figures.confusion?.classes?.length > 0 && confusion(figures.confusion),
     figures.mistakes?.length > 0 && mistakes(figures.mistakes),
-    figures.filters?.length > 0 && filterPictures(figures.filters),
-    sheet && element('figure', { class: 'sheet' }, element('figcaption', {}, element('h3', {}, 'What the network saw'), element('p', { class: 'quiet' }, figures.contact_sheet.note ?? '')), element('div', { class: 'scroller' }, sheet)),
+    figures.filters?.length > 0 && filters(figures),
+    figures.contact_sheet && contactSheet(figures.contact_sheet),
+    figures.missing?.length > 0 && element('ul', { class: 'quiet missing' }, figures.missing.map((line) => element('li', {}, element('bdi', {}, line)))),
   ].filter(Boolean);
   if (parts.length === 0) return null;
-  return [figures.of ? element('p', { class: 'quiet' }, figures.of) : null, ...parts];
+  return [figures.of ? element('p', { class: 'quiet' }, sentence(figures.of)) : null, ...parts];
 }

@@ -49,7 +49,7 @@ function details(page, runs, run) {
   const log = run.log?.length > 0 && element('pre', { class: 'log', tabindex: '0', role: 'region', 'aria-label': 'Log' }, run.log.join('\n'));
   return [
     runs.length > 1 ? runChooser(page, runs, run) : null,
-    section('results', 'What it recognises', resultsOf(page, run)),
+    section('results', 'What it recognises', resultsOf(run)),
     section('settings', 'Settings', settings),
     section('log', 'Log', log),
   ];

@@ -1,0 +1,292 @@
+"""The page that `convmixer report` writes, driven in headless Chromium; skipped where that isn't installed."""
+
+import pathlib
+import sys
+import tempfile
+import unittest
+
+from run_page_browser import Browser, report, write_run
+
+TOOL = sys.argv.pop(1)
+METRICS = ("accuracy", "loss", "learning_rate", "gradient_norm", "images_per_second")
+
+# A pixel of every chart's canvases that isn't transparent, counted.
+INK = """
+  return [...document.querySelectorAll('.chart')].map((chart) => {
+    let ink = 0;
+    for (const canvas of chart.querySelectorAll('canvas')) {
+      const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      for (let i = 3; i < pixels.length; i += 4) ink += pixels[i] > 0;
+    }
+    return ink;
+  });
+"""
+RANGES = "return runPage.charts.filter((chart) => chart.graph).map((chart) => chart.graph.xAxisRange());"
+PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+class RunPage(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.browser = Browser()
+        cls.addClassCleanup(cls.browser.close)
+        runs = [write_run(cls.folder / name, dim=dim, epochs=epochs) for name, dim, epochs in (("a", 32, 6), ("b", 64, 6), ("c", 64, 9))]
+        cls.several = report(TOOL, runs, cls.folder / "several.html")
+        cls.single = report(TOOL, runs[:1], cls.folder / "single.html")
+
+    def setUp(self):
+        self.browser.requests()  # those of tests before
+        self.browser.complaints()
+
+    def tearDown(self):
+        self.assertEqual(self.browser.complaints(), [])
+        outside = [url for url in self.browser.requests() if not url.startswith(("file:", "data:"))]
+        self.assertEqual(outside, [])
+
+    def open(self, page, **how):
+        self.browser.open(page, **how)
+        self.run_script = self.browser.run
+
+    def assert_charts_are_drawn(self):
+        ink = self.run_script(INK)
+        self.assertEqual(len(ink), len(METRICS))
+        for metric, pixels in zip(METRICS, ink):
+            self.assertGreater(pixels, 500, metric)
+
+    def test_draws_every_chart_at_every_width_in_both_themes_without_overflow(self):
+        for page in (self.single, self.several):
+            for width in (390, 1440):
+                for dark in (False, True):
+                    with self.subTest(page=page.name, width=width, dark=dark):
+                        self.open(page, width=width, dark=dark)
+                        self.assert_charts_are_drawn()
+                        self.assertLessEqual(self.run_script("return document.documentElement.scrollWidth"), width)
+                        self.assertEqual(self.run_script("return document.documentElement.dataset.theme"), "dark" if dark else "light")
+
+    def test_zooms_all_charts_by_dragging_over_one_and_shows_everything_again(self):
+        self.open(self.several)
+        before = self.run_script(RANGES)
+        self.browser.drag("#chart-loss .plot", 0.4, 0.7)
+        zoomed = self.run_script(RANGES)
+        self.assertEqual(len(zoomed), len(METRICS))
+        self.assertTrue(all(one == zoomed[0] for one in zoomed), zoomed)
+        self.assertLess(zoomed[0][1] - zoomed[0][0], 0.5 * (before[0][1] - before[0][0]))
+        self.assertTrue(self.browser.find("#unzoom").is_displayed())
+        self.browser.click("#unzoom")
+        self.assertEqual(self.run_script(RANGES), before)
+        self.assertFalse(self.browser.find("#unzoom").is_displayed())
+
+    def test_zooms_and_moves_the_cursor_by_keys(self):
+        from selenium.webdriver.common.keys import Keys
+
+        self.open(self.single)
+        before = self.run_script(RANGES)
+        plot = self.browser.find("#chart-accuracy .plot")
+        plot.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+        self.assertIn("Accuracy at epoch", self.run_script("return document.getElementById('announcer').textContent"))
+        plot.send_keys("+")
+        self.assertLess(self.run_script(RANGES)[1][1], before[1][1])
+        plot.send_keys(Keys.ESCAPE)
+        self.assertEqual(self.run_script(RANGES), before)
+
+    def test_has_one_cursor_in_all_charts_and_its_values_in_their_legends(self):
+        self.open(self.several)
+        last = self.browser.find("#chart-loss .legend").text
+        self.browser.point_at("#chart-accuracy .plot", 0.5)
+        places = self.run_script(
+            "return runPage.charts.map((chart) => [chart.cursor.hidden, chart.graph.toDataXCoord(parseFloat(chart.cursor.style.left))])"
+        )
+        self.assertFalse(any(hidden for hidden, _ in places))
+        for _, x in places:
+            self.assertAlmostEqual(x, places[0][1], delta=0.05)
+        self.assertNotEqual(self.browser.find("#chart-loss .legend").text, last)
+        self.assertIn("epoch", self.browser.find("#cursor-place").text)
+
+    def test_shows_the_runs_that_are_ticked(self):
+        self.open(self.several)
+        names = "return [...new Set(runPage.charts[0].series.map((one) => one.run.name))]"
+        self.assertEqual(self.run_script(names), ["a", "b", "c"])
+        self.browser.click('input[data-run="run-2"]')
+        self.assertEqual(self.run_script(names), ["a", "c"])
+        self.assertNotIn("\nb", self.browser.find("#differences").text)
+        for run in ("run-1", "run-3"):
+            self.browser.click(f'input[data-run="{run}"]')
+        self.assertFalse(self.browser.find("#charts").is_displayed())
+        self.browser.click('input[data-run="run-2"]')
+        self.assertEqual(self.run_script(names), ["b"])
+        self.assert_charts_are_drawn()
+
+    def test_draws_over_steps_epochs_or_time(self):
+        self.open(self.single)
+        end = lambda: self.run_script(RANGES)[0][1]
+        self.assertAlmostEqual(end(), 6, delta=0.2)
+        self.browser.click('#axis input[value="step"]')
+        self.assertAlmostEqual(end(), 240, delta=8)
+        self.browser.click('#axis input[value="time"]')
+        self.assertAlmostEqual(end(), 36, delta=1)
+        self.assertIn("s", self.browser.find("#chart-loss .dygraph-axis-label-x").text + "s")
+        self.assert_charts_are_drawn()
+
+    def test_smooths_steps_and_has_logarithmic_axes(self):
+        self.open(self.single)
+        swing = """
+          const line = runPage.charts[3].series.filter((one) => !one.faint)[0].y.slice(10);
+          return Math.max(...line) - Math.min(...line);
+        """
+        set_smoothing = "const s = document.getElementById('smoothing'); s.value = arguments[0]; s.dispatchEvent(new Event('input'));"
+        self.run_script(set_smoothing, 0)
+        rough = self.run_script(swing)
+        self.run_script(set_smoothing, 99)
+        self.assertLess(self.run_script(swing), 0.7 * rough)
+        middle = "const g = runPage.charts[1].graph; return g.toDomYCoord(1);"
+        plain = self.run_script(middle)
+        self.browser.click("#chart-loss figcaption input")
+        self.assertNotAlmostEqual(self.run_script(middle), plain, delta=5)
+        self.assert_charts_are_drawn()
+
+    def test_shows_kinds_of_line_by_choice(self):
+        self.open(self.single)
+        kinds = "return [...new Set(runPage.charts[0].series.map((one) => one.kind))]"
+        self.assertEqual(self.run_script(kinds), ["train", "eval", "averaged"])
+        self.browser.click('#kinds input[value="averaged"]')
+        self.assertEqual(self.run_script(kinds), ["train", "eval"])
+
+    def test_goes_by_the_theme_that_is_chosen(self):
+        background = "return getComputedStyle(document.body).backgroundColor"
+        self.open(self.single, dark=False)
+        light = self.run_script(background)
+        self.browser.click('#theme input[value="dark"]')
+        self.assertNotEqual(self.run_script(background), light)
+        self.browser.click('#theme input[value="light"]')
+        self.browser.prefer(dark=True)
+        self.browser.settle()
+        self.assertEqual(self.run_script(background), light)
+        self.browser.click('#theme input[value="auto"]')
+        self.assertNotEqual(self.run_script(background), light)
+
+    def test_has_every_line_in_contrast_to_its_background(self):
+        contrast = """
+          const light = (text) => {
+            const [r, g, b] = text.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16) / 255)
+              .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const surface = light(getComputedStyle(document.documentElement).getPropertyValue('--surface'));
+          return runPage.charts[0].series.map((one) => light(runPage.colourOf(one.run, one.kind)))
+            .map((line) => (Math.max(line, surface) + 0.05) / (Math.min(line, surface) + 0.05));
+        """
+        runs = [write_run(self.folder / f"line-{i}", epochs=2) for i in range(10)]
+        page = report(TOOL, runs, self.folder / "lines.html")
+        for dark in (False, True):
+            self.open(page, dark=dark)
+            ratios = self.run_script(contrast)
+            self.assertEqual(len(ratios), 10)
+            self.assertGreater(min(ratios), 3.0)
+
+    def test_has_the_figures_of_charts_as_tables(self):
+        self.open(self.single)
+        self.browser.click("#chart-accuracy .figures summary")
+        rows = self.browser.find_all("#chart-accuracy .figures tbody tr")
+        self.assertEqual(len(rows), 6)
+        self.assertIn("90.00%", rows[-1].text)
+
+    def test_tells_what_differs_and_when_accuracies_were_reached(self):
+        self.open(self.several)
+        differs = self.browser.find("#differences").text
+        self.assertIn("dim\n32\n64\n64".replace("\n", " "), differs)
+        self.assertNotIn("depth", differs)
+        self.assertIn("80%", self.browser.find("#reached").text)
+        self.assertIn("A Processor", self.browser.find("#machine").text)
+        self.assertIn("epoch 6/6", self.browser.find("#log").text)
+        self.browser.click("table.runs thead th:nth-child(7) .sort")
+        self.assertEqual(self.browser.find("table.runs tbody tr:first-child bdi.name").text, "c")
+
+    def test_shows_html_in_names_and_values_as_text(self):
+        evil = "<img src=x onerror=alert(1)><b>"
+        folder = write_run(self.folder / evil.replace("/", ""), config=f"unheard-of = {evil}\nnote = {evil}\ntag = {evil}\n")
+        other = write_run(self.folder / "evil" / "&lt;i&gt;")
+        for page in (report(TOOL, [folder], self.folder / "evil.html"), report(TOOL, [folder, other], self.folder / "evils.html")):
+            self.open(page)
+            self.browser.run("document.querySelectorAll('details').forEach((one) => (one.open = true));")
+            self.browser.settle()
+            self.browser.point_at("#chart-accuracy .plot", 0.5)
+            self.assertEqual(self.run_script("return document.querySelectorAll('img, b, i').length"), 0)
+            self.assertIn(evil, self.browser.find("body").text)
+
+    def test_shows_confusion_mistakes_filters_and_the_contact_sheet(self):
+        self.open(self.single)
+        for classes in (10, 100):
+            self.run_script(
+                """
+                const names = [...new Array(arguments[0]).keys()].map((i) => `class ${i} <b>`);
+                const counts = names.map((_, row) => names.map((_, column) => (row === column ? 90 : column === row + 1 ? 10 : 0)));
+                const image = { src: arguments[1], width: 32, height: 32 };
+                runPage.put({ ...runPage.document.runs[0], figures: {
+                  of: 'best weights', confusion: { classes: names, counts },
+                  mistakes: [{ image, label: 'cat', predicted: 'dog', confidence: 0.998, index: 7 }],
+                  filters: [{ title: 'Patch embedding', note: '256 filters', image }], contact_sheet: { note: 'epoch 1', image },
+                } });
+                """,
+                classes,
+                PNG,
+            )
+            self.browser.settle()
+            text = self.run_script("return document.getElementById('results').innerText")
+            for part in ("Best weights.", "Most frequent confusions", "class 3 <b>", "dog", "99.8%", "Patch embedding", "epoch 1"):
+                self.assertIn(part, text)
+            self.assertEqual(self.run_script("return document.querySelectorAll('[data-cell]').length"), classes * classes)
+            self.assertEqual(self.run_script("return [...document.images].filter((one) => one.naturalWidth === 0).length"), 0)
+            for width in (390, 1440):
+                self.browser.resize(width)
+                self.browser.settle()
+                self.assertLessEqual(self.run_script("return document.documentElement.scrollWidth"), width)
+        self.run_script("runPage.put({ ...runPage.document.runs[0], figures: { contact_sheet: { image: { src: 'https://example.org/x.png' } } } });")
+        self.browser.settle()
+        self.assertEqual(self.browser.find_all("#results"), [])
+
+    def test_takes_increments_and_keeps_zoom_and_ticks(self):
+        self.open(self.several)
+        self.browser.click('input[data-run="run-2"]')
+        self.browser.drag("#chart-loss .plot", 0.2, 0.8)
+        zoomed = self.run_script(RANGES)
+        self.run_script(
+            """
+            runPage.append({ id: 'run-1', epochs: { epoch: [7], step: [280], seconds: [42], eval_accuracy: [0.95], best_accuracy: [0.95] },
+              steps: { loss: { step: [250, 260], value: [0.2, 0.1] } }, log: ['epoch 7/9 <b>'], state: 'running',
+              clock: { step: [0, 280, 280], epoch: [0, 7, 7], seconds: [0, 40, 42] }, best: { epoch: 7, accuracy: 0.95 } });
+            """
+        )
+        self.browser.settle()
+        self.assertEqual(self.run_script(RANGES), zoomed)
+        self.assertFalse(self.browser.find('input[data-run="run-2"]').is_selected())
+        self.assertIn("95.00%", self.browser.find("#runs").text)
+        self.assertIn("running", self.browser.find("#runs").text)
+        self.assertIn("epoch 7/9 <b>", self.browser.find("#log").text)
+        self.browser.click("#unzoom")
+        self.assertEqual(self.run_script("return runPage.charts[0].series.filter((one) => one.run.id === 'run-1' && one.kind === 'eval')[0].y.at(-1)"), 0.95)
+        self.run_script("runPage.remove('run-1')")
+        self.browser.settle()
+        self.assertNotIn("run-1", self.run_script("return [...document.querySelectorAll('[data-run]')].map((one) => one.dataset.run)"))
+
+    def test_of_ten_runs_of_25_epochs_is_small_and_complete(self):
+        runs = [write_run(self.folder / f"long-{i}", epochs=25, steps=391, every=5) for i in range(10)]
+        page = report(TOOL, runs, self.folder / "long.html")
+        self.assertLess(page.stat().st_size, 2_000_000)
+        self.open(page)
+        self.assert_charts_are_drawn()
+        self.assertEqual(self.run_script("return new Set(runPage.charts[1].series.map((one) => one.run.id)).size"), 10)
+
+    def test_prints_in_light_colours(self):
+        self.open(self.single, dark=True)
+        theme = "return document.documentElement.dataset.theme"
+        self.run_script("window.dispatchEvent(new Event('beforeprint'));")
+        self.assertEqual(self.run_script(theme), "light")
+        self.run_script("window.dispatchEvent(new Event('afterprint'));")
+        self.assertEqual(self.run_script(theme), "dark")
+
+
+if __name__ == "__main__":
+    unittest.main()
