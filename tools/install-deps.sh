@@ -27,6 +27,7 @@ packages=(
   libhwy-dev                    # Highway: hand-written kernels for every instruction set
   libfmt-dev                    # messages
   libboost-program-options-dev  # command line and INI configuration
+  libboost-dev                  # Boost.Beast: the web pages of convmixer watch
   nlohmann-json3-dev            # metrics.jsonl and the headers of safetensors
   libarchive-dev                # archives of data sets
   zlib1g-dev                    # checksums of gzip archives

@@ -33,6 +33,7 @@ ORDER = (
     ("export", "figures"),
     ("train",),
     ("perf/peaks",),
+    ("tools/http",),
     ("tools/convmixer", "perf"),
     ("perf/operations",),
     ("tests",),
@@ -48,6 +49,8 @@ LIBRARIES = {
     "archive*.h": ("io",),
     "jpeglib.h": ("data/decode",),
     "png.h": ("data/decode", "figures"),
+    "boost/asio*": ("tools/http",),
+    "boost/beast*": ("tools/http",),
     "boost/program_options*": ("train",),
     "boost/uuid/*": ("data/sources",),
     "zlib.h": ("io",),
@@ -107,7 +110,7 @@ def files_of(root):
 def resolve(name, includer, files):
     """The file that an include in quotes means."""
     own_folder = includer.rpartition("/")[0]
-    for folder in (own_folder, "include", "src", "perf", "tests", "tools/convmixer"):
+    for folder in (own_folder, "include", "src", "perf", "tests", "tools", "tools/convmixer"):
         for candidate in (f"{folder}/{name}", f"{folder}/{name}.in"):
             if candidate in files:
                 return candidate

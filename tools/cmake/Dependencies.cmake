@@ -7,7 +7,7 @@ endif()
 find_package(TBB 2021.5 CONFIG REQUIRED)                             # libtbb-dev
 find_package(hwy 1.0 CONFIG REQUIRED)                                # libhwy-dev
 find_package(fmt 9 CONFIG REQUIRED)                                  # libfmt-dev
-find_package(Boost 1.74 CONFIG REQUIRED COMPONENTS program_options)  # libboost-program-options-dev
+find_package(Boost 1.74 CONFIG REQUIRED COMPONENTS program_options)  # libboost-program-options-dev; libboost-dev: Beast
 find_package(nlohmann_json 3.11 CONFIG REQUIRED)                     # nlohmann-json3-dev
 find_package(LibArchive 3.4 REQUIRED)                                # libarchive-dev
 find_package(ZLIB 1.2.13 REQUIRED)                                   # zlib1g-dev
