@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <png.h>
+#include <string_view>
 #include <vector>
 
 namespace convmixer {
@@ -14,6 +15,10 @@ namespace convmixer {
 namespace {
 
 constexpr std::size_t kMostColours = 256;
+constexpr std::string_view kUriPrefix = "data:image/png;base64,";
+constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";  // base64's
+// A file's first bytes: signature, then the header's length and name, then width and height.
+constexpr std::string_view kBeginning("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
 
 void check_pixels(int channels, int width, int height, std::size_t found) {
   const bool good =
@@ -76,6 +81,13 @@ PngImage encode(int width, int height, png_uint_32 format, const std::uint8_t* p
   return result;
 }
 
+/// Four bytes, the highest first.
+int read_size(std::string_view bytes, std::size_t at) {
+  std::uint32_t size = 0;
+  for (std::size_t i = 0; i < 4; ++i) size = size << 8U | static_cast<unsigned char>(bytes[at + i]);
+  return static_cast<int>(size);
+}
+
 }  // namespace
 
 PngImage encode_png(int width, int height, std::span<const std::uint8_t> pixels) {
@@ -101,8 +113,7 @@ PngImage encode_png_planes(int channels, int width, int height, std::span<const 
 }
 
 std::string data_uri(const PngImage& image) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text = "data:image/png;base64,";
+  std::string text(kUriPrefix);
   text.reserve(text.size() + (image.bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < image.bytes.size(); i += 3) {
     const std::size_t count = std::min<std::size_t>(3, image.bytes.size() - i);
@@ -112,6 +123,27 @@ std::string data_uri(const PngImage& image) {
     for (std::size_t j = 0; j < 4; ++j) text += j <= count ? kDigits[bits >> (18 - 6 * j) & 0x3fU] : '=';
   }
   return text;
+}
+
+std::optional<PngImage> png_of_data_uri(std::string_view uri) {
+  if (!uri.starts_with(kUriPrefix)) return std::nullopt;
+  std::string_view digits = uri.substr(kUriPrefix.size());
+  if (digits.size() % 4 != 0) return std::nullopt;
+  for (int padding = 0; padding < 2 && digits.ends_with('='); ++padding) digits.remove_suffix(1);
+  PngImage image;
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const std::size_t value = kDigits.find(digits[i]);
+    if (value == std::string_view::npos) return std::nullopt;
+    bits = bits << 6U | static_cast<std::uint32_t>(value);
+    // The first of four digits completes no byte, each of the others one.
+    if (i % 4 != 0) image.bytes += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 0xffU);
+  }
+  if (!image.bytes.starts_with(kBeginning) || image.bytes.size() < kBeginning.size() + 8) return std::nullopt;
+  image.width = read_size(image.bytes, kBeginning.size());
+  image.height = read_size(image.bytes, kBeginning.size() + 4);
+  if (image.width < 1 || image.height < 1) return std::nullopt;
+  return image;
 }
 
 }  // namespace convmixer

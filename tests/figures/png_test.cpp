@@ -1,12 +1,15 @@
 #include "convmixer/figures/png.hpp"
 
 #include "convmixer/figures/canvas.hpp"
+#include "convmixer/figures/thumbnail.hpp"
 #include "data/decode/image_file.hpp"
 #include "support/error_of.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace convmixer {
@@ -63,6 +66,33 @@ TEST(Png, DataUrisAreBase64WithItsPadding) {
   EXPECT_EQ(uri("foob"), "data:image/png;base64,Zm9vYg==");
   EXPECT_EQ(uri("\xff\xfe\xfd"), "data:image/png;base64,//79");
   EXPECT_EQ(uri(""), "data:image/png;base64,");
+}
+
+TEST(Png, DataUrisAreReadBack) {
+  for (const int width : {1, 2, 3}) {  // with each kind of padding
+    const PngImage image = Canvas(width, 2, {1, 2, 3}).to_png();
+    const auto back = png_of_data_uri(data_uri(image));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->bytes, image.bytes);
+    EXPECT_EQ(back->width, width);
+    EXPECT_EQ(back->height, 2);
+  }
+  const std::string good = data_uri(Canvas(1, 1, {1, 2, 3}).to_png());
+  for (const std::string& bad : {std::string(), good.substr(1), good.substr(0, 40), good + "=", good + "\"><b>",
+                                 std::string("data:image/png;base64,TWFu"), std::string("javascript:alert(1)")})
+    EXPECT_FALSE(png_of_data_uri(bad)) << bad;
+}
+
+TEST(Png, ThumbnailsAreTheImageItselfUnlessThatIsLarge) {
+  std::vector<std::uint8_t> planes(3 * 8 * 8, 50);
+  planes[5] = 250;
+  const PngImage same = draw_thumbnail(3, 8, planes, 8);
+  EXPECT_EQ(decoded(same), planes);
+  const PngImage smaller = draw_thumbnail(3, 8, std::vector<std::uint8_t>(3 * 8 * 8, 50), 4);
+  EXPECT_EQ(smaller.width, 4);
+  EXPECT_EQ(decoded(smaller), std::vector<std::uint8_t>(3 * 4 * 4, 50));
+  EXPECT_EQ(error_of([&] { return draw_thumbnail(3, 8, planes, 0); }).kind(), ErrorKind::usage);
+  EXPECT_EQ(error_of([&] { return draw_thumbnail(3, 9, planes, 4); }).kind(), ErrorKind::usage);
 }
 
 TEST(Png, RefusesPixelsThatDontMakeAnImage) {

@@ -8,14 +8,12 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/data/data_identity.hpp"
-#include "convmixer/data/open_dataset.hpp"
-#include "convmixer/data/relabel.hpp"
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
+#include "convmixer/train/evaluation_images.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_config.hpp"
-#include "convmixer/train/run_images.hpp"
 #include "evaluation_json.hpp"
 #include "evaluation_report.hpp"
 #include "given_weights.hpp"
@@ -30,15 +28,11 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 
 namespace convmixer::tool {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Which images are evaluated.
-enum class EvaluatedSplit { test, holdout };
 
 struct CommandOptions {
   fs::path checkpoint = "best";
@@ -105,28 +99,6 @@ void take_settings(const GivenWeights& weights, TrainConfig& config) {
   config.image_size = task_of(info.model).image_size;
 }
 
-/// The images under the labels that the weights know their classes by; nothing if those are the data's own.
-std::unique_ptr<Dataset> under_labels_of(const GivenWeights& weights, const Dataset& test, const std::string& dataset) {
-  const std::vector<std::string>& names = weights.info.class_names;
-  if (names.empty()) {
-    if (const int classes = task_of(weights.info.model).classes; test.classes() != classes) {
-      fail_usage("{} tells {} apart, but {} has {}", weights.path.string(), counted(classes, "class", "classes"),
-                 dataset, test.classes());
-    }
-    return nullptr;
-  }
-  if (storable_names(test.class_names()) == names) return nullptr;
-  try {
-    auto relabelled = relabel(test, names);
-    print_format("note: labels are matched by the classes' names: the data has {}, the weights know {}\n",
-                 list_class_names(test.class_names()), list_class_names(names));
-    return relabelled;
-  } catch (const Error& error) {
-    fail_usage("{}: {}; give the data's classes the names that the weights know them by", weights.path.string(),
-               error.what());
-  }
-}
-
 /// Throws Error (usage) unless a run says which images it held out.
 void require_holdout(const GivenWeights& weights, const TrainConfig& config) {
   if (!weights.run)
@@ -163,7 +135,7 @@ void write_json(const fs::path& path, const GivenWeights& weights, const TrainCo
                                 {"epoch", weights.info.epoch},
                                 {"step", weights.info.step},
                                 {"dataset", config.dataset},
-                                {"split", options.split == EvaluatedSplit::test ? "test" : "holdout"},
+                                {"split", name_of(options.split)},
                                 {"precision", config.precision},
                                 {"tta", name_of(options.tta.augmentation)},
                                 {"tta_below", options.tta.views().below},
@@ -239,13 +211,9 @@ int eval_command(std::span<const std::string> words) {
   if (!options.confusion_png.empty()) check_drawable(task_of(weights.info.model).classes);
   const bool is_holdout = options.split == EvaluatedSplit::holdout;
   if (is_holdout) require_holdout(weights, config);
-  const Split opened_split = is_holdout ? Split::train : Split::test;
-  const auto opened = open_dataset(
-      dataset_options(config, opened_split, [](const std::string& note) { print_line(note); }), opened_split);
-  const auto relabelled = under_labels_of(weights, *opened, config.dataset);
-  const Dataset& all = relabelled ? *relabelled : *opened;
-  const HoldoutSplit parts = is_holdout ? split_holdout(config, all) : HoldoutSplit{};
-  const Dataset& images = is_holdout ? *parts.holdout : all;
+  const EvaluationImages evaluated(config, options.split, weights.path, weights.info,
+                                   [](const std::string& note) { print_line(note); });
+  const Dataset& images = evaluated.images();
   resolve(config, images);
 
   const ThreadCount threads = choose_thread_count(config.threads);
@@ -263,7 +231,7 @@ int eval_command(std::span<const std::string> words) {
                config.dataset, is_holdout ? "held-out" : "test", config.precision, counted(threads.count, "thread"),
                config.pin_threads ? ", pinned" : "",
                threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning), describe_views(options.tta));
-  print_differences(weights, config, all, options.split);
+  print_differences(weights, config, evaluated.all(), options.split);
   PredictionsFile predictions(images, static_cast<std::size_t>(options.top));
   EvaluationOptions evaluation_options{.views = options.tta.views()};
   if (!options.predictions.empty()) {

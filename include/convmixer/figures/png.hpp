@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace convmixer {
 
@@ -25,5 +27,8 @@ struct PngImage {
 
 /// "data:image/png;base64,...": the file as an address, for a page that needs no other files (RFC 2397, RFC 4648).
 [[nodiscard]] std::string data_uri(const PngImage& image);
+/// Back from it; nothing for any other text, and for bytes that don't begin as a PNG file does. Whether the rest is one
+/// isn't looked at.
+[[nodiscard]] std::optional<PngImage> png_of_data_uri(std::string_view uri);
 
 }  // namespace convmixer

@@ -1,0 +1,87 @@
+#include "convmixer/train/run_figures.hpp"
+
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/thread_pool.hpp"
+#include "convmixer/core/threads.hpp"
+#include "convmixer/data/open_dataset.hpp"
+#include "convmixer/figures/thumbnail.hpp"
+#include "convmixer/model/registry.hpp"
+#include "convmixer/train/config.hpp"
+#include "convmixer/train/run_config.hpp"
+#include "convmixer/train/run_images.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+namespace convmixer {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+void add_filters(RunFigures& figures, const RunFolder& folder, const FilterDrawing& drawing) {
+  const bool has_best = is_there(folder.best());
+  const fs::path path = has_best ? folder.best() : folder.last();
+  if (!is_there(path)) fail("no weights are saved yet");
+  const CheckpointInfo info = read_checkpoint_info(path);
+  const Graph graph = make_graph(info.model);
+  Parameters parameters(graph);
+  load_weights(path, parameters);
+  figures.filters = draw_filters(parameters, drawing);
+  figures.weights = has_best ? "best weights" : "last weights";
+  figures.weights_epoch = info.epoch;
+}
+
+void add_evaluation(RunFigures& figures, const RunFolder& folder, const RunFiguresOptions& options) {
+  if (!is_there(folder.best())) fail("no epoch's weights are saved yet");
+  figures.evaluation = stored_evaluation(folder);
+  if (figures.evaluation) return;
+  if (options.evaluation == EvaluationUse::stored) fail("these weights weren't evaluated for a report yet");
+  figures.evaluation = evaluate_run(folder, options.evaluated);
+}
+
+void add_samples(RunFigures& figures, const RunFolder& folder, const RunFiguresOptions& options) {
+  TrainConfig config = read_run_config(folder);
+  if (!options.evaluated.data.empty()) config.data = options.evaluated.data;
+  if (!config.data.empty() && !is_there(config.data)) fail("training images of {} aren't there", config.data.string());
+  recognise_dataset(config);
+  const auto all = open_dataset(dataset_options(config, Split::train), Split::train);
+  resolve(config, *all);
+  const HoldoutSplit parts = config.holdout.is_on() ? split_holdout(config, *all) : HoldoutSplit{};
+  const Dataset& train = parts.train ? *parts.train : *all;
+  figures.samples_epoch = std::max<std::int64_t>(1, figures.weights_epoch);
+  figures.sample_classes = train.class_names();
+  ThreadPool pool(choose_thread_count(config.threads).count);
+  for (const TrainingSample& one :
+       training_samples(options.samples, figures.samples_epoch, loader_options(config, Split::train), train, pool))
+    figures.samples.push_back(
+        {.image = draw_thumbnail(one.image.channels, one.image.side, one.image.pixels), .target = one.target});
+}
+
+/// Runs `body`; what it throws is why `what` is missing.
+template <typename Body>
+void attempt(RunFigures& figures, const char* what, const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    figures.missing.push_back(fmt::format("{}: {}", error.what(), what));
+  }
+}
+
+}  // namespace
+
+RunFigures draw_run_figures(const RunFolder& folder, const RunFiguresOptions& options) {
+  RunFigures figures;
+  attempt(figures, "no filters", [&] { add_filters(figures, folder, options.filters); });
+  if (options.evaluation != EvaluationUse::none)
+    attempt(figures, "no confusion matrix, no mistakes", [&] { add_evaluation(figures, folder, options); });
+  if (options.samples > 0) attempt(figures, "no contact sheet", [&] { add_samples(figures, folder, options); });
+  return figures;
+}
+
+}  // namespace convmixer
