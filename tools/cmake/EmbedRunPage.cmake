@@ -4,7 +4,7 @@
 # their SHA-256: a browser runs no other.
 cmake_minimum_required(VERSION 3.25)
 
-set(scripts dom format curves chart runs_table results sections theme page) # in the order in which they use each other
+set(scripts dom format curves chart runs_table results sections theme page live) # in the order in which they use each other
 
 # SHA-256 of a text in base64, three hexadecimal digits (12 bits) to two characters.
 function(content_hash text result)

@@ -23,6 +23,7 @@ int export_command(std::span<const std::string> words);
 int report_command(std::span<const std::string> words);
 int info_command(std::span<const std::string> words);
 int data_command(std::span<const std::string> words);
+int watch_command(std::span<const std::string> words);
 
 [[nodiscard]] CommandHelp train_help();
 [[nodiscard]] CommandHelp seeds_help();
@@ -32,5 +33,6 @@ int data_command(std::span<const std::string> words);
 [[nodiscard]] CommandHelp report_help();
 [[nodiscard]] CommandHelp info_help();
 [[nodiscard]] CommandHelp data_help();
+[[nodiscard]] CommandHelp watch_help();
 
 }  // namespace convmixer::tool

@@ -17,6 +17,7 @@
 #include "estimate_report.hpp"
 #include "report.hpp"
 #include "run_text.hpp"
+#include "watch/page_address.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -110,6 +111,19 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   }
 }
 
+/// Where the page of a training is; asked for, it is said to --quiet as well.
+void announce(const WatchProcess& page) {
+  print_line(fmt::format("page      {}", page.address()));
+  if (!page.advice().empty()) print_line(fmt::format("          from your own machine, first: {}", page.advice()));
+  print_line("          it stays until the training ends");
+  open_in_browser(page.address());
+}
+
+std::string describe_end_of_page(const WatchProcess& page) {
+  return fmt::format("the page ended with the training; 'convmixer watch {}' shows it again",
+                     printable(page.watched().native()));
+}
+
 /// With --dry-run: all that a training does before its first step, and how long it would take.
 int dry_run(const TrainConfig& config, const PrecisionChoice& precision, const Dataset& train, const Dataset& test,
             const ThreadCount& threads, Engine& engine, Progress& progress, const TrainControls& controls,
@@ -165,7 +179,7 @@ void TrainingSession::require_trainable(TrainConfig config) {
   if (config.holdout.is_on()) (void)split_holdout(config, *train_);
 }
 
-int TrainingSession::train(TrainConfig config, const TrainOptions& options) {
+int TrainingSession::train(TrainConfig config, const TrainOptions& options, const WatchProcess* page) {
   TrainControls controls = controls_;
   const PrecisionChoice precision = resolve(config, *train_, engine_);
   if (config.holdout.is_on()) (void)split_holdout(config, *train_);  // refused before anything is moved
@@ -186,8 +200,10 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options) {
   }
   const bool was_done = is_done(config, trainer.position());
   if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_);
+  if (page != nullptr) announce(*page);
   const TrainEnd end = trainer.run();
   progress_.print(describe_end(end, trainer, config, {.was_done = was_done, .extended = options.extend > 0}));
+  if (page != nullptr) progress_.print(describe_end_of_page(*page));
   if (profiler) finish(*profiler, end, progress_);
   return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
 }
@@ -195,7 +211,9 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options) {
 int train_command(std::span<const std::string> words) {
   TrainOptions options;
   const TrainConfig config = read_train_settings(words, options);
-  return TrainingSession(config).train(config, options);
+  std::unique_ptr<WatchProcess> page;
+  if (options.open) page = std::make_unique<WatchProcess>(config.out);  // before there is any other thread
+  return TrainingSession(config).train(config, options, page.get());
 }
 
 }  // namespace convmixer::tool

@@ -9,6 +9,7 @@
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/trainer.hpp"
 #include "train_settings.hpp"
+#include "watch/watch_process.hpp"
 
 #include <functional>
 #include <memory>
@@ -27,7 +28,8 @@ class TrainingSession {
 
   /// Trains, or goes on, or looks only (--dry-run), and prints all there is to say of it. `config` has the data and the
   /// threads of the session's. Returns the exit status of `train`.
-  int train(TrainConfig config, const TrainOptions& options);
+  /// `page`, if there is one, is told of.
+  int train(TrainConfig config, const TrainOptions& options, const WatchProcess* page = nullptr);
 
  private:
   TrainControls controls_;

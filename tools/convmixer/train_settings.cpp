@@ -29,6 +29,7 @@ void check_command_options(const CommandLine& line, const TrainOptions& options)
   for (const char* window : {"profile-skip", "profile-steps"}) {
     if (line.find(window) != nullptr && options.profile.file.empty()) fail_usage("--{}: needs --profile FILE", window);
   }
+  if (options.open && options.dry_run) fail_usage("--open and --dry-run don't go together: there is nothing to see");
   if (options.extend > 0 && options.fresh) fail_usage("--extend and --fresh don't go together");
   if (options.resume.empty()) return;
   for (const char* other : {"config", "out", "fresh"}) {
@@ -122,6 +123,10 @@ OptionGroup train_command_group(TrainOptions& options) {
                      "look at options, data and run folder as for a training, measure some steps, say how long it will "
                      "take, and end; writes nothing but decoded images into --data-cache"),
        estimate_seconds_option(options.estimate),
+       switch_option(
+           "open", options.open,
+           "show the training in a web page as it goes, until it ends: prints its address, and opens it where "
+           "there is a display; only this machine can open it ('convmixer watch' has more)"),
        path_option("profile", options.profile.file, "FILE",
                    "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
                    "ui.perfetto.dev and chrome://tracing"),

@@ -21,6 +21,7 @@ struct TrainOptions {
   bool allow_changed_data = false;
   int extend = 0;
   bool dry_run = false;
+  bool open = false;
   EstimateLimits estimate;
   ProfileOptions profile;
 };

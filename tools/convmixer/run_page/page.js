@@ -14,7 +14,7 @@ const kFewRuns = 3;  // of so many all kinds of line are shown at first, of more
 class RunPage {
   constructor(made) {
     this.document = made;
-    this.ticked = new Set(made.runs.slice(0, kDefaultTicks).map((run) => run.id));
+    this.ticked = new Set(made.live?.ticked ?? made.runs.slice(0, kDefaultTicks).map((run) => run.id));
     const kinds = made.runs.length <= kFewRuns ? kKinds : ['eval'];
     this.view = { axis: 'epoch', smoothing: 0, kinds: new Set(kinds), range: null, cursor: null };
     this.chosen = null;  // the run whose results, settings and log are shown

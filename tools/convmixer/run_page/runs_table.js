@@ -8,7 +8,7 @@ function lastOf(column) {
 
 /** The accuracy after the last evaluation: of averaged weights where there are any. */
 function lastAccuracy(run) {
-  return lastOf(run.epochs?.averaged_accuracy) ?? lastOf(run.epochs?.eval_accuracy);
+  return lastOf(run.epochs?.averaged_accuracy) ?? lastOf(run.epochs?.eval_accuracy) ?? run.last?.accuracy;
 }
 
 /** Images per second over all finished epochs. */

@@ -1,0 +1,210 @@
+#include "watch/run_watch.hpp"
+
+#include "tools/watched_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace convmixer::tool {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+using testing_support::end_line;
+using testing_support::epoch_line;
+using testing_support::step_line;
+
+constexpr RunWatchOptions kAtOnce{.seconds_between_searches = 0.0};
+
+class RunWatchTest : public testing::Test {
+ protected:
+  /// What a page that got the run as a whole sends along.
+  [[nodiscard]] static Told told(const Json& json) {
+    return *Told::parse(json["told"].get<std::string>() + "." + json["id"].get<std::string>());
+  }
+
+  testing_support::WatchedFolder folder_;
+};
+
+TEST_F(RunWatchTest, ListsTheRunsBelowAFolder) {
+  folder_.add_run("a");
+  folder_.add_run("seeds/b c");
+  fs::create_directory(folder_.path() / "empty");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  EXPECT_THAT(runs.ids(), UnorderedElementsAre("a", "seeds/b c"));
+  const Json summary = runs.summary("seeds/b c");
+  EXPECT_EQ(summary["name"], "seeds/b c");
+  EXPECT_EQ(summary["progress"]["epoch"], 1);
+  EXPECT_EQ(summary["progress"]["epochs"], 4);
+  EXPECT_EQ(summary["last"]["accuracy"], 0.25);
+  EXPECT_FALSE(summary.contains("epochs"));
+  EXPECT_FALSE(summary.contains("settings"));
+}
+
+TEST_F(RunWatchTest, FollowsNoLinksAndNoDeeperThanItIsTold) {
+  folder_.add_run("a/b/c");
+  const testing_support::WatchedFolder other;
+  other.add_run("x");
+  fs::create_directory_symlink(other.path(), folder_.path() / "link");
+  fs::create_directory_symlink(folder_.path(), folder_.path() / "circle");
+  RunWatch deep(folder_.path(), kAtOnce);
+  deep.refresh();
+  EXPECT_THAT(deep.ids(), ElementsAre("a/b/c"));
+  RunWatch flat(folder_.path(), {.depth = 2, .seconds_between_searches = 0.0});
+  flat.refresh();
+  EXPECT_THAT(flat.ids(), IsEmpty());
+}
+
+TEST_F(RunWatchTest, FindsRunsThatComeAndLosesThoseThatGo) {
+  folder_.add_run("a");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const std::uint64_t before = runs.changes();
+  EXPECT_FALSE(runs.has_other_runs_since(before));
+  folder_.add_run("b");
+  fs::remove_all(folder_.path() / "a");
+  runs.refresh();
+  EXPECT_TRUE(runs.has_other_runs_since(before));
+  EXPECT_THAT(runs.ids(), ElementsAre("b"));
+  EXPECT_THAT(runs.changed_since(before), ElementsAre("b"));
+}
+
+TEST_F(RunWatchTest, TellsWhatCameAndNothingTwice) {
+  folder_.add_run("a");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const Json whole = *runs.whole("a");
+  EXPECT_EQ(whole["steps"]["loss"]["step"], Json::array({5}));
+  EXPECT_EQ(whole["epochs"]["eval_accuracy"], Json::array({0.25}));
+  const std::uint64_t before = runs.changes();
+  runs.refresh();
+  EXPECT_EQ(runs.changes(), before);
+
+  folder_.append("a", step_line(2, 15, 1.0) + epoch_line(2, 20, 0.5));
+  runs.refresh();
+  EXPECT_THAT(runs.changed_since(before), ElementsAre("a"));
+  const Json news = *runs.news(told(whole)).increment;
+  EXPECT_EQ(news["steps"]["loss"]["value"], Json::array({1.0}));
+  EXPECT_EQ(news["epochs"]["eval_accuracy"], Json::array({0.5}));
+  EXPECT_EQ(news["last"]["accuracy"], 0.5);
+  EXPECT_EQ(news["log"].size(), 1U);
+  const Json more = *runs.news(told(news)).increment;
+  EXPECT_FALSE(more.contains("steps"));
+  EXPECT_FALSE(more.contains("epochs"));
+}
+
+TEST_F(RunWatchTest, LeavesATornLastLineUntilItIsWhole) {
+  folder_.add_run("a");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const Told first = told(*runs.whole("a"));
+  const std::string line = step_line(2, 15, 1.0);
+  folder_.append("a", line.substr(0, 30));
+  runs.refresh();
+  EXPECT_FALSE(runs.news(first).increment->contains("steps"));
+  folder_.append("a", line.substr(30));
+  runs.refresh();
+  EXPECT_EQ((*runs.news(first).increment)["steps"]["loss"]["value"], Json::array({1.0}));
+}
+
+TEST_F(RunWatchTest, TellsTheWholeRunAgainWhenItBeganAnew) {
+  folder_.add_run("a");
+  folder_.append("a", step_line(2, 15, 1.0));
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const Told before = told(*runs.whole("a"));
+  fs::remove_all(folder_.path() / "a");
+  folder_.add_run("a");
+  runs.refresh();
+  const RunWatch::News news = runs.news(before);
+  EXPECT_FALSE(news.increment);
+  ASSERT_TRUE(news.whole);
+  EXPECT_EQ((*news.whole)["steps"]["loss"]["step"], Json::array({5}));
+}
+
+TEST_F(RunWatchTest, KnowsWhatBecameOfRuns) {
+  for (const char* name : {"running", "stopped", "finished", "died"}) folder_.add_run(name);
+  folder_.append("stopped", end_line(1, 10, "signal"));
+  folder_.append("finished", end_line(1, 10, "patience"));
+  const RunFolderLock lock = folder_.lock("running");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  for (const char* name : {"running", "stopped", "finished", "died"}) EXPECT_EQ(runs.summary(name)["state"], name);
+  EXPECT_EQ(runs.ids().front(), "running");
+  EXPECT_EQ(runs.summary("running")["progress"]["seconds_left"], 30.0);  // three epochs of ten seconds
+  EXPECT_FALSE(runs.summary("died")["progress"].contains("seconds_left"));
+}
+
+TEST_F(RunWatchTest, ShowsWhatIsWrongWithARun) {
+  folder_.add_run("bytes");
+  folder_.append("bytes", std::string("\0\xff{\x80]\n", 7) + "{\"type\":3}\n" + epoch_line(2, 20, 0.5));
+  folder_.add_run("link");
+  fs::remove(folder_.path() / "link/config.ini");
+  fs::create_symlink("/etc/passwd", folder_.path() / "link/config.ini");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  EXPECT_THAT(runs.summary("bytes")["note"].get<std::string>(), HasSubstr("metrics.jsonl:4: no record"));
+  EXPECT_EQ(runs.summary("bytes")["progress"]["epoch"], 2);
+  EXPECT_THAT(runs.summary("link")["note"].get<std::string>(), HasSubstr("config.ini"));
+  EXPECT_FALSE(runs.whole("link"));
+  EXPECT_FALSE(runs.whole("../a"));
+}
+
+TEST_F(RunWatchTest, GivesEveryNameAnAddress) {
+  const std::string odd("<b>\xff 100%\n");
+  folder_.add_run(odd);
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  ASSERT_THAT(runs.ids(), ElementsAre("%3Cb%3E%FF%20100%25%0A"));
+  EXPECT_TRUE(runs.whole(runs.ids().front()));
+}
+
+TEST_F(RunWatchTest, ReadsRunsAgainThatItHadNoRoomFor) {
+  for (const char* name : {"a", "b", "c"}) folder_.add_run(name);
+  RunWatch runs(folder_.path(), {.most_numbers = 30, .seconds_between_searches = 0.0});
+  runs.refresh();
+  for (const char* name : {"a", "b", "c"}) EXPECT_EQ((*runs.whole(name))["steps"]["loss"]["step"].size(), 1U);
+  folder_.append("a", step_line(2, 15, 1.0));
+  runs.refresh();
+  EXPECT_EQ((*runs.whole("a"))["steps"]["loss"]["step"].size(), 2U);
+}
+
+TEST_F(RunWatchTest, ShowsNoMoreRunsThanItMay) {
+  for (int i = 0; i < 5; ++i) folder_.add_run("run-" + std::to_string(i));
+  for (int i = 0; i < 5; ++i) {
+    const fs::path metrics = folder_.path() / ("run-" + std::to_string(i)) / "metrics.jsonl";
+    fs::last_write_time(metrics, fs::last_write_time(metrics) + std::chrono::seconds(10 * i));
+  }
+  RunWatch runs(folder_.path(), {.most_runs = 2, .seconds_between_searches = 0.0});
+  runs.refresh();
+  EXPECT_THAT(runs.ids(), ElementsAre("run-4", "run-3"));
+}
+
+TEST_F(RunWatchTest, FindsRunsOfAFolderThatIsYetToCome) {
+  RunWatch runs(folder_.path() / "later", kAtOnce);
+  runs.refresh();
+  EXPECT_THAT(runs.ids(), IsEmpty());
+  folder_.add_run("later/a");
+  runs.refresh();
+  EXPECT_THAT(runs.ids(), ElementsAre("a"));
+}
+
+TEST(ToldText, IsReadAsItIsWritten) {
+  const auto told = Told::parse(Told::text({.steps = 12, .epochs = 3}, 7) + ".a.b/c d");
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->id, "a.b/c d");
+  EXPECT_EQ(told->rows.steps, 12U);
+  EXPECT_EQ(told->rows.epochs, 3U);
+  EXPECT_EQ(told->reading, 7U);
+  for (const char* text : {"", "1", "1.2", "1.2.3", "a.b.c.d", "-1.2.3.a", "1..3.a", "99999999999999999999.1.1.a"})
+    EXPECT_FALSE(Told::parse(text)) << text;
+}
+
+}  // namespace
+}  // namespace convmixer::tool

@@ -1,0 +1,61 @@
+/// A folder of runs that a test writes as trainings would.
+#pragma once
+
+#include "convmixer/train/run_folder.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+namespace convmixer::testing_support {
+
+inline std::string step_line(int epoch, int step, double loss) {
+  return fmt::format(
+      R"({{"type":"step","epoch":{},"step":{},"loss":{},"accuracy":0.3,"learning_rate":0.01,"gradient_norm":1.5,"images_per_s":900,"data_wait_s":0,"total_s":{}}})"
+      "\n",
+      epoch, step, loss, step);
+}
+
+inline std::string epoch_line(int epoch, int step, double accuracy) {
+  return fmt::format(
+      R"({{"type":"epoch","epoch":{},"step":{},"loss":1.5,"accuracy":0.5,"test_loss":1.4,"test_accuracy":{},"best_test_accuracy":{},"train_s":9,"test_s":1,"total_s":{}}})"
+      "\n",
+      epoch, step, accuracy, accuracy, 10 * epoch);
+}
+
+inline std::string session_line() {
+  return R"({"type":"session","epoch":0,"step":0,"schema":1,"unix_s":1760000000,"version":"0.1.0","cpu":"a CPU","instruction_set":"AVX2","onednn":"2.6","threads":2,"precision":"f32","plan":"fused"})"
+         "\n";
+}
+
+inline std::string end_line(int epoch, int step, const std::string& end) {
+  return fmt::format(R"({{"type":"end","epoch":{},"step":{},"unix_s":1760000100,"end":"{}"}})"
+                     "\n",
+                     epoch, step, end);
+}
+
+class WatchedFolder {
+ public:
+  [[nodiscard]] std::filesystem::path path() const { return folder_.path(); }
+
+  /// A run of four epochs, the first of which is through.
+  void add_run(const std::string& name, const std::string& config = "model = convmixer\ndim = 16\nepochs = 4\n") const {
+    folder_.write(name + "/config.ini", config);
+    folder_.write(name + "/metrics.jsonl", session_line() + step_line(1, 5, 2.0) + epoch_line(1, 10, 0.25));
+  }
+  void append(const std::string& name, const std::string& text) const {
+    std::ofstream(path() / name / "metrics.jsonl", std::ios::app) << text;
+  }
+  /// As a process that trains into it does.
+  [[nodiscard]] RunFolderLock lock(const std::string& name) const { return RunFolderLock({path() / name}); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+}  // namespace convmixer::testing_support
