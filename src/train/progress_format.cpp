@@ -1,5 +1,6 @@
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/progress.hpp"
+#include "train/sparkline.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -18,6 +19,12 @@ constexpr std::string_view kYellow = "33";
 constexpr std::string_view kCyan = "36";
 constexpr std::string_view kPlain;
 constexpr double kWaitWorthNoticing = 0.05;
+
+// Of curves.
+constexpr int kLeastRows = 4;  // of a terminal that has a second line for them
+constexpr std::size_t kLongest = 40;
+constexpr std::size_t kShortest = 8;
+constexpr double kLeastLoss = 1e-4;  // what is below it isn't told apart
 
 /// A piece of a line. In a narrow line those of the lowest rank go first.
 struct Piece {
@@ -57,13 +64,43 @@ std::vector<Piece> pieces_of(const ProgressView& view) {
     pieces.push_back({fmt::format("wait {:.1f}%", 100.0 * view.wait_share),
                       view.wait_share > kWaitWorthNoticing ? kYellow : kPlain, 1});
   }
-  if (!view.at_end) {
+  if (!view.between_epochs) {
     pieces.push_back({fmt::format("loss {:.4f}", view.loss), kPlain, 7});
     pieces.push_back({fmt::format("acc {:.2f}%", 100.0 * view.accuracy), kGreen, 4});
     pieces.push_back({fmt::format("epoch left {}", format_time_left(view.epoch_seconds_left)), kPlain, 3});
   }
   pieces.push_back({fmt::format("run left {}", format_time_left(view.run_seconds_left)), kPlain, 6});
   return pieces;
+}
+
+/// A curve with the values that it begins and ends with. Few values have a short one.
+struct CurveText {
+  std::string begin;
+  std::vector<double> heights;
+  std::string end;
+  std::string_view style;
+};
+
+std::size_t width(const CurveText& text) { return text.begin.size() + text.heights.size() + text.end.size(); }
+
+std::string drawn(const CurveText& text, const Terminal& terminal) {
+  return text.begin + styled(sparkline(text.heights, terminal.blocks), text.style, terminal.colour) + text.end;
+}
+
+/// By its logarithm: half the loss is as far below it wherever it stands.
+CurveText loss_curve(const RunCurves& curves, std::size_t longest) {
+  std::vector<double> points = curves.loss().points(longest);
+  CurveText text{fmt::format("loss {:.4f} ", points.front()), {}, fmt::format(" {:.4f}", points.back()), kCyan};
+  for (double& loss : points) loss = std::log(std::max(loss, kLeastLoss));
+  text.heights = std::move(points);
+  return text;
+}
+
+CurveText accuracy_curve(const RunCurves& curves, std::size_t longest) {
+  const std::string last = fmt::format("{:.2f}%", 100.0 * curves.last_accuracy());
+  if (curves.evaluations() == 1) return {fmt::format("{} {}", curves.accuracy_name(), last), {}, "", kGreen};
+  return {fmt::format("{} {:.2f}% ", curves.accuracy_name(), 100.0 * curves.first_accuracy()),
+          curves.accuracy().points(longest), " " + last, kGreen};
 }
 
 /// "14:32", with the day or the date if it isn't today's.
@@ -89,6 +126,21 @@ std::string format_live_line(const ProgressView& view, int columns, bool colour)
   }
   if (pieces.front().text.size() > room) pieces.front().text.resize(room);
   return join(pieces, colour);
+}
+
+std::string format_curves(const RunCurves& curves, const Terminal& terminal) {
+  if (terminal.rows < kLeastRows || curves.loss().points(2).size() < 2) return {};
+  const auto room = static_cast<std::size_t>(std::max(terminal.columns - 1, 0));
+  for (std::size_t longest = kLongest; curves.evaluations() > 0 && longest >= kShortest; --longest) {
+    const CurveText loss = loss_curve(curves, longest);
+    const CurveText accuracy = accuracy_curve(curves, longest);
+    if (width(loss) + 2 + width(accuracy) <= room) return drawn(loss, terminal) + "  " + drawn(accuracy, terminal);
+  }
+  for (std::size_t longest = kLongest; longest >= kShortest; --longest) {
+    const CurveText loss = loss_curve(curves, longest);
+    if (width(loss) <= room) return drawn(loss, terminal);
+  }
+  return {};
 }
 
 std::string format_plain_line(const ProgressView& view) { return join(pieces_of(view), false); }

@@ -83,14 +83,19 @@ ProgressView RunOutlook::training_view(const TrainingPosition& position) const {
       .loss = sums.loss(),
       .accuracy = sums.accuracy(),
       .epoch_seconds_left = estimate_.seconds(training_left, static_cast<double>(evaluation_left - later_evaluation)),
-      .run_seconds_left = seconds_left(position, training_left + training_from(position.epoch + 1), evaluation_left)};
+      .run_seconds_left = seconds_left(position, training_left + training_from(position.epoch + 1), evaluation_left),
+      .curves = &curves_};
 }
 
 ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::int64_t images_done) const {
   const std::int64_t images_left = size_.test_images - images_done;
+  // At the time limit; an epoch that is evaluated in its turn is counted afterwards.
+  const bool between_epochs = position.step_in_epoch == 0;
+  const std::int64_t epochs_done = position.epoch + (between_epochs ? 0 : 1);
   return {.evaluating = true,
           .holdout = size_.holdout,
-          .epoch = position.epoch + 1,
+          .between_epochs = between_epochs,
+          .epoch = epochs_done,
           .epochs = size_.epochs,
           .done = images_done,
           .total = size_.test_images,
@@ -100,21 +105,23 @@ ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::
           .loss = position.sums.loss(),
           .accuracy = position.sums.accuracy(),
           .epoch_seconds_left = estimate_.seconds(0.0, static_cast<double>(images_left)),
-          .run_seconds_left = seconds_left(position, training_from(position.epoch + 1),
-                                           images_left + evaluation_after(position.epoch + 1))};
+          .run_seconds_left =
+              seconds_left(position, training_from(epochs_done), images_left + evaluation_after(epochs_done)),
+          .curves = &curves_};
 }
 
 ProgressView RunOutlook::final_view(const TrainingPosition& position, std::int64_t images_done) const {
   const double left = estimate_.seconds(0.0, static_cast<double>(size_.final_images - images_done));
   return {.evaluating = true,
-          .at_end = true,
+          .between_epochs = true,
           .epoch = position.epoch,
           .epochs = size_.epochs,
           .done = images_done,
           .total = size_.final_images,
           .images_per_second = estimate_.evaluation_rate(),
           .epoch_seconds_left = left,
-          .run_seconds_left = left};
+          .run_seconds_left = left,
+          .curves = &curves_};
 }
 
 double RunOutlook::seconds_left(const TrainingPosition& position) const {

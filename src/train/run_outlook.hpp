@@ -31,6 +31,7 @@ struct RunSize {
   std::int64_t test_images = 0;       ///< in an evaluation after an epoch: evaluated_images (averaging_options.hpp)
   std::int64_t final_images = 0;      ///< evaluated once more, after the last epoch
   bool holdout = false;               ///< epochs are evaluated on held-out images
+  bool averaged = false;              ///< what counts of an epoch are its averaged weights
   std::int64_t eval_interval = 1;     ///< of EvaluatedEpochs (run_length.hpp)
   double max_seconds = 0.0;           ///< 0: no limit
   std::vector<ImageCost> costs{};     ///< empty: all images have the data set's size
@@ -40,12 +41,18 @@ struct RunSize {
 /// compared by their costs.
 class RunOutlook {
  public:
-  explicit RunOutlook(RunSize size) : size_(std::move(size)) {}
+  explicit RunOutlook(RunSize size)
+      : size_(std::move(size)),
+        curves_((size_.averaged ? std::string("averaged ") : std::string()) + (size_.holdout ? "holdout" : "test") +
+                " acc") {}
 
   [[nodiscard]] const RunSize& size() const noexcept { return size_; }
   /// In an epoch, counted from 0.
   void trained(std::int64_t epoch, std::int64_t images, double seconds) noexcept;
   void evaluated(std::int64_t images, double seconds) noexcept;
+
+  /// Loss and accuracy so far: the views show them.
+  [[nodiscard]] RunCurves& curves() noexcept { return curves_; }
 
   /// Whether a run that has trained so long is at its time limit.
   [[nodiscard]] bool is_at_limit(double seconds) const noexcept;
@@ -72,6 +79,7 @@ class RunOutlook {
                                     std::int64_t evaluation_images) const;
 
   RunSize size_;
+  RunCurves curves_;
   TimeEstimate estimate_;
 };
 

@@ -1,10 +1,12 @@
 #include "convmixer/train/stop_signal.hpp"
 
+#include "convmixer/core/live_display.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "core/temporary_file.hpp"
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <string_view>
 #include <unistd.h>
@@ -13,7 +15,7 @@ namespace convmixer {
 namespace {
 
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
-constexpr std::string_view kNotice = "\nconvmixer: stopping after this step and saving; once more to stop at once\n";
+constexpr std::string_view kNotice = "convmixer: stopping after this step and saving; once more to stop at once\n";
 
 using Actions = std::array<struct sigaction, kSignals.size()>;
 
@@ -22,10 +24,16 @@ std::atomic<int> received_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not lock");
 Actions before_end{};
 Actions before_stop{};
+struct sigaction before_pause {};
 
 void say(std::string_view text) {
   if (!is_writable(STDERR_FILENO, 0)) return;
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+/// Where a message can begin: the terminal has put a "^C" where the cursor was.
+void begin_line() {
+  if (!erase_live_display()) say("\n");
 }
 
 std::string_view name_of(int signal) {
@@ -35,7 +43,8 @@ std::string_view name_of(int signal) {
 
 void end_process(int signal) {
   remove_temporary_files_of_this_process();
-  say("\nconvmixer: ended by ");
+  begin_line();
+  say("convmixer: ended by ");
   say(name_of(signal));
   struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
@@ -51,7 +60,24 @@ void end_process(int signal) {
 void note_signal(int signal) {
   if (int none = 0; !received_signal.compare_exchange_strong(none, signal)) end_process(signal);
   stop_waiting_for_readers();
+  begin_line();
   say(kNotice);
+}
+
+void pause_process(int signal) {
+  const int number_of_error = errno;
+  erase_live_display();
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  struct sigaction again {};
+  ::sigaction(signal, &by_default, &again);
+  sigset_t just_this;
+  ::sigemptyset(&just_this);
+  ::sigaddset(&just_this, signal);
+  ::raise(signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &just_this, nullptr);  // is stopped here, until it goes on
+  ::sigaction(signal, &again, nullptr);
+  errno = number_of_error;
 }
 
 void install(void (*handler)(int), Actions& previous) {
@@ -74,6 +100,17 @@ void restore(const Actions& previous) {
 EndBySignal::EndBySignal() { install(end_process, before_end); }
 
 EndBySignal::~EndBySignal() { restore(before_end); }
+
+PauseBySignal::PauseBySignal() {
+  ::sigaction(SIGTSTP, nullptr, &before_pause);
+  if (before_pause.sa_handler == SIG_IGN) return;
+  struct sigaction action {};
+  action.sa_handler = pause_process;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGTSTP, &action, nullptr);
+}
+
+PauseBySignal::~PauseBySignal() { ::sigaction(SIGTSTP, &before_pause, nullptr); }
 
 StopSignal::StopSignal() {
   received_signal = 0;

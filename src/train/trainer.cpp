@@ -81,6 +81,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
               .test_images = evaluated_images(config, images_.train, images_.epoch_evaluation()),
               .final_images = images_.final_evaluation(),
               .holdout = images_.holdout > 0,
+              .averaged = config.average.is_on(),
               .eval_interval = config.eval_interval,
               .max_seconds = static_cast<double>(config.max_time),
               .costs = image_costs(parts_->network, image_size_stretches(config))});
@@ -174,6 +175,7 @@ void Trainer::train_step(const Batch& batch) {
 
   const double seconds = count_step(result);
   outlook_->trained(position_.epoch, result.images, seconds);
+  outlook_->curves().add_loss(position_.step, result.loss());
   since_record_.images += result.images;
   since_record_.seconds += seconds;
   if (config_.log_interval > 0 && position_.step % config_.log_interval == 0) {
@@ -225,6 +227,7 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
       return TrainEnd::signal;
     }
     accuracy = test->of_saved().accuracy();
+    outlook_->curves().add_accuracy(*accuracy);
   }
   const bool best = position_.finish_epoch(accuracy);
   const EpochRecord record = epoch_record(test, position_.seconds - before);

@@ -7,10 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fcntl.h>
 #include <regex>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace convmixer {
 namespace {
@@ -44,6 +41,15 @@ EpochRecord example_epoch() {
           .wait_seconds = 0.4,
           .train_seconds = 400.0,
           .test_seconds = 32.0};
+}
+
+/// Ten steps, each of 0.9 times the loss of the one before, and three evaluations.
+RunCurves example_curves() {
+  RunCurves curves("test acc");
+  double loss = 2.0;
+  for (int step = 1; step <= 10; ++step, loss *= 0.9) curves.add_loss(step, loss);
+  for (const double accuracy : {0.4, 0.8, 0.7}) curves.add_accuracy(accuracy);
+  return curves;
 }
 
 std::string without_colours(const std::string& line) {
@@ -83,6 +89,45 @@ TEST(FormatLiveLine, ShowsTheImagesOfAnEvaluation) {
   const std::string line = format_live_line(view, 200, false);
   EXPECT_THAT(line, HasSubstr("testing 4000/10000"));
   EXPECT_THAT(line, Not(HasSubstr("wait")));
+}
+
+TEST(FormatCurves, BeginAndEndWithTheirValues) {
+  EXPECT_EQ(format_curves(example_curves(), {.live = true, .columns = 80}),
+            "loss 2.0000 @@#*+=-:.. 0.7748  test acc 40.00% .@* 70.00%");
+  EXPECT_EQ(format_curves(example_curves(), {.live = true, .blocks = true, .columns = 80}),
+            "loss 2.0000 ██▇▆▅▄▃▂▁▁ 0.7748  test acc 40.00% ▁█▆ 70.00%");
+  const std::string coloured = format_curves(example_curves(), {.live = true, .colour = true, .columns = 80});
+  EXPECT_THAT(coloured, HasSubstr("\x1b["));
+  EXPECT_EQ(without_colours(coloured), format_curves(example_curves(), {.live = true, .columns = 80}));
+}
+
+TEST(FormatCurves, NeverExceedTheWidth) {
+  RunCurves curves = example_curves();
+  for (int i = 0; i < 300; ++i) {
+    curves.add_loss(10 + i, 0.5);
+    curves.add_accuracy(0.9);
+  }
+  std::size_t widest = 0;
+  for (int columns = 0; columns <= 200; ++columns) {
+    const std::size_t width = format_curves(curves, {.live = true, .columns = columns}).size();
+    EXPECT_LT(width, static_cast<std::size_t>(std::max(columns, 1)));
+    widest = std::max(widest, width);
+  }
+  EXPECT_EQ(widest, 5 + 6 + 1 + 40 + 1 + 6 + 2 + 9 + 6 + 1 + 40 + 1 + 6);
+  EXPECT_THAT(format_curves(curves, {.live = true, .columns = 50}), Not(HasSubstr("acc"))) << "the loss goes first";
+  EXPECT_EQ(format_curves(curves, {.live = true, .columns = 20}), "");
+}
+
+TEST(FormatCurves, AreLeftOutWhereThereIsNoRowForThemOrNothingToShow) {
+  EXPECT_EQ(format_curves(example_curves(), {.live = true, .rows = 3}), "");
+  RunCurves curves("test acc");
+  EXPECT_EQ(format_curves(curves, {.live = true}), "");
+  curves.add_loss(1, 2.0);
+  EXPECT_EQ(format_curves(curves, {.live = true}), "");
+  curves.add_loss(2, 2.0);
+  EXPECT_EQ(format_curves(curves, {.live = true}), "loss 2.0000 == 2.0000");
+  curves.add_accuracy(0.25);
+  EXPECT_EQ(format_curves(curves, {.live = true}), "loss 2.0000 == 2.0000  test acc 25.00%");
 }
 
 TEST(FormatEpochLine, ShowsTheWholeEpoch) {
@@ -160,7 +205,7 @@ TEST_F(ProgressTest, WritesNeitherReturnsNorEscapesWhereThereIsNoTerminal) {
 TEST_F(ProgressTest, DrawsTheLiveLineOverItself) {
   Progress progress(file_, {.live = true, .colour = false, .columns = 200}, clock_);
   progress.update(example());
-  EXPECT_EQ(printed(), "\r\x1b[K" + format_live_line(example(), 199, false));
+  EXPECT_EQ(printed(), "\r\x1b[J\x1b[?7l" + format_live_line(example(), 199, false) + "\r\x1b[?7h");
 }
 
 TEST_F(ProgressTest, DrawsAtMostTenTimesASecond) {
@@ -170,7 +215,7 @@ TEST_F(ProgressTest, DrawsAtMostTenTimesASecond) {
     now_ += 0.001;
   }
   const std::string text = printed();
-  EXPECT_NEAR(static_cast<double>(std::count(text.begin(), text.end(), '\r')), 10.0, 1.0);
+  EXPECT_NEAR(static_cast<double>(std::count(text.begin(), text.end(), 'J')), 10.0, 1.0);
 }
 
 TEST_F(ProgressTest, ClearsTheLiveLineBeforeALineThatStays) {
@@ -178,7 +223,7 @@ TEST_F(ProgressTest, ClearsTheLiveLineBeforeALineThatStays) {
   progress.update(example());
   progress.print("stays");
   progress.print("stays too");
-  EXPECT_TRUE(printed().ends_with("\r\x1b[Kstays\nstays too\n")) << printed();
+  EXPECT_TRUE(printed().ends_with("\x1b[?7h\r\x1b[Jstays\nstays too\n")) << printed();
 }
 
 TEST_F(ProgressTest, ClearsTheLiveLineAtTheEnd) {
@@ -186,7 +231,38 @@ TEST_F(ProgressTest, ClearsTheLiveLineAtTheEnd) {
     Progress progress(file_, {.live = true, .colour = false, .columns = 200}, clock_);
     progress.update(example());
   }
-  EXPECT_TRUE(printed().ends_with("\r\x1b[K"));
+  EXPECT_TRUE(printed().ends_with("\x1b[?7h\r\x1b[J"));
+}
+
+TEST_F(ProgressTest, DrawsTheCurvesBelowTheLine) {
+  Progress progress(file_, {.live = true, .colour = false, .columns = 200}, clock_);
+  const RunCurves curves = example_curves();
+  ProgressView view = example();
+  view.curves = &curves;
+  progress.update(view);
+  EXPECT_EQ(printed(), "\r\x1b[J\x1b[?7l" + format_live_line(view, 199, false) + "\r\v" +
+                           format_curves(curves, {.live = true, .columns = 200}) + "\x1b[1A\r\x1b[?7h");
+}
+
+TEST_F(ProgressTest, PrintsPlainLinesOnATerminalIfAsked) {
+  Progress progress(file_, {.live = true, .colour = true}, clock_, ProgressMode::plain);
+  now_ += 30.0;
+  progress.update(example());
+  progress.print_epoch(example_epoch(), 4, true, -1.0);
+  EXPECT_FALSE(progress.terminal().colour);
+  EXPECT_EQ(printed(),
+            format_plain_line(example()) + "\n" + format_epoch_line(example_epoch(), 4, true, -1.0, 0, false) + "\n");
+}
+
+TEST_F(ProgressTest, PrintsBeginningAndEndAloneIfAsked) {
+  for (const bool live : {true, false}) {
+    Progress progress(file_, {.live = live}, clock_, ProgressMode::none);
+    now_ += 60.0;
+    progress.update(example());
+    progress.print_epoch(example_epoch(), 4, true, 10.0);
+    progress.print("finished");
+  }
+  EXPECT_EQ(printed(), "finished\nfinished\n");
 }
 
 TEST_F(ProgressTest, PrintsNothingWithoutAFile) {
@@ -201,65 +277,6 @@ TEST_F(ProgressTest, PrintsNothingWithoutAFile) {
   }
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
-}
-
-TEST(DetectTerminal, FindsNoneInAFile) {
-  std::FILE* const file = std::tmpfile();
-  const Terminal terminal = detect_terminal(file);
-  EXPECT_FALSE(terminal.live);
-  EXPECT_FALSE(terminal.colour);
-  EXPECT_EQ(terminal.columns, 80);
-  std::fclose(file);
-}
-
-/// The slave side of a pseudo-terminal.
-class PseudoTerminal {
- public:
-  PseudoTerminal() : master_(::posix_openpt(O_RDWR | O_NOCTTY)) {
-    if (master_ >= 0 && ::grantpt(master_) == 0 && ::unlockpt(master_) == 0) {
-      file_ = std::fopen(::ptsname(master_), "w");
-    }
-  }
-  ~PseudoTerminal() {
-    if (file_ != nullptr) std::fclose(file_);
-    if (master_ >= 0) ::close(master_);
-  }
-  PseudoTerminal(const PseudoTerminal&) = delete;
-  PseudoTerminal& operator=(const PseudoTerminal&) = delete;
-
-  [[nodiscard]] std::FILE* file() const { return file_; }
-  void set_columns(unsigned short columns) const {
-    winsize size{};
-    size.ws_col = columns;
-    ::ioctl(master_, TIOCSWINSZ, &size);
-  }
-
- private:
-  int master_;
-  std::FILE* file_ = nullptr;
-};
-
-TEST(DetectTerminal, HonoursNoColorAndDumbTerminals) {
-  const PseudoTerminal terminal;
-  if (terminal.file() == nullptr) GTEST_SKIP() << "this system has no pseudo-terminals (/dev/pts is not mounted)";
-  terminal.set_columns(123);
-  const EnvironmentVariable name("TERM", "xterm");
-  const EnvironmentVariable no_color("NO_COLOR");
-  EXPECT_TRUE(detect_terminal(terminal.file()).live);
-  EXPECT_TRUE(detect_terminal(terminal.file()).colour);
-  EXPECT_EQ(detect_terminal(terminal.file()).columns, 123);
-  {
-    const EnvironmentVariable set("NO_COLOR", "1");
-    EXPECT_TRUE(detect_terminal(terminal.file()).live);
-    EXPECT_FALSE(detect_terminal(terminal.file()).colour);
-  }
-  {
-    const EnvironmentVariable empty("NO_COLOR", "");
-    EXPECT_TRUE(detect_terminal(terminal.file()).colour);
-  }
-  const EnvironmentVariable dumb("TERM", "dumb");
-  EXPECT_FALSE(detect_terminal(terminal.file()).live);
-  EXPECT_FALSE(detect_terminal(terminal.file()).colour);
 }
 
 }  // namespace

@@ -67,6 +67,19 @@ TEST_F(RunOutlookTest, ShowsAnEvaluationsImagesAndTimeLeft) {
   EXPECT_NEAR(view.run_seconds_left, 100 * 0.1 + (10 + 40) * 0.02, 1e-9);
 }
 
+TEST_F(RunOutlookTest, NamesTheEpochThatAnEvaluationIsOf) {
+  position_.step_in_epoch = 10;  // all of its steps: it isn't counted yet
+  EXPECT_EQ(outlook_.evaluation_view(position_, 30).epoch, 2);
+  EXPECT_FALSE(outlook_.evaluation_view(position_, 30).between_epochs);
+  // At a time limit after an epoch that wasn't evaluated: the next one has not begun.
+  position_.step_in_epoch = 0;
+  position_.sums = {};
+  const ProgressView view = outlook_.evaluation_view(position_, 30);
+  EXPECT_EQ(view.epoch, 1);
+  EXPECT_TRUE(view.between_epochs) << "there are no means to show";
+  EXPECT_NEAR(view.run_seconds_left, 2 * 100 * 0.1 + (10 + 2 * 40) * 0.02, 1e-9);
+}
+
 TEST_F(RunOutlookTest, TellsTheTimeLeftBetweenEpochsButForTheLast) {
   position_.epoch = 1;
   EXPECT_NEAR(outlook_.seconds_left(position_), 2 * (100 * 0.1 + 40 * 0.02), 1e-9);

@@ -20,6 +20,7 @@
 #include "live_line.hpp"
 #include "output_files.hpp"
 #include "predictions_file.hpp"
+#include "progress_option.hpp"
 #include "report.hpp"
 #include "tta_options.hpp"
 
@@ -42,6 +43,7 @@ struct CommandOptions {
   int top = 1;
   fs::path confusion_csv;
   fs::path confusion_png;
+  ProgressMode progress = ProgressMode::automatic;
   TtaOptions tta;
 
   [[nodiscard]] std::vector<OutputFile> outputs() const {
@@ -63,7 +65,10 @@ OptionGroup command_group(CommandOptions& options) {
                    "write a line for each image: its file, class, prediction, probabilities"),
        integer_option("top", options.top, 1, 1000, "of --predictions: how many classes of each image"),
        path_option("confusion-csv", options.confusion_csv, "FILE", "write the confusion matrix as a table"),
-       path_option("confusion-png", options.confusion_png, "FILE", "draw the confusion matrix")}};
+       path_option("confusion-png", options.confusion_png, "FILE", "draw the confusion matrix"),
+       progress_option(options.progress,
+                       "live: a line that is drawn over itself; plain: a line now and then; none: nothing; auto: live "
+                       "on a terminal, nothing elsewhere")}};
   const std::vector<Option> tta = tta_options(options.tta);
   group.options.insert(group.options.begin() + 1, tta.begin(), tta.end());
   return group;
@@ -205,6 +210,7 @@ int eval_command(std::span<const std::string> words) {
     fail_usage("expected one run folder or weights file, found {}; see 'convmixer help eval'", line.arguments.size());
   }
   assign(std::vector<OptionGroup>{command_group(options), configuration_group(defaults)}, line.settings);
+  require_showable(options.progress, stderr, "standard error", false);
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
   TrainConfig config = configuration(weights, line);
   require_outputs(options.outputs(), {weights.path, config.data});
@@ -241,7 +247,7 @@ int eval_command(std::span<const std::string> words) {
   }
   RunningClock clock;
   const double start = clock.seconds();
-  LiveLine progress([&] { return clock.seconds(); });
+  LiveLine progress(options.progress, [&] { return clock.seconds(); });
   evaluation_options.go_on = [&](std::int64_t done) {
     progress.update([&] {
       return fmt::format("{} of {} images  {:.0f} images/s", with_commas(done), with_commas(images.size()),

@@ -1,6 +1,7 @@
 /// The line that a terminal shows while a command works, drawn over itself.
 #pragma once
 
+#include "convmixer/core/live_display.hpp"
 #include "convmixer/train/progress.hpp"
 
 #include <functional>
@@ -8,25 +9,24 @@
 
 namespace convmixer::tool {
 
-/// On standard error, if that is a terminal; else nothing is shown.
+/// On standard error. On its own it shows nothing where that is no terminal: what isn't asked for is not wanted in
+/// logs.
 class LiveLine {
  public:
   /// `clock` gives seconds from any moment on.
-  explicit LiveLine(std::function<double()> clock);
-  ~LiveLine();
-  LiveLine(const LiveLine&) = delete;
-  LiveLine& operator=(const LiveLine&) = delete;
+  LiveLine(ProgressMode mode, std::function<double()> clock);
 
-  /// Draws what `text` gives, at most ten times a second, cut to the terminal's width.
+  /// Draws what `text` gives, at most ten times a second, cut to the terminal's width; or prints it, every half minute.
   void update(const std::function<std::string()>& text);
   /// Makes room for lines that stay, which may go to the same terminal.
-  void clear();
+  void clear() { display_.erase(); }
 
  private:
+  ProgressMode mode_;
   std::function<double()> clock_;
   Terminal terminal_;
   double last_update_;
-  bool drawn_ = false;
+  LiveDisplay display_{stderr};
 };
 
 }  // namespace convmixer::tool

@@ -126,6 +126,7 @@ int main(int argc, char** argv) {
   guard_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   const EndBySignal end_by_signal;
+  const PauseBySignal pause_by_signal;
   try {
     const std::vector<std::string> words(argv + 1, argv + argc);
     return status_after_output(dispatch(words));

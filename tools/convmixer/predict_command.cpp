@@ -20,6 +20,7 @@
 #include "output.hpp"
 #include "output_files.hpp"
 #include "prediction_output.hpp"
+#include "progress_option.hpp"
 #include "tta_options.hpp"
 
 #include <fmt/ranges.h>
@@ -53,6 +54,7 @@ struct CommandOptions {
   bool logits = false;
   bool null_separated = false;
   bool quiet = false;
+  ProgressMode progress = ProgressMode::automatic;
 
   /// Those that aren't standard output.
   [[nodiscard]] std::vector<OutputFile> files() const {
@@ -88,7 +90,10 @@ OptionGroup command_group(CommandOptions& options) {
        switch_option("null", options.null_separated,
                      "paths on standard input end with a null byte, as find "
                      "-print0 writes them"),
-       switch_option("quiet", options.quiet, "no progress, notes and summary on standard error")}};
+       switch_option("quiet", options.quiet, "no progress, notes and summary on standard error"),
+       progress_option(options.progress,
+                       "live: a line that is drawn over itself; plain: a line now and then; none: nothing; auto: live "
+                       "on a terminal, nothing elsewhere")}};
   const std::vector<Option> tta = tta_options(options.tta);
   group.options.insert(group.options.begin() + 2, tta.begin(), tta.end());
   return group;
@@ -208,11 +213,11 @@ std::string progress_text(std::size_t done, std::size_t total, double seconds) {
 }
 
 /// Puts all images through the network.
-void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broken, const Note& note, bool quiet,
-              GivenImages& images, Outputs& outputs) {
+void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broken, const Note& note,
+              const CommandOptions& options, GivenImages& images, Outputs& outputs) {
   RunningClock clock;
   const double start = clock.seconds();
-  LiveLine line([&] { return clock.seconds(); });
+  LiveLine line(options.quiet ? ProgressMode::none : options.progress, [&] { return clock.seconds(); });
   const std::size_t left_out_before = images.left_out.size();
   std::size_t done = 0;
   std::int64_t looked_again = 0;
@@ -229,7 +234,7 @@ void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broke
     leave_out(*batch, broken, note, images.left_out);
     inference.add(batch->images);
     if (outputs.have_lost_their_reader()) return;
-    if (!quiet) line.update([&] { return progress_text(done, images.paths.size(), clock.seconds() - start); });
+    line.update([&] { return progress_text(done, images.paths.size(), clock.seconds() - start); });
   }
   inference.finish();
   line.clear();
@@ -240,7 +245,7 @@ void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broke
          count == 1 ? ""
                     : fmt::format(" (and {} more; no image is left)", with_commas(std::ssize(images.left_out) - 1)));
   }
-  if (quiet || images.paths.size() + left_out_before == 1) return;
+  if (options.quiet || images.paths.size() + left_out_before == 1) return;
   const double seconds = clock.seconds() - start;
   std::string left = images.left_out.empty() ? "" : fmt::format(", {} left out", images.left_out.size());
   if (classifier.views.are_of_some_images())
@@ -302,6 +307,7 @@ int predict_command(std::span<const std::string> words) {
   }
   assign(groups, line.settings);
   if (!options.prints_lines() && options.json == options.csv) fail_usage("--json and --csv can't both be -");
+  require_showable(options.progress, stderr, "standard error", options.quiet);
   const Note note = [&](const std::string& text) {
     constexpr std::size_t kLongest = 20'000;
     if (!options.quiet) write_text(stderr, "note: " + printable(text, kLongest) + "\n", true);
@@ -333,7 +339,7 @@ int predict_command(std::span<const std::string> words) {
                         static_cast<std::size_t>(std::min(options.top, task.classes))};
   Outputs outputs(options, classifier, facts_about(weights, config, classifier, options.tta));
   ImageFileLoader loader(reader, images.paths, pool, config.eval_batch_size, config.prefetch);
-  classify(loader, classifier, config.broken_files, note, options.quiet, images, outputs);
+  classify(loader, classifier, config.broken_files, note, options, images, outputs);
   outputs.finish(images.left_out);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "convmixer/train/run_folder.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "output.hpp"
+#include "progress_option.hpp"
 #include "seed_folders.hpp"
 #include "seeds_report.hpp"
 #include "train_command.hpp"
@@ -46,8 +47,8 @@ OptionGroup seeds_group(SeedsOptions& options) {
 
 /// Those of the options of `train` that several runs have use for.
 OptionGroup command_group(TrainOptions& options) {
-  constexpr std::array<std::string_view, 5> kShared{"config", "fresh", "allow-changed-data", "dry-run",
-                                                    "estimate-seconds"};
+  constexpr std::array<std::string_view, 6> kShared{"config",           "fresh",   "allow-changed-data", "dry-run",
+                                                    "estimate-seconds", "progress"};
   OptionGroup group = train_command_group(options);
   std::erase_if(group.options,
                 [&](const Option& option) { return std::ranges::find(kShared, option.name) == kShared.end(); });
@@ -136,7 +137,7 @@ class Seeds {
     write_file_atomically(json_, seeds_json(goal(), results(), options_.first_seed, options_.count).dump(2) + "\n");
   }
   [[nodiscard]] TrainingSession& session() {
-    if (!session_) session_ = std::make_unique<TrainingSession>(first_);
+    if (!session_) session_ = std::make_unique<TrainingSession>(first_, train_options_.progress);
     return *session_;
   }
   void say(const std::string& line) const {
@@ -253,6 +254,7 @@ void Seeds::print_results() const {
 }
 
 int Seeds::run() {
+  require_showable(train_options_.progress, stdout, "standard output", first_.quiet);
   check_folder();
   if (!options_.json.empty()) require_writable(options_.json);
   if (train_options_.dry_run) return look();

@@ -15,6 +15,7 @@
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "estimate_report.hpp"
+#include "progress_option.hpp"
 #include "report.hpp"
 #include "run_text.hpp"
 #include "watch/page_address.hpp"
@@ -164,9 +165,9 @@ CommandHelp train_help() {
       groups);
 }
 
-TrainingSession::TrainingSession(const TrainConfig& config)
+TrainingSession::TrainingSession(const TrainConfig& config, ProgressMode mode)
     : controls_(default_controls()),
-      progress_(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls_.clock),
+      progress_(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls_.clock, mode),
       note_(each_once([this](const std::string& text) { progress_.print(printable(text, kLongestNote)); })),
       train_(open_dataset(dataset_options(config, Split::train, note_), Split::train)),
       test_(open_dataset(dataset_options(config, Split::test, note_), Split::test)),
@@ -211,9 +212,10 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
 int train_command(std::span<const std::string> words) {
   TrainOptions options;
   const TrainConfig config = read_train_settings(words, options);
+  require_showable(options.progress, stdout, "standard output", config.quiet);
   std::unique_ptr<WatchProcess> page;
   if (options.open) page = std::make_unique<WatchProcess>(config.out);  // before there is any other thread
-  return TrainingSession(config).train(config, options, page.get());
+  return TrainingSession(config, options.progress).train(config, options, page.get());
 }
 
 }  // namespace convmixer::tool

@@ -21,7 +21,7 @@ namespace convmixer::tool {
 class TrainingSession {
  public:
   /// Opens the data of `config` and starts its threads.
-  explicit TrainingSession(const TrainConfig& config);
+  TrainingSession(const TrainConfig& config, ProgressMode mode);
 
   /// Throws Error (usage) for settings that don't fit the data or one another.
   void require_trainable(TrainConfig config);

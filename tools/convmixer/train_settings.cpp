@@ -9,6 +9,7 @@
 #include "convmixer/train/run_length.hpp"
 #include "estimate_report.hpp"
 #include "given_weights.hpp"
+#include "progress_option.hpp"
 #include "seed_folders.hpp"
 
 #include <algorithm>
@@ -127,6 +128,10 @@ OptionGroup train_command_group(TrainOptions& options) {
            "open", options.open,
            "show the training in a web page as it goes, until it ends: prints its address, and opens it where "
            "there is a display; only this machine can open it ('convmixer watch' has more)"),
+       progress_option(options.progress,
+                       "live: a line that is drawn over itself, with curves of the run below it; plain: a line now and "
+                       "then and one for each epoch; none: only how it begins and ends; auto: live on a terminal, "
+                       "plain elsewhere"),
        path_option("profile", options.profile.file, "FILE",
                    "record a window of steps: a table by operation, and a trace of all threads in FILE (JSON) for "
                    "ui.perfetto.dev and chrome://tracing"),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/train/config.hpp"
+#include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_estimate.hpp"
 #include "convmixer/train/step_profiler.hpp"
 
@@ -22,6 +23,7 @@ struct TrainOptions {
   int extend = 0;
   bool dry_run = false;
   bool open = false;
+  ProgressMode progress = ProgressMode::automatic;
   EstimateLimits estimate;
   ProfileOptions profile;
 };

@@ -1,4 +1,5 @@
 /// Ctrl-C and its like: as a request that the training loop honours at the end of a step, or as the end of the process.
+/// What is drawn live (core/live_display.hpp) is erased first.
 #pragma once
 
 namespace convmixer {
@@ -26,6 +27,16 @@ class StopSignal {
 
   /// Number of the signal that came; 0: none so far.
   [[nodiscard]] static int received() noexcept;
+};
+
+/// While an object lives, Ctrl-Z (SIGTSTP) stops the process as it does by default, with what is drawn live erased; it
+/// is drawn again when the process goes on in the foreground. An ignored SIGTSTP stays ignored. One object at a time.
+class PauseBySignal {
+ public:
+  PauseBySignal();
+  ~PauseBySignal();
+  PauseBySignal(const PauseBySignal&) = delete;
+  PauseBySignal& operator=(const PauseBySignal&) = delete;
 };
 
 }  // namespace convmixer

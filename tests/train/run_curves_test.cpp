@@ -1,0 +1,73 @@
+#include "convmixer/train/run_curves.hpp"
+
+#include "train/sparkline.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace convmixer {
+namespace {
+
+using testing::DoubleNear;
+using testing::Each;
+using testing::ElementsAre;
+
+TEST(Curve, HasItsFirstValuesAsTheyAre) {
+  Curve curve;
+  EXPECT_THAT(curve.points(40), ElementsAre());
+  curve.add(0, 3.0);
+  curve.add(1, 5.0);
+  curve.add(1, 7.0);
+  EXPECT_THAT(curve.points(40), ElementsAre(3.0, 6.0));
+  EXPECT_THAT(curve.points(1), ElementsAre(5.0)) << "the mean of the values";
+}
+
+TEST(Curve, HasMeansOverEqualSharesOfALongRun) {
+  Curve curve;
+  constexpr int kPositions = 100'000;
+  for (int i = 0; i < kPositions; ++i) curve.add(i, i);
+  const std::vector<double> points = curve.points(10);
+  ASSERT_EQ(points.size(), 10U);
+  for (std::size_t i = 0; i < 10; ++i)
+    EXPECT_NEAR(points[i], kPositions * (static_cast<double>(i) + 0.5) / 10.0, kPositions / 100.0);
+}
+
+/// As of a run whose records are of every fourth step, and whose first half has none.
+TEST(Curve, FillsWhatIsNotKnown) {
+  Curve curve;
+  for (int i = 10; i < 20; i += 4) curve.add(i, 2.0);
+  curve.fill(0, 10, 6.0);
+  curve.fill(10, 20, 100.0);
+  const std::vector<double> points = curve.points(2);
+  EXPECT_THAT(points, ElementsAre(6.0, DoubleNear((3 * 2.0 + 7 * 100.0) / 10.0, 1e-9)));
+  Curve empty;
+  empty.fill(5, 5, 1.0);
+  EXPECT_THAT(empty.points(8), ElementsAre());
+}
+
+TEST(Curve, ShowsTheValueBeforeWhereThereIsNone) {
+  Curve curve;
+  curve.add(0, 1.0);
+  curve.add(3, 4.0);
+  EXPECT_THAT(curve.points(4), ElementsAre(1.0, 1.0, 1.0, 4.0));
+}
+
+TEST(RunCurves, KnowTheFirstAccuracyAndTheLast) {
+  RunCurves curves("holdout acc");
+  for (int i = 0; i < 1000; ++i) curves.add_accuracy(i / 1000.0);
+  EXPECT_EQ(curves.evaluations(), 1000);
+  EXPECT_EQ(curves.first_accuracy(), 0.0);
+  EXPECT_EQ(curves.last_accuracy(), 0.999);
+}
+
+TEST(Sparkline, SpansEightLevels) {
+  const std::vector<double> rising{0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0};
+  EXPECT_EQ(sparkline(rising, true), "▁▂▃▄▅▆▇██");
+  EXPECT_EQ(sparkline(rising, false), ".:-=+*#@@");
+  EXPECT_EQ(sparkline(std::vector<double>{-1e300, 1e300, -1.0}, false), ".@+");
+  EXPECT_EQ(sparkline(std::vector<double>{5.0, 5.0}, true), "▄▄") << "one level is the middle";
+  EXPECT_EQ(sparkline({}, true), "");
+}
+
+}  // namespace
+}  // namespace convmixer
