@@ -27,6 +27,8 @@ Progress::Progress(std::FILE* file, const Terminal& terminal, std::function<doub
       last_update_(terminal_.live ? -std::numeric_limits<double>::infinity() : clock_()),
       display_(file) {}
 
+bool Progress::is_live() const noexcept { return file_ != nullptr && mode_ != ProgressMode::none && terminal_.live; }
+
 void Progress::update(const ProgressView& view) {
   if (file_ == nullptr || mode_ == ProgressMode::none) return;
   const double now = clock_();

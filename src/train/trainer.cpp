@@ -10,6 +10,7 @@
 #include "convmixer/train/stop_signal.hpp"
 #include "train/averaged_statistics.hpp"
 #include "train/averaging_options.hpp"
+#include "train/earlier_curves.hpp"
 #include "train/run_outlook.hpp"
 #include "train/run_parts.hpp"
 #include "train/session_record.hpp"
@@ -85,6 +86,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
               .eval_interval = config.eval_interval,
               .max_seconds = static_cast<double>(config.max_time),
               .costs = image_costs(parts_->network, image_size_stretches(config))});
+  if (position_.step > 0 && progress_.is_live()) add_earlier_curves(parts_->folder, position_.step, outlook_->curves());
 }
 
 Trainer::~Trainer() = default;

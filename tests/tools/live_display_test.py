@@ -64,13 +64,18 @@ class LiveDisplayTest(unittest.TestCase):
         self.assertTrue(lines[-1].startswith("finished 3 epochs"))
 
     def test_curves_are_below_the_line_and_gone_after_ctrl_c(self):
+        both_curves = CURVES.pattern + rf"  test acc \d+\.\d\d% {BLOCKS}{{2,40}} \d+\.\d\d%$"
         program = self.training(FOREVER)
-        program.read_until(shows(CURVES.pattern + rf"  test acc \d+\.\d\d% {BLOCKS}{{2,40}} \d+\.\d\d%$"))
+        program.read_until(shows(both_curves))
         lines = program.screen.lines()
         self.assertRegex(lines[-2], LIVE)
         self.assertRegex(lines[-1], CURVES)
         self.assertIn(b"\x1b[36m", program.bytes)
         self.stop(program)
+        goes_on = self.training(FOREVER)
+        goes_on.read_until(shows(LIVE))
+        self.assertTrue(shows(both_curves)(goes_on.screen), "those of the run so far, in the first drawing")
+        self.stop(goes_on)
 
     def test_a_terminal_that_is_narrowed_shows_what_fits(self):
         for reflows in [True, False]:

@@ -1,5 +1,8 @@
 #include "convmixer/train/run_curves.hpp"
 
+#include "convmixer/core/file.hpp"
+#include "support/temporary_folder.hpp"
+#include "train/earlier_curves.hpp"
 #include "train/sparkline.hpp"
 
 #include <gmock/gmock.h>
@@ -58,6 +61,32 @@ TEST(RunCurves, KnowTheFirstAccuracyAndTheLast) {
   EXPECT_EQ(curves.evaluations(), 1000);
   EXPECT_EQ(curves.first_accuracy(), 0.0);
   EXPECT_EQ(curves.last_accuracy(), 0.999);
+}
+
+/// Of two epochs of four steps, the first without step records, and one that was trained again after step 8.
+TEST(EarlierCurves, AreThoseOfTheStepsThatCount) {
+  const testing_support::TemporaryFolder parent;
+  const RunFolder folder{parent.path() / "run"};
+  std::filesystem::create_directory(folder.path);
+  write_file_atomically(folder.config(), "epochs = 3\n");
+  write_file_atomically(
+      folder.metrics(),
+      R"({"type":"epoch","epoch":1,"step":4,"loss":3.0,"accuracy":0.1,"test_accuracy":0.2,"ema_test_accuracy":0.3}
+{"type":"step","epoch":2,"step":6,"loss":2.0}
+{"type":"step","epoch":2,"step":-6,"loss":1e9}
+{"type":"step","epoch":2,"step":8,"loss":1.0}
+no record
+{"type":"epoch","epoch":2,"step":8,"loss":9.0,"accuracy":0.1}
+{"type":"step","epoch":3,"step":10,"loss":1e9}
+{"type":"epoch","epoch":3,"step":12,"loss":9.0,"accuracy":0.1,"test_accuracy":0.9}
+)");
+  RunCurves curves("test acc");
+  add_earlier_curves(folder, 8, curves);
+  EXPECT_THAT(curves.loss().points(40), ElementsAre(3.0, 3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 1.0));
+  EXPECT_THAT(curves.accuracy().points(40), ElementsAre(0.3));
+  RunCurves none("test acc");
+  add_earlier_curves({parent.path() / "no run"}, 8, none);
+  EXPECT_THAT(none.loss().points(40), ElementsAre());
 }
 
 TEST(Sparkline, SpansEightLevels) {

@@ -63,6 +63,8 @@ class Progress {
   Progress(std::FILE* file, const Terminal& terminal, std::function<double()> clock,
            ProgressMode mode = ProgressMode::automatic);
 
+  /// Whether live lines are drawn.
+  [[nodiscard]] bool is_live() const noexcept;
   /// As it is in this mode: a plain one isn't live.
   [[nodiscard]] const Terminal& terminal() const noexcept { return terminal_; }
 
