@@ -180,6 +180,15 @@ TEST_F(AveragedTraining, StopsAtTheTimeLimitWithTheAverage) {
   EXPECT_TRUE(std::ranges::equal(network.parameters().value(0), average.at(network.graph().parameters()[0].name)));
 }
 
+std::vector<std::vector<float>> statistics_of(const Network& network) {
+  std::vector<std::vector<float>> all;
+  for (StatisticId id = 0; id < static_cast<StatisticId>(network.graph().statistics().size()); ++id) {
+    const auto values = network.parameters().statistic(id);
+    all.emplace_back(values.begin(), values.end());
+  }
+  return all;
+}
+
 class RecomputedStatistics : public AveragedTraining {
  protected:
   static constexpr std::int64_t kImages = 40;  // 48, as they are whole batches of 16
@@ -200,15 +209,7 @@ TEST_F(RecomputedStatistics, AreThoseOfTheAverageOnTheFirstImagesOfTheEpoch) {
   EXPECT_EQ(info.averaged, "ema 0.9, statistics recomputed");
   Network network(make_graph(info.model), Precision::f32, engine_);
   load_weights(last, network.parameters());
-  const auto statistics = [&] {
-    std::vector<std::vector<float>> all;
-    for (StatisticId id = 0; id < static_cast<StatisticId>(network.graph().statistics().size()); ++id) {
-      const auto values = network.parameters().statistic(id);
-      all.emplace_back(values.begin(), values.end());
-    }
-    return all;
-  };
-  const auto saved = statistics();
+  const auto saved = statistics_of(network);
   Loader test_loader(*test_, loader_options(config, Split::test), pool_);
   EXPECT_EQ(evaluate(network, test_loader).total.loss(), epochs_of(config.out).back()["ema_test_loss"].get<double>());
   Loader loader(*train_, loader_options(config, Split::train), pool_);
@@ -216,7 +217,29 @@ TEST_F(RecomputedStatistics, AreThoseOfTheAverageOnTheFirstImagesOfTheEpoch) {
   NormStatistics by_hand(network);
   for (int batch = 0; batch < 3; ++batch) by_hand.add(loader.next()->images);
   by_hand.finish();
-  EXPECT_EQ(statistics(), saved);
+  EXPECT_EQ(statistics_of(network), saved);
+}
+
+TEST_F(RecomputedStatistics, AreThoseOfMicroBatchesWhereTrainingsAre) {
+  TrainConfig config = recomputed_config("run");
+  config.micro_batch = 6;  // 5 or 6 of a batch's 16
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  const fs::path last = RunFolder{config.out}.last();
+  const auto recomputed = [&](std::int64_t micro_batch) {
+    Network network(make_graph(read_checkpoint_info(last).model), Precision::f32, engine_);
+    network.set_micro_batch(micro_batch);
+    load_weights(last, network.parameters());
+    Loader loader(*train_, loader_options(config, Split::train), pool_);
+    loader.start(1);
+    NormStatistics statistics(network);
+    for (int batch = 0; batch < 3; ++batch) statistics.add(loader.next()->images);
+    statistics.finish();
+    return statistics_of(network);
+  };
+  Network saved(make_graph(read_checkpoint_info(last).model), Precision::f32, engine_);
+  load_weights(last, saved.parameters());
+  EXPECT_EQ(recomputed(6), statistics_of(saved));
+  EXPECT_NE(recomputed(0), statistics_of(saved)) << "of whole batches";
 }
 
 TEST_F(RecomputedStatistics, LeaveTheTrainingAsItIs) {
