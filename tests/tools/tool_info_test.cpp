@@ -67,6 +67,10 @@ TEST(ToolInfo, EstimatesHowLongATrainingTakes) {
        {"images/s", "  7 epochs  ", "planned memory", "500 training images and an evaluation of 2,000",
         has_bf16 ? "\n  -> bf16" : "\n  -> f32", "a thread alone could load and augment"})
     EXPECT_THAT(with_data, HasSubstr(part));
+  const std::string held_out =
+      output_of(small + std::vector<std::string>{"--train-images", "500", "--holdout", "100", "--eval-interval", "2",
+                                                 "--precision", "f32"});
+  EXPECT_THAT(held_out, HasSubstr("400 training images and an evaluation of 100 held-out ones, after every 2 epochs"));
   const std::string without =
       output_of(small + std::vector<std::string>{"--dataset", "cifar100", "--precision", "f32"});
   for (const char* part : {"50,000 training images and an evaluation of 10,000", "\n  -> f32", "f32: as given",

@@ -34,9 +34,10 @@ OptionGroup command_group(CommandOptions& options) {
 OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
   for (const char* name :
-       {"dataset",    "data",        "train-images",    "test-images", "fit",       "broken-files", "data-cache",
-        "batch-size", "micro-batch", "eval-batch-size", "drop-last",   "optimizer", "epochs",       "precision",
-        "plan",       "layout",      "image-sizes",     "ema-decay",   "threads",   "pin-threads"}) {
+       {"dataset",       "data",       "train-images", "test-images",     "holdout",     "fit",       "broken-files",
+        "data-cache",    "batch-size", "micro-batch",  "eval-batch-size", "drop-last",   "optimizer", "epochs",
+        "eval-interval", "precision",  "plan",         "layout",          "image-sizes", "ema-decay", "threads",
+        "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);
