@@ -32,6 +32,39 @@ double shape_scale(MuonScaling scaling, const MatrixShape& shape) {
   return 1.0;
 }
 
+constexpr std::size_t in_pages(std::size_t floats) {
+  constexpr std::size_t kPage = AlignedBuffer::kAlignment / sizeof(float);
+  return (floats + kPage - 1) / kPage * kPage;
+}
+
+/// What matrices are updated in: a slot for each of those that are updated at a time, scratch memory for each worker.
+template <class Storage>
+struct Workspace {
+  std::size_t direction_floats = 0;  // a slot's first part; its second is Newton-Schulz's
+  std::size_t slot_floats = 0;
+  std::size_t slots = 0;
+  std::size_t scratch_floats = 0;  // a worker's
+  std::size_t workers = 0;
+
+  Workspace(const Graph& graph, const std::vector<ParameterId>& matrices, int threads)
+      : workers(matrices.empty() ? 0 : static_cast<std::size_t>(threads)) {
+    std::size_t memory = 0;
+    for (const ParameterId id : matrices) {
+      const MatrixShape shape = matrix_shape(graph.parameters()[static_cast<std::size_t>(id)].shape);
+      using NewtonSchulz = kernels::NewtonSchulz<Storage>;
+      direction_floats = std::max(direction_floats, in_pages(shape.rows * shape.columns));
+      memory = std::max(memory, in_pages(NewtonSchulz::memory_floats(shape.rows, shape.columns)));
+      scratch_floats = std::max(scratch_floats, in_pages(NewtonSchulz::scratch_floats(shape.rows, shape.columns)));
+    }
+    slot_floats = direction_floats + memory;
+    slots = std::min(workers, matrices.size());
+  }
+
+  [[nodiscard]] std::size_t slot_bytes() const { return slots * slot_floats * sizeof(float); }
+  [[nodiscard]] std::size_t scratch_bytes() const { return workers * scratch_floats * sizeof(float); }
+  [[nodiscard]] std::size_t bytes() const { return slot_bytes() + scratch_bytes(); }
+};
+
 /// As many matrices as there are workers are updated at a time, each by one worker in memory of its own, which for
 /// ConvMixer-256 fits into its second-level cache. Those that are left over, fewer than workers, all workers share:
 /// panel by panel, meeting after each phase.
@@ -62,12 +95,14 @@ class MuonOptimizer final : public Optimizer {
     double rate;
   };
 
-  [[nodiscard]] float* direction(std::size_t slot) { return memory_.as<float>().data() + slot * slot_floats_; }
+  [[nodiscard]] float* direction(std::size_t slot) {
+    return memory_.as<float>().data() + slot * workspace_.slot_floats;
+  }
   [[nodiscard]] float* scratch(int worker) {
-    return scratch_.as<float>().data() + static_cast<std::size_t>(worker) * scratch_floats_;
+    return scratch_.as<float>().data() + static_cast<std::size_t>(worker) * workspace_.scratch_floats;
   }
   [[nodiscard]] NewtonSchulz newton_schulz(const Matrix& matrix, std::size_t slot) {
-    return {matrix.shape.rows, matrix.shape.columns, direction(slot) + direction_floats_};
+    return {matrix.shape.rows, matrix.shape.columns, direction(slot) + workspace_.direction_floats};
   }
   /// Moves the momentum; leaves its direction in the slot's memory. Returns what that is to be multiplied with.
   float begin(std::size_t matrix, const Factors& factors, std::size_t slot);
@@ -86,10 +121,8 @@ class MuonOptimizer final : public Optimizer {
   Moments momentum_buffer_;
   std::vector<double> sums_;  // by matrix: of the gradients' squares
   std::vector<NewtonSchulz> together_;
-  std::size_t direction_floats_ = 0;
-  std::size_t slot_floats_ = 0;
-  std::size_t scratch_floats_ = 0;
-  AlignedBuffer memory_;   // slots: a direction and Newton-Schulz's memory
+  Workspace<Storage> workspace_;
+  AlignedBuffer memory_;   // slots
   AlignedBuffer scratch_;  // by worker
 };
 
@@ -100,16 +133,10 @@ MuonOptimizer<Storage>::MuonOptimizer(Parameters& parameters, ParameterGroup gro
       rule_(std::get<MuonRule>(group_.rule)),
       pool_(pool),
       momentum_buffer_(parameters.graph(), group_.parameters),
-      sums_(group_.parameters.size()) {
-  constexpr std::size_t kPage = AlignedBuffer::kAlignment / sizeof(float);
-  const auto in_pages = [](std::size_t floats) { return (floats + kPage - 1) / kPage * kPage; };
-  std::size_t memory = 0;
+      sums_(group_.parameters.size()),
+      workspace_(parameters.graph(), group_.parameters, pool.threads()) {
   for (const ParameterId id : parameter_ids()) {
-    const MatrixShape shape = matrix_shape(parameters.graph().parameters()[static_cast<std::size_t>(id)].shape);
-    matrices_.push_back({id, shape});
-    direction_floats_ = std::max(direction_floats_, in_pages(shape.rows * shape.columns));
-    memory = std::max(memory, in_pages(NewtonSchulz::memory_floats(shape.rows, shape.columns)));
-    scratch_floats_ = std::max(scratch_floats_, in_pages(NewtonSchulz::scratch_floats(shape.rows, shape.columns)));
+    matrices_.push_back({id, matrix_shape(parameters.graph().parameters()[static_cast<std::size_t>(id)].shape)});
   }
   if (matrices_.empty()) {
     each_ = 0;
@@ -117,9 +144,8 @@ MuonOptimizer<Storage>::MuonOptimizer(Parameters& parameters, ParameterGroup gro
   }
   const auto threads = static_cast<std::size_t>(pool_.threads());
   each_ = matrices_.size() / threads * threads;
-  slot_floats_ = direction_floats_ + memory;
-  memory_ = AlignedBuffer(std::min(threads, matrices_.size()) * slot_floats_ * sizeof(float));
-  scratch_ = AlignedBuffer(threads * scratch_floats_ * sizeof(float));
+  memory_ = AlignedBuffer(workspace_.slot_bytes());
+  scratch_ = AlignedBuffer(workspace_.scratch_bytes());
   for (std::size_t i = each_; i < matrices_.size(); ++i) {
     together_.push_back(newton_schulz(matrices_[i], i - each_));
     for (std::size_t panel = together_.back().panels(); panel-- > 0;) pieces_.push_back({i - each_, panel});
@@ -223,6 +249,12 @@ void MuonOptimizer<Storage>::update_together(const Factors& factors) {
 }
 
 }  // namespace
+
+std::size_t muon_working_bytes(const Graph& graph, const std::vector<ParameterId>& matrices, Precision precision,
+                               int threads) {
+  return precision == Precision::bf16 ? Workspace<kernels::Bf16Storage>(graph, matrices, threads).bytes()
+                                      : Workspace<kernels::F32Storage>(graph, matrices, threads).bytes();
+}
 
 std::unique_ptr<Optimizer> make_muon_optimizer(Parameters& parameters, const ParameterGroup& group, ThreadPool& pool) {
   if (std::get<MuonRule>(group.rule).precision == Precision::bf16) {

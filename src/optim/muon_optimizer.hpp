@@ -4,7 +4,9 @@
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/optim/parameter_groups.hpp"
 
+#include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace convmixer {
 
@@ -12,5 +14,9 @@ namespace convmixer {
 /// any number of threads.
 [[nodiscard]] std::unique_ptr<Optimizer> make_muon_optimizer(Parameters& parameters, const ParameterGroup& group,
                                                              ThreadPool& pool);
+
+/// Bytes that it has for so many threads besides its momentum: matrices that are being made orthogonal.
+[[nodiscard]] std::size_t muon_working_bytes(const Graph& graph, const std::vector<ParameterId>& matrices,
+                                             Precision precision, int threads);
 
 }  // namespace convmixer

@@ -4,10 +4,12 @@
 #include "convmixer/core/process_memory.hpp"
 #include "convmixer/data/loader.hpp"
 #include "convmixer/model/network.hpp"
+#include "convmixer/optim/optimizer_memory.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
+#include "train/optimizer_options.hpp"
 #include "train/random_batch.hpp"
 #include "train/run_parts.hpp"
 #include "train/step_rate.hpp"
@@ -78,6 +80,8 @@ class MeasuredTraining {
     estimate_.plan = training_plan(network_, config, images_.train).kind();
     estimate_.planned_bytes = plans.total() + values * static_cast<std::int64_t>(sizeof(float)) +
                               static_cast<std::int64_t>(optimizer_->state_size().bytes) +
+                              static_cast<std::int64_t>(optimizer_working_bytes(
+                                  network_.graph(), optimizer_settings(config, precision), engine.pool().threads())) +
                               static_cast<std::int64_t>(average_ ? average_->bytes() : 0);
   }
 

@@ -1,6 +1,7 @@
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
+#include "convmixer/optim/optimizer_memory.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "optim/muon_expected.hpp"
 #include "optim/three_updates.hpp"
@@ -325,6 +326,17 @@ TEST(Muon, RefusesARateThatAGroupsFactorMakesTooLargeBeforeAnythingIsChanged) {
                "parameter group 'matrices': a learning rate of 10000000000 times 1e+30, expected a number that an f32 "
                "holds");
   EXPECT_EQ(all_values(parameters), before);
+}
+
+TEST(Muon, WorksInMemoryForAsManyMatricesAsThereAreThreads) {
+  const Graph graph = small_graph();  // four such matrices, of 28 values at most
+  OptimizerOptions options{.kind = OptimizerKind::muon};
+  const auto bytes = [&](int threads) { return optimizer_working_bytes(graph, options, threads); };
+  EXPECT_GE(bytes(1), 2 * 28 * sizeof(float)) << "a matrix and what it is multiplied with";
+  EXPECT_EQ(bytes(4), 4 * bytes(1));
+  EXPECT_LT(bytes(8), 8 * bytes(1)) << "no more than there are";
+  options.kind = OptimizerKind::adamw;
+  EXPECT_EQ(bytes(4), 0U);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "convmixer/train/run_estimate.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/optim/optimizer_memory.hpp"
 #include "train/trainer_fixture.hpp"
 
 #include <fmt/format.h>
@@ -53,6 +54,24 @@ TEST_F(RunEstimateTest, PlansTheMemoryThatTheTrainingPlans) {
     const std::int64_t values = 2 * parameter_count(graph) + 2 * trained_parameter_count(graph);
     EXPECT_EQ(result.chosen().planned_bytes, trainer.planned_memory().total() + 4 * values) << frozen;
   }
+}
+
+TEST_F(RunEstimateTest, PlansTheMemoryThatMuonWorksIn) {
+  TrainConfig config = small_config("run");
+  config.optimizer.kind = OptimizerKind::muon;
+  const RunEstimate result = estimate(config);
+  Progress progress(nullptr, {}, [] { return 0.0; });
+  Trainer trainer(config, *train_, *test_, engine_, progress, undisturbed());
+  const Graph& graph = trainer.network().graph();
+  std::int64_t values = 4 * parameter_count(graph);
+  for (const ParameterId id : hidden_matrices(graph))  // of which there is one moment
+    values -= graph.parameters()[static_cast<std::size_t>(id)].shape.count();
+  OptimizerOptions options = config.optimizer;
+  options.muon.precision = trainer.network().precision();
+  const std::size_t working = optimizer_working_bytes(graph, options, pool_.threads());
+  EXPECT_GT(working, 0U);
+  EXPECT_EQ(result.chosen().planned_bytes,
+            trainer.planned_memory().total() + 4 * values + static_cast<std::int64_t>(working));
 }
 
 TEST_F(RunEstimateTest, PlansTheMemoryOfMicroBatches) {

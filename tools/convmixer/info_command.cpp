@@ -87,7 +87,8 @@ PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& o
   rows.emplace_back("precision", fmt::format("{} ({})", to_string(choice.precision), choice.reason));
   rows.emplace_back("plan", describe_plan(training));
   rows.emplace_back("training", fmt::format("{} a step, {}", counted(config.batch_size, "image"),
-                                            describe(training.memory(), values_in_training(graph, config))));
+                                            describe(training.memory(), values_in_training(graph, config),
+                                                     optimizer_bytes(network, config, engine.pool().threads()))));
   for (const auto& row : micro_batch_rows(config, config.batch_size)) rows.push_back(row);
   const Plan& evaluation = network.plan(config.eval_batch_size, PlanMode::inference);
   rows.emplace_back("evaluation", fmt::format("{} at once, {}", counted(config.eval_batch_size, "image"),

@@ -6,6 +6,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
 #include "convmixer/model/micro_batches.hpp"
+#include "convmixer/optim/optimizer_memory.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
@@ -201,14 +202,23 @@ std::string describe_plan(const Plan& plan) {
   return text;
 }
 
-std::string describe(const PlannedMemory& memory, std::int64_t values) {
+std::int64_t optimizer_bytes(const Network& network, const TrainConfig& config, int threads) {
+  OptimizerOptions options = config.optimizer;
+  options.muon.precision = network.precision();
+  return static_cast<std::int64_t>(optimizer_working_bytes(network.graph(), options, threads));
+}
+
+std::string describe(const PlannedMemory& memory, std::int64_t values, std::int64_t optimizer_bytes) {
   const std::int64_t parameters = values * static_cast<std::int64_t>(sizeof(float));
   const std::string unshared =
       memory.unshared == memory.arena ? "" : fmt::format(" ({} if none were shared)", byte_size(memory.unshared));
   const std::string working =
       memory.scratchpad == 0 ? "" : fmt::format(", {} working memory", byte_size(memory.scratchpad));
-  return fmt::format("{} planned: {} activations{}{}, {} parameters", byte_size(memory.total() + parameters),
-                     byte_size(memory.arena), unshared, working, byte_size(parameters));
+  const std::string optimizer =
+      optimizer_bytes == 0 ? "" : fmt::format(", {} for the optimiser to work in", byte_size(optimizer_bytes));
+  return fmt::format("{} planned: {} activations{}{}, {} parameters{}",
+                     byte_size(memory.total() + parameters + optimizer_bytes), byte_size(memory.arena), unshared,
+                     working, byte_size(parameters), optimizer);
 }
 
 }  // namespace convmixer::tool

@@ -3,6 +3,7 @@
 
 #include "convmixer/core/threads.hpp"
 #include "convmixer/graph/graph.hpp"
+#include "convmixer/model/network.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/plan/plan.hpp"
 #include "convmixer/train/config.hpp"
@@ -33,7 +34,9 @@ namespace convmixer::tool {
 [[nodiscard]] std::int64_t values_in_training(const Graph& graph, const TrainConfig& config);
 /// "fused", or "plain: fused stages have a layout of their own".
 [[nodiscard]] std::string describe_plan(const Plan& plan);
-/// Planned memory and that of so many values of parameters, in a phrase.
-[[nodiscard]] std::string describe(const PlannedMemory& memory, std::int64_t values);
+/// What the optimiser has besides such values.
+[[nodiscard]] std::int64_t optimizer_bytes(const Network& network, const TrainConfig& config, int threads);
+/// Planned memory, that of so many values of parameters and that of an optimiser, in a phrase.
+[[nodiscard]] std::string describe(const PlannedMemory& memory, std::int64_t values, std::int64_t optimizer_bytes = 0);
 
 }  // namespace convmixer::tool

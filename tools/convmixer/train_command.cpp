@@ -105,7 +105,8 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   append(machine_rows(threads, engine));
-  rows.emplace_back("memory", describe(trainer.planned_memory(), values_in_training(graph, config)));
+  rows.emplace_back("memory", describe(trainer.planned_memory(), values_in_training(graph, config),
+                                       optimizer_bytes(trainer.network(), config, threads.count)));
   progress.print(fmt::format("convmixer " CONVMIXER_VERSION "\n{}", format_rows(rows, progress.terminal().colour)));
   if (const std::string change = trainer.changed_circumstances(); !change.empty()) {
     progress.print(fmt::format("note: {}: as good, but not the same to the last bit\n", change));
