@@ -51,6 +51,18 @@ TEST_F(ToolTrain, PrintsWhatWillRunThenEveryEpochThenTheEnd) {
   }
 }
 
+TEST_F(ToolTrain, SaysWhoseAccuracyItIsWhereWeightsAreAveraged) {
+  EXPECT_THAT(train("run", 1).output, Not(HasSubstr("averaged")));
+  EXPECT_THAT(
+      train("averaged", 1, {"--ema-decay", "0.9"}).output,
+      ContainsRegex("\nfinished 1 epoch in [0-9.]*s; best test accuracy [0-9.]*% .averaged weights. in epoch 1: "));
+}
+
+TEST_F(ToolTrain, SaysWhatMuonWorksIn) {
+  EXPECT_THAT(train("run", 1, {"--optimizer", "muon", "--dry-run", "--estimate-seconds", "0.01"}).output,
+              ContainsRegex("\n  memory .* KiB parameters, [0-9.]* KiB for the optimiser to work in\n"));
+}
+
 TEST_F(ToolTrain, GoesByHeldOutImagesAndSaysWhatTheTestSetGaveAtTheEnd) {
   const std::vector<std::string> holdout{"--holdout", "0.25", "--until-accuracy", "1"};
   const std::string output = train("run", 2, holdout).output;

@@ -21,6 +21,12 @@ std::string path(const fs::path& file) { return printable(file.native()); }
 
 std::string percent(double share) { return fmt::format("{:.2f}%", 100.0 * share); }
 
+/// The best accuracy that epochs go by, and whose it is unless the trained weights' own.
+std::string best_accuracy(const Trainer& trainer, const TrainConfig& config) {
+  return fmt::format("{}{}", percent(trainer.position().best_accuracy),
+                     config.average.is_on() ? " (averaged weights)" : "");
+}
+
 /// Whether only the evaluation of the test set may be left.
 bool is_trained(const Trainer& trainer, const TrainConfig& config) {
   const auto end = reached_end(config, trainer.position());
@@ -39,8 +45,7 @@ std::string describe_best(const Trainer& trainer, const TrainConfig& config) {
   const RunFolder& folder = trainer.folder();
   if (position.best_accuracy < 0.0) return "no epoch is finished yet";
   const std::string test = describe_test(trainer, config);
-  const std::string accuracy =
-      fmt::format("{} accuracy {}", epoch_images_name(config), percent(position.best_accuracy));
+  const std::string accuracy = fmt::format("{} accuracy {}", epoch_images_name(config), best_accuracy(trainer, config));
   if (position.best_epoch == 0)
     return fmt::format("the weights as they were, {}{}: {}", accuracy, test, path(folder.best()));
   const std::string best = fmt::format("best {} in epoch {}{}", accuracy, position.best_epoch, test);
@@ -79,9 +84,9 @@ std::string describe_reached(const Trainer& trainer, const TrainConfig& config) 
   // Asked for less than before, it may have been reached in an earlier epoch than the last.
   const std::string earlier = position.best_epoch < position.epoch ? fmt::format(" in epoch {} of", position.best_epoch)
                                                                    : std::string(" after");
-  return fmt::format("reached {} {} accuracy{} {}, {} of training", percent(position.best_accuracy),
-                     epoch_images_name(config), earlier, counted(position.epoch, "epoch"),
-                     format_time_left(position.seconds));
+  return fmt::format("reached {} {} accuracy{}{} {}, {} of training", percent(position.best_accuracy),
+                     epoch_images_name(config), config.average.is_on() ? " (averaged weights)" : "", earlier,
+                     counted(position.epoch, "epoch"), format_time_left(position.seconds));
 }
 
 std::string describe_accuracy_end(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
@@ -104,7 +109,7 @@ std::string describe_start(const Trainer& trainer, const TrainConfig& config) {
   std::string text = fmt::format("{}: goes on in epoch {}/{} after step {}/{}", folder, position.epoch + 1,
                                  total_epochs(config), position.step_in_epoch, trainer.steps_per_epoch());
   if (position.best_epoch > 0)
-    text += fmt::format("; best {} accuracy {}", epoch_images_name(config), percent(position.best_accuracy));
+    text += fmt::format("; best {} accuracy {}", epoch_images_name(config), best_accuracy(trainer, config));
   return text;
 }
 
