@@ -13,8 +13,8 @@ namespace convmixer::perf {
 struct Operation {
   std::string name;       ///< "pointwise convolution"
   std::string direction;  ///< "forward", "backward", "backward data", "backward weights"
-  /// Whose: "oneDNN", "own", a "fused" stage's, the "optimiser"'s, the loader's "pipeline"; those of one name and
-  /// direction do the same.
+  /// Whose: "oneDNN", "hand-written", a "fused" stage's, the "optimiser"'s, the loader's "pipeline"; those of one name
+  /// and direction do the same.
   std::string by;
   /// Makes a trial ready: inputs, outputs, steps, FLOP, expected results.
   void (*prepare)(Trial& trial);
@@ -22,7 +22,7 @@ struct Operation {
   bool (*applies)(const Setting& setting) = nullptr;
 };
 
-/// "256x8/bf16/batch-norm/backward/own".
+/// "256x8/bf16/batch-norm/backward/hand-written".
 [[nodiscard]] std::string benchmark_name(const Setting& setting, const Operation& operation);
 
 /// All, in the order of a training step.

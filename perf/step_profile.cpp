@@ -64,8 +64,8 @@ std::vector<SplitRow> split(const std::vector<OperationKind>& kinds, const std::
   std::ranges::stable_sort(rows, std::greater<>(), &SplitRow::seconds);
   const double loss = mean([](const StepTimes& step) { return step.loss; });
   const double optimiser = mean([](const StepTimes& step) { return step.optimiser; });
-  if (loss > 0.0) add({"loss", "", 1, loss, {"own"}});
-  if (optimiser > 0.0) add({"optimiser", "", 1, optimiser, {"own"}});
+  if (loss > 0.0) add({"loss", "", 1, loss, {"hand-written"}});
+  if (optimiser > 0.0) add({"optimiser", "", 1, optimiser, {"hand-written"}});
   rows.push_back({"rest", "", 0, rest, {}});
   return rows;
 }

@@ -72,7 +72,7 @@ class Trial {
   void expect(std::function<void()> check) { checks_.push_back(std::move(check)); }
 
   [[nodiscard]] const Cost& cost() const noexcept { return cost_; }
-  /// "brgconv_1x1:avx512_core", or several, "jit:uni + own".
+  /// "brgconv_1x1:avx512_core", or several, "jit:uni + hand-written".
   [[nodiscard]] const std::string& implementation() const noexcept { return implementation_; }
   /// Memory that a run touches.
   [[nodiscard]] std::size_t footprint() const;

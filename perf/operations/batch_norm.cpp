@@ -84,7 +84,7 @@ Forward prepare_forward(Trial& trial, bool training) {
   return {src, scale, shift, mean, variance, dst};
 }
 
-void own_forward(Trial& trial, bool training) {
+void hand_written_forward(Trial& trial, bool training) {
   const Forward tensors = prepare_forward(trial, training);
   const Layout layout = tensors.src.layout();
   const auto doubles = static_cast<std::int64_t>(kernels::batch_norm_doubles(layout));
@@ -96,7 +96,7 @@ void own_forward(Trial& trial, bool training) {
                                          .scale = tensors.scale.as<float>(),
                                          .shift = tensors.shift.as<float>(),
                                          .working = working.as<double>()};
-  trial.run("own", [&trial, layout, training, memory] {
+  trial.run("hand-written", [&trial, layout, training, memory] {
     const auto kernel = training ? kernels::batch_norm_training : kernels::batch_norm_inference;
     kernel(trial.runtime(), layout, trial.setting().type, kEpsilon, memory);
   });
@@ -165,7 +165,7 @@ Backward prepare_backward(Trial& trial) {
   return {src, mean, variance, scale, diff_dst, diff_src, diff_scale, diff_shift};
 }
 
-void own_backward(Trial& trial) {
+void hand_written_backward(Trial& trial) {
   const Backward tensors = prepare_backward(trial);
   const Layout layout = tensors.src.layout();
   const auto doubles = static_cast<std::int64_t>(kernels::batch_norm_doubles(layout));
@@ -179,7 +179,7 @@ void own_backward(Trial& trial) {
                                           .diff_scale = tensors.diff_scale.as<float>(),
                                           .diff_shift = tensors.diff_shift.as<float>(),
                                           .working = working.as<double>()};
-  trial.run("own", [&trial, layout, memory] {
+  trial.run("hand-written", [&trial, layout, memory] {
     kernels::batch_norm_backward(trial.runtime(), layout, trial.setting().type, kEpsilon, memory);
   });
 }
@@ -205,11 +205,11 @@ void onednn_backward(Trial& trial) {
 std::vector<Operation> batch_norm_operations() {
   return {
       {"batch norm", "forward", "oneDNN", [](Trial& t) { onednn_forward(t, true); }},
-      {"batch norm", "forward", "own", [](Trial& t) { own_forward(t, true); }},
+      {"batch norm", "forward", "hand-written", [](Trial& t) { hand_written_forward(t, true); }},
       {"batch norm", "inference", "oneDNN", [](Trial& t) { onednn_forward(t, false); }},
-      {"batch norm", "inference", "own", [](Trial& t) { own_forward(t, false); }},
+      {"batch norm", "inference", "hand-written", [](Trial& t) { hand_written_forward(t, false); }},
       {"batch norm", "backward", "oneDNN", onednn_backward},
-      {"batch norm", "backward", "own", own_backward},
+      {"batch norm", "backward", "hand-written", hand_written_backward},
   };
 }
 

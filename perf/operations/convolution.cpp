@@ -187,12 +187,12 @@ void backward_weights(Trial& trial, const ConvolutionProblem& problem) {
             {{Role::src, &diff_weights}, {Role::dst, &tensors.diff_weights}});
 }
 
-void own_depthwise_backward_weights(Trial& trial) {
+void hand_written_depthwise_backward_weights(Trial& trial) {
   const ConvolutionProblem problem = trial.setting().depthwise();
   const WeightGradient tensors = prepare_weight_gradient(trial, problem);
   const auto doubles = static_cast<std::int64_t>(kernels::depthwise_weight_gradient_doubles(trial.runtime(), problem));
   const Tensor& working = trial.working({{2 * doubles}, ElementType::f32, Format::plain});
-  trial.run("own", [&trial, problem, tensors, &working] {
+  trial.run("hand-written", [&trial, problem, tensors, &working] {
     kernels::depthwise_weight_gradient(trial.runtime(), problem, tensors.src.layout(), tensors.diff_dst.layout(),
                                        {.src = tensors.src.data(),
                                         .diff_dst = tensors.diff_dst.data(),
@@ -234,7 +234,7 @@ std::vector<Operation> convolution_operations() {
       {depthwise, "forward", "oneDNN", [](T& t) { forward(t, t.setting().depthwise()); }},
       {depthwise, "backward data", "oneDNN", [](T& t) { backward_data(t, t.setting().depthwise()); }},
       {depthwise, "backward weights", "oneDNN", [](T& t) { backward_weights(t, t.setting().depthwise()); }},
-      {depthwise, "backward weights", "own", own_depthwise_backward_weights},
+      {depthwise, "backward weights", "hand-written", hand_written_depthwise_backward_weights},
       {pointwise, "forward", "oneDNN", [](T& t) { forward(t, t.setting().pointwise()); }},
       {pointwise, "backward data", "oneDNN", [](T& t) { backward_data(t, t.setting().pointwise()); }},
       {pointwise, "backward weights", "oneDNN", [](T& t) { backward_weights(t, t.setting().pointwise()); }},

@@ -92,7 +92,7 @@ class AdamW {
 
 void adamw(Trial& trial) {
   const auto adam = std::make_shared<AdamW>(trial);
-  trial.run("own", [adam] { adam->run(); });
+  trial.run("hand-written", [adam] { adam->run(); });
   trial.expect([adam] { adam->check(); });
 }
 

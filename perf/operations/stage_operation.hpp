@@ -18,7 +18,7 @@ inline constexpr Range kDerivativeRange{0.5F, 0.9F};
 template <class Storage>
 class StageOperation {
  public:
-  [[nodiscard]] std::string implementation() const { return "own"; }
+  [[nodiscard]] std::string implementation() const { return "hand-written"; }
 
  protected:
   static constexpr kernels::ElementType kType =

@@ -27,7 +27,7 @@ class ProductStage : public StageOperation<Storage> {
  public:
   [[nodiscard]] std::string implementation() const {
     const std::string product = product_->implementation();
-    return product == "own" ? product : product + " + own";
+    return product == "hand-written" ? product : product + " + hand-written";
   }
 
  protected:

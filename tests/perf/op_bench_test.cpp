@@ -62,15 +62,16 @@ TEST_F(OpBench, PrintsALineForEachOperationAndWritesItAsJson) {
 
 TEST_F(OpBench, MeasuresWhatTheFilterNames) {
   ASSERT_EQ(run(std::string(kTiny) + "--precision f32 --benchmark_filter='batch-norm/backward'"), 0) << errors();
-  EXPECT_THAT(output(), HasSubstr("16x2/f32/batch-norm/backward/own"));
+  EXPECT_THAT(output(), HasSubstr("16x2/f32/batch-norm/backward/hand-written"));
   EXPECT_THAT(output(), HasSubstr("16x2/f32/batch-norm/backward/oneDNN"));
   EXPECT_THAT(output(), Not(HasSubstr("GELU")));
 }
 
 TEST_F(OpBench, ListsTheThreeNetworksWithoutMeasuring) {
   ASSERT_EQ(run("--benchmark_list_tests"), 0) << errors();
-  for (const char* name : {"256x8/f32/GELU/forward/oneDNN", "512x12/f32/depthwise-convolution/backward-weights/own",
-                           "768x32/f32/pointwise-convolution/backward-data/oneDNN"}) {
+  for (const char* name :
+       {"256x8/f32/GELU/forward/oneDNN", "512x12/f32/depthwise-convolution/backward-weights/hand-written",
+        "768x32/f32/pointwise-convolution/backward-data/oneDNN"}) {
     EXPECT_THAT(output(), HasSubstr(name));
   }
   EXPECT_EQ(output().find("/bf16/") != std::string::npos, Engine::supports(Precision::bf16));

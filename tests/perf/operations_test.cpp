@@ -80,7 +80,8 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
        {"8x1/f32/depthwise-convolution/forward/oneDNN", {2 * 256 * 9, kF32 * (256 + 72 + 8 + 256), vector}},
        {"8x1/f32/depthwise-convolution/backward-data/oneDNN", {2 * 256 * 9, kF32 * (256 + 72 + 256), vector}},
        {"8x1/f32/depthwise-convolution/backward-weights/oneDNN", {2 * 256 * 9, kF32 * (256 + 256 + 72 + 8), vector}},
-       {"8x1/f32/depthwise-convolution/backward-weights/own", {2 * 256 * 9, kF32 * (256 + 256 + 72 + 8), vector}},
+       {"8x1/f32/depthwise-convolution/backward-weights/hand-written",
+        {2 * 256 * 9, kF32 * (256 + 256 + 72 + 8), vector}},
        {"8x1/f32/pointwise-convolution/forward/oneDNN", {2 * 256 * 8, kF32 * (256 + 64 + 8 + 256), matrix}},
        {"8x1/f32/pointwise-convolution/backward-data/oneDNN", {2 * 256 * 8, kF32 * (256 + 64 + 256), matrix}},
        {"8x1/f32/pointwise-convolution/backward-weights/oneDNN", {2 * 256 * 8, kF32 * (256 + 256 + 64 + 8), matrix}},
@@ -89,11 +90,11 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
        {"8x1/f32/GELU/backward/oneDNN", {11 * 256, kF32 * (256 + 256 + 256), vector}},
        {"8x1/f32/residual-add/forward/oneDNN", {256, kF32 * (256 + 256 + 256), vector}},
        {"8x1/f32/batch-norm/forward/oneDNN", {7 * 256, kF32 * (256 + 256 + 4 * 8), vector}},
-       {"8x1/f32/batch-norm/forward/own", {7 * 256, kF32 * (256 + 256 + 4 * 8), vector}},
+       {"8x1/f32/batch-norm/forward/hand-written", {7 * 256, kF32 * (256 + 256 + 4 * 8), vector}},
        {"8x1/f32/batch-norm/inference/oneDNN", {3 * 256, kF32 * (256 + 256 + 4 * 8), vector}},
-       {"8x1/f32/batch-norm/inference/own", {3 * 256, kF32 * (256 + 256 + 4 * 8), vector}},
+       {"8x1/f32/batch-norm/inference/hand-written", {3 * 256, kF32 * (256 + 256 + 4 * 8), vector}},
        {"8x1/f32/batch-norm/backward/oneDNN", {9 * 256, kF32 * (256 + 256 + 256 + 5 * 8), vector}},
-       {"8x1/f32/batch-norm/backward/own", {9 * 256, kF32 * (256 + 256 + 256 + 5 * 8), vector}},
+       {"8x1/f32/batch-norm/backward/hand-written", {9 * 256, kF32 * (256 + 256 + 256 + 5 * 8), vector}},
        {"8x1/f32/average-pool/forward/oneDNN", {256, kF32 * (256 + 16), vector}},
        {"8x1/f32/average-pool/backward/oneDNN", {256, kF32 * (16 + 256), vector}},
        {"8x1/f32/linear/forward/oneDNN", {2 * 2 * 8 * 3, kF32 * (16 + 24 + 3 + 6), matrix}},
@@ -131,11 +132,11 @@ TEST(Operations, InBf16HalveTheBytesOfWhatIsBf16) {
   expect_bytes("8x1/bf16/pointwise-convolution/backward-data/oneDNN", 2 * (256 + 64 + 256));
   expect_bytes("8x1/bf16/pointwise-convolution/backward-weights/oneDNN", 2 * (256 + 256) + 4 * (64 + 8));
   expect_bytes("8x1/bf16/depthwise-convolution/backward-weights/oneDNN", 2 * (256 + 256) + 4 * (72 + 8));
-  expect_bytes("8x1/bf16/depthwise-convolution/backward-weights/own", 2 * (256 + 256) + 4 * (72 + 8));
+  expect_bytes("8x1/bf16/depthwise-convolution/backward-weights/hand-written", 2 * (256 + 256) + 4 * (72 + 8));
   // Norms read pre-activations in f32 and write bf16.
-  expect_bytes("8x1/bf16/batch-norm/forward/own", 4 * 256 + 2 * 256 + 4 * (4 * 8));
+  expect_bytes("8x1/bf16/batch-norm/forward/hand-written", 4 * 256 + 2 * 256 + 4 * (4 * 8));
   expect_bytes("8x1/bf16/batch-norm/forward/oneDNN", 4 * 256 + 2 * 256 + 4 * (4 * 8));
-  expect_bytes("8x1/bf16/batch-norm/backward/own", 4 * 256 + 2 * 256 + 4 * 256 + 4 * (5 * 8));
+  expect_bytes("8x1/bf16/batch-norm/backward/hand-written", 4 * 256 + 2 * 256 + 4 * 256 + 4 * (5 * 8));
   EXPECT_EQ(found.at("8x1/bf16/GELU/backward/oneDNN").flops, 11 * 256);
   // Fused stages keep binary16 values and derivatives of one byte, and hand bf16 gradients on; filters and sums are
   // f32.
@@ -168,7 +169,7 @@ TEST(Operations, OfOneNameAndDirectionCostTheSame) {
   const std::map<std::string, Count> found = counts(small(ElementType::f32));
   int pairs = 0;
   for (const auto& [name, count] : found) {
-    if (!name.ends_with("/own")) continue;
+    if (!name.ends_with("/hand-written")) continue;
     const std::string twin = name.substr(0, name.rfind('/')) + "/oneDNN";
     ASSERT_TRUE(found.contains(twin)) << name << " has no primitive beside it";
     EXPECT_EQ(found.at(twin).flops, count.flops) << name;
@@ -286,7 +287,7 @@ TEST_F(WrongTrial, IsFoundByItsResult) {
 }
 
 TEST_F(WrongTrial, IsFoundByWhatItLeavesUnwritten) {
-  trial_.run("own", [this] { std::copy_n(src_.as<float>(), 200, dst_.as<float>()); });
+  trial_.run("hand-written", [this] { std::copy_n(src_.as<float>(), 200, dst_.as<float>()); });
   EXPECT_EQ(complaint(), "");
   trial_.expect(dst_, [this](const Index& at) { return src_.at(at); });
   EXPECT_THAT(complaint(), HasSubstr("expected a finite number"));

@@ -119,35 +119,37 @@ class Operations(Regress):
         for name, times in (("then", then), ("now", now)):
             self.build(name)
             add_op_bench(self.folder / name, **times)
-        return self.regress("--against", "then", "--build", "now", "--only", "own kernels", "--rounds", rounds)
+        return self.regress("--against", "then", "--build", "now", "--only", "hand-written kernels", "--rounds", rounds)
 
     def test_that_are_slower_are_found(self):
-        result = self.compare({"norm/own": 2.0, "sum/own": 3.0}, {"norm/own": 2.1, "sum/own": 3.0})
-        self.assertEqual(result.returncode, 3, result.stderr)
-        self.assertIn(
-            "\nworse: norm/own: time +5.0%, 2.00 ms to 2.10 ms, p 0.008\n1 of 2 figures got worse\n", result.stdout
-        )
+        for implementation in ["hand-written", "own"]:  # as older builds call it
+            then = {f"norm/{implementation}": 2.0, f"sum/{implementation}": 3.0}
+            result = self.compare(then, {"norm/hand-written": 2.1, "sum/hand-written": 3.0})
+            self.assertEqual(result.returncode, 3, result.stderr)
+            self.assertIn("\nworse: norm/hand-written: time +5.0%, 2.00 ms to 2.10 ms, p 0.008\n", result.stdout)
+            self.assertIn("\n1 of 2 figures got worse\n", result.stdout)
 
     def test_that_are_new_have_nothing_to_be_compared_with(self):
-        result = self.compare({"norm/own": 2.0}, {"norm/own": 2.0, "sum/own": 3.0})
+        result = self.compare({"norm/hand-written": 2.0}, {"norm/hand-written": 2.0, "sum/hand-written": 3.0})
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("\n  sum/own: there was none then\n", result.stdout)
+        self.assertIn("\n  sum/hand-written: there was none then\n", result.stdout)
         self.assert_fails(
-            self.compare({"old/own": 2.0}, {"norm/own": 2.0}), "then: none of its figures is among those measured now"
+            self.compare({"old/hand-written": 2.0}, {"norm/hand-written": 2.0}),
+            "then: none of its figures is among those measured now",
         )
 
     def test_are_counted_where_rounds_are_too_few(self):
-        times = {f"op{i}/own": 1.0 for i in range(7)}
+        times = {f"op{i}/hand-written": 1.0 for i in range(7)}
         self.assert_fails(self.compare(times, times), "--rounds 8: too few for 7 figures, expected at least 9")
 
     def test_whose_results_are_wrong_end_it(self):
-        result = self.compare({"norm/own": 2.0}, {"norm/own": "wrong"})
-        self.assert_fails(result, "now/bin/op_bench: norm/own/real_time: wrong at 3")
+        result = self.compare({"norm/hand-written": 2.0}, {"norm/hand-written": "wrong"})
+        self.assert_fails(result, "now/bin/op_bench: norm/hand-written/real_time: wrong at 3")
 
     def test_are_left_out_where_a_build_has_no_op_bench(self):
-        add_op_bench(pathlib.Path(self.build("now")), **{"norm/own": 2.0})
+        add_op_bench(pathlib.Path(self.build("now")), **{"norm/hand-written": 2.0})
         result = self.regress("--against", self.build("then"), "--build", "now", "--rounds", "10")
-        self.assertIn(f"left out: own kernels: no op_bench in {self.folder / 'then'}\n", result.stdout)
+        self.assertIn(f"left out: hand-written kernels: no op_bench in {self.folder / 'then'}\n", result.stdout)
         self.assertEqual(result.returncode, 0, result.stderr)
 
 

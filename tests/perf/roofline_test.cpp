@@ -19,17 +19,17 @@ using testing_support::SvgFile;
 Roofline example() {
   return {.title = "Roofs <of> \"this\" & that",
           .subtitle = "a machine",
-          .series = {"oneDNN", "own"},
+          .series = {"oneDNN", "hand-written"},
           .panels = {{.title = "f32",
                       .memory = 10e9,
                       .roofs = {{"f32 multiply-adds", 200e9}, {"f32 products of matrices", 190e9}},
                       .points = {{"add & more", "oneDNN", "1 ms", 0.1, 1e9},
                                  {"product", "oneDNN", "2 ms", 100.0, 190e9},
-                                 {"product", "own", "3 ms", 100.0, 100e9}}},
+                                 {"product", "hand-written", "3 ms", 100.0, 100e9}}},
                      {.title = "bf16",
                       .memory = 10e9,
                       .roofs = {{"bf16 products of matrices", 400e9}},
-                      .points = {{"product", "own", "4 ms", 50.0, 100e9}}}}};
+                      .points = {{"product", "hand-written", "4 ms", 50.0, 100e9}}}}};
 }
 
 double number(const SvgElement& element, const std::string& name) { return std::stod(element.at(name)); }
@@ -48,7 +48,7 @@ TEST(Roofline, NamesAxesRoofsAndSeries) {
   EXPECT_THAT(axes, testing::Contains(HasSubstr("GFLOP/s")));
   EXPECT_THAT(svg.texts("roof-label"), testing::IsSupersetOf({"memory 10.0 GB/s", "f32 multiply-adds", "200 GFLOP/s",
                                                               "f32 products of matrices", "190 GFLOP/s"}));
-  EXPECT_THAT(svg.texts(""), testing::IsSupersetOf({"oneDNN", "own"}));
+  EXPECT_THAT(svg.texts(""), testing::IsSupersetOf({"oneDNN", "hand-written"}));
 }
 
 TEST(Roofline, PutsPointsWhereBothLogarithmicAxesSay) {

@@ -26,7 +26,9 @@ GradientProduct::GradientProduct(kernels::Runtime& runtime, const GradientProduc
   next_ = plan(true);
 }
 
-std::string GradientProduct::implementation() const { return is_hand_written() ? "own" : next_->implementation(); }
+std::string GradientProduct::implementation() const {
+  return is_hand_written() ? "hand-written" : next_->implementation();
+}
 
 std::size_t GradientProduct::scratchpad_bytes() const {
   return is_hand_written() ? 0 : std::max(first_->scratchpad_bytes(), next_->scratchpad_bytes());

@@ -32,10 +32,10 @@ class Inference : public Execution {
     sizes.src = sizes.patches = 0;
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i].add_memory(memory_, sizes, i);
     place(lender);
-    add_report({"weights", "reorder", "forward", "own", "nChw32c"});
+    add_report({"weights", "reorder", "forward", "hand-written", "nChw32c"});
     add_report({chain_.stem.name + " to " + chain_.pool_name, "all stages", "forward",
                 stages_.blocks.front().pointwise.implementation(), "nChw32c"});
-    add_report({chain_.head_name, "head", "forward", "own", "plain"});
+    add_report({chain_.head_name, "head", "forward", "hand-written", "plain"});
   }
 
   std::span<const float> forward(std::span<const float> images, bool /*update_statistics*/) override {

@@ -49,7 +49,7 @@ void TiledProduct::plan_onednn(kernels::Runtime& runtime) {
 }
 
 std::string TiledProduct::implementation() const {
-  return is_hand_written() ? "own" : planned(false, false).implementation();
+  return is_hand_written() ? "hand-written" : planned(false, false).implementation();
 }
 
 std::size_t TiledProduct::scratchpad_bytes() const {

@@ -112,21 +112,21 @@ class Training : public Execution {
                             const std::string& implementation, std::vector<ParameterId> gradients = {}) {
       add_report({node, operation, direction, implementation, "nChw32c"}, std::move(gradients));
     };
-    const std::string own = "own";
-    add("weights", "reorder", "forward", own);
+    const std::string hand_written = "hand-written";
+    add("weights", "reorder", "forward", hand_written);
     add(chain_.stem.name, "stem stage", "forward", stages_.stem.implementation());
     for (std::size_t i = 0; i < chain_.blocks.size(); ++i) {
-      add(chain_.blocks[i].depthwise.name, "depthwise stage", "forward", own);
+      add(chain_.blocks[i].depthwise.name, "depthwise stage", "forward", hand_written);
       add(chain_.blocks[i].pointwise.name, "pointwise stage", "forward", stages_.blocks[i].pointwise.implementation());
     }
-    add(chain_.head_name, "head", "forward", own);
+    add(chain_.head_name, "head", "forward", hand_written);
     first_backward_ = reports.size();
-    add(chain_.head_name, "head", "backward", own, stages_.head.gradients(stages_.output().norm));
+    add(chain_.head_name, "head", "backward", hand_written, stages_.head.gradients(stages_.output().norm));
     for (std::size_t i = chain_.blocks.size(); i-- > 0;) {
       const MixerBlockStages<Storage>& block = stages_.blocks[i];
       add(chain_.blocks[i].pointwise.name, "pointwise stage", "backward", block.pointwise.backward_implementation(),
           block.pointwise.gradients());
-      add(chain_.blocks[i].depthwise.name, "depthwise stage", "backward", own, block.depthwise.gradients());
+      add(chain_.blocks[i].depthwise.name, "depthwise stage", "backward", hand_written, block.depthwise.gradients());
     }
     add(chain_.stem.name, "stem stage", "backward", stages_.stem.backward_implementation(), stages_.stem.gradients());
     leave_out_frozen_steps();

@@ -129,7 +129,8 @@ Step& Builder::add_step(std::string operation, std::string direction, const kern
 }
 
 Step& Builder::add_step(std::string operation, std::string direction, const Layout& main, KernelStep kernel) {
-  PlannedStep report{node_->name, std::move(operation), std::move(direction), "own", kernels::to_string(main.format())};
+  PlannedStep report{node_->name, std::move(operation), std::move(direction), "hand-written",
+                     kernels::to_string(main.format())};
   list_.steps.push_back({std::move(report), std::move(kernel), {}});
   return list_.steps.back();
 }

@@ -222,7 +222,7 @@ TEST_P(FusedPlan, AgreesWithPlainLoopsOnOwnProductsAndOnOneDnns) {
   const Case& one = GetParam();
   const Expected expected(one);
   for (const ProductKernels products : {ProductKernels::hand_written, ProductKernels::onednn}) {
-    SCOPED_TRACE(products == ProductKernels::hand_written ? "own" : "oneDNN");
+    SCOPED_TRACE(products == ProductKernels::hand_written ? "hand-written" : "oneDNN");
     expect_close(train(one, Precision::f32, PlanKind::fused, test_engine(), products), expected,
                  {2e-6, 1e-5, 1e-5, BiasError::to_gradient});
     if (!Engine::supports(Precision::bf16)) continue;

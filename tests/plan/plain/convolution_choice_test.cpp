@@ -28,7 +28,7 @@ TEST(ConvolutionChoice, TakesOtherNamesForVectorCode) {
   // brgemm is oneDNN's batch-reduce kernel, not an image turned into columns.
   for (const char* name :
        {"jit:avx512_core", "jit:avx2", "jit_dw:avx512_core", "jit_1x1:avx512_core_bf16", "brgemm:avx512_core",
-        "brgconv:avx512_core_bf16", "brgconv_1x1:avx512_core", "simple:any", "jit:uni", "own"}) {
+        "brgconv:avx512_core_bf16", "brgconv_1x1:avx512_core", "simple:any", "jit:uni", "hand-written"}) {
     EXPECT_EQ(classify_implementation(name), ImplementationClass::vector) << name;
   }
 }

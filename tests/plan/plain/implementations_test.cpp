@@ -133,8 +133,9 @@ void expect_no_generic_code(const Parameter& parameter, ProductKernels products)
       make_plan(graph, parameters, test_engine(), {{.batch_size = 16, .precision = precision, .kind = kind}, products});
   const std::set<Made> made = primitives_made(printed.take());
   const std::vector<PlannedStep> steps = plan.steps();
-  const bool all_own = std::ranges::all_of(steps, [](const PlannedStep& step) { return step.implementation == "own"; });
-  EXPECT_EQ(made.empty(), all_own) << "oneDNN told of " << made.size() << " primitives";
+  const bool all_hand_written =
+      std::ranges::all_of(steps, [](const PlannedStep& step) { return step.implementation == "hand-written"; });
+  EXPECT_EQ(made.empty(), all_hand_written) << "oneDNN told of " << made.size() << " primitives";
   const std::int64_t classes = graph.tensors().back()[0];
   for (const Made& one : made) {
     const std::string what = one.kind + " " + one.problem + ": " + one.implementation;
@@ -144,7 +145,7 @@ void expect_no_generic_code(const Parameter& parameter, ProductKernels products)
   }
   // What plans say of themselves is true.
   for (const PlannedStep& step : steps) {
-    if (step.implementation == "own") continue;
+    if (step.implementation == "hand-written") continue;
     EXPECT_TRUE(std::ranges::any_of(made, [&](const Made& one) { return one.implementation == step.implementation; }))
         << step.node << ", " << step.operation << " " << step.direction << ": " << step.implementation;
   }
