@@ -185,8 +185,8 @@ class TerminalProgram:
         return True
 
     def read_bytes(self):
-        ready, _, _ = select.select([self.terminal], [], [], 60)
-        assert ready, f"nothing for a minute after {self.screen.lines()[-5:]}"
+        ready, _, _ = select.select([self.terminal], [], [], 250)
+        assert ready, f"nothing for minutes after {self.screen.lines()[-5:]}"
         try:
             return os.read(self.terminal, 65536)
         except OSError:  # Linux: nobody has the terminal open any more
