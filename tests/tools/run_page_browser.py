@@ -162,5 +162,5 @@ def epoch_record(epoch, step, share, of, accuracy, top):
 
 def report(tool, folders, page):
     """The page that the tool makes of these runs."""
-    subprocess.run([tool, "report", *map(str, folders), "--out", str(page)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([tool, "report", *map(str, folders), "--figures", "none", "--out", str(page)], check=True, stdout=subprocess.DEVNULL)
     return page

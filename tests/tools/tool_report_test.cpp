@@ -29,9 +29,10 @@ class ToolReport : public testing::Test {
     return (parent_.path() / name).string();
   }
   [[nodiscard]] fs::path page() const { return parent_.path() / "page.html"; }
-  [[nodiscard]] ToolResult report(std::vector<std::string> runs) const {
+  /// Runs that are made up have no weights to look at.
+  [[nodiscard]] ToolResult report(std::vector<std::string> runs, const std::string& figures = "none") const {
     runs.insert(runs.begin(), "report");
-    return run_tool(runs + std::vector<std::string>{"--out", page().string()});
+    return run_tool(runs + std::vector<std::string>{"--figures", figures, "--out", page().string()});
   }
   /// The document in the page, as its text and read.
   [[nodiscard]] std::string document_text() const {
@@ -99,6 +100,24 @@ TEST_F(ToolReport, FollowsNoLinkOutOfTheFolder) {
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.errors, HasSubstr("config.ini"));
   EXPECT_FALSE(fs::exists(page()));
+}
+
+TEST_F(ToolReport, ShowsWhatTheBestWeightsTakeForWhatAndEvaluatesThemOnce) {
+  const std::string folder = (parent_.path() / "trained").string();
+  ASSERT_EQ(run_tool(small_training(folder, 1)).status, 0);
+  ASSERT_EQ(report({folder}).status, 0);
+  EXPECT_FALSE(document()["runs"][0].contains("figures"));
+  ASSERT_EQ(report({folder}, "stored").status, 0);
+  EXPECT_FALSE(document()["runs"][0]["figures"].contains("confusion"));
+  EXPECT_TRUE(document()["runs"][0]["figures"].contains("filters"));
+  const ToolResult first = report({folder}, "all");
+  EXPECT_THAT(first.output, HasSubstr(folder + ": its best weights are evaluated on "));
+  const nlohmann::json figures = document()["runs"][0]["figures"];
+  EXPECT_EQ(figures["confusion"]["classes"], document()["runs"][0]["classes"]);
+  EXPECT_GT(figures["contact_sheet"]["samples"].size(), 0U);
+  const ToolResult again = report({folder}, "stored");
+  EXPECT_THAT(again.output, Not(HasSubstr("are evaluated")));
+  EXPECT_EQ(document()["runs"][0]["figures"]["confusion"], figures["confusion"]);
 }
 
 TEST_F(ToolReport, RefusesWhatItCanNotDoBeforeItReadsAnything) {

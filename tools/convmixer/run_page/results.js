@@ -107,7 +107,7 @@ function contactSheet(sheet) {
   }).filter(Boolean);
   if (!whole && samples.length === 0) return null;
   return element('div', {},
-    element('h3', {}, 'What the network saw'), element('p', { class: 'quiet' }, sheet.note ?? ''),
+    element('h3', {}, 'What the network saw'), element('p', { class: 'quiet' }, sheet.note ? sentence(sheet.note) : ''),
     whole && element('figure', { class: 'sheet' }, whole), samples.length > 0 ? element('div', { class: 'mistakes' }, samples) : null);
 }
 
