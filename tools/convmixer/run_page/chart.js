@@ -146,6 +146,8 @@ class RunChart {
     };
     const value = (one) => element('span', { class: 'value' }, valueOf(one));
     this.legend.classList.toggle('of-runs', !this.page.isSingle());
+    const values = Math.max(1, ...this.page.runs().map((run) => shown.filter((one) => one.run === run).length));
+    this.legend.style.setProperty('--entry', values > 1 ? `${110 + 84 * values}px` : '170px');
     if (this.page.isSingle()) {
       const alone = Object.keys(this.metric.epochs).length < 2;
       const name = (one) => element('span', { class: 'name' }, kindName(one.kind, [one.run]));
@@ -157,15 +159,16 @@ class RunChart {
       this.page.runs().map((run) => {
         const own = shown.filter((one) => one.run === run);
         if (own.length === 0) return null;
-        const values = own.map((one) => element('span', { class: 'value', title: kindName(one.kind, [run]) }, valueOf(one)));
-        return element('span', { class: 'entry' }, swatch(this.page.colourOf(run, 'eval')), element('span', { class: 'name' }, element('bdi', {}, run.name)), values);
+        const values = own.map((one) => [own.length > 1 ? this.sample(one) : null, element('span', { class: 'value', title: kindName(one.kind, [run]) }, valueOf(one))]);
+        const dot = own.length > 1 ? null : swatch(this.page.colourOf(run, 'eval'));
+        return element('span', { class: 'entry' }, dot, element('span', { class: 'name' }, element('bdi', {}, run.name)), values);
       }),
     );
   }
 
   sample(one) {
     const made = swatch(this.page.colourOf(one.run, one.kind), 'line');
-    if (this.lineStyle(one).strokePattern) made.classList.add('dashed');
+    if (this.lineStyle(one).strokePattern) made.classList.add(one.kind === 'train' ? 'dotted' : 'dashed');
     return made;
   }
 
