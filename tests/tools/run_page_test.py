@@ -5,6 +5,7 @@ import sys
 import tempfile
 import unittest
 
+from colour_vision import contrast, least_distance
 from run_page_browser import Browser, report, write_run
 
 TOOL = sys.argv.pop(1)
@@ -167,24 +168,16 @@ class RunPage(unittest.TestCase):
         self.browser.click('#theme input[value="auto"]')
         self.assertNotEqual(self.run_script(background), light)
 
-    def test_has_every_line_in_contrast_to_its_background(self):
-        contrast = """
-          const light = (text) => {
-            const [r, g, b] = text.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16) / 255)
-              .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-          };
-          const surface = light(getComputedStyle(document.documentElement).getPropertyValue('--surface'));
-          return runPage.charts[0].series.map((one) => light(runPage.colourOf(one.run, one.kind)))
-            .map((line) => (Math.max(line, surface) + 0.05) / (Math.min(line, surface) + 0.05));
-        """
+    def test_has_lines_of_ten_runs_told_apart_with_any_colour_vision(self):
         runs = [write_run(self.folder / f"line-{i}", epochs=2) for i in range(10)]
         page = report(TOOL, runs, self.folder / "lines.html")
         for dark in (False, True):
             self.open(page, dark=dark)
-            ratios = self.run_script(contrast)
-            self.assertEqual(len(ratios), 10)
-            self.assertGreater(min(ratios), 3.0)
+            colours = self.run_script("return runPage.document.runs.map((run) => runPage.colourOf(run, 'eval'))")
+            surface = self.run_script("return getComputedStyle(document.documentElement).getPropertyValue('--surface')").strip()
+            self.assertEqual(len(set(colours)), 10)
+            self.assertGreater(min(contrast(colour, surface) for colour in colours), 3.0)
+            self.assertGreater(least_distance(colours), 11.0)
 
     def test_has_the_figures_of_charts_as_tables(self):
         self.open(self.single)
@@ -227,7 +220,7 @@ class RunPage(unittest.TestCase):
                 runPage.put({ ...runPage.document.runs[0], figures: {
                   of: 'best weights', confusion: { classes: names, counts },
                   mistakes: [{ image, label: 'cat', predicted: 'dog', confidence: 0.998, index: 7 }],
-                  filters: [{ title: 'Patch embedding', note: '256 filters', image }], contact_sheet: { note: 'epoch 1', image },
+                  filters: [{ title: 'Patch embedding', note: '256 filters', image }], contact_sheet: { note: 'the first of epoch 1', image },
                 } });
                 """,
                 classes,
@@ -235,7 +228,7 @@ class RunPage(unittest.TestCase):
             )
             self.browser.settle()
             text = self.run_script("return document.getElementById('results').innerText")
-            for part in ("Best weights.", "Most frequent confusions", "class 3 <b>", "dog", "99.8%", "Patch embedding", "epoch 1"):
+            for part in ("Best weights.", "Most frequent confusions", "class 3 <b>", "dog", "99.8%", "Patch embedding", "The first of epoch 1."):
                 self.assertIn(part, text)
             self.assertEqual(self.run_script("return document.querySelectorAll('[data-cell]').length"), classes * classes)
             self.assertEqual(self.run_script("return [...document.images].filter((one) => one.naturalWidth === 0).length"), 0)

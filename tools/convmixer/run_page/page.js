@@ -1,12 +1,16 @@
 // The page: what is ticked and how it is looked at; its parts are drawn anew from that.
 
-/** Colours of runs that are told apart with any colour vision, dark enough on white and light enough on black. */
+/** Ten runs' colours, found by search: as far apart as can be in Lab to people of any colour vision (Machado, Oliveira and
+    Fernandes 2009, severity 1), in contrast to the background; run_page_test.py has the distances. */
 const kColours = {
-  light: ['#0b63c5', '#c2410c', '#00805f', '#a8427f', '#8a6500', '#5b45b0', '#2a84a8', '#7d2248', '#5c6b1f', '#50555e'],
-  dark: ['#6db1ff', '#ff8f5c', '#35c9a0', '#ee9ccb', '#e3b341', '#b3a4ff', '#7fd4f5', '#e0708f', '#b9c95c', '#c3c8d0'],
+  light: ['#0b63c5', '#c47d26', '#5d295d', '#dd4f8f', '#113a29', '#749a5e', '#b877c9', '#281f88', '#70562c', '#322ad1'],
+  dark: ['#6db1ff', '#c47d26', '#b698a5', '#c0eecf', '#d74a5b', '#b155ab', '#cfce34', '#71d86b', '#6f73d9', '#4ed0dc'],
 };
-/** Of a run alone its kinds of line have colours of their own: places in kColours. */
-const kKindColours = { train: 9, eval: 0, averaged: 1 };
+/** Of a run alone its kinds of line have colours of their own. */
+const kKindColours = {
+  light: { train: '#6a7079', eval: '#0b63c5', averaged: '#c2410c' },
+  dark: { train: '#a4abb6', eval: '#6db1ff', averaged: '#ff8f5c' },
+};
 
 const kDefaultTicks = 10;  // runs ticked at first
 const kFewRuns = 3;  // of so many all kinds of line are shown at first, of more the evaluations alone
@@ -51,9 +55,9 @@ class RunPage {
   }
 
   colourOf(run, kind) {
+    if (this.isSingle()) return kKindColours[this.theme.shown][kind];
     const colours = kColours[this.theme.shown];
-    const place = this.isSingle() ? kKindColours[kind] : this.document.runs.indexOf(run);
-    return colours[place % colours.length];
+    return colours[this.document.runs.indexOf(run) % colours.length];
   }
 
   tick(id, isTicked) {
@@ -195,7 +199,7 @@ class RunPage {
 }
 
 function kindSample(kind, page) {
-  const colour = page.isSingle() ? kColours[page.theme.shown][kKindColours[kind]] : 'currentcolor';
+  const colour = page.isSingle() ? kKindColours[page.theme.shown][kind] : 'currentcolor';
   const made = swatch(colour, 'line');
   if (kind === 'averaged') made.classList.add('dashed');
   if (kind === 'train' && !page.isSingle()) made.classList.add('dotted');
