@@ -47,7 +47,7 @@ std::optional<tcp::acceptor> listen(asio::io_context& context, const asio::ip::a
   if (acceptor.open(endpoint.protocol(), error)) return std::nullopt;
   acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (address.is_v6()) acceptor.set_option(asio::ip::v6_only(!address.is_unspecified()), error);
-  if (acceptor.bind(endpoint, error) || acceptor.listen(128, error)) return std::nullopt;
+  if (acceptor.bind(endpoint, error) || acceptor.listen(1024, error)) return std::nullopt;
   return acceptor;
 }
 
