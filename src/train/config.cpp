@@ -59,6 +59,9 @@ OptionGroup run_group(TrainConfig& c) {
   return {
       "Run",
       {changeable(path_option("out", c.out, "FOLDER", "run folder; runs/NAME of configuration or data set")),
+       changeable(text_option("name", c.name, "what the run is called in lists, reports and pages, beside its folder")),
+       changeable(tags_option("tag", c.tags, "to find it again by; may be given several times")),
+       changeable(text_option("note", c.note, "what is to be remembered of it")),
        changeable(integer_option("eval-interval", c.eval_interval, 0, 1000000,
                                  "evaluate after every so many epochs, and after the last; 0: after the last only")),
        changeable(integer_option("patience", c.patience, 0, 1000000,

@@ -152,20 +152,61 @@ Option duration_option(const std::string& name, std::int64_t& variable, const st
           [&variable] { return format_duration(variable); }};
 }
 
+/// '#' begins a comment in an INI file, and blanks at the ends of a value are none of it: such a text couldn't be
+/// written down so that the run starts again from it.
+bool fits_ini_file(const std::string& text) {
+  if (text.find_first_of("#\n\r") != std::string::npos) return false;
+  return text.empty() || !(is_ascii_space(text.front()) || is_ascii_space(text.back()));
+}
+
 Option path_option(const std::string& name, std::filesystem::path& variable, const std::string& value_name,
                    const std::string& help) {
-  // '#' begins a comment in an INI file: such a path couldn't be written down so that the run starts again from it.
   return {name,
           value_name,
           help,
           "a path without '#' and line breaks, and no blanks at either end",
           [&variable](const std::string& text) {
-            if (text.find_first_of("#\n\r") != std::string::npos) return false;
-            if (!text.empty() && (is_ascii_space(text.front()) || is_ascii_space(text.back()))) return false;
+            if (!fits_ini_file(text)) return false;
             variable = text;
             return true;
           },
           [&variable] { return variable.string(); }};
+}
+
+Option text_option(const std::string& name, std::string& variable, const std::string& help) {
+  return {name,
+          "TEXT",
+          help,
+          "a text of at most 2000 bytes without '#' and line breaks, and no blanks at either end",
+          [&variable](const std::string& text) {
+            constexpr std::size_t kMostBytes = 2000;
+            if (!fits_ini_file(text) || text.size() > kMostBytes) return false;
+            variable = text;
+            return true;
+          },
+          [&variable] { return variable; }};
+}
+
+Option tags_option(const std::string& name, std::vector<std::string>& variable, const std::string& help) {
+  Option option{name,
+                "TAG",
+                help,
+                "tags with commas between them, each once, without '#', line breaks and blanks at their ends",
+                [&variable](const std::string& text) {
+                  std::vector<std::string> tags;
+                  for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
+                    const std::size_t end = std::min(text.find(',', begin), text.size());
+                    const std::string tag = text.substr(begin, end - begin);
+                    if (tag.empty() || !fits_ini_file(tag) || std::ranges::find(tags, tag) != tags.end()) return false;
+                    tags.push_back(tag);
+                    begin = end + 1;
+                  }
+                  variable = std::move(tags);
+                  return true;
+                },
+                [&variable] { return fmt::format("{}", fmt::join(variable, ",")); }};
+  option.is_repeatable = true;
+  return option;
 }
 
 Option choice_option(const std::string& name, const std::vector<std::string>& choices,

@@ -158,11 +158,19 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
       if (option.unregistered) {
         fail_usage("unknown option '--{}'{}", option.string_key, suggestion(option.string_key, option_names(groups)));
       }
-      if (result.find(option.string_key) != nullptr) fail_usage("option '--{}' is given twice", option.string_key);
+      const auto before = std::ranges::find(result.settings, option.string_key, &Assignment::key);
+      const bool is_repeated = before != result.settings.end();
+      if (is_repeated && !find_option(groups, option.string_key)->is_repeatable)
+        fail_usage("option '--{}' is given twice", option.string_key);
       if (option.value.empty() || option.value.front().starts_with("--")) {
         fail_usage("option '--{}' needs a value", option.string_key);
       }
       const std::string& value = option.value.front();
+      if (is_repeated) {
+        before->value += "," + value;
+        before->where += fmt::format(" --{} {}", option.string_key, value);
+        continue;
+      }
       result.settings.push_back({option.string_key, value, fmt::format("--{} {}", option.string_key, value)});
     }
   } catch (const po::error_with_option_name& error) {

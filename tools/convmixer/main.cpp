@@ -25,17 +25,19 @@ namespace {
 using namespace convmixer;
 using tool::Command;
 
-const std::array<Command, 9>& commands() {
-  static const std::array<Command, 9> all{{
+const std::array<Command, 11>& commands() {
+  static const std::array<Command, 11> all{{
       {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
       {"seeds", "train the same over several seeds: mean and deviation", tool::seeds_command, tool::seeds_help},
       {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
       {"predict", "which classes images are of, by trained weights", tool::predict_command, tool::predict_help},
       {"export", "trained weights for other programs: ONNX, safetensors, PyTorch", tool::export_command,
        tool::export_help},
+      {"runs", "runs in a folder: accuracy, time, state", tool::runs_command, tool::runs_help},
+      {"compare", "in what runs differ, settings and results side by side", tool::compare_command, tool::compare_help},
+      {"report", "a page of charts and tables about runs, in one HTML file", tool::report_command, tool::report_help},
       {"watch", "a page that shows runs while they are trained", tool::watch_command, tool::watch_help},
       {"data", "what a data set holds, and what the network will see of it", tool::data_command, tool::data_help},
-      {"report", "a page of charts and tables about runs, in one HTML file", tool::report_command, tool::report_help},
       {"info", "this machine, and what a configuration will take", tool::info_command, tool::info_help},
   }};
   return all;

@@ -45,9 +45,9 @@ void check_command_options(const CommandLine& line, const TrainOptions& options)
 }
 
 /// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
-/// depend on them, but no setting would be refused. What `auto` chose for its precision it keeps as well. What its
-/// images are normalised by it keeps too where the run knows its data, which is then compared itself; and all that it
-/// took from the weights that it began with, whose file it needs no more.
+/// depend on them, but no setting would be refused. So it does its name, tags and note. What `auto` chose for its
+/// precision it keeps as well. What its images are normalised by it keeps too where the run knows its data, which is
+/// then compared itself; and all that it took from the weights that it began with, whose file it needs no more.
 void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings, TrainConfig& config) {
   std::error_code ignored;
   if (!fs::exists(folder.state(), ignored) || !fs::exists(folder.config(), ignored)) return;
@@ -56,6 +56,9 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   };
   const TrainConfig before = read_run_config(folder);
   if (!is_given("plan")) config.plan = before.plan;
+  if (!is_given("name")) config.name = before.name;
+  if (!is_given("tag")) config.tags = before.tags;
+  if (!is_given("note")) config.note = before.note;
   const bool has_precision = before.precision == "f32" || Engine::supports(Precision::bf16);
   if (config.precision == "auto" && has_precision) config.precision = before.precision;
   if (!is_given("test-choice")) config.test_choice = before.test_choice;

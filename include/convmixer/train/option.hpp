@@ -21,6 +21,7 @@ struct Option {
   std::function<std::string()> write;            ///< the variable as text that `read` gives back exactly
   bool changeable = false;  ///< a run that goes on may have it changed: it has no say in what is computed
 
+  bool is_repeatable = false;               ///< given several times on a command line it is a list, with commas
   bool is_read_first = false;               ///< it decides which of the others apply
   std::vector<std::string> known_values{};  ///< a misspelt value is told the nearest of them
   std::string condition{};                  ///< "model = convmixer": the setting without which it has no effect
@@ -58,6 +59,10 @@ struct OptionGroup {
 [[nodiscard]] Option duration_option(const std::string& name, std::int64_t& variable, const std::string& help);
 [[nodiscard]] Option path_option(const std::string& name, std::filesystem::path& variable,
                                  const std::string& value_name, const std::string& help);
+/// Any text that stands in one line of an INI file.
+[[nodiscard]] Option text_option(const std::string& name, std::string& variable, const std::string& help);
+/// Words or several, with commas between them; each once.
+[[nodiscard]] Option tags_option(const std::string& name, std::vector<std::string>& variable, const std::string& help);
 [[nodiscard]] Option choice_option(const std::string& name, std::string& variable,
                                    const std::vector<std::string>& choices, const std::string& help);
 /// A choice among named values: `set` takes the index of the choice, `write` gives the name of the present one.

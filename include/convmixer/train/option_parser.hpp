@@ -26,7 +26,7 @@ struct CommandLine {
 };
 
 /// Reads "--key value" and "--key=value". Keys are never abbreviated. Throws Error (usage) for a key that no group
-/// has, naming the nearest one, for a key given twice and for one without its value.
+/// has, naming the nearest one, for a key given twice that isn't repeatable and for one without its value.
 [[nodiscard]] CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<const std::string> words);
 
 /// Reads lines "key = value" of UTF-8, with a byte-order mark or not; '#' begins a comment, [headings] divide the file

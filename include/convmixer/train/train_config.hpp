@@ -98,6 +98,9 @@ struct TrainConfig {
 
   // Run
   std::filesystem::path out;
+  std::string name;               ///< what people call the run; empty: by its folder
+  std::vector<std::string> tags;  ///< by which it is found again
+  std::string note;
   int eval_interval = 1;           ///< epochs from one evaluation to the next; 0: after the last epoch only
   int patience = 0;                ///< epochs without a better accuracy; 0: no limit
   double until_accuracy = 0.0;     ///< the training ends with an epoch of at least that; 0: no limit
