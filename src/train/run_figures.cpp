@@ -41,12 +41,14 @@ void add_evaluation(RunFigures& figures, const RunFolder& folder, const RunFigur
   if (!is_there(folder.best())) fail("no epoch's weights are saved yet");
   figures.evaluation = stored_evaluation(folder);
   if (figures.evaluation) return;
-  if (options.evaluation == EvaluationUse::stored) fail("these weights weren't evaluated for a report yet");
+  if (options.evaluation == EvaluationUse::stored)
+    fail("the best weights weren't evaluated yet (convmixer report does)");
   figures.evaluation = evaluate_run(folder, options.evaluated);
 }
 
 void add_samples(RunFigures& figures, const RunFolder& folder, const RunFiguresOptions& options) {
   TrainConfig config = read_run_config(folder);
+  if (config.dataset == kAutoDataset && config.data.empty()) fail("{} names no data", folder.config().string());
   if (!options.evaluated.data.empty()) config.data = options.evaluated.data;
   if (!config.data.empty() && !is_there(config.data)) fail("training images of {} aren't there", config.data.string());
   recognise_dataset(config);

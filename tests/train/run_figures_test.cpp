@@ -57,7 +57,7 @@ TEST_F(RunFiguresTest, SamplesAreThoseOfTheWeightsEpochWithoutHeldOutImages) {
 TEST_F(RunFiguresTest, AreStoredOnesWhereNoTimeIsToBeTaken) {
   write_run();
   const RunFiguresOptions stored{.evaluation = EvaluationUse::stored, .samples = 0};
-  EXPECT_THAT(draw_run_figures(run, stored).missing, ElementsAre(HasSubstr("weren't evaluated for a report yet")));
+  EXPECT_THAT(draw_run_figures(run, stored).missing, ElementsAre(HasSubstr("weren't evaluated yet")));
   const RunEvaluation evaluation = evaluate_run(run);
   const RunFigures figures = draw_run_figures(run, stored);
   ASSERT_TRUE(figures.evaluation);
