@@ -387,8 +387,8 @@ TEST_P(Configurations, AreReadWithoutComplaint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shipped, Configurations,
-                         testing::Values("cifar10-256x8.ini", "labml.ini", "locuslab-25.ini", "locuslab-100.ini",
-                                         "paper-200.ini", "quickstart.ini"),
+                         testing::Values("cifar10-256x8.ini", "labml.ini", "cifar10-fast.ini", "locuslab-25.ini",
+                                         "locuslab-100.ini", "paper-200.ini", "quickstart.ini"),
                          [](const auto& instance) {
                            std::string name = instance.param.substr(0, instance.param.find('.'));
                            std::erase(name, '-');
