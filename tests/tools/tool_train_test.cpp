@@ -317,6 +317,13 @@ TEST_P(ToolStop, FinishesTheStepAndGoesOnWithTheSameCommand) {
 INSTANTIATE_TEST_SUITE_P(Signals, ToolStop, testing::Values(SIGINT, SIGTERM),
                          [](const auto& instance) { return instance.param == SIGINT ? "Interrupt" : "Terminate"; });
 
+TEST_F(ToolTrain, SaysOfAStoppedRunWithoutEvaluationsThatNoneWasMade) {
+  ToolProcess process(small_training(folder("run"), 20) + std::vector<std::string>{"--eval-interval", "0"});
+  ASSERT_TRUE(process.wait_for_output("epoch 2/"));
+  process.send(SIGINT);
+  EXPECT_THAT(process.wait().output, HasSubstr("; no epoch is evaluated yet"));
+}
+
 TEST_F(ToolTrain, CountsNoTimeInWhichItIsStopped) {
   constexpr std::chrono::milliseconds kStop(1000);
   const auto start = std::chrono::steady_clock::now();

@@ -43,7 +43,8 @@ std::string describe_test(const Trainer& trainer, const TrainConfig& config) {
 std::string describe_best(const Trainer& trainer, const TrainConfig& config) {
   const TrainingPosition& position = trainer.position();
   const RunFolder& folder = trainer.folder();
-  if (position.best_accuracy < 0.0) return "no epoch is finished yet";
+  if (position.best_accuracy < 0.0)
+    return position.epoch == 0 ? "no epoch is finished yet" : "no epoch is evaluated yet";
   const std::string test = describe_test(trainer, config);
   const std::string accuracy = fmt::format("{} accuracy {}", epoch_images_name(config), best_accuracy(trainer, config));
   if (position.best_epoch == 0)
