@@ -93,7 +93,7 @@ class LiveDisplayTest(unittest.TestCase):
     def test_a_low_terminal_has_the_line_alone(self):
         program = self.training(FOREVER, rows=3)
         program.read_until(shows(LIVE))
-        program.read_until(shows(r"epoch 2/\d+  (step|testing)"))
+        program.read_until(shows(r"epoch ([2-9]|\d\d+)/\d+  (step|testing)"))
         self.assertNotRegex(program.bytes.decode(), BLOCKS)
         self.stop(program)
 
@@ -104,7 +104,7 @@ class LiveDisplayTest(unittest.TestCase):
         program.read_until(shows(r"^\[stopped\]"))
         self.assert_nothing_left(program.screen)
         seen = len(program.bytes)
-        program.read_until(lambda screen: program.bytes[seen:].count(b"train loss") == 3)  # in the background
+        program.read_until(lambda screen: program.bytes[seen:].count(b"train loss") >= 3)  # in the background
         self.assertNotIn(b"\x1b[J", program.bytes[seen:])
         program.type(b"fg\n")
         program.read_until(shows(LIVE))
