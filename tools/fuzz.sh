@@ -7,8 +7,8 @@ usage() {
 usage: tools/fuzz.sh [--seconds N] [READER ...]
 
 Builds the fuzzers with clang (packages clang and libclang-rt-14-dev) in build/fuzz and runs each for N seconds (60).
-READER: cifar_records cifar_pickle archive png jpeg pnm predict_image packed safetensors pytorch pytorch_pickle options; all
-of them if none is named.
+READER: cifar_records cifar_pickle archive png jpeg pnm predict_image packed safetensors pytorch pytorch_pickle events options;
+all of them if none is named.
 What they found is kept in build/fuzz/corpus/READER, and files that break a reader in build/fuzz/crashes.
 EOF
 }
@@ -18,7 +18,7 @@ die() {
   exit 1
 }
 
-all=(cifar_records cifar_pickle archive png jpeg pnm predict_image packed safetensors pytorch pytorch_pickle options)
+all=(cifar_records cifar_pickle archive png jpeg pnm predict_image packed safetensors pytorch pytorch_pickle events options)
 seconds=60
 readers=()
 while (($# > 0)); do

@@ -75,6 +75,9 @@ OptionGroup run_group(TrainConfig& c) {
                                  "steps between two step records of metrics.jsonl; 0: none")),
        changeable(number_option("save-interval", c.save_interval, 0.0F, 1e6F,
                                 "minutes between two saves within an epoch; 0: at its end only")),
+       changeable(switch_option("tensorboard", c.tensorboard,
+                                "write event files for TensorBoard into the run folder as well: scalars, histograms of "
+                                "weights and gradients, filters; 'tensorboard --logdir runs' shows all runs")),
        changeable(switch_option("quiet", c.quiet, "print nothing but errors"))}};
 }
 

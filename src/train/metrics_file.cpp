@@ -3,14 +3,13 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/printable.hpp"
+#include "core/appended_file.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <string_view>
-#include <unistd.h>
 
 namespace convmixer {
 namespace {
@@ -57,19 +56,18 @@ double ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.
 }  // namespace
 
 MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finished_epochs, std::int64_t steps,
-                         std::int64_t tested_epoch)
-    : path_(path) {
+                         std::int64_t tested_epoch) {
   std::error_code ignored;  // what is wrong with the path shows below
   if (std::filesystem::exists(path, ignored)) {
     const std::string text = read_text_file(path);
     const std::string kept = records_up_to(text, {finished_epochs, steps, tested_epoch});
     if (kept != text) write_file_atomically(path, kept);
   }
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail("{}: can't be written: {}", path.string(), std::strerror(errno));
+  file_ = std::make_unique<AppendedFile>(path, AppendedFile::Open::at_end);
+  if (!file_->valid()) fail("{}: can't be written: {}", path.string(), std::strerror(errno));
 }
 
-MetricsFile::~MetricsFile() { ::close(descriptor_); }
+MetricsFile::~MetricsFile() = default;
 
 void MetricsFile::append(const StepRecord& r) {
   Json record{{"type", "step"},
@@ -137,23 +135,8 @@ void MetricsFile::append(const EndRecord& r) {
   append_line(record.dump());
 }
 
-void MetricsFile::sync() {
-  if (::fsync(descriptor_) != 0) fail("{}: can't be written: {}", path_.string(), std::strerror(errno));
-}
+void MetricsFile::sync() { file_->sync(); }
 
-void MetricsFile::append_line(const std::string& line) {
-  const std::string text = line + "\n";
-  const off_t before = ::lseek(descriptor_, 0, SEEK_END);
-  for (std::string_view rest = text; !rest.empty();) {
-    const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int reason = errno;
-      [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, before);  // else the next reader sees a torn line
-      fail("{}: can't be written: {}", path_.string(), std::strerror(reason));
-    }
-    rest.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
+void MetricsFile::append_line(const std::string& line) { file_->append(line + "\n"); }
 
 }  // namespace convmixer

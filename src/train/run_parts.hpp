@@ -14,6 +14,7 @@
 #include "train/checkpointer.hpp"
 #include "train/run_data.hpp"
 #include "train/saved_run.hpp"
+#include "train/tensorboard_log.hpp"
 
 #include <memory>
 #include <optional>
@@ -47,7 +48,8 @@ struct RunParts {
   std::unique_ptr<Loader> statistics_loader;  ///< where statistics are computed anew for the average; else null
   Schedule schedule;
   Checkpointer checkpointer;
-  std::optional<MetricsFile> metrics;  ///< opened at the run's position
+  std::optional<MetricsFile> metrics;         ///< opened at the run's position
+  std::optional<TensorboardLog> tensorboard;  ///< opened when training begins, if it is asked for
 };
 
 /// A run that can train from `position` on.

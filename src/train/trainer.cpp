@@ -110,15 +110,26 @@ PlannedMemory Trainer::planned_memory() { return plan_all(parts_->network, confi
 TrainEnd Trainer::run() {
   if (controls_.dry_run) fail_usage("a dry run doesn't train: expected TrainControls without dry_run");
   name_traced_thread(kTrainingThread, 0);
+  if (is_done(config_, position_)) return *reached_end(config_, position_);
+  open_tensorboard_log();
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;
-  if (is_done(config_, position_)) return *reached_end(config_, position_);
   parts_->metrics->append(session_record(config_, training_plan(), pool_.threads(), position_));
-  TrainEnd end = outlook_->size().epochs == 0 ? save_untrained() : train_all_epochs();
-  if (is_for_good(end)) end = evaluate_best(end);
-  parts_->metrics->append(end_record(to_string(end), position_));
-  parts_->metrics->sync();
-  return end;
+  try {
+    const TrainEnd end = train_and_test();
+    parts_->metrics->append(end_record(to_string(end), position_));
+    parts_->metrics->sync();
+    log_end(end);
+    return end;
+  } catch (const Error&) {
+    log_end(std::nullopt);
+    throw;
+  }
+}
+
+TrainEnd Trainer::train_and_test() {
+  const TrainEnd end = outlook_->size().epochs == 0 ? save_untrained() : train_all_epochs();
+  return is_for_good(end) ? evaluate_best(end) : end;
 }
 
 TrainEnd Trainer::train_all_epochs() {
@@ -159,6 +170,7 @@ bool Trainer::train_next_batch() {
   const Batch* const batch = parts_->train_loader.next();
   if (batch == nullptr) return false;
   train_step(*batch);
+  log_parameters();
   if (profiler != nullptr) profiler->after_step(position_.step);
   return true;
 }
@@ -204,7 +216,7 @@ double Trainer::count_step(const BatchResult& result) {
 }
 
 void Trainer::record_step(const BatchResult& result, double learning_rate, double gradient_norm) {
-  parts_->metrics->append(StepRecord{
+  const StepRecord record{
       .epoch = position_.epoch + 1,
       .step = position_.step,
       .loss = result.loss(),
@@ -214,7 +226,9 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
       .images_per_second = static_cast<double>(since_record_.images) / std::max(since_record_.seconds, kLeastSeconds),
       .wait_seconds = since_record_.wait_seconds,
       .total_seconds = position_.seconds,
-      .image_size = told_image_size(position_.epoch)});
+      .image_size = told_image_size(position_.epoch)};
+  parts_->metrics->append(record);
+  if (parts_->tensorboard) parts_->tensorboard->append(record);
   since_record_ = {};
 }
 
@@ -236,6 +250,7 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   position_.begin_epoch();
   // In the order that checkpointer.hpp gives.
   parts_->metrics->append(record);
+  if (parts_->tensorboard) parts_->tensorboard->append(record);
   save_state();
   parts_->checkpointer.save_epoch(position_);
   progress_.print_epoch(record, outlook_->size().epochs, best, outlook_->seconds_left(position_));
@@ -317,6 +332,7 @@ void Trainer::save_state() {
   const TraceScope scope(kSave, position_.step);
   check_weights_are_finite();
   parts_->metrics->sync();
+  if (parts_->tensorboard) parts_->tensorboard->sync();
   parts_->checkpointer.save_state(position_);
   last_save_ = controls_.clock();
 }

@@ -106,6 +106,7 @@ TrainEnd Trainer::evaluate_best(TrainEnd end) {
   }
   position_.test = {record.epoch, record.loss, record.accuracy, record.accuracy_top5};
   parts_->metrics->append(record);
+  if (parts_->tensorboard) parts_->tensorboard->append(record, position_.step);
   save_state();
   progress_.print(format_test_line(record));
   return end;

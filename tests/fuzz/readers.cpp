@@ -13,13 +13,16 @@
 #include "convmixer/train/option_parser.hpp"
 #include "data/decode/image_file.hpp"
 #include "data/sources/cifar_batch.hpp"
+#include "io/event_messages.hpp"
 #include "io/pickle.hpp"
+#include "io/record_file.hpp"
 #include "support/stored_zip.hpp"
 
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <string_view>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <utility>
@@ -181,6 +184,14 @@ bool pytorch_pickle(Bytes bytes) {
   return is_read([&] { (void)Pickle(bytes, "fuzz"); }) || loaded;
 }
 
+bool events(Bytes bytes) {
+  const std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  RecordReader records(file);
+  while (const auto record = records.next()) (void)read_event(*record);
+  if (records.end() > file.size()) give_up("records end after their file");
+  return records.end() > 0 || !read_event(file).values.empty();
+}
+
 bool options(Bytes bytes) {
   const MemoryFile file(bytes);
   const bool is_configuration = is_read([&] {
@@ -217,6 +228,7 @@ const std::vector<Reader>& readers() {
                                        {"safetensors", safetensors},
                                        {"pytorch", pytorch},
                                        {"pytorch_pickle", pytorch_pickle},
+                                       {"events", events},
                                        {"options", options}};
   return all;
 }

@@ -24,6 +24,8 @@ bool safetensors(Bytes bytes);
 bool pytorch(Bytes bytes);
 /// The pickle of such a file: checksums give away what is changed in the file itself.
 bool pytorch_pickle(Bytes bytes);
+/// A TensorBoard event file, and one event alone, as checksums give away what is changed in the file.
+bool events(Bytes bytes);
 bool options(Bytes bytes);
 
 struct Reader {

@@ -7,6 +7,8 @@
 #include "convmixer/train/config.hpp"
 #include "data/sources/cifar_pickles.hpp"
 #include "io/archive.hpp"
+#include "io/event_messages.hpp"
+#include "io/record_file.hpp"
 #include "support/archive_bytes.hpp"
 #include "support/image_bytes.hpp"
 #include "support/safetensors_bytes.hpp"
@@ -142,6 +144,14 @@ std::vector<std::string> pytorch_pickles() {
   return all;
 }
 
+std::vector<std::string> event_files() {
+  const std::array<float, 3> values{-1.0F, 0.0F, 2.0F};
+  const std::array summary{scalar_value("epoch", 3.0), histogram_value("weights/a", histogram_of(values)),
+                           image_value("filters/a", 1, 1, "png"), session_start_value(1.0, {{"lr", 0.1}})};
+  const std::string event = summary_event({.wall_seconds = 1.0, .step = 7}, summary);
+  return {to_record(version_event(1.0, "convmixer")) + to_record(event), event};
+}
+
 std::vector<std::string> configurations() {
   return {to_ini(TrainConfig{}), "[Model]\ndim = 16 # few\nlr = 1e-3\nmean = 0.5,0.5,0.5\nmax-time = 1h30m\n",
           "--dim\n16\n--horizontal-flip\n--lr=0.1\nword\n"};
@@ -161,6 +171,7 @@ std::vector<std::string> seeds(const std::string& reader) {
   if (reader == "safetensors") return safetensors_files();
   if (reader == "pytorch") return pytorch_files();
   if (reader == "pytorch_pickle") return pytorch_pickles();
+  if (reader == "events") return event_files();
   if (reader == "options") return configurations();
   fail("no seeds for the reader '{}'", reader);
 }

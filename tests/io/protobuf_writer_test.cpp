@@ -46,6 +46,20 @@ TEST(ProtobufMessage, WritesFloatsInFourBytesLeastSignificantFirst) {
   EXPECT_EQ(message.bytes(), std::string("\x15\0\0\x80\x3f", 5));
 }
 
+TEST(ProtobufMessage, WritesDoublesInEightBytesLeastSignificantFirst) {
+  ProtobufMessage message;
+  message.add_double(1, 1.0);
+  EXPECT_EQ(message.bytes(), std::string("\x09\0\0\0\0\0\0\xf0\x3f", 9));
+}
+
+TEST(ProtobufMessage, WritesRepeatedDoublesPackedAndNothingForNone) {
+  ProtobufMessage message;
+  message.add_doubles(6, {});
+  EXPECT_EQ(message.bytes(), "");
+  message.add_doubles(6, std::array{1.0, -2.0});
+  EXPECT_EQ(message.bytes(), std::string("\x32\x10\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\xc0", 18));
+}
+
 TEST(ProtobufMessage, WritesRepeatedNumbersOneByOne) {
   ProtobufMessage message;
   message.add_ints(1, std::array<std::int64_t, 2>{3, 270});

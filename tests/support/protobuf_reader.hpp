@@ -22,6 +22,12 @@ class ProtobufReader {
         case 0:
           values.numbers.push_back(static_cast<std::int64_t>(varint(bytes)));
           break;
+        case 1: {
+          double value = 0.0;
+          std::memcpy(&value, take(bytes, sizeof value).data(), sizeof value);
+          values.doubles.push_back(value);
+          break;
+        }
         case 2:
           values.texts.emplace_back(take(bytes, varint(bytes)));
           break;
@@ -32,7 +38,7 @@ class ProtobufReader {
           break;
         }
         default:
-          throw std::runtime_error("a wire type that no field of ONNX has");
+          throw std::runtime_error("a wire type that no field of ONNX or TensorBoard has");
       }
     }
   }
@@ -40,6 +46,13 @@ class ProtobufReader {
   [[nodiscard]] const std::vector<std::int64_t>& numbers(int field) const { return of(field).numbers; }
   [[nodiscard]] const std::vector<float>& floats(int field) const { return of(field).floats; }
   [[nodiscard]] const std::vector<std::string>& texts(int field) const { return of(field).texts; }
+  [[nodiscard]] double real(int field) const { return of(field).doubles.at(0); }
+  /// Of a packed field.
+  [[nodiscard]] std::vector<double> packed_doubles(int field) const {
+    std::vector<double> numbers(text(field).size() / sizeof(double));
+    std::memcpy(numbers.data(), text(field).data(), numbers.size() * sizeof(double));
+    return numbers;
+  }
   [[nodiscard]] std::int64_t number(int field) const { return numbers(field).at(0); }
   [[nodiscard]] const std::string& text(int field) const { return texts(field).at(0); }
   [[nodiscard]] ProtobufReader message(int field, std::size_t which = 0) const {
@@ -55,6 +68,7 @@ class ProtobufReader {
   struct Values {
     std::vector<std::int64_t> numbers;
     std::vector<float> floats;
+    std::vector<double> doubles;
     std::vector<std::string> texts;
   };
 

@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace convmixer {
+
+class AppendedFile;
 
 /// What the records of this release mean. It becomes another when a field changes its meaning or goes, not when one is
 /// added. Files that an earlier release wrote say no version.
@@ -113,8 +116,7 @@ class MetricsFile {
  private:
   void append_line(const std::string& line);
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
+  std::unique_ptr<AppendedFile> file_;
 };
 
 }  // namespace convmixer

@@ -107,6 +107,7 @@ struct TrainConfig {
   std::int64_t max_time = 0;       ///< seconds; 0: no limit
   std::int64_t log_interval = 50;  ///< steps between step records; 0: none
   float save_interval = 5.0F;      ///< minutes; 0: at the ends of epochs only
+  bool tensorboard = false;        ///< event files in the run folder
   bool quiet = false;
 };
 

@@ -118,6 +118,8 @@ class Trainer {
   /// Of a run without epochs: evaluates its initial weights and saves them, unless that was done before.
   TrainEnd save_untrained();
   TrainEnd train_all_epochs();
+  /// Trains to the end, and evaluates the test set there.
+  TrainEnd train_and_test();
   using View = std::function<ProgressView(std::int64_t images_done)>;
   /// On the images that epochs go by. Nothing if a signal ended it.
   [[nodiscard]] std::optional<EpochResults> evaluate_epoch();
@@ -136,6 +138,12 @@ class Trainer {
   /// Of an epoch, counted from 0, for records; 0 where all have the data set's.
   [[nodiscard]] int told_image_size(std::int64_t epoch) const;
   void save_state();
+  /// Of a run that is to have one (trainer_tensorboard.cpp).
+  void open_tensorboard_log();
+  /// Weights and their gradients after an epoch's last step, before anything is saved.
+  void log_parameters();
+  /// Of a session that ended so; nothing: it failed.
+  void log_end(std::optional<TrainEnd> end);
   /// `update` is the number, from 0, of the update in which the value was met.
   [[noreturn]] void fail_not_finite(const char* what, double value, std::int64_t update) const;
   void check_weights_are_finite() const;
