@@ -42,7 +42,7 @@ constexpr std::int64_t kTypeFloat = 1, kTypeInt = 2, kTypeInts = 7;
 }  // namespace attribute_field
 namespace tensor_field {
 constexpr int kDims = 1, kDataType = 2, kName = 8, kRawData = 9;
-constexpr std::int64_t kFloat = 1;
+constexpr std::int64_t kFloat = 1, kInt64 = 7;
 }  // namespace tensor_field
 namespace value_field {
 constexpr int kName = 1, kType = 2, kTensorType = 1, kElementType = 1, kShape = 2, kDimension = 1, kDimValue = 1,
@@ -64,6 +64,16 @@ ProtobufMessage tensor(std::string_view name, std::span<const std::int64_t> exte
   message.add_int(tensor_field::kDataType, tensor_field::kFloat);
   message.add_text(tensor_field::kName, name);
   // raw_data is little-endian, as every CPU is that this program runs on.
+  message.add_text(tensor_field::kRawData, {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+  return message;
+}
+
+/// One dimension.
+ProtobufMessage tensor(std::string_view name, std::span<const std::int64_t> values) {
+  ProtobufMessage message;
+  message.add_int(tensor_field::kDims, std::ssize(values));
+  message.add_int(tensor_field::kDataType, tensor_field::kInt64);
+  message.add_text(tensor_field::kName, name);
   message.add_text(tensor_field::kRawData, {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
   return message;
 }
@@ -164,6 +174,19 @@ class GraphWriter {
     return name;
   }
 
+  std::string add_integers(const std::string& name, std::initializer_list<std::int64_t> values) {
+    message_.add_message(graph_field::kInitializer, tensor(name, {values.begin(), values.size()}));
+    return name;
+  }
+
+  void add_transpose(const std::string& name, const std::string& input, const std::string& output,
+                     std::initializer_list<std::int64_t> order) {
+    const std::array<ProtobufMessage, 1> attributes{attribute("perm", order)};
+    add_node("Transpose", name, {input}, output, attributes);
+  }
+
+  [[nodiscard]] const Shape& shape(TensorId tensor) const { return graph_.tensors()[static_cast<std::size_t>(tensor)]; }
+
   std::string parameter(ParameterId id) {
     const Parameter& parameter = graph_.parameters()[static_cast<std::size_t>(id)];
     return add_tensor(parameter.name, parameter.shape, parameters_.value(id));
@@ -250,6 +273,24 @@ class GraphWriter {
     const std::array<ProtobufMessage, 1> attributes{attribute("transB", std::int64_t{1})};
     add_node("Gemm", node.name, {source(node), parameter(linear.weight), parameter(linear.bias)}, output(node),
              attributes);
+  }
+
+  void write(const Node& node, const LayerNorm& norm) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    const std::int64_t last = shape(node.output).rank();  // the batch comes before
+    const bool is_image = last == 3;
+    const std::array<ProtobufMessage, 2> attributes{attribute("axis", last), attribute("epsilon", norm.epsilon)};
+    if (is_image) add_transpose(step("channels_last"), source(node), step("pixels"), {0, 2, 3, 1});
+    add_node("LayerNormalization", node.name,
+             {is_image ? step("pixels") : source(node), parameter(norm.scale), parameter(norm.shift)},
+             is_image ? step("normalised") : output(node), attributes);
+    if (is_image) add_transpose(step("channels_first"), step("normalised"), output(node), {0, 3, 1, 2});
+  }
+
+  void write(const Node& node, const ToTokens& /*tokens*/) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    add_node("Reshape", step("reshape"), {source(node), add_integers(step("shape"), {0, 0, -1})}, step("channels"));
+    add_transpose(node.name, step("channels"), output(node), {0, 2, 1});
   }
 
   const Parameters& parameters_;

@@ -26,6 +26,11 @@ void check_product(const std::string& name, std::string_view what, std::initiali
   if (product > most) fail_usage("{}: {:.3g} {}, expected at most {:.3g}", name, product, what, most);
 }
 
+void check_epsilon(const std::string& name, float epsilon) {
+  if (epsilon > 0.0F && std::isfinite(epsilon)) return;
+  fail_usage("{}: epsilon = {}: expected a number above 0", name, epsilon);
+}
+
 }  // namespace
 
 Graph::Graph(int channels, int height, int width) {
@@ -105,9 +110,7 @@ TensorId Graph::gelu(const std::string& name, TensorId input) {
 
 TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilon, float momentum) {
   const Shape shape = image_shape(name, input);
-  if (!(epsilon > 0.0F) || !std::isfinite(epsilon)) {
-    fail_usage("{}: epsilon = {}: expected a number above 0", name, epsilon);
-  }
+  check_epsilon(name, epsilon);
   if (!(momentum >= 0.0F && momentum <= 1.0F)) {
     fail_usage("{}: momentum = {}: expected a number from 0 to 1", name, momentum);
   }
@@ -117,6 +120,15 @@ TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilo
   statistics_.push_back({name + ".running_mean", {shape[0]}, 0.0F});
   statistics_.push_back({name + ".running_var", {shape[0]}, 1.0F});
   return append(name, BatchNorm{scale, shift, mean, mean + 1, epsilon, momentum}, {input}, shape);
+}
+
+TensorId Graph::layer_norm(const std::string& name, TensorId input, float epsilon) {
+  const Shape shape = shape_of(name, input);
+  check_epsilon(name, epsilon);
+  const std::int64_t features = shape.rank() == 3 ? shape[0] : shape[shape.rank() - 1];
+  const ParameterId scale = parameter(name + ".weight", {features}, ParameterRole::norm_scale, 0);
+  const ParameterId shift = parameter(name + ".bias", {features}, ParameterRole::norm_shift, 0);
+  return append(name, LayerNorm{scale, shift, epsilon}, {input}, shape);
 }
 
 TensorId Graph::add(const std::string& name, TensorId a, TensorId b) {
@@ -143,6 +155,21 @@ TensorId Graph::linear(const std::string& name, TensorId input, int out_features
   return append(name, Linear{weight, bias}, {input}, {out_features});
 }
 
+TensorId Graph::to_tokens(const std::string& name, TensorId input) {
+  const Shape shape = image_shape(name, input);
+  return append(name, ToTokens{}, {input}, {shape[1] * shape[2], shape[0]});
+}
+
+void Graph::set_initialisation(const std::string& name, const Initialisation& initialisation) {
+  const auto found = std::ranges::find(parameters_, name, &Parameter::name);
+  if (found == parameters_.end()) fail_usage("initialisation: {}: no parameter of this name", name);
+  const bool is_constant = initialisation.distribution == Initialisation::Distribution::constant;
+  if (!std::isfinite(initialisation.scale) || (initialisation.scale < 0.0F && !is_constant)) {
+    fail_usage("initialisation: {}: scale {}, expected a number of at least 0", name, initialisation.scale);
+  }
+  found->initialisation = initialisation;
+}
+
 void Graph::freeze(const std::string& name) {
   const auto node = std::ranges::find(nodes_, name, &Node::name);
   if (node == nodes_.end()) fail_usage("freeze: {}: no node of this name", name);
@@ -156,6 +183,7 @@ std::vector<ParameterId> parameters_of(const Node& node) {
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) return {norm->scale, norm->shift};
   if (const auto* linear = std::get_if<Linear>(&node.operation)) return {linear->weight, linear->bias};
+  if (const auto* norm = std::get_if<LayerNorm>(&node.operation)) return {norm->scale, norm->shift};
   return {};
 }
 

@@ -29,6 +29,54 @@ void check_id(const char* kind, int id, std::size_t count) {
   if (id < 0 || static_cast<std::size_t>(id) >= count) fail_usage("{} {}: the network has only {}", kind, id, count);
 }
 
+/// As torch.nn does it.
+void draw_by_role(std::span<float> values, const Parameter& parameter, Rng& rng) {
+  switch (parameter.role) {
+    case ParameterRole::norm_scale:
+      std::ranges::fill(values, 1.0F);
+      break;
+    case ParameterRole::norm_shift:
+      std::ranges::fill(values, 0.0F);
+      break;
+    case ParameterRole::weight:
+    case ParameterRole::bias: {
+      const float bound = 1.0F / std::sqrt(static_cast<float>(parameter.fan_in));
+      std::ranges::generate(values, [&] { return rng.uniform(-bound, bound); });
+      break;
+    }
+  }
+}
+
+/// Standard normal, but drawn again until it lies within two standard deviations.
+float truncated_normal(Rng& rng) {
+  constexpr float kMost = 2.0F;
+  float value = rng.normal();
+  while (std::abs(value) > kMost) value = rng.normal();
+  return value;
+}
+
+void draw(std::span<float> values, const Parameter& parameter, Rng& rng) {
+  using Distribution = Initialisation::Distribution;
+  const float scale = parameter.initialisation.scale;
+  switch (parameter.initialisation.distribution) {
+    case Distribution::of_role:
+      draw_by_role(values, parameter, rng);
+      break;
+    case Distribution::constant:
+      std::ranges::fill(values, scale);
+      break;
+    case Distribution::uniform:
+      std::ranges::generate(values, [&] { return rng.uniform(-scale, scale); });
+      break;
+    case Distribution::normal:
+      std::ranges::generate(values, [&] { return scale * rng.normal(); });
+      break;
+    case Distribution::truncated_normal:
+      std::ranges::generate(values, [&] { return scale * truncated_normal(rng); });
+      break;
+  }
+}
+
 }  // namespace
 
 Parameters::Parameters(const Graph& graph) : graph_(&graph) {
@@ -68,22 +116,8 @@ std::span<const float> Parameters::statistic(StatisticId id) const {
 void Parameters::initialise(std::uint64_t seed) {
   const auto& parameters = graph_->parameters();
   for (std::size_t index = 0; index < parameters.size(); ++index) {
-    const std::span<float> values = value(static_cast<ParameterId>(index));
-    switch (parameters[index].role) {
-      case ParameterRole::norm_scale:
-        std::ranges::fill(values, 1.0F);
-        break;
-      case ParameterRole::norm_shift:
-        std::ranges::fill(values, 0.0F);
-        break;
-      case ParameterRole::weight:
-      case ParameterRole::bias: {
-        Rng rng(seed, RandomStream::initialisation, static_cast<std::uint32_t>(index));
-        const float bound = 1.0F / std::sqrt(static_cast<float>(parameters[index].fan_in));
-        std::ranges::generate(values, [&] { return rng.uniform(-bound, bound); });
-        break;
-      }
-    }
+    Rng rng(seed, RandomStream::initialisation, static_cast<std::uint32_t>(index));
+    draw(value(static_cast<ParameterId>(index)), parameters[index], rng);
   }
   for (std::size_t index = 0; index < graph_->statistics().size(); ++index) {
     std::ranges::fill(statistic(static_cast<StatisticId>(index)), graph_->statistics()[index].initial);

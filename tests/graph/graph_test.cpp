@@ -70,10 +70,30 @@ TEST(Graph, GivesEveryOtherOperationItsShape) {
   const TensorId sum = graph.add("sum", norm, graph.input());
   const TensorId pooled = graph.global_average_pool("pool", sum);
   const TensorId linear = graph.linear("head", pooled, 10);
+  EXPECT_EQ(graph.output(), linear);
+  const TensorId tokens = graph.to_tokens("tokens", sum);
+  EXPECT_EQ(shape_of(graph, tokens), Shape({35, 3}));
+  for (const TensorId x : {sum, pooled, tokens})
+    EXPECT_EQ(shape_of(graph, graph.layer_norm(std::to_string(x), x)), shape_of(graph, x));
   for (const TensorId image : {gelu, norm, sum}) EXPECT_EQ(shape_of(graph, image), Shape({3, 5, 7}));
   EXPECT_EQ(shape_of(graph, pooled), Shape({3}));
   EXPECT_EQ(shape_of(graph, linear), Shape({10}));
-  EXPECT_EQ(graph.output(), linear);
+}
+
+TEST(Graph, NormalisesTheChannelsOfPixelsAndTheFeaturesOfTokens) {
+  Graph graph(3, 5, 7);
+  graph.layer_norm("pixels", graph.input());
+  graph.layer_norm("tokens", graph.to_tokens("to_tokens", graph.input()), 1e-5F);
+  const std::vector<ParameterId> ids = parameters_of(graph.nodes().back());
+  ASSERT_EQ(graph.parameters().size(), 4U);
+  EXPECT_EQ(ids, (std::vector<ParameterId>{2, 3}));
+  for (const Parameter& parameter : graph.parameters()) EXPECT_EQ(parameter.shape, Shape({3})) << parameter.name;
+  EXPECT_EQ(graph.parameters()[2].name, "tokens.weight");
+  EXPECT_EQ(graph.parameters()[3].name, "tokens.bias");
+  EXPECT_EQ(graph.parameters()[2].role, ParameterRole::norm_scale);
+  EXPECT_EQ(graph.parameters()[3].role, ParameterRole::norm_shift);
+  EXPECT_EQ(std::get<LayerNorm>(graph.nodes().front().operation).epsilon, 1e-6F);
+  EXPECT_EQ(std::get<LayerNorm>(graph.nodes().back().operation).epsilon, 1e-5F);
 }
 
 TEST(Graph, ListsNodesInTheOrderTheyWereAddedWithTheirOperands) {
@@ -308,6 +328,18 @@ std::vector<Refusal> refusals() {
        "head: expected an input of shape (C), found (6, 4, 5)"},
       {"LinearWithoutOutputs", on_vector([](Graph& graph, TensorId x) { graph.linear("head", x, 0); }),
        "head: 0 output features, expected at least 1"},
+      {"TokensOfAVector", on_vector([](Graph& graph, TensorId x) { graph.to_tokens("tokens", x); }),
+       "tokens" + needs_image},
+      {"LayerNormWithoutEpsilon", on_vector([](Graph& graph, TensorId x) { graph.layer_norm("norm", x, 0.0F); }),
+       "norm: epsilon = 0: expected a number above 0"},
+      {"InitialisationOfNoParameter",
+       on_vector([](Graph& graph, TensorId /*x*/) { graph.set_initialisation("head.weight", {}); }),
+       "initialisation: head.weight: no parameter of this name"},
+      {"InitialisationOfANegativeDeviation", on_vector([](Graph& graph, TensorId x) {
+         graph.layer_norm("norm", x);
+         graph.set_initialisation("norm.weight", {Initialisation::Distribution::normal, -1.0F});
+       }),
+       "initialisation: norm.weight: scale -1, expected a number of at least 0"},
       {"NormWithoutEpsilon", norm(0.0F, 0.1F), "norm: epsilon = 0: expected a number above 0"},
       {"NormOfNoEpsilon", norm(nan, 0.1F), "norm: epsilon = nan: expected a number above 0"},
       {"NormWithTooMuchMomentum", norm(1e-5F, 1.5F), "norm: momentum = 1.5: expected a number from 0 to 1"},

@@ -127,6 +127,35 @@ TEST(Parameters, InitialiseNormsAndStatisticsToTheIdentity) {
   }
 }
 
+TEST(Parameters, AreDrawnAsTheModelSays) {
+  using Distribution = Initialisation::Distribution;
+  struct Expected {
+    Initialisation initialisation;
+    double deviation;
+    double largest;
+  };
+  // A normal distribution cut off at two standard deviations has 0.8796 of its deviation.
+  for (const auto& [initialisation, deviation, largest] :
+       {Expected{{Distribution::uniform, 0.5F}, 0.5 / std::sqrt(3.0), 0.5},
+        Expected{{Distribution::normal, 0.02F}, 0.02, 0.12},
+        Expected{{Distribution::truncated_normal, 0.02F}, 0.02 * 0.8796, 0.04},
+        Expected{{Distribution::constant, -0.25F}, 0.25, 0.25}}) {
+    Graph graph = linear_graph(100, 200);
+    graph.set_initialisation(graph.parameters()[0].name, initialisation);
+    Parameters parameters(graph);
+    parameters.initialise(3);
+    double squares = 0.0;
+    double most = 0.0;
+    for (const float value : parameters.value(0)) {
+      squares += static_cast<double>(value) * static_cast<double>(value);
+      most = std::max(most, std::abs(static_cast<double>(value)));
+    }
+    EXPECT_NEAR(std::sqrt(squares / 20000.0), deviation, 0.02 * deviation);
+    EXPECT_LE(most, largest * (1.0 + 1e-6));
+    EXPECT_GT(most, 0.6 * largest);
+  }
+}
+
 TEST(Parameters, AreAFunctionOfTheSeed) {
   const Graph graph = mixed_graph();
   Parameters one(graph);

@@ -103,14 +103,66 @@ OnnxTensor softmax(const OnnxTensor& x) {
   return y;
 }
 
-OnnxTensor read_tensor(const ProtobufReader& message) {
-  if (message.number(2) != 1) throw std::runtime_error("an initializer that is not f32");
-  OnnxTensor tensor{message.numbers(1), {}};
-  const std::string& raw = message.text(9);
-  std::vector<float> values(raw.size() / sizeof(float));
+/// Over the last axis.
+OnnxTensor layer_norm(const std::vector<const OnnxTensor*>& inputs, double epsilon) {
+  OnnxTensor y = *inputs[0];
+  const auto features = static_cast<std::size_t>(y.extents.back());
+  for (std::size_t begin = 0; begin < y.values.size(); begin += features) {
+    double mean = 0.0;
+    double variance = 0.0;
+    for (std::size_t i = 0; i < features; ++i) mean += y.values[begin + i] / static_cast<double>(features);
+    for (std::size_t i = 0; i < features; ++i)
+      variance += (y.values[begin + i] - mean) * (y.values[begin + i] - mean) / static_cast<double>(features);
+    for (std::size_t i = 0; i < features; ++i) {
+      const double normalised = (y.values[begin + i] - mean) / std::sqrt(variance + epsilon);
+      y.values[begin + i] = normalised * inputs[1]->values.at(i) + inputs[2]->values.at(i);
+    }
+  }
+  return y;
+}
+
+/// Axis i of the result is axis order[i] of x.
+OnnxTensor transpose(const OnnxTensor& x, const std::vector<std::int64_t>& order) {
+  std::vector<std::int64_t> strides(x.extents.size(), 1);
+  for (std::size_t axis = x.extents.size() - 1; axis-- > 0;) strides[axis] = strides[axis + 1] * x.extents[axis + 1];
+  OnnxTensor y;
+  for (const std::int64_t axis : order) y.extents.push_back(x.extents.at(static_cast<std::size_t>(axis)));
+  for (std::int64_t i = 0; i < count(y.extents); ++i) {
+    std::int64_t from = 0;
+    std::int64_t rest = i;
+    for (std::size_t axis = order.size(); axis-- > 0;) {
+      from += rest % y.extents[axis] * strides[static_cast<std::size_t>(order[axis])];
+      rest /= y.extents[axis];
+    }
+    y.values.push_back(x.values[static_cast<std::size_t>(from)]);
+  }
+  return y;
+}
+
+/// 0 stands for x's extent, one -1 for what is left.
+OnnxTensor reshape(const OnnxTensor& x, const std::vector<double>& extents) {
+  OnnxTensor y{{}, x.values};
+  for (std::size_t axis = 0; axis < extents.size(); ++axis)
+    y.extents.push_back(extents[axis] == 0.0 ? x.extents.at(axis) : static_cast<std::int64_t>(extents[axis]));
+  for (std::int64_t& extent : y.extents)
+    if (extent == -1) extent = -count(x.extents) / count(y.extents);
+  if (count(y.extents) != count(x.extents)) throw std::runtime_error("a reshape that changes the number of values");
+  return y;
+}
+
+template <typename Element>
+std::vector<double> read_values(const std::string& raw) {
+  std::vector<Element> values(raw.size() / sizeof(Element));
   std::memcpy(values.data(), raw.data(), raw.size());
-  tensor.values.assign(values.begin(), values.end());
-  if (count(tensor.extents) != static_cast<std::int64_t>(values.size()))
+  return {values.begin(), values.end()};
+}
+
+OnnxTensor read_tensor(const ProtobufReader& message) {
+  const std::int64_t type = message.number(2);
+  if (type != 1 && type != 7) throw std::runtime_error("an initializer that is neither f32 nor int64");
+  const std::string& raw = message.text(9);
+  OnnxTensor tensor{message.numbers(1), type == 1 ? read_values<float>(raw) : read_values<std::int64_t>(raw)};
+  if (count(tensor.extents) != std::ssize(tensor.values))
     throw std::runtime_error("an initializer whose extents and bytes don't agree");
   return tensor;
 }
@@ -185,6 +237,10 @@ OnnxTensor OnnxInterpreter::apply(const Node& node, const std::vector<const Onnx
   if (type == "GlobalAveragePool") return average_pool(*inputs[0]);
   if (type == "Flatten") return {{inputs[0]->extents[0], inputs[0]->extents[1]}, inputs[0]->values};
   if (type == "Gemm" && node.integers.at("transB")[0] == 1) return gemm(*inputs[0], *inputs[1], *inputs[2]);
+  if (type == "LayerNormalization" && node.integers.at("axis")[0] + 1 == std::ssize(inputs[0]->extents))
+    return layer_norm(inputs, node.floats.at("epsilon"));
+  if (type == "Transpose") return transpose(*inputs[0], node.integers.at("perm"));
+  if (type == "Reshape") return reshape(*inputs[0], inputs[1]->values);
   if (type == "Softmax" && node.integers.at("axis")[0] == 1) return softmax(*inputs[0]);
   if (type == "Erf") return elementwise(*inputs[0], *inputs[0], [](double a, double /*b*/) { return std::erf(a); });
   if (type == "Add") return elementwise(*inputs[0], *inputs[1], std::plus<>());

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numbers>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 
@@ -124,6 +125,13 @@ struct Differentiator {
         }
       }
     return dx;
+  }
+
+  /// For operations that no fused plan has.
+  template <typename Operation>
+  [[nodiscard]] Values operator()(const Operation& /*operation*/, const Values& /*x*/, const Values& /*dy*/,
+                                  const Extents& /*in*/, const Extents& /*out*/) const {
+    throw std::logic_error("an operation whose gradient has no plain twin: finite differences stand for it");
   }
 };
 

@@ -111,6 +111,40 @@ struct Evaluator {
       }
     return y;
   }
+
+  [[nodiscard]] Values operator()(const LayerNorm& norm, const Values& x, const Extents& in,
+                                  const Extents& /*out*/) const {
+    // Of the features of a row, `stride` values apart; the rows' first ones likewise within an image.
+    const bool is_image = in.rank == 3;
+    const std::int64_t features = is_image ? in.c : in.rank == 2 ? in.h : in.c;
+    const std::int64_t stride = is_image ? in.h * in.w : 1;
+    const auto rows = static_cast<std::int64_t>(x.size()) / features;
+    Values y(x.size());
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::int64_t first = row / stride * stride * features + row % stride;
+      const auto at = [&](std::int64_t feature) { return static_cast<std::size_t>(first + feature * stride); };
+      const auto count = static_cast<double>(features);
+      double mean = 0.0;
+      double variance = 0.0;
+      for (std::int64_t f = 0; f < features; ++f) mean += x[at(f)] / count;
+      for (std::int64_t f = 0; f < features; ++f) variance += (x[at(f)] - mean) * (x[at(f)] - mean) / count;
+      const double deviation = std::sqrt(variance + static_cast<double>(norm.epsilon));
+      for (std::int64_t f = 0; f < features; ++f)
+        y[at(f)] = (x[at(f)] - mean) / deviation * parameter(norm.scale)[static_cast<std::size_t>(f)] +
+                   parameter(norm.shift)[static_cast<std::size_t>(f)];
+    }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const ToTokens& /*tokens*/, const Values& x, const Extents& in,
+                                  const Extents& out) const {
+    Values y(x.size());
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t c = 0; c < in.c; ++c)
+        for (std::int64_t h = 0; h < in.h; ++h)
+          for (std::int64_t w = 0; w < in.w; ++w) y[out.at(n, h * in.w + w, c, 0)] = x[in.at(n, c, h, w)];
+    return y;
+  }
 };
 
 }  // namespace

@@ -9,9 +9,10 @@
 
 namespace convmixer::testing_support {
 
-/// (N, C, H, W) addressing; H = W = 1 for (N, C).
+/// (N, C, H, W) addressing; H = W = 1 for (N, C), and (N, T, D) is (N, T, D, 1).
 struct Extents {
   std::int64_t n, c, h, w;
+  int rank = 3;  // of the image
 
   [[nodiscard]] std::size_t at(std::int64_t in, std::int64_t ic, std::int64_t ih, std::int64_t iw) const {
     return static_cast<std::size_t>(((in * c + ic) * h + ih) * w + iw);
@@ -19,7 +20,8 @@ struct Extents {
   [[nodiscard]] std::size_t count() const { return static_cast<std::size_t>(n * c * h * w); }
 };
 [[nodiscard]] inline Extents extents(const Shape& image, std::int64_t batch) {
-  return image.rank() == 3 ? Extents{batch, image[0], image[1], image[2]} : Extents{batch, image[0], 1, 1};
+  const auto extent = [&](int axis) { return axis < image.rank() ? image[axis] : 1; };
+  return {batch, extent(0), extent(1), extent(2), image.rank()};
 }
 
 /// Weights, statistics and images of a graph in double precision.

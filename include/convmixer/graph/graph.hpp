@@ -45,6 +45,14 @@ struct BatchNorm {
   bool frozen = false;
 };
 
+/// Layer normalisation as torch.nn.LayerNorm, with the biased variance, in training as in evaluation: over the channels
+/// of each pixel of (C, H, W) (timm's LayerNorm2d), over the last dimension of (T, D), over all of (D).
+struct LayerNorm {
+  ParameterId scale;
+  ParameterId shift;
+  float epsilon = 1e-6F;
+};
+
 /// Sum of two tensors of one shape.
 struct Add {};
 
@@ -57,7 +65,10 @@ struct Linear {
   ParameterId bias;
 };
 
-using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear>;
+/// The pixels of an image as tokens, row by row: (N, C, H, W) to (N, H W, C).
+struct ToTokens {};
+
+using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear, LayerNorm, ToTokens>;
 
 /// One operation applied. Nodes stand in an order in which they can run.
 struct Node {
@@ -70,12 +81,26 @@ struct Node {
 /// What a parameter is, for initialisation and weight decay.
 enum class ParameterRole { weight, bias, norm_scale, norm_shift };
 
+/// What a parameter's values are before training, if not what torch.nn has for its role (Parameters::initialise).
+struct Initialisation {
+  enum class Distribution {
+    of_role,           ///< torch.nn's
+    constant,          ///< `scale` itself
+    uniform,           ///< from -scale to scale
+    normal,            ///< of standard deviation `scale`
+    truncated_normal,  ///< the same without what lies further from 0 than two of them
+  };
+  Distribution distribution = Distribution::of_role;
+  float scale = 0.0F;
+};
+
 struct Parameter {
   std::string name;  ///< as in timm's state dict: "stem.0.weight"
   Shape shape;
   ParameterRole role;
   std::int64_t fan_in;  ///< inputs of one output: C / groups * KH * KW or I; 0 for norms
   bool frozen = false;  ///< not trained: optimisers leave it as it is, and its gradient may not be computed
+  Initialisation initialisation{};
 };
 
 /// A running statistic of a batch norm: saved with the weights, not trained. Initial value 0 or 1.
@@ -85,8 +110,8 @@ struct Statistic {
   float initial;
 };
 
-/// A network with one image input (C, H, W) and one output, built front to back. Shapes are per image: (C, H, W) or
-/// (C).
+/// A network with one image input (C, H, W) and one output, built front to back. Shapes are per image: (C, H, W),
+/// (T, D) for T tokens of D features, or (C).
 ///
 /// Every builder function appends an operation, and the parameters `name`.weight and `name`.bias where it has any, and
 /// returns its output, an input for those that follow. It throws Error (usage) naming the node, with nothing changed,
@@ -106,12 +131,20 @@ class Graph {
   TensorId gelu(const std::string& name, TensorId input);
   /// (C, H, W), which stays. `epsilon` is above 0, `momentum` from 0 to 1.
   TensorId batch_norm(const std::string& name, TensorId input, float epsilon = 1e-5F, float momentum = 0.1F);
+  /// Of any shape, which stays. `epsilon` is above 0.
+  TensorId layer_norm(const std::string& name, TensorId input, float epsilon = 1e-6F);
   /// Two of one shape, which stays.
   TensorId add(const std::string& name, TensorId a, TensorId b);
   /// (C, H, W) to (C).
   TensorId global_average_pool(const std::string& name, TensorId input);
   /// (C) to (out_features).
   TensorId linear(const std::string& name, TensorId input, int out_features);
+  /// (C, H, W) to (H W, C).
+  TensorId to_tokens(const std::string& name, TensorId input);
+
+  /// How Parameters::initialise draws a parameter. Throws Error (usage) for a name that no parameter has, and for a
+  /// scale that isn't a number of at least 0 (a constant: any).
+  void set_initialisation(const std::string& parameter, const Initialisation& initialisation);
 
   /// The parameters and norms of a node are not trained from now on, for plans and optimisers made after it: a frozen
   /// norm keeps its running statistics and normalises with them. Throws Error (usage) for a name that no node has.

@@ -28,7 +28,8 @@ Builder::Builder(const Graph& graph, Parameters& parameters, kernels::Runtime& r
       first_trained_(any_frozen(graph) ? first_trained_node(graph) : 0),
       values_(graph.tensors().size(), -1),
       gradients_(graph.tensors().size(), -1),
-      batch_statistics_(graph.nodes().size()) {}
+      batch_statistics_(graph.nodes().size()),
+      kept_(graph.nodes().size()) {}
 
 void Builder::begin(const Node& node, const char* direction) {
   node_ = &node;
@@ -39,6 +40,8 @@ void Builder::begin(const Node& node, const char* direction) {
 BatchStatistics& Builder::batch_statistics() {
   return batch_statistics_[static_cast<std::size_t>(node_ - graph_.nodes().data())];
 }
+
+std::vector<BufferId>& Builder::kept() { return kept_[static_cast<std::size_t>(node_ - graph_.nodes().data())]; }
 
 Shape Builder::batch_shape(TensorId tensor) const {
   Shape shape{options_.batch_size};
@@ -75,8 +78,10 @@ BufferId Builder::add_fixed(std::span<float> values, const Shape& shape) {
   return add_buffer({Layout(shape, ElementType::f32, Format::plain), Home::fixed, values.data()});
 }
 
-BufferId Builder::add_view(BufferId buffer, const Shape& shape) {
-  return add_buffer(Buffer{.layout = Layout(shape, layout(buffer).type(), Format::plain), .view_of = buffer});
+BufferId Builder::add_view(BufferId buffer, const Shape& shape, Format format) {
+  const BufferId view_of = list_.buffer(buffer).view_of;
+  return add_buffer(
+      Buffer{.layout = Layout(shape, layout(buffer).type(), format), .view_of = view_of < 0 ? buffer : view_of});
 }
 
 BufferId Builder::convert(BufferId from, const Layout& to) {
@@ -88,6 +93,11 @@ BufferId Builder::convert(BufferId from, const Layout& to) {
   add_reorder(from, converted);
   conversions_.emplace_back(from, converted);
   return converted;
+}
+
+BufferId Builder::channels_last(BufferId buffer) {
+  const Layout have = layout(buffer);
+  return convert(buffer, Layout(have.shape(), have.type(), Format::channels_last));
 }
 
 BufferId Builder::in_type(BufferId buffer, ElementType type) {

@@ -46,6 +46,8 @@ class Builder {
   [[nodiscard]] TensorId output() const { return node_->output; }
   /// What a batch norm's forward leaves for its backward.
   [[nodiscard]] BatchStatistics& batch_statistics();
+  /// The buffers that forward leaves for backward, in an order that is the operation's own.
+  [[nodiscard]] std::vector<BufferId>& kept();
 
   // Tensors.
   /// (N, C, H, W) or (N, C).
@@ -75,9 +77,13 @@ class Builder {
   BufferId add_fixed(std::span<float> values, const Shape& shape);
   BufferId add_fixed(std::span<float> values) { return add_fixed(values, {static_cast<std::int64_t>(values.size())}); }
   /// The same bytes under another shape, both row-major.
-  BufferId add_view(BufferId buffer, const Shape& shape);
+  BufferId add_view(BufferId buffer, const Shape& shape) { return add_view(buffer, shape, kernels::Format::plain); }
+  /// The same bytes under another shape and order.
+  BufferId add_view(BufferId buffer, const Shape& shape, kernels::Format format);
 
   // Conversions.
+  /// In channels-last order, in the type that it has.
+  BufferId channels_last(BufferId buffer);
   /// The buffer in another layout or type: itself if it already has it, or what this node has converted it to before.
   BufferId convert(BufferId from, const kernels::Layout& to);
   BufferId in_type(BufferId buffer, kernels::ElementType type);
@@ -121,6 +127,7 @@ class Builder {
   std::vector<BufferId> values_;                                      // of tensors, as they are now
   std::vector<BufferId> gradients_;                                   // of tensors; -1: none yet
   std::vector<BatchStatistics> batch_statistics_;                     // of nodes
+  std::vector<std::vector<BufferId>> kept_;                           // of nodes
   std::vector<std::pair<kernels::Layout, kernels::Layout>> checked_;  // by check_reorder()
   std::vector<std::pair<BufferId, BufferId>> conversions_;            // of this node: from, to
   StepList list_;

@@ -30,6 +30,12 @@ void backward(Builder& builder, const GlobalAveragePool& pool);
 void forward(Builder& builder, const Linear& linear);
 void backward(Builder& builder, const Linear& linear);
 
+void forward(Builder& builder, const LayerNorm& norm);
+void backward(Builder& builder, const LayerNorm& norm);
+
+void forward(Builder& builder, const ToTokens& tokens);
+void backward(Builder& builder, const ToTokens& tokens);
+
 /// The shapes of a convolution of this plan.
 [[nodiscard]] kernels::ConvolutionProblem convolution_problem(const Builder& builder, const Node& node,
                                                               const Convolution& convolution);

@@ -48,6 +48,38 @@ Graph depthwise(int channels, int size, int kernel) {
   return graph;
 }
 
+Graph with_layer_norm(int channels, int height, int width) {
+  Graph graph(channels, height, width);
+  graph.layer_norm("norm", graph.input());
+  return graph;
+}
+
+/// Of tokens, and of what is left of an image.
+void add_layer_norms(std::vector<Case>& list) {
+  for (const int channels : {1, 8, 20, 40, 257}) {
+    const std::string name = "layer_norm_c" + std::to_string(channels);
+    list.push_back({name, 3, [=] { return with_layer_norm(channels, 3, 7); }});
+    list.push_back({name + "_tokens", 2, [=] {
+                      Graph graph(channels, 3, 5);
+                      graph.layer_norm("norm", graph.to_tokens("tokens", graph.input()), 1e-5F);
+                      return graph;
+                    }});
+    list.push_back({name + "_features", 3, [=] {
+                      Graph graph(channels, 2, 2);
+                      graph.layer_norm("norm", graph.global_average_pool("pool", graph.input()));
+                      return graph;
+                    }});
+  }
+  list.push_back({"layer_norm_of_many_pixels", 5, [] { return with_layer_norm(17, 8, 8); }});
+  list.push_back({"layer_norm_between_convolutions", 2, [] {
+                    Graph graph(3, 6, 6);
+                    TensorId x = graph.convolution_same("a", graph.input(), 24, 3, 1);
+                    x = graph.layer_norm("norm", graph.gelu("gelu", x));
+                    graph.convolution_same("b", x, 20, 1, 1);
+                    return graph;
+                  }});
+}
+
 std::vector<Case> cases() {
   std::vector<Case> list;
   for (const int channels : {8, 20, 40}) {
@@ -88,6 +120,7 @@ std::vector<Case> cases() {
                     graph.linear("head", graph.global_average_pool("pool", graph.input()), 7);
                     return graph;
                   }});
+  add_layer_norms(list);
   list.push_back({"block", 2, [] {
                     Graph graph(3, 10, 10);
                     TensorId x = graph.convolution("stem", graph.input(), 24, 2, 2, 1, 0, 0);
