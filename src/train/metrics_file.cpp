@@ -131,7 +131,8 @@ void MetricsFile::append(const SessionRecord& r) {
 }
 
 void MetricsFile::append(const EndRecord& r) {
-  const Json record{{"type", "end"}, {"epoch", r.epoch}, {"step", r.step}, {"unix_s", r.unix_seconds}, {"end", r.end}};
+  Json record{{"type", "end"}, {"epoch", r.epoch}, {"step", r.step}, {"unix_s", r.unix_seconds}, {"end", r.end}};
+  if (!r.error.empty()) record["error"] = to_utf8(r.error);
   append_line(record.dump());
 }
 

@@ -88,7 +88,8 @@ EndRecord end_record(const RecordLine& line) {
   return {.epoch = line.whole("epoch"),
           .step = line.whole("step"),
           .unix_seconds = line.number("unix_s"),
-          .end = line.text("end")};
+          .end = line.text("end"),
+          .error = line.text("error")};
 }
 
 }  // namespace convmixer

@@ -2,6 +2,7 @@
 
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/open_dataset.hpp"
@@ -24,21 +25,29 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-void add_filters(RunFigures& figures, const RunFolder& folder, const FilterDrawing& drawing) {
+void check_size(const fs::path& path, std::uintmax_t most) {
+  std::error_code error;
+  const std::uintmax_t bytes = fs::file_size(path, error);
+  if (!error && bytes > most) fail("{}: {} are too many to be read here", path.string(), counted(bytes, "byte"));
+}
+
+void add_filters(RunFigures& figures, const RunFolder& folder, const RunFiguresOptions& options) {
   const bool has_best = is_there(folder.best());
   const fs::path path = has_best ? folder.best() : folder.last();
   if (!is_there(path)) fail("no weights are saved yet");
+  check_size(path, options.most_bytes);
   const CheckpointInfo info = read_checkpoint_info(path);
   const Graph graph = make_graph(info.model);
   Parameters parameters(graph);
   load_weights(path, parameters);
-  figures.filters = draw_filters(parameters, drawing);
+  figures.filters = draw_filters(parameters, options.filters);
   figures.weights = has_best ? "best weights" : "last weights";
   figures.weights_epoch = info.epoch;
 }
 
 void add_evaluation(RunFigures& figures, const RunFolder& folder, const RunFiguresOptions& options) {
   if (!is_there(folder.best())) fail("no epoch's weights are saved yet");
+  check_size(folder.best(), options.most_bytes);
   figures.evaluation = stored_evaluation(folder);
   if (figures.evaluation) return;
   if (options.evaluation == EvaluationUse::stored)
@@ -79,7 +88,7 @@ void attempt(RunFigures& figures, const char* what, const Body& body) {
 
 RunFigures draw_run_figures(const RunFolder& folder, const RunFiguresOptions& options) {
   RunFigures figures;
-  attempt(figures, "no filters", [&] { add_filters(figures, folder, options.filters); });
+  attempt(figures, "no filters", [&] { add_filters(figures, folder, options); });
   if (options.evaluation != EvaluationUse::none)
     attempt(figures, "no confusion matrix, no mistakes", [&] { add_evaluation(figures, folder, options); });
   if (options.samples > 0) attempt(figures, "no contact sheet", [&] { add_samples(figures, folder, options); });

@@ -88,6 +88,8 @@ std::string to_string(RunState state) {
       return "stopped";
     case RunState::finished:
       return "finished";
+    case RunState::failed:
+      return "failed";
     case RunState::died:
       return "died";
   }
@@ -284,8 +286,14 @@ RunState RunHistory::state() const {
   if (c.sessions.empty()) return RunState::stopped;
   const std::optional<EndRecord>& end = c.sessions.back().end;
   if (!end) return c.locked ? RunState::died : RunState::running;  // where nothing can be locked, it may still run
+  if (end->end == kEndedByError) return RunState::failed;
   const bool for_good = end->end != "signal" && end->end != "time_limit";
   return for_good ? RunState::finished : RunState::stopped;
+}
+
+std::string_view RunHistory::error() const {
+  if (state() != RunState::failed) return {};
+  return content_->sessions.back().end->error;
 }
 
 double RunHistory::modified() const noexcept {

@@ -24,6 +24,7 @@ RunSummary summarise(const RunHistory& history) {
           .note = std::string(history.note()),
           .model = model_of(history),
           .state = history.state(),
+          .error = std::string(history.error()),
           .epochs_done = history.epochs_done(),
           .epochs_planned = history.epochs_planned(),
           .evaluated_on = std::string(history.epoch_images()),

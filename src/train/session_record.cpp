@@ -33,7 +33,13 @@ SessionRecord session_record(const TrainConfig& config, const Plan& training_pla
 }
 
 EndRecord end_record(const std::string& end, const TrainingPosition& position) {
-  return {.epoch = position.epoch, .step = position.step, .unix_seconds = now(), .end = end};
+  return {.epoch = position.epoch, .step = position.step, .unix_seconds = now(), .end = end, .error = {}};
+}
+
+EndRecord end_record(const Error& error, const TrainingPosition& position) {
+  EndRecord record = end_record(kEndedByError, position);
+  record.error = error.what();
+  return record;
 }
 
 }  // namespace convmixer

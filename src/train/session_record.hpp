@@ -1,7 +1,8 @@
-/// What metrics.jsonl has of a training's start and of its orderly end.
+/// What metrics.jsonl has of a training's start and of its end.
 #pragma once
 
 #include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/core/error.hpp"
 #include "convmixer/plan/plan.hpp"
 #include "convmixer/train/metrics_file.hpp"
 #include "convmixer/train/train_config.hpp"
@@ -15,5 +16,7 @@ namespace convmixer {
                                            const TrainingPosition& position);
 /// Of one that ends now, for this reason.
 [[nodiscard]] EndRecord end_record(const std::string& end, const TrainingPosition& position);
+/// Of a session that this error ended.
+[[nodiscard]] EndRecord end_record(const Error& error, const TrainingPosition& position);
 
 }  // namespace convmixer

@@ -121,9 +121,18 @@ TrainEnd Trainer::run() {
     parts_->metrics->sync();
     log_end(end);
     return end;
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    record_failure(error);
     log_end(std::nullopt);
     throw;
+  }
+}
+
+void Trainer::record_failure(const Error& failure) {
+  try {
+    parts_->metrics->append(end_record(failure, position_));
+    parts_->metrics->sync();
+  } catch (const Error&) {  // a full disk, for example: the failure itself is told
   }
 }
 

@@ -132,6 +132,23 @@ class LivePage(unittest.TestCase):
         self.until("!document.querySelector('[data-run=a]')")
         self.check_quiet()
 
+    def test_figures_are_those_of_the_weights_as_they_are_now(self):
+        run = self.folder / "trained"
+        arguments = "--dataset shapes --train-images 64 --test-images 32 --dim 16 --depth 1 --patch-size 4 --batch-size 16 --quiet"
+        train = lambda out, epochs: subprocess.run([TOOL, "train", "--out", out, "--epochs", epochs, *arguments.split()], check=True)
+        train(run, "1")
+        self.serve()
+        self.browser.open(self.origin)
+        self.until("document.querySelector('#results').innerText.includes('Of the best weights after epoch 1')")
+        image = self.browser.run("return document.querySelector('#results .sheet img').src")
+        self.assertIn("weren't evaluated yet", self.text("#results"))
+        with tempfile.TemporaryDirectory() as elsewhere:
+            train(pathlib.Path(elsewhere) / "longer", "3")
+            shutil.copy(pathlib.Path(elsewhere) / "longer/last.safetensors", run / "best.safetensors")
+        self.until("document.querySelector('#results').innerText.includes('Of the best weights after epoch 3')")
+        self.assertNotEqual(self.browser.run("return document.querySelector('#results .sheet img').src"), image)
+        self.check_quiet()
+
     def test_says_that_nobody_answers_and_goes_on(self):
         process = self.serve()
         self.browser.open(self.origin)

@@ -129,13 +129,17 @@ TEST_F(RunWatchTest, TellsTheWholeRunAgainWhenItBeganAnew) {
 }
 
 TEST_F(RunWatchTest, KnowsWhatBecameOfRuns) {
-  for (const char* name : {"running", "stopped", "finished", "died"}) folder_.add_run(name);
+  for (const char* name : {"running", "stopped", "finished", "failed", "died"}) folder_.add_run(name);
   folder_.append("stopped", end_line(1, 10, "signal"));
   folder_.append("finished", end_line(1, 10, "patience"));
+  folder_.append("failed", testing_support::error_line(1, 10, "disk\x1b full"));
   const RunFolderLock lock = folder_.lock("running");
   RunWatch runs(folder_.path(), kAtOnce);
   runs.refresh();
-  for (const char* name : {"running", "stopped", "finished", "died"}) EXPECT_EQ(runs.summary(name)["state"], name);
+  for (const char* name : {"running", "stopped", "finished", "failed", "died"})
+    EXPECT_EQ(runs.summary(name)["state"], name);
+  EXPECT_EQ(runs.summary("failed")["error"], "disk\\x1b full");
+  EXPECT_EQ(runs.summary("died")["error"], "");
   EXPECT_EQ(runs.ids().front(), "running");
   EXPECT_EQ(runs.summary("running")["progress"]["seconds_left"], 30.0);  // three epochs of ten seconds
   EXPECT_FALSE(runs.summary("died")["progress"].contains("seconds_left"));

@@ -120,6 +120,25 @@ TEST_F(ToolReport, ShowsWhatTheBestWeightsTakeForWhatAndEvaluatesThemOnce) {
   EXPECT_EQ(document()["runs"][0]["figures"]["confusion"], figures["confusion"]);
 }
 
+TEST_F(ToolReport, TakesAllRunsBelowAFolder) {
+  run("sweep/a");
+  run("sweep/more/b");
+  ASSERT_EQ(report({(parent_.path() / "sweep").string()}).status, 0);
+  const nlohmann::json runs = document()["runs"];
+  ASSERT_EQ(runs.size(), 2U);
+  EXPECT_EQ(runs[1]["name"], "b");
+  const ToolResult twice = report({(parent_.path() / "sweep").string(), (parent_.path() / "sweep/a").string()});
+  EXPECT_EQ(twice.status, 2);
+}
+
+TEST_F(ToolReport, EvaluatesNoneOfManyRunsUnlessTold) {
+  const std::string trained = (parent_.path() / "trained").string();
+  ASSERT_EQ(run_tool(small_training(trained, 1)).status, 0);
+  const std::vector<std::string> four{trained, run("a"), run("b"), run("c")};
+  EXPECT_THAT(report(four, "automatic").output, Not(HasSubstr("are evaluated")));
+  EXPECT_THAT(report(four, "all").output, HasSubstr(trained + ": its best weights are evaluated on "));
+}
+
 TEST_F(ToolReport, RefusesWhatItCanNotDoBeforeItReadsAnything) {
   const std::string folder = run("a");
   EXPECT_EQ(run_tool({"report"}).status, 2);

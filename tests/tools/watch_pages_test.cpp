@@ -73,8 +73,27 @@ TEST_F(WatchPagesTest, TellOfRunsOfPointsAndOfNewRuns) {
   EXPECT_FALSE(json("/changes?since=" + news["changes"].dump()).contains("runs"));
 }
 
+TEST_F(WatchPagesTest, TellOfFiguresWhenThereAreWeightsAndWhenTheseAreOthers) {
+  EXPECT_FALSE(json("/run?id=a").contains("figures_of"));
+  EXPECT_THAT(json("/figures?id=a")["missing"][0].get<std::string>(), HasSubstr("no weights are saved yet"));
+
+  folder_.save_weights("a", 1);
+  const Json before = json("/run?id=a");
+  const std::string since = document()["live"]["changes"].dump();
+  const Json figures = json("/figures?id=a");
+  EXPECT_EQ(figures["filters_of"], "best weights after epoch 1");
+  EXPECT_EQ(figures["filters"].size(), 2U);
+  EXPECT_FALSE(figures.contains("contact_sheet"));
+
+  folder_.save_weights("a", 2);
+  const Json news = json("/changes?since=" + since + "&told=" + before["told"].get<std::string>() + ".a");
+  EXPECT_NE(news["increments"][0]["figures_of"], before["figures_of"]);
+  EXPECT_EQ(json("/figures?id=a")["filters_of"], "best weights after epoch 2");
+}
+
 TEST_F(WatchPagesTest, AnswerNothingElse) {
-  for (const char* target : {"/run", "/run?id=none", "/run?id=..", "/run?id=%2e%2e%2fa", "/other", "/a/metrics.jsonl"})
+  for (const char* target : {"/figures", "/figures?id=none", "/run", "/run?id=none", "/run?id=..", "/run?id=%2e%2e%2fa",
+                             "/other", "/a/metrics.jsonl"})
     EXPECT_EQ(ask(target).status, 404) << target;
   EXPECT_EQ(json("/changes?since=x&told=y&told=1.2.3.none&other")["runs"].size(), 1U);
 }

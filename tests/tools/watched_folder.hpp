@@ -1,12 +1,17 @@
 /// A folder of runs that a test writes as trainings would.
 #pragma once
 
+#include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/graph/parameters.hpp"
+#include "convmixer/model/convmixer.hpp"
 #include "convmixer/train/run_folder.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -39,6 +44,13 @@ inline std::string end_line(int epoch, int step, const std::string& end) {
                      epoch, step, end);
 }
 
+inline std::string error_line(int epoch, int step, const std::string& error) {
+  return nlohmann::json{{"type", "end"},          {"epoch", epoch}, {"step", step},
+                        {"unix_s", 1760000100.0}, {"end", "error"}, {"error", error}}
+             .dump() +
+         "\n";
+}
+
 class WatchedFolder {
  public:
   [[nodiscard]] std::filesystem::path path() const { return folder_.path(); }
@@ -50,6 +62,20 @@ class WatchedFolder {
   }
   void append(const std::string& name, const std::string& text) const {
     std::ofstream(path() / name / "metrics.jsonl", std::ios::app) << text;
+  }
+  /// The best ones of a run after so many epochs.
+  void save_weights(const std::string& name, std::int64_t epoch) const {
+    const ConvMixerConfig model{.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 2, .image_size = 8};
+    const Graph graph = make_convmixer(model);
+    Parameters parameters(graph);
+    parameters.initialise(static_cast<std::uint64_t>(epoch));
+    CheckpointInfo info;
+    info.model = model;
+    info.dataset = "shapes";
+    info.mean = {0, 0, 0};
+    info.std = {1, 1, 1};
+    info.epoch = epoch;
+    convmixer::save_weights(RunFolder{path() / name}.best(), parameters, info);
   }
   /// As a process that trains into it does.
   [[nodiscard]] RunFolderLock lock(const std::string& name) const { return RunFolderLock({path() / name}); }

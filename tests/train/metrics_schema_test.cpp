@@ -1,4 +1,5 @@
 /// README's description of metrics.jsonl, held against what trainings write.
+#include "convmixer/core/error.hpp"
 #include "train/trainer_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -71,7 +72,13 @@ TEST_F(MetricsSchema, IsDescribedInTheReadmeFieldByField) {
   config.image_sizes = {{16, 0.5}, {32, 0.5}};
   resolve(config, *train_);
   ASSERT_EQ(train(config), TrainEnd::finished);
-  EXPECT_EQ(written(config.out), documented());
+  std::set<Field> fields = written(config.out);
+  TrainConfig failing = small_config("failing");
+  failing.optimizer.kind = OptimizerKind::sgd;
+  failing.lr = 1e30F;
+  EXPECT_THROW(train(failing), Error);
+  fields.merge(written(failing.out));
+  EXPECT_EQ(fields, documented());
   const TrainConfig plain = small_config("plain");
   ASSERT_EQ(train(plain), TrainEnd::finished);
   EXPECT_THAT(documented(), testing::IsSupersetOf(written(plain.out)));

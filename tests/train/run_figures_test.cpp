@@ -65,6 +65,16 @@ TEST_F(RunFiguresTest, AreStoredOnesWhereNoTimeIsToBeTaken) {
   EXPECT_THAT(figures.samples, IsEmpty());
 }
 
+TEST_F(RunFiguresTest, AreNotOfWeightsThatAreTooLarge) {
+  write_run();
+  const auto bytes = std::filesystem::file_size(run.best());
+  RunFiguresOptions options{.evaluation = EvaluationUse::stored, .samples = 0, .most_bytes = bytes - 1};
+  EXPECT_THAT(draw_run_figures(run, options).missing,
+              ElementsAre(HasSubstr("too many to be read here: no filters"), HasSubstr("too many to be read here")));
+  options.most_bytes = bytes;
+  EXPECT_EQ(draw_run_figures(run, options).filters.size(), 2U);
+}
+
 TEST_F(RunFiguresTest, WhatIsMissingIsALineAndTheOthersAreThere) {
   write_run();
   config.dataset = "cifar10";

@@ -195,6 +195,8 @@ TEST_F(RunHistoryTest, GoesByHeldOutImagesAndAveragedWeightsWhereThereAreAny) {
 
 TEST_F(RunHistoryTest, TellsTheStateByTheLastSession) {
   const std::string config = "epochs = 9\ncooldown-epochs = 1\n";
+  EXPECT_EQ(state_with(config, session_line(0) + end_line("error")), RunState::failed);
+  EXPECT_EQ(state_with(config, session_line(0) + end_line("error") + session_line(9)), RunState::died);
   EXPECT_EQ(state_with(config, session_line(0) + epoch_line(1, 0.5)), RunState::died);
   EXPECT_EQ(state_with(config, session_line(0) + end_line("signal")), RunState::stopped);
   EXPECT_EQ(state_with(config, session_line(0) + end_line("time_limit")), RunState::stopped);

@@ -1,6 +1,7 @@
 #include "convmixer/train/trainer.hpp"
 
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_history.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 
@@ -201,6 +202,9 @@ TEST_F(TrainerTest, StopsAtALossThatIsNotFiniteAndLeavesWhatIsSaved) {
   EXPECT_THAT(error.what(), HasSubstr("epoch 1, learning rate 1e+30"));
   EXPECT_THAT(error.what(), HasSubstr("what was saved at step 0 is untouched"));
   EXPECT_THAT(error.what(), HasSubstr("--clip-norm"));
+  const RunHistory history(config.out);
+  EXPECT_EQ(history.state(), RunState::failed);
+  EXPECT_EQ(history.error(), error.what());
   const SafetensorsFile state(RunFolder{config.out}.state());
   for (const auto& [name, entry] : state.tensors()) {
     if (entry.dtype != DType::f32) continue;

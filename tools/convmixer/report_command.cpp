@@ -3,6 +3,7 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
+#include "convmixer/train/find_runs.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/run_figures.hpp"
 #include "convmixer/train/run_history.hpp"
@@ -14,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <sys/resource.h>
 #include <system_error>
 #include <vector>
 
@@ -24,12 +26,15 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostRuns = 100;
 
+/// Of so many runs all figures are made unless told otherwise, and there is room for all of each.
+constexpr std::size_t kFewRuns = 3;
+
 /// What is shown besides curves and tables.
-enum class Figures { all, stored, none };
+enum class Figures { automatic, all, stored, none };
 
 struct ReportOptions {
   fs::path out = "report.html";
-  Figures figures = Figures::all;
+  Figures figures = Figures::automatic;
   fs::path data;
 };
 
@@ -37,30 +42,49 @@ std::vector<OptionGroup> report_groups(ReportOptions& options) {
   return {{"Report",
            {path_option("out", options.out, "FILE", "write the page to this file"),
             choice_option("figures", options.figures,
-                          {{"all", Figures::all}, {"stored", Figures::stored}, {"none", Figures::none}},
+                          {{"automatic", Figures::automatic},
+                           {"all", Figures::all},
+                           {"stored", Figures::stored},
+                           {"none", Figures::none}},
                           "confusion and worst mistakes, filters, training images: all, which evaluates the best "
-                          "weights where that wasn't done before; stored, without evaluating any; or none"),
+                          "weights where that wasn't done before, at a low priority; stored, without evaluating any; "
+                          "none; automatic is all for up to three runs and stored for more"),
             path_option("data", options.data, "FOLDER",
                         "where the images are now, if elsewhere than when the runs were trained")}}};
 }
 
+/// What is given is a run's folder, or one with runs below it, which all are meant.
+std::vector<fs::path> run_folders(const std::vector<std::string>& given) {
+  std::vector<fs::path> folders;
+  for (const std::string& one : given) {
+    std::error_code ignored;
+    const bool may_have_runs_below = fs::is_directory(one, ignored) && !holds_run({one});
+    const std::vector<fs::path> below = may_have_runs_below ? find_runs(one) : std::vector<fs::path>{};
+    folders.insert(folders.end(), below.begin(), below.end());
+    if (below.empty()) folders.emplace_back(one);  // reading it says what is wrong
+  }
+  return folders;
+}
+
 /// Throws Error (usage) where there are none, too many, or one twice.
-void check_folders(const std::vector<std::string>& folders) {
+void check_folders(const std::vector<fs::path>& folders) {
   if (folders.empty()) fail_usage("report: no run is given: convmixer report RUN...");
   if (folders.size() > kMostRuns)
     fail_usage("report: {} runs are given, at most {} fit a page", folders.size(), kMostRuns);
   for (std::size_t i = 0; i < folders.size(); ++i)
     for (std::size_t j = 0; j < i; ++j) {
       std::error_code ignored;
-      if (fs::equivalent(folders[i], folders[j], ignored)) fail_usage("report: the run {} is given twice", folders[i]);
+      if (fs::equivalent(folders[i], folders[j], ignored))
+        fail_usage("report: the run {} is given twice", folders[i].string());
     }
 }
 
 /// What there is to see of a run's weights and images; several runs share the page's room.
 Json read_figures(const RunHistory& run, const ReportOptions& options, std::size_t runs) {
-  constexpr std::size_t kFew = 3;
+  const bool is_few = runs <= kFewRuns;
+  const bool may_evaluate = options.figures == Figures::all || (options.figures == Figures::automatic && is_few);
   RunFiguresOptions wanted;
-  wanted.evaluation = options.figures == Figures::all ? EvaluationUse::computed : EvaluationUse::stored;
+  wanted.evaluation = may_evaluate ? EvaluationUse::computed : EvaluationUse::stored;
   wanted.evaluated.data = options.data;
   wanted.evaluated.note = print_line;
   wanted.evaluated.progress = [&, is_told = false](std::int64_t, std::int64_t images) mutable {
@@ -69,7 +93,7 @@ Json read_figures(const RunHistory& run, const ReportOptions& options, std::size
                              with_commas(images)));
     is_told = true;
   };
-  if (runs > kFew) {
+  if (!is_few) {
     wanted.evaluated.mistakes = 12;
     wanted.samples = 0;
     wanted.filters.most_filters = 64;
@@ -77,8 +101,8 @@ Json read_figures(const RunHistory& run, const ReportOptions& options, std::size
   return figures_json(draw_run_figures(run.folder(), wanted));
 }
 
-Json read_run(const std::string& folder, std::size_t number, const ReportOptions& options, std::size_t runs) {
-  const RunHistory run{fs::path(folder)};
+Json read_run(const fs::path& folder, std::size_t number, const ReportOptions& options, std::size_t runs) {
+  const RunHistory run(folder);
   const std::string problem = run.problem();
   if (!problem.empty() && run.epochs().rows() == 0 && run.steps().rows() == 0) fail("{}", problem);
   if (!problem.empty()) print_line(fmt::format("note: {}", problem));
@@ -99,12 +123,12 @@ CommandHelp report_help() {
   ReportOptions options;
   return command_help(
       "usage: convmixer report RUN... [--out FILE]\n\n"
-      "Writes a page about runs, each given by its folder: curves of loss, accuracy, learning rate, gradient norm and\n"
-      "images/s over steps, epochs or time, several runs on top of one another; what differs between their settings;\n"
-      "when they reached which accuracy; the machine and the log; what the best weights take for what, their worst\n"
-      "mistakes, the filters, and the images that were trained on. It is one HTML file that any browser opens, "
-      "without\n"
-      "a server or a network. Runs that are being trained are shown as far as they are.\n",
+      "Writes a page about runs, given by their folders, or by one that they are below: curves of loss, accuracy,\n"
+      "learning rate, gradient norm and images/s over steps, epochs or time, several runs on top of one another; what\n"
+      "differs between their settings; when they reached which accuracy; the machine and the log; what the best\n"
+      "weights take for what, their worst mistakes, the filters, and the images that were trained on. It is one HTML\n"
+      "file that any browser opens, without a server or a network. Runs that are being trained are shown as far as\n"
+      "they are.\n",
       report_groups(options));
 }
 
@@ -113,11 +137,13 @@ int report_command(std::span<const std::string> words) {
   const std::vector<OptionGroup> groups = report_groups(options);
   const CommandLine line = parse_command_line(groups, words);
   assign(groups, line.settings);
-  check_folders(line.arguments);
+  const std::vector<fs::path> folders = run_folders(line.arguments);
+  check_folders(folders);
   require_writable(options.out);
+  constexpr int kBesideTrainings = 10;
+  ::setpriority(PRIO_PROCESS, 0, kBesideTrainings);
   std::vector<Json> runs;
-  for (const std::string& folder : line.arguments)
-    runs.push_back(read_run(folder, runs.size() + 1, options, line.arguments.size()));
+  for (const fs::path& folder : folders) runs.push_back(read_run(folder, runs.size() + 1, options, folders.size()));
   const std::size_t count = runs.size();
   const std::string page = run_page(document_json(std::move(runs)));
   write_file_atomically(options.out, page);

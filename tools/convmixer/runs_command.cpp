@@ -149,7 +149,8 @@ CommandHelp runs_help() {
       "best accuracy and which images it is of (test, or held-out training images), the test accuracy of the best, "
       "the\n"
       "time in training, when it was last written to, and its state: running, stopped (goes on when started again),\n"
-      "finished, or died (killed, or failed; goes on as well). Links are not followed. Trainings are not disturbed.\n",
+      "finished, failed (by an error; goes on as well) or died (killed; goes on as well). Links are not followed.\n"
+      "Trainings are not disturbed.\n",
       std::vector<OptionGroup>{runs_group(options)});
 }
 

@@ -88,6 +88,7 @@ Json run_json(const RunSummary& run) {
           {"note", known(run.note)},
           {"model", to_utf8(run.model)},
           {"state", to_string(run.state)},
+          {"error", known(run.error)},
           {"epochs", run.epochs_done},
           {"epochs_planned", run.epochs_planned > 0 ? Json(run.epochs_planned) : Json()},
           {"evaluated_on", run.evaluated_on},

@@ -85,13 +85,17 @@ struct SessionRecord {
   std::string plan;       ///< of training steps: "fused" or "plain"
 };
 
-/// The orderly end of a session: one that is missing was cut short, by a kill or an error.
+/// The end of a session: one that is missing was cut short, by a kill or a power cut.
 struct EndRecord {
   std::int64_t epoch = 0;  ///< epochs finished
   std::int64_t step = 0;
   double unix_seconds = 0.0;
-  std::string end;  ///< why it ended: to_string(TrainEnd)
+  std::string end;    ///< why it ended: to_string(TrainEnd), or kEndedByError
+  std::string error;  ///< the error's line; empty for an orderly end
 };
+
+/// EndRecord::end of a session that an error ended.
+inline constexpr const char* kEndedByError = "error";
 
 /// Appends records; each is one write, so that a process that is killed leaves at most one torn line, the last.
 class MetricsFile {

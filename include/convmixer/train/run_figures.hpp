@@ -25,6 +25,7 @@ struct RunFiguresOptions {
   RunEvaluationOptions evaluated{};  ///< `data` is where the training images are as well
   std::int64_t samples = 24;         ///< training images, at most; 0: none, and the training data isn't opened
   FilterDrawing filters{};
+  std::uintmax_t most_bytes = UINTMAX_MAX;  ///< of weights: larger ones aren't read
 };
 
 /// An image as it was trained on.

@@ -32,7 +32,7 @@ struct RecordedClass {
   std::int64_t holdout_images = 0;
 };
 
-/// A start of the training, and its orderly end unless it goes on or was cut short.
+/// A start of the training, and its end unless it goes on or was cut short.
 struct RunSession {
   SessionRecord start;
   std::optional<EndRecord> end{};
@@ -42,9 +42,10 @@ enum class RunState {
   running,   ///< a process is training into the folder
   stopped,   ///< goes on when started again
   finished,  ///< has ended for good
-  died,      ///< neither ended orderly nor is there a process: killed, or failed
+  failed,    ///< an error ended it, see error(); goes on when started again
+  died,      ///< neither ended nor is there a process: killed, or the power was cut
 };
-/// "running", "stopped", "finished", "died".
+/// "running", "stopped", "finished", "failed", "died".
 [[nodiscard]] std::string to_string(RunState state);
 
 /// How good the weights of an epoch are that are saved of it: averaged ones where there are any.
@@ -104,6 +105,8 @@ class RunHistory {
   /// Of training and evaluation up to the last record, pauses left out.
   [[nodiscard]] double seconds() const noexcept;
   [[nodiscard]] RunState state() const;
+  /// What ended its last session, of one that failed; empty for all others.
+  [[nodiscard]] std::string_view error() const;
   /// When the folder's files were last written to, in seconds since 1970.
   [[nodiscard]] double modified() const noexcept;
 

@@ -18,6 +18,7 @@ struct RunSummary {
   std::string note;
   std::string model;  ///< "ConvMixer-256/8"
   RunState state = RunState::stopped;
+  std::string error;  ///< RunHistory::error()
   std::int64_t epochs_done = 0;
   std::int64_t epochs_planned = 0;      ///< 0: not known
   std::string evaluated_on;             ///< "test" or "holdout", what best and last are of

@@ -21,6 +21,7 @@
 
 namespace convmixer {
 
+class Error;
 class RunOutlook;
 struct RunParts;
 
@@ -138,6 +139,8 @@ class Trainer {
   /// Of an epoch, counted from 0, for records; 0 where all have the data set's.
   [[nodiscard]] int told_image_size(std::int64_t epoch) const;
   void save_state();
+  /// In metrics.jsonl, if that can be written.
+  void record_failure(const Error& failure);
   /// Of a run that is to have one (trainer_tensorboard.cpp).
   void open_tensorboard_log();
   /// Weights and their gradients after an epoch's last step, before anything is saved.

@@ -10,11 +10,14 @@ class Live {
     this.failures = 0;
     this.notice = element('p', { id: 'live', role: 'status' });
     byId('heading').after(this.notice);
+    this.figures = new Map();  // of which weights a run's figures are, or were asked for
     page.onTick = (id, ticked) => this.ticked(id, ticked);
+    page.onDetails = (run) => this.loadFigures(run);
     document.addEventListener('visibilitychange', () => this.isSeen() && this.ask());
     window.addEventListener('online', () => this.ask());
     this.say();
     for (const id of page.ticked) this.load(id);
+    this.loadFigures(chosenRun(page, page.runs()));
     this.later();
   }
 
@@ -105,6 +108,19 @@ class Live {
       this.failed(error);
     }
     this.loading.delete(id);
+  }
+
+  /** Figures are of the run that is shown in detail, and drawn anew when its weights or their evaluation are others. */
+  async loadFigures(run) {
+    if (!run?.figures_of || this.figures.get(run.id) === run.figures_of) return;
+    this.figures.set(run.id, run.figures_of);
+    try {
+      const figures = await this.get(`figures?id=${encodeURIComponent(run.id)}`);
+      if (figures) this.page.showFigures(run.id, figures);
+    } catch (error) {
+      this.figures.delete(run.id);  // asked for again with what comes next
+      this.failed(error);
+    }
   }
 
   ticked(id, ticked) {

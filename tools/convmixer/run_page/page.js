@@ -23,6 +23,7 @@ class RunPage {
     this.view = { axis: 'epoch', smoothing: 0, kinds: new Set(kinds), range: null, cursor: null };
     this.chosen = null;  // the run whose results, settings and log are shown
     this.onTick = null;
+    this.onDetails = null;  // is told which run's details are shown
     this.charts = kMetrics.map((metric) => new RunChart(metric, this));
     fill(byId('chart-grid'), this.charts.map((chart) => chart.box));
     this.theme = new Theme(() => this.draw());
@@ -147,6 +148,7 @@ class RunPage {
     this.drawCharts();
     drawSections(this);
     drawFooter(this);
+    this.onDetails?.(chosenRun(this, this.runs()));
   }
 
   drawCharts() {
@@ -179,6 +181,7 @@ class RunPage {
   /** What served pages are told: see document.md. */
   put(run) {
     const place = this.document.runs.findIndex((one) => one.id === run.id);
+    run.figures ??= this.document.runs[place]?.figures;
     if (place >= 0) this.document.runs[place] = run;
     else this.document.runs.push(run);
     this.redraw();
@@ -187,6 +190,13 @@ class RunPage {
   remove(id) {
     this.document.runs = this.document.runs.filter((run) => run.id !== id);
     this.ticked.delete(id);
+    this.redraw();
+  }
+
+  showFigures(id, figures) {
+    const run = this.document.runs.find((one) => one.id === id);
+    if (!run) return;
+    run.figures = figures;
     this.redraw();
   }
 

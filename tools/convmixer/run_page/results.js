@@ -111,9 +111,16 @@ function contactSheet(sheet) {
     whole && element('figure', { class: 'sheet' }, whole), samples.length > 0 ? element('div', { class: 'mistakes' }, samples) : null);
 }
 
+const kMadeResults = new WeakMap();  // by figures: a page that is served is drawn anew every few seconds
+
 /** All there is of a run's figures; null where there is nothing. */
 function resultsOf(run) {
-  const figures = run.figures ?? {};
+  if (!run.figures) return null;
+  if (!kMadeResults.has(run.figures)) kMadeResults.set(run.figures, makeResults(run.figures));
+  return kMadeResults.get(run.figures);
+}
+
+function makeResults(figures) {
   const parts = [
     figures.confusion?.classes?.length > 0 && confusion(figures.confusion),
     figures.mistakes?.length > 0 && mistakes(figures.mistakes),

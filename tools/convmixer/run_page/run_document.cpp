@@ -164,6 +164,7 @@ Json reached_json(const RunHistory& run) {
 /// What a page shows of a run as it is now.
 void add_present(Json& json, const RunHistory& run) {
   json["state"] = to_string(run.state());
+  json["error"] = printable(run.error());
   if (const std::string updated = utc_time(run.modified()); !updated.empty()) json["updated"] = updated;
   json["progress"] = {{"epoch", run.epochs_done()}};
   if (run.epochs_planned() > 0) json["progress"]["epochs"] = run.epochs_planned();

@@ -1,6 +1,7 @@
 #include "run_log.hpp"
 
 #include "convmixer/core/plural.hpp"
+#include "convmixer/core/printable.hpp"
 #include "convmixer/train/progress.hpp"
 
 #include <fmt/chrono.h>
@@ -38,7 +39,10 @@ std::string start_line(const SessionRecord& start) {
                      counted(start.threads, "thread"), start.precision, start.plan);
 }
 
-std::string end_line(const EndRecord& end) { return fmt::format("{}ended: {}", moment(end.unix_seconds), end.end); }
+std::string end_line(const EndRecord& end) {
+  const std::string why = end.error.empty() ? end.end : fmt::format("{}: {}", end.end, printable(end.error));
+  return fmt::format("{}ended: {}", moment(end.unix_seconds), why);
+}
 
 /// Lines of sessions, each with the number of epochs that were finished when it was written.
 std::vector<std::pair<std::int64_t, std::string>> session_lines(const RunHistory& run) {

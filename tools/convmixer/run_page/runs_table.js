@@ -1,6 +1,6 @@
 // Tables of runs: which there are, what differs between them, when they reached which accuracy.
 
-const kStates = { running: 'running', stopped: 'stopped', finished: 'finished', died: 'died' };
+const kStates = { running: 'running', stopped: 'stopped', finished: 'finished', failed: 'failed', died: 'died' };
 
 function lastOf(column) {
   return column?.findLast(isNumber) ?? null;
@@ -37,7 +37,7 @@ function epochsText(run) {
 function stateBadge(run) {
   if (!kStates[run.state]) return null;
   const left = run.state === 'running' && isNumber(run.progress?.seconds_left) ? `, ${duration(run.progress.seconds_left)} left` : '';
-  return element('span', { class: `state state-${run.state}` }, kStates[run.state] + left);
+  return element('span', { class: `state state-${run.state}`, title: run.error || null }, kStates[run.state] + left);
 }
 
 function tags(run) {

@@ -14,6 +14,7 @@ function drawHeading(page) {
     element('h1', {}, element('bdi', {}, alone.name), stateBadge(alone)),
     alone.tags?.length > 0 ? element('p', {}, tags(alone)) : null,
     alone.note ? element('p', { class: 'lead' }, element('bdi', {}, alone.note)) : null,
+    alone.error ? element('p', { class: 'notice' }, 'Ended by an error: ', element('bdi', {}, alone.error)) : null,
     facts.map((fact) => element('p', { class: 'quiet' }, element('bdi', {}, fact))),
   );
 }
@@ -59,6 +60,7 @@ function runChooser(page, runs, chosen) {
   const select = element('select', { id: 'chosen-run', onchange: (event) => {
     page.chosen = event.target.value;
     drawSections(page);
+    page.onDetails?.(chosenRun(page, page.runs()));
     byId('chosen-run').focus();
   } }, runs.map((run) => element('option', { value: run.id, selected: run === chosen }, run.name)));
   return element('div', { class: 'chooser' }, element('label', { for: 'chosen-run' }, 'In detail'), select);

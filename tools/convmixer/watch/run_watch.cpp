@@ -3,13 +3,13 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/train/find_runs.hpp"
+#include "convmixer/train/run_evaluation.hpp"
 #include "http/target.hpp"
 #include "watch/time_left.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -19,28 +19,56 @@ namespace {
 
 namespace fs = std::filesystem;
 
+struct FileStamp {
+  std::uintmax_t bytes = 0;
+  fs::file_time_type written = fs::file_time_type::min();
+
+  bool operator==(const FileStamp&) const = default;
+  [[nodiscard]] bool is_there() const { return written != fs::file_time_type::min(); }
+};
+
+FileStamp stamp_of(const fs::path& file) {
+  FileStamp stamp;
+  std::error_code none;
+  stamp.bytes = fs::file_size(file, none);
+  if (none) return {};
+  stamp.written = fs::last_write_time(file, none);
+  return none ? FileStamp{} : stamp;
+}
+
 /// Of a run's files: where it is the same, nothing has come to the run.
 struct FolderStamp {
-  std::array<std::uintmax_t, 3> bytes{};
-  std::array<fs::file_time_type, 3> written{};
+  FileStamp metrics;
+  FileStamp config;
+  FileStamp data;
+  FileStamp best;
+  FileStamp last;
+  FileStamp evaluation;
   std::optional<bool> locked{};
 
   bool operator==(const FolderStamp&) const = default;
 
-  [[nodiscard]] fs::file_time_type last_written() const { return *std::ranges::max_element(written); }
+  [[nodiscard]] fs::file_time_type last_written() const {
+    return std::max({metrics.written, config.written, data.written, best.written, last.written, evaluation.written});
+  }
 };
 
 FolderStamp stamp_of(const RunFolder& folder) {
-  FolderStamp stamp;
-  const std::array files{folder.metrics(), folder.config(), folder.data()};
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    std::error_code none;
-    stamp.written[i] = fs::last_write_time(files[i], none);
-    if (none) stamp.written[i] = fs::file_time_type::min();
-    stamp.bytes[i] = fs::file_size(files[i], none);
-  }
-  stamp.locked = is_locked(folder);
-  return stamp;
+  return {.metrics = stamp_of(folder.metrics()),
+          .config = stamp_of(folder.config()),
+          .data = stamp_of(folder.data()),
+          .best = stamp_of(folder.best()),
+          .last = stamp_of(folder.last()),
+          .evaluation = stamp_of(evaluation_file(folder)),
+          .locked = is_locked(folder)};
+}
+
+/// Of what figures are drawn from; empty without weights.
+std::string figures_text(const FolderStamp& stamp) {
+  const FileStamp& weights = stamp.best.is_there() ? stamp.best : stamp.last;
+  if (!weights.is_there()) return {};
+  const auto number = [](const FileStamp& file) { return file.written.time_since_epoch().count(); };
+  return fmt::format("{}.{}.{}.{}", weights.bytes, number(weights), stamp.evaluation.bytes, number(stamp.evaluation));
 }
 
 std::size_t numbers_in(const RunHistory& history) {
@@ -110,7 +138,8 @@ void RunWatch::search() {
   std::vector<fs::path> folders;
   if (fs::is_directory(folder_, none)) folders = find_runs(folder_, options_.depth);
   if (folders.size() > options_.most_runs) {
-    std::ranges::sort(folders, std::greater(), [](const fs::path& one) { return stamp_of({one}).last_written(); });
+    std::ranges::sort(folders, std::greater(),
+                      [](const fs::path& one) { return stamp_of(RunFolder{one}).last_written(); });
     folders.resize(options_.most_runs);
   }
   std::map<std::string, std::unique_ptr<Run>> found;
@@ -195,6 +224,7 @@ void RunWatch::add_rest(Json& json, const Run& run) const {
       Told::text({.steps = run.history->steps().rows(), .epochs = run.history->epochs().rows()}, run.reading);
   if (const auto last = run.history->last()) json["last"] = {{"epoch", last->epoch}, {"accuracy", last->accuracy}};
   if (const std::optional<double> seconds = seconds_left(*run.history)) json["progress"]["seconds_left"] = *seconds;
+  if (const std::string figures = figures_text(run.stamp); !figures.empty()) json["figures_of"] = figures;
   if (run.problem.empty()) return;
   const std::string note = json.value("note", std::string());
   json["note"] = note + (note.empty() ? "" : "; ") + printable(run.problem);
@@ -226,6 +256,11 @@ std::vector<std::string> RunWatch::ids() const {
 bool RunWatch::is_running(const std::string& id) const {
   const auto found = runs_.find(id);
   return found != runs_.end() && found->second->state == RunState::running;
+}
+
+std::optional<RunFolder> RunWatch::folder_of(const std::string& id) const {
+  const auto found = runs_.find(id);
+  return found == runs_.end() ? std::nullopt : std::optional(found->second->folder);
 }
 
 Json RunWatch::summary(const std::string& id) const {

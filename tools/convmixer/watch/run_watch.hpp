@@ -55,8 +55,10 @@ class RunWatch {
   [[nodiscard]] bool has_other_runs_since(std::uint64_t changes) const noexcept { return list_changed_ > changes; }
   [[nodiscard]] bool is_running(const std::string& id) const;
   [[nodiscard]] bool has(const std::string& id) const { return runs_.contains(id); }
+  [[nodiscard]] std::optional<RunFolder> folder_of(const std::string& id) const;
 
-  /// A run without its curves (document.md), with its last accuracy, and while it is trained the time left.
+  /// A run without its curves (document.md), with its last accuracy, what its figures would be of, and while it is
+  /// trained the time left.
   [[nodiscard]] Json summary(const std::string& id) const;
   /// The ids of runs that changed after that many changes.
   [[nodiscard]] std::vector<std::string> changed_since(std::uint64_t changes) const;

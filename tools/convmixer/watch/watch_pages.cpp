@@ -1,7 +1,9 @@
 #include "watch/watch_pages.hpp"
 
 #include "convmixer/core/printable.hpp"
+#include "convmixer/train/run_figures.hpp"
 #include "http/access.hpp"
+#include "run_page/figures_json.hpp"
 #include "run_page/run_page.hpp"
 
 #include <algorithm>
@@ -16,8 +18,9 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr std::size_t kMostTicked = 10;         // without being asked
-constexpr double kSecondsBetweenQuestions = 2;  // of a page that is looked at
+constexpr std::size_t kMostTicked = 10;                 // without being asked
+constexpr double kSecondsBetweenQuestions = 2;          // of a page that is looked at
+constexpr std::uintmax_t kMostWeightsRead = 256 << 20;  // bytes, for a run's figures
 
 Response json_response(const Json& json) {
   constexpr auto kMend = Json::error_handler_t::replace;
@@ -59,6 +62,7 @@ Response WatchPages::answer(const Request& request) {
   if (request.path == "/") return page(request);
   if (request.path == "/run") return run(request);
   if (request.path == "/changes") return changes(request);
+  if (request.path == "/figures") return figures(request);
   return http::text_response(404, "There is no such page here: / lists the runs.");
 }
 
@@ -85,6 +89,15 @@ Response WatchPages::run(const Request& request) {
   runs_.refresh();
   const std::optional<Json> json = runs_.whole(request.value("id"));
   return json ? json_response(*json) : http::text_response(404, "There is no such run, or it can't be read.");
+}
+
+Response WatchPages::figures(const Request& request) {
+  runs_.refresh();
+  const std::optional<RunFolder> folder = runs_.folder_of(request.value("id"));
+  if (!folder) return http::text_response(404, "There is no such run.");
+  // Neither evaluations nor the training's data: what takes no longer than an answer may.
+  const RunFiguresOptions quick{.evaluation = EvaluationUse::stored, .samples = 0, .most_bytes = kMostWeightsRead};
+  return json_response(figures_json(draw_run_figures(*folder, quick)));
 }
 
 Response WatchPages::changes(const Request& request) {

@@ -11,8 +11,9 @@
 
 namespace convmixer::tool {
 
-/// "/" is the page, "/?run=a&run=b" with these runs ticked; it asks for "/run?id=a", a run with its curves, and for
-/// "/changes?since=N&told=...", what happened since. document.md describes the last two.
+/// "/" is the page, "/?run=a&run=b" with these runs ticked; it asks for "/run?id=a", a run with its curves, for
+/// "/figures?id=a", what its weights look like and take for what, and for "/changes?since=N&told=...", what happened
+/// since. document.md describes the last three.
 class WatchPages {
  public:
   explicit WatchPages(const std::filesystem::path& folder, RunWatchOptions options = {});
@@ -25,6 +26,7 @@ class WatchPages {
   [[nodiscard]] http::Response page(const http::Request& request);
   [[nodiscard]] http::Response run(const http::Request& request);
   [[nodiscard]] http::Response changes(const http::Request& request);
+  [[nodiscard]] http::Response figures(const http::Request& request);
 
   RunWatch runs_;
   std::string server_;  ///< changes with each start: a page of another one begins anew
