@@ -272,13 +272,30 @@ class RunPage(unittest.TestCase):
         self.assert_charts_are_drawn()
         self.assertEqual(self.run_script("return new Set(runPage.charts[1].series.map((one) => one.run.id)).size"), 10)
 
-    def test_prints_in_light_colours(self):
+    def test_charts_fill_the_row_however_many_there_are(self):
+        self.open(self.single)
+        unfilled = "return runPage.charts.filter((one) => !one.box.hidden && one.plot.clientWidth !== one.plot.querySelector('canvas').clientWidth).length"
+        shown = "return runPage.charts.filter((one) => !one.box.hidden).length"
+        self.assertEqual(self.run_script(shown), 5)
+        self.assertEqual(self.run_script(unfilled), 0)
+        self.run_script("delete runPage.document.runs[0].steps.gradient_norm; runPage.draw();")
+        self.assertEqual(self.run_script(shown), 4)
+        self.assertEqual(self.run_script(unfilled), 0)
+
+    def test_prints_in_light_colours_and_charts_as_wide_as_paper(self):
         self.open(self.single, dark=True)
         theme = "return document.documentElement.dataset.theme"
+        widths = "return runPage.charts.filter((one) => !one.box.hidden).map((one) => one.plot.getBoundingClientRect().width)"
+        on_screen = self.run_script(widths)
         self.run_script("window.dispatchEvent(new Event('beforeprint'));")
         self.assertEqual(self.run_script(theme), "light")
+        on_paper = self.run_script(widths)
+        for width, screen, (least, most) in zip(on_paper, on_screen, [(580, 660)] * 2 + [(260, 320)] * 3, strict=True):
+            self.assertTrue(least < width < most, f"{on_screen} {on_paper}")  # A4 has 718 between the usual margins
+            self.assertNotEqual(width, screen)
         self.run_script("window.dispatchEvent(new Event('afterprint'));")
         self.assertEqual(self.run_script(theme), "dark")
+        self.assertEqual(self.run_script(widths), on_screen)
 
 
 if __name__ == "__main__":

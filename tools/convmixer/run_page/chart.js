@@ -128,6 +128,18 @@ class RunChart {
     this.placeCursor();
   }
 
+  /** Keeps its size in pixels, whatever becomes of what is around it: a canvas of another size would be printed empty. */
+  fix() {
+    this.plot.style.width = `${this.plot.clientWidth}px`;
+  }
+
+  /** As wide as its place on paper, or as on the screen again. */
+  print(isPrinting) {
+    const room = this.plot.parentElement.clientWidth;
+    this.plot.style.zoom = isPrinting ? room / this.plot.clientWidth : '';
+    if (!isPrinting) this.plot.style.width = '';
+  }
+
   /** The cursor's line, at the same place in all charts. */
   placeCursor() {
     const x = this.page.view.cursor;

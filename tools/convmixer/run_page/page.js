@@ -42,8 +42,15 @@ class RunPage {
       width = window.innerWidth;
       this.charts.forEach((chart) => chart.resize());
     });
-    window.addEventListener('beforeprint', () => this.theme.print(true));
-    window.addEventListener('afterprint', () => this.theme.print(false));
+    window.addEventListener('beforeprint', () => this.print(true));
+    window.addEventListener('afterprint', () => this.print(false));
+  }
+
+  print(isPrinting) {
+    if (isPrinting) this.charts.forEach((chart) => chart.fix());
+    document.documentElement.classList.toggle('on-paper', isPrinting);
+    this.theme.print(isPrinting);
+    this.charts.forEach((chart) => chart.print(isPrinting));
   }
 
   /** The ticked runs that have curves. */
@@ -155,7 +162,11 @@ class RunPage {
     byId('charts').hidden = this.runs().length === 0;
     this.charts.forEach((chart) => chart.draw());
     const small = this.charts.filter((chart) => !chart.metric.wide && !chart.box.hidden);
-    small.forEach((chart) => chart.box.style.setProperty('--columns', 6 / small.length));
+    const columns = String(6 / small.length);
+    for (const chart of small.filter((one) => one.box.style.getPropertyValue('--columns') !== columns)) {
+      chart.box.style.setProperty('--columns', columns);
+      chart.resize();
+    }
   }
 
   /** A box to tick for each kind of line that there is. */
