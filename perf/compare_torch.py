@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Runs step_bench and PyTorch on the same model, batch and precision, in turns, and prints who is how much faster.
 
+The model is step_bench's own, or that of --model, --config and the sizes given; words after "--" are handed to
+step_bench as they are. With several kinds of --plan, each takes its turns and is compared.
+
 PyTorch takes part in every way of running it that may be its best: NCHW and channels_last; with --compile also
 through torch.compile, with --preload also with that allocator, in bf16 inference also with bf16 weights. The ratio is
 to the fastest of them, at the batch size that suits each side best. A way that in its first turn takes half as long
@@ -20,6 +23,9 @@ from programs import ROOT, Failure, Parser, check_measurement, check_writable, m
 
 WORKER = pathlib.Path(__file__).with_name("torch_step.py")
 HOPELESS = 1.5  # times the fastest's time for an image
+SIZES = ("dim", "depth", "kernel-size", "patch-size", "image-size")
+OWN = ("config", "model", *SIZES, "precision", "batch-size", "plan", "threads", "steps", "warmup", "peak-seconds", "json")
+PLANS = ("automatic", "fused", "plain", "onednn")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +39,12 @@ class Way:
     compile: bool = False
     preload: str = ""
     bf16_weights: bool = False  # the model itself in bf16 instead of autocast
+    plan: str = ""  # of convmixer alone: the kind asked for; empty: step_bench's own choice
 
     @property
     def name(self):
         words = [f"{self.side} {self.precision} batch {self.batch_size}"]
+        words += [f"{self.plan} plan"] * bool(self.plan)
         if self.side == "PyTorch":
             words += ["channels_last" if self.channels_last else "NCHW"]
             words += ["bf16 weights"] * self.bf16_weights + ["compiled"] * self.compile
@@ -46,13 +54,15 @@ class Way:
 
 def parse_arguments(words):
     parser = Parser(prog="compare_torch", description=__doc__)
-    model = parser.add_argument_group("model, as step_bench's options")
-    for name, default in (("dim", 256), ("depth", 8), ("kernel-size", 5), ("patch-size", 2), ("image-size", 32)):
-        model.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"(={default})")
+    model = parser.add_argument_group("model, as step_bench's options and with its defaults")
+    model.add_argument("--config", metavar="FILE", help="a training's configuration")
+    model.add_argument("--model", metavar="NAME", help="convmixer, mlp-mixer, resnet, vit")
+    for name in SIZES:
+        model.add_argument(f"--{name}", type=positive, metavar="N")
     add = parser.add_argument
     add("--batch-size", nargs="+", type=positive, default=[64], metavar="N", help="each side's best counts (=64)")
     add("--precision", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"], help="(=f32 bf16)")
-    add("--plan", choices=("automatic", "plain", "fused"), help="step_bench's (=its own choice)")
+    add("--plan", nargs="+", choices=PLANS, default=[""], help="step_bench's, each for itself (=its own choice)")
     add("--inference", action="store_true", help="the logits of a batch instead of a training step")
     add("--threads", type=positive, metavar="N", help="of both; (=what step_bench chooses)")
     add("--rounds", type=positive, default=5, metavar="N", help="turns of each (=5)")
@@ -64,8 +74,15 @@ def parse_arguments(words):
     add("--step-bench", default=str(ROOT / "build/release/bin/step_bench"), metavar="FILE")
     add("--peak-seconds", default="0.3", metavar="SECONDS", help="step_bench's, in each turn; for the limit (=0.3)")
     add("--json", type=pathlib.Path, metavar="FILE", help="write everything measured there as well")
-    arguments = parser.parse_args(words)
-    for name in ("batch_size", "precision"):
+    own, rest = words, []
+    if "--" in words:
+        own, rest = words[: words.index("--")], words[words.index("--") + 1 :]
+    arguments = parser.parse_args(own)
+    for word in rest:
+        if word.startswith("--") and word[2:].split("=")[0] in OWN:
+            parser.error(f"{word} after '--': this program sets it")
+    arguments.rest = list(rest)
+    for name in ("batch_size", "precision", "plan"):
         setattr(arguments, name, list(dict.fromkeys(getattr(arguments, name))))
     if not shlex.split(arguments.python):
         parser.error("argument --python: expected a command, found nothing")
@@ -77,7 +94,7 @@ def ways(arguments):
     result = []
     for precision in arguments.precision:
         for batch_size in arguments.batch_size:
-            result.append(Way("convmixer", precision, batch_size))
+            result += [Way("convmixer", precision, batch_size, plan=plan) for plan in arguments.plan]
             for bf16_weights in (False, True) if arguments.inference and precision == "bf16" else (False,):
                 for compile_ in (False, True) if arguments.compile else (False,):
                     for preload in ("", arguments.preload) if arguments.preload else ("",):
@@ -92,20 +109,19 @@ def run_step_bench(arguments, way):
     """One turn of ours: step_bench's JSON."""
     options = ["--precision", way.precision, "--batch-size", str(way.batch_size)]
     options += ["--peak-seconds", arguments.peak_seconds]
-    for name in ("dim", "depth", "kernel_size", "patch_size", "image_size", "steps", "warmup"):
-        options += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
-    if arguments.threads:
-        options += ["--threads", str(arguments.threads)]
-    if arguments.plan:
-        options += ["--plan", arguments.plan]
-    result = measure_step([arguments.step_bench, *options] + ["--inference"] * arguments.inference)
-    return check_measurement(result, arguments.step_bench, ("limit_images_per_s", "parameters"))
+    for name in ("config", "model", *SIZES, "steps", "warmup", "threads"):
+        value = getattr(arguments, name.replace("-", "_"))
+        options += [f"--{name}", str(value)] if value else []
+    options += ["--plan", way.plan] if way.plan else []
+    result = measure_step([arguments.step_bench, *options, *["--inference"] * arguments.inference, *arguments.rest])
+    return check_measurement(result, arguments.step_bench, ("model_name", "limit_images_per_s", "parameters"))
 
 
 def run_torch(arguments, way, ours):
     """One turn of PyTorch: what torch_step.py prints, for model and threads of `ours`, a turn of step_bench."""
     settings = {
         **dataclasses.asdict(way),
+        "model_name": ours["model_name"],
         "model": ours["model"],
         "threads": ours["threads"],
         "mode": ours["mode"],
@@ -185,6 +201,7 @@ def summarise(way, turns):
     if way.side == "convmixer":  # the best of the measured peaks is the nearest to the machine's
         result["limit_images_per_s"] = max(turn["limit_images_per_s"] for turn in turns)
         result["fraction_of_limit"] = result["images_per_s"] / result["limit_images_per_s"]
+        result["plan"] = turns[0].get("plan", "")  # what was run
     return result
 
 
@@ -212,6 +229,18 @@ def compare_best(summaries, side):
 
 
 def ratios(summaries):
+    """Of each kind of plan that was asked for."""
+    plans = dict.fromkeys(way.plan for way in summaries if way.side == "convmixer")
+    return [
+        ratio
+        for plan in plans
+        for ratio in ratios_of_plan(
+            {way: summary for way, summary in summaries.items() if way.side == "PyTorch" or way.plan == plan}
+        )
+    ]
+
+
+def ratios_of_plan(summaries):
     """For each precision and batch size, each precision, and all together, where that says more than the one before."""
     precisions = list(dict.fromkeys(way.precision for way in summaries))
     batch_sizes = list(dict.fromkeys(way.batch_size for way in summaries))
@@ -236,7 +265,9 @@ def compare(arguments):
     theirs = next(list_[0] for way, list_ in turns.items() if way.side == "PyTorch")
     return {
         "program": "compare_torch",
-        **{key: ours.get(key) for key in ("commit", "cpu", "onednn", "threads", "mode", "plan", "model")},
+        **{key: ours.get(key) for key in ("commit", "cpu", "onednn", "threads", "mode")},
+        **{key: ours.get(key) for key in ("model_name", "description", "model")},
+        "plan": ", ".join(dict.fromkeys(s["plan"] for s in summaries.values() if s["side"] == "convmixer")),
         "torch": theirs["torch"],
         "rounds": arguments.rounds,
         "steps": arguments.steps,
@@ -250,8 +281,7 @@ def compare(arguments):
 def to_text(result):
     model = result["model"]
     lines = [
-        f"{result['mode']} of ConvMixer-{model['dim']}/{model['depth']}, kernel {model['kernel_size']}, "
-        f"patch {model['patch_size']}, images {model['image_size']} x {model['image_size']}, "
+        f"{result['mode']} of {result['description']}, images {model['image_size']} x {model['image_size']}, "
         f"{result['threads']} threads of {result['cpu']}",
         f"convmixer {result['commit']} and PyTorch {result['torch']} in turns, {result['rounds']} rounds of "
         f"{result['steps']} steps",

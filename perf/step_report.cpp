@@ -135,6 +135,8 @@ nlohmann::ordered_json to_json(const StepReport& report, const std::string& comm
           {"threads_reason", report.threads.reason},
           {"threads_pinned", report.options.config.pin_threads},
           {"mode", report.options.inference ? "inference" : "training"},
+          {"model_name", entry_of(m.model).name},
+          {"description", describe(m.model)},
           {"model", model_json(m.model)},
           {"parameters", m.parameters},
           {"batch_size", batch},

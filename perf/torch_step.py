@@ -49,6 +49,150 @@ def convmixer(dim, depth, kernel_size, patch_size, channels, classes):
     )
 
 
+class Mlp(nn.Module):
+    def __init__(self, features, hidden):
+        super().__init__()
+        self.fc1, self.act, self.fc2 = nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, features)
+
+    def forward(self, x):
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class PatchEmbedding(nn.Module):
+    """An image's patches as tokens (N, T, D)."""
+
+    def __init__(self, channels, dim, patch_size):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, dim, patch_size, stride=patch_size)
+
+    def forward(self, x):
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+def token_norm(dim):
+    return nn.LayerNorm(dim, eps=1e-6)
+
+
+class MixerBlock(nn.Module):
+    def __init__(self, tokens, dim, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.mlp_tokens = token_norm(dim), Mlp(tokens, token_dim)
+        self.norm2, self.mlp_channels = token_norm(dim), Mlp(dim, channel_dim)
+
+    def forward(self, x):
+        x = x + self.mlp_tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.mlp_channels(self.norm2(x))
+
+
+class MlpMixer(nn.Module):
+    """timm's mlp_mixer.py, MlpMixer: Tolstikhin et al., arXiv 2105.01601."""
+
+    def __init__(self, dim, depth, patch_size, token_dim, channel_dim, image_size, channels, classes):
+        super().__init__()
+        tokens = (image_size // patch_size) ** 2
+        self.stem = PatchEmbedding(channels, dim, patch_size)
+        self.blocks = nn.Sequential(*[MixerBlock(tokens, dim, token_dim, channel_dim) for _ in range(depth)])
+        self.norm, self.head = token_norm(dim), nn.Linear(dim, classes)
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.stem(x))).mean(1))
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x):
+        images, tokens, dim = x.shape
+        q, k, v = self.qkv(x).reshape(images, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        x = nn.functional.scaled_dot_product_attention(q, k, v)  # PyTorch's fastest
+        return self.proj(x.transpose(1, 2).reshape(images, tokens, dim))
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, dim, heads, mlp_dim):
+        super().__init__()
+        self.norm1, self.attn = token_norm(dim), Attention(dim, heads)
+        self.norm2, self.mlp = token_norm(dim), Mlp(dim, mlp_dim)
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class VisionTransformer(nn.Module):
+    """timm's vision_transformer.py, VisionTransformer: Dosovitskiy et al., arXiv 2010.11929."""
+
+    def __init__(self, dim, depth, heads, mlp_dim, patch_size, image_size, channels, classes):
+        super().__init__()
+        tokens = (image_size // patch_size) ** 2
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, tokens + 1, dim))
+        self.patch_embed = PatchEmbedding(channels, dim, patch_size)
+        self.blocks = nn.Sequential(*[TransformerBlock(dim, heads, mlp_dim) for _ in range(depth)])
+        self.norm, self.head = token_norm(dim), nn.Linear(dim, classes)
+
+    def forward(self, x):
+        x = self.patch_embed(x)
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1) + self.pos_embed
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+class BasicBlock(nn.Module):
+    """Of two 3x3 convolutions, as timm's resnet.py."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.bn1, self.act = nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if inputs != outputs or stride != 1:
+            projection = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.act(self.bn1(self.conv1(x)))
+        return self.act(self.bn2(self.conv2(x)) + shortcut)
+
+
+def resnet(depth, width, channels, classes):
+    """CIFAR's: He et al., arXiv 1512.03385, section 4.2, with projections where the shape changes."""
+    blocks, inputs = [], width
+    for stage in range(3):
+        for block in range((depth - 2) // 6):
+            blocks.append(BasicBlock(inputs, width << stage, 2 if stage > 0 and block == 0 else 1))
+            inputs = width << stage
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        *blocks,
+        nn.AdaptiveAvgPool2d((1, 1)),
+        nn.Flatten(),
+        nn.Linear(inputs, classes),
+    )
+
+
+# By the names that step_bench has for them; each takes the model's settings as step_bench's JSON has them.
+MODELS = {"convmixer": convmixer, "mlp-mixer": MlpMixer, "vit": VisionTransformer, "resnet": resnet}
+IMAGE_SIZE_MATTERS = ("mlp-mixer", "vit")  # to their weights
+
+
+def make_model(name, config):
+    if name not in MODELS:
+        fail(f"{name}: expected a model that torch_step.py has: {', '.join(MODELS)}")
+    config = {key: value for key, value in config.items() if key != "image_size" or name in IMAGE_SIZE_MATTERS}
+    try:
+        return MODELS[name](**config)
+    except TypeError as error:
+        fail(f"{name}: torch_step.py has not its settings: {error}")
+
+
 def peak_rss_mib():
     """The most memory this process had; not getrusage's, which begins at that of the program that started this one."""
     try:
@@ -68,10 +212,9 @@ def check_preloaded(library):
 
 
 def make_model_and_images(settings):
-    config = dict(settings["model"])
-    image_size = config.pop("image_size")
-    model = convmixer(**config)
-    images = torch.randn(settings["batch_size"], config["channels"], image_size, image_size)
+    config = settings["model"]
+    model = make_model(settings["model_name"], config)
+    images = torch.randn(settings["batch_size"], config["channels"], config["image_size"], config["image_size"])
     if settings["bf16_weights"]:
         model, images = model.to(torch.bfloat16), images.to(torch.bfloat16)
     if settings["channels_last"]:

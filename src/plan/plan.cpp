@@ -58,7 +58,7 @@ struct Plan::Impl {
     check_parameters(graph, parameters.graph());
     check_sizes(graph, options.batch_size);
     images = {options.batch_size, graph.tensors()[0][0], graph.tensors()[0][1], graph.tensors()[0][2]};
-    if (options.kind != PlanKind::plain) {
+    if (options.kind == PlanKind::automatic || options.kind == PlanKind::fused) {
       execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);
     }
     if (execution != nullptr) {
@@ -68,6 +68,7 @@ struct Plan::Impl {
     if (options.kind == PlanKind::fused) {
       fail("plan = fused: {}; expected plan = automatic or plain", why_plain);
     }
+    if (options.kind == PlanKind::onednn) kind = PlanKind::onednn;
     execution = make_plain_execution(graph, parameters, engine, options, lender);
   }
 

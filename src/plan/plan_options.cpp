@@ -10,6 +10,8 @@ std::string to_string(PlanKind kind) {
       return "plain";
     case PlanKind::fused:
       return "fused";
+    case PlanKind::onednn:
+      return "onednn";
     case PlanKind::automatic:
       break;
   }
@@ -20,7 +22,7 @@ void check_kind_and_layout(PlanKind kind, LayoutPolicy layout) {
   if (kind != PlanKind::fused || layout == LayoutPolicy::automatic) return;
   fail_usage(
       "plan = fused: fused stages have a layout of their own, found another one asked for; expected layout = "
-      "automatic, or plan = automatic or plain");
+      "automatic, or plan = automatic, plain or onednn");
 }
 
 void check(const PlanOptions& options) {

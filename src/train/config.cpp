@@ -39,15 +39,19 @@ OptionGroup machine_group(TrainConfig& c) {
       "Machine",
       {choice_option("precision", c.precision, {"auto", "f32", "bf16"},
                      "auto: bf16 where it is the faster one; chosen once, when a run begins"),
-       // Both plans compute the same up to rounding: a run may go on with the other one.
-       changeable(choice_option(
-           "plan", c.plan, {{"automatic", PlanKind::automatic}, {"plain", PlanKind::plain}, {"fused", PlanKind::fused}},
-           "fused: stages that keep images in the cache; plain: operation by operation")),
+       // All plans compute the same up to rounding: a run may go on with another one.
+       changeable(choice_option("plan", c.plan,
+                                {{"automatic", PlanKind::automatic},
+                                 {"plain", PlanKind::plain},
+                                 {"fused", PlanKind::fused},
+                                 {"onednn", PlanKind::onednn}},
+                                "fused: stages that keep images in the cache; plain: operation by operation; onednn: "
+                                "by oneDNN's primitives alone")),
        choice_option("layout", c.layout,
                      {{"automatic", LayoutPolicy::automatic},
                       {"channels-last", LayoutPolicy::channels_last},
                       {"blocked", LayoutPolicy::blocked}},
-                     "of activations in memory; all but automatic have plain plans alone"),
+                     "of activations in memory; fused plans take automatic alone"),
        changeable(integer_option("threads", c.threads, 0, std::numeric_limits<int>::max(),
                                  "0: physical cores this process may use; at most 8 for each CPU, or 64")),
        changeable(switch_option("pin-threads", c.pin_threads,

@@ -18,7 +18,7 @@ inline constexpr const char* kWaysOut =
 /// What a run computes under. A change of it is no reason to refuse, but it may cost the last bits.
 struct Circumstances {
   int threads = 0;
-  std::string plan;  ///< of its training steps, "fused" or "plain"; empty: not known
+  std::string plan;  ///< of its training steps, "fused", "plain" or "onednn"; empty: not known
 };
 
 /// What a state is saved with: settings, circumstances, data and initial weights, together its fingerprint.

@@ -61,6 +61,13 @@ class Ways(unittest.TestCase):
         self.assertNotIn("PyTorch bf16 batch 64 NCHW bf16 weights", self.names())
 
 
+    def test_are_ours_in_each_plan(self):
+        self.assertEqual(
+            self.names("--precision", "f32", "--plan", "fused", "onednn")[:3],
+            ["convmixer f32 batch 64 fused plan", "convmixer f32 batch 64 onednn plan", "PyTorch f32 batch 64 NCHW"],
+        )
+
+
 class Summary(unittest.TestCase):
     def test_is_of_all_steps_of_all_turns(self):
         summary = compare_torch.summarise(
@@ -107,6 +114,13 @@ class Ratios(unittest.TestCase):
         self.assertAlmostEqual(at_128["ratio"], 3.75)
         self.assertEqual((best["of"], best["to"], best["batch_size"]), (OURS_128.name, CHANNELS_LAST.name, None))
         self.assertAlmostEqual(best["ratio"], (128 / 160) / (64 / 250))
+
+    def test_are_those_of_each_plan(self):
+        fused, onednn = (Way("convmixer", "bf16", 64, plan=plan) for plan in ("fused", "onednn"))
+        of_fused, of_onednn = self.ratios({fused: [turn([100])], NCHW: [turn([300])], onednn: [turn([200])]})
+        self.assertEqual((of_fused["of"], of_onednn["of"]), (fused.name, onednn.name))
+        self.assertAlmostEqual(of_fused["ratio"], 3.0)
+        self.assertAlmostEqual(of_onednn["ratio"], 1.5)
 
     def test_over_precisions_compare_the_best_of_either(self):
         f32, torch_f32 = Way("convmixer", "f32", 64), Way("PyTorch", "f32", 64)
@@ -175,10 +189,24 @@ class Program(unittest.TestCase):
         self.assertAlmostEqual(bf16["ratio"], 2.0)  # channels_last's 200 ms against 100
         self.assertEqual(list(self.folder.glob("*.part")), [])
 
-    def test_hands_the_plan_on(self):
-        result = self.compare("--plan", "plain", "--json", "ratios.json")
+    def test_hands_the_plans_on(self):
+        result = self.compare("--precision", "f32", "--plan", "plain", "onednn", "--json", "ratios.json")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(json.loads((self.folder / "ratios.json").read_text())["plan"], "plain")
+        found = json.loads((self.folder / "ratios.json").read_text())
+        self.assertEqual(found["plan"], "plain, onednn")
+        self.assertEqual(found["results"]["convmixer f32 batch 64 onednn plan"]["plan"], "onednn")
+        self.assertEqual(len(found["ratios"]), 2)
+
+    def test_hands_the_model_on(self):
+        words = ("--precision", "f32", "--rounds", "1", "--config", "a.ini", "--model", "vit", "--dim", "96")
+        result = self.compare(*words, "--", "--heads", "3")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        handed = (self.folder / "words.log").read_text()
+        self.assertIn("--config a.ini --model vit --dim 96 --steps 3", handed)
+        self.assertIn(" --heads 3", handed)
+        self.assertNotIn("--kernel-size", handed)
+        refused = self.compare("--", "--batch-size", "3")
+        self.assert_fails(refused, "--batch-size after '--': this program sets it", status=2)
 
     def test_prints_rates_memory_limit_and_ratios(self):
         text = self.compare("--precision", "bf16").stdout

@@ -10,6 +10,7 @@ if [ -n "$fails" ]; then
   exit 1
 fi
 
+echo "$*" >>"$here/../words.log"
 dim=256 batch_size=64 steps=20 mode=training
 while [ $# -gt 0 ]; do
   case $1 in
@@ -40,7 +41,7 @@ cat >"$json" <<JSON
   "program": "step_bench", "commit": "$commit", "cpu": "A CPU",
   "onednn": {"version": "$onednn", "runtime": "OpenMP", "isa": "avx512_core_bf16"},
   "threads": $threads, "mode": "$mode", "plan": "$plan", "batch_size": $batch_size, "precision": "$precision", "parameters": 594186,
-  "model": {
+  "model_name": "convmixer", "description": "ConvMixer-$dim/8, kernel 5, patch 2", "model": {
     "dim": $dim, "depth": 8, "kernel_size": 5, "patch_size": 2, "image_size": 32, "channels": 3, "classes": 10
   },
   "step_ms": [$step_ms], "limit_images_per_s": 1280.0, "$memory_key": $memory,

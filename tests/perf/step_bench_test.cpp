@@ -61,6 +61,15 @@ std::set<std::string> operations(const json& result) {
   return names;
 }
 
+/// Of the plan's steps, that is: loss and optimiser always are.
+bool has_hand_written(const json& result) {
+  return std::ranges::any_of(result.at("split"), [](const json& row) {
+    const bool is_step = row.at("calls") > 0 && row.at("operation") != "loss" && row.at("operation") != "optimiser";
+    return is_step &&
+           std::ranges::any_of(row.at("implementations"), [](const json& name) { return name == "hand-written"; });
+  });
+}
+
 TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
   const json result = measured("--precision f32");
   for (const char* key : {"program", "commit", "cpu", "threads_reason", "mode", "precision", "plan", "layout",
@@ -108,6 +117,11 @@ TEST_F(StepBench, SplitsATrainingStepIntoItsOperations) {
   const std::vector<double> steps = result.at("step_ms");
   EXPECT_GE(sum_of_split(result), *std::ranges::min_element(steps) * 0.999);
   EXPECT_LE(sum_of_split(result), *std::ranges::max_element(steps) * 1.001);
+  EXPECT_TRUE(has_hand_written(result));
+  const json onednn = measured("--precision f32 --plan onednn");
+  EXPECT_EQ(onednn.at("plan"), "onednn");
+  EXPECT_THAT(operations(onednn), IsSupersetOf({"depthwise convolution", "GELU", "batch norm", "running statistics"}));
+  EXPECT_FALSE(has_hand_written(onednn));
 }
 
 TEST_F(StepBench, MeasuresStepsOfEqualMicroBatches) {

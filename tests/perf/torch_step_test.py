@@ -12,6 +12,7 @@ from unittest import mock
 
 PROGRAM = pathlib.Path(__file__).resolve().parent.parent.parent / "perf/torch_step.py"
 SETTINGS = {
+    "model_name": "convmixer",
     "model": {"dim": 8, "depth": 2, "kernel_size": 5, "patch_size": 2, "image_size": 16, "channels": 3, "classes": 10},
     "batch_size": 4,
     "threads": 2,
@@ -24,6 +25,9 @@ SETTINGS = {
     "preload": "",
     "bf16_weights": False,
 }
+
+
+TASK = {"image_size": 16, "channels": 3, "classes": 10}
 
 
 class Notes(list):
@@ -63,11 +67,16 @@ def make_torch(notes):
                 result *= size
             return result
 
-        def __mod__(self, number):
+        def flatten(self, first):
+            return Tensor((*self.shape[:first], *self.shape[first:][:1]), self.dtype)
+
+        def unbind(self, dimension):
+            return self, self, self
+
+        def same(self, *_):
             return self
 
-        def __add__(self, other):
-            return self
+        __mod__ = __add__ = __getitem__ = transpose = reshape = permute = expand = mean = same
 
         def backward(self):
             notes.append(("backward",))
@@ -86,7 +95,9 @@ def make_torch(notes):
 
         def parameters(self):
             inner = [*self.parts, *(v for v in vars(self).values() if isinstance(v, Module))]
-            return [p for part in inner for p in part.parameters()] + [Tensor(s) for s in getattr(self, "sizes", ())]
+            own = [v for v in vars(self).values() if isinstance(v, Tensor)]
+            own += [Tensor(size) for size in getattr(self, "sizes", ())]
+            return [p for part in inner for p in part.parameters()] + own
 
         def to(self, dtype=None, memory_format=None):
             notes.append(("model to", dtype or memory_format))
@@ -108,9 +119,14 @@ def make_torch(notes):
                 notes.append(self.note)
             return x
 
-    def conv2d(inputs, outputs, kernel_size, stride=1, groups=1, padding=0):
+    def conv2d(inputs, outputs, kernel_size, stride=1, groups=1, padding=0, bias=True):
         note = ("convolve", inputs, outputs, kernel_size, stride, groups, padding)
-        return Layer((outputs, inputs // groups, kernel_size, kernel_size), (outputs,), note=note)
+        weight = (outputs, inputs // groups, kernel_size, kernel_size)
+        return Layer(weight, *[(outputs,)] * bias, note=note)
+
+    def attend(q, k, v):
+        notes.append(("attend",))
+        return v
 
     def adamw(parameters, lr, weight_decay):
         notes.append(("AdamW", len(parameters), lr, weight_decay))
@@ -121,14 +137,20 @@ def make_torch(notes):
     nn.GELU = nn.Flatten = Layer
     nn.AdaptiveAvgPool2d = lambda size: Layer()
     nn.BatchNorm2d = lambda dim: Layer((dim,), (dim,))
+    nn.LayerNorm = lambda dim, eps: Layer((dim,), (dim,))
+    nn.ReLU = lambda inplace: Layer()
+    nn.Parameter = lambda tensor: tensor
     nn.Linear = lambda inputs, outputs: Layer((outputs, inputs), (outputs,))
-    nn.functional = types.SimpleNamespace(cross_entropy=notes.function("cross_entropy", Tensor()))
+    loss = notes.function("cross_entropy", Tensor())
+    nn.functional = types.SimpleNamespace(cross_entropy=loss, scaled_dot_product_attention=attend)
     torch = types.ModuleType("torch")
     torch.nn, torch.__version__ = nn, "2.6.0"
     torch.bfloat16, torch.channels_last = "bf16", "channels_last"
     torch.optim = types.SimpleNamespace(AdamW=adamw)
     torch.randn = lambda *shape: notes.append(("images", *shape)) or Tensor(shape)
     torch.arange = lambda size: Tensor((size,))
+    torch.zeros = lambda *shape: Tensor(shape)
+    torch.cat = lambda tensors, dimension: tensors[-1]
     torch.autocast = lambda device, dtype, enabled: Autocast(notes, enabled)
     torch.inference_mode = lambda: notes.inside("inference_mode")
     torch.compile = lambda model: notes.append(("compile",)) or model
@@ -180,6 +202,37 @@ class TorchStep(unittest.TestCase):
         self.assertIn(("images", 4, 3, 16, 16), notes)
         # stem 3*2*2*8 + 8, its norm 16; a block 25*8 + 8, 16, 8*8 + 8, 16; head 8*10 + 10.
         self.assertEqual(result["parameters"], 104 + 16 + 2 * (208 + 16 + 72 + 16) + 90)
+
+    def test_builds_the_mlp_mixer_that_step_bench_has(self):
+        model = {"dim": 8, "depth": 2, "patch_size": 4, "token_dim": 6, "channel_dim": 32, **TASK}
+        result, notes = run(model_name="mlp-mixer", model=model)
+        self.assertIn(("convolve", 3, 8, 4, 4, 1, 0), notes)
+        # Stem 3*4*4*8 + 8; a block, of 16 tokens: its norms 2*16, 16*6 + 6 + 6*16 + 16, 8*32 + 32 + 32*8 + 8; norm; head.
+        self.assertEqual(result["parameters"], 392 + 2 * (32 + 214 + 552) + 16 + 90)
+
+    def test_builds_the_vision_transformer_that_step_bench_has(self):
+        model = {"dim": 8, "depth": 2, "heads": 2, "patch_size": 4, "mlp_dim": 32, **TASK}
+        result, notes = run(model_name="vit", model=model)
+        self.assertEqual(notes.count("attend"), 2 * 5)
+        # Class token 8, positions 17*8, patches; a block: norms 2*16, qkv 8*24 + 24, 8*8 + 8, 552; norm; head.
+        self.assertEqual(result["parameters"], 8 + 136 + 392 + 2 * (32 + 216 + 72 + 552) + 16 + 90)
+
+    def test_builds_the_resnet_that_step_bench_has(self):
+        result, notes = run(model_name="resnet", model={"depth": 8, "width": 4, **TASK})
+        convolutions = [note[1:] for note in notes if note[0] == "convolve"][:9]
+        same = [(4, 4, 3, 1, 1, 1)] * 2
+        halved = [[(c, 2 * c, 1, 2, 1, 0), (c, 2 * c, 3, 2, 1, 1), (2 * c, 2 * c, 3, 1, 1, 1)] for c in (4, 8)]
+        self.assertEqual(convolutions, [(3, 4, 3, 1, 1, 1), *same, *halved[0], *halved[1]])
+        # Stem 3*4*9 + 8; blocks 2*4*4*9 + 2*8; 4*8*9 + 8*8*9 + 2*16 + 4*8 + 16; four times that but for the norms; head.
+        self.assertEqual(result["parameters"], 116 + 304 + 944 + (4 * 896 + 96) + 170)
+
+    def test_says_which_models_and_settings_it_has(self):
+        self.assertEqual(
+            run(model_name="alexnet")[0]["error"],
+            "alexnet: expected a model that torch_step.py has: convmixer, mlp-mixer, vit, resnet",
+        )
+        result, _ = run(model_name="resnet", model={"depth": 8, "cardinality": 4, **TASK})
+        self.assertIn("resnet: torch_step.py has not its settings: ", result["error"])
 
     def test_takes_threads_and_flushes_denormals_as_step_bench(self):
         _, notes = run(threads=7)

@@ -119,8 +119,8 @@ TEST_P(FrozenPlans, GoBackNoFurtherThanToWhatIsTrained) {
   EXPECT_LT(steps_back(Step("stem,blocks.0", GetParam())), steps_back(Step("blocks.0", GetParam())));
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, FrozenPlans, testing::Values(PlanKind::plain, PlanKind::fused),
-                         [](const auto& kind) { return kind.param == PlanKind::plain ? "plain" : "fused"; });
+INSTANTIATE_TEST_SUITE_P(Kinds, FrozenPlans, testing::Values(PlanKind::plain, PlanKind::fused, PlanKind::onednn),
+                         [](const auto& kind) { return to_string(kind.param); });
 
 TEST(FrozenPlan, FusedAndPlainAgree) {
   for (const char* parts : {"stem", "blocks.1", "stem,blocks.0", "head"}) {

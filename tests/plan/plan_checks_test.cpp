@@ -119,7 +119,7 @@ TEST(PlanChecks, TakeTheParametersOfAnEqualGraph) {
   EXPECT_NO_THROW(Plan(graph, parameters, test_engine(), {.batch_size = 2}));
 }
 
-/// Plans for four images, fused and plain.
+/// Plans for four images, of every kind.
 class PlanCalls : public testing::TestWithParam<PlanKind> {
  protected:
   PlanCalls() : graph_(block_graph(16)), parameters_(graph_) { parameters_.initialise(1); }
@@ -182,7 +182,7 @@ TEST_P(PlanCalls, OfBackwardAreRefusedInInference) {
             "backward of a plan for inference: expected one for training");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PlanCalls, testing::Values(PlanKind::fused, PlanKind::plain),
+INSTANTIATE_TEST_SUITE_P(All, PlanCalls, testing::Values(PlanKind::fused, PlanKind::plain, PlanKind::onednn),
                          [](const auto& one) { return to_string(one.param); });
 
 }  // namespace

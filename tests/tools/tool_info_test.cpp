@@ -8,6 +8,7 @@
 namespace convmixer {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -107,10 +108,12 @@ TEST(ToolInfo, ListsThePrimitivesOfAStep) {
     std::vector<std::string> chosen = words;
     chosen.insert(chosen.end(), {choice.first, choice.second});
     const std::string plain = output_of(chosen);
-    for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head", "\n  plan        plain"}) {
+    for (const char* part : {"blocks.0.0.fn.0", "backward weights", "head", "\n  plan        plain", "hand-written"}) {
       EXPECT_THAT(plain, HasSubstr(part));
     }
   }
+  words.insert(words.end(), {"--plan", "onednn"});
+  EXPECT_THAT(output_of(words), AllOf(HasSubstr("\n  plan        onednn"), Not(HasSubstr("hand-written"))));
 }
 
 TEST(ToolHelp, ListsCommandsAndOptions) {

@@ -33,7 +33,7 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   config.optimizer.kind = OptimizerKind::sgd;
   config.optimizer.epsilon = 1e-7F;
   config.schedule = ScheduleKind::cosine;
-  config.plan = PlanKind::plain;
+  config.plan = PlanKind::onednn;
   config.layout = LayoutPolicy::channels_last;
   config.max_time = 5400;
   config.seed = 123456789012345ULL;
@@ -42,7 +42,7 @@ TEST(TrainConfig, RunsAgainFromItsIniText) {
   write_file_atomically(folder.path() / "config.ini", to_ini(config));
   const TrainConfig read = read_config(folder.path() / "config.ini");
   EXPECT_EQ(to_ini(read), to_ini(config));
-  EXPECT_EQ(read.plan, PlanKind::plain);
+  EXPECT_EQ(read.plan, PlanKind::onednn);
   EXPECT_EQ(read.lr, config.lr);
   EXPECT_EQ(read.mean, config.mean);
 }

@@ -25,6 +25,7 @@ struct Variation {
   Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
   std::vector<ImageSizeShare> image_sizes{};
   std::int64_t micro_batch = 0;
+  PlanKind plan = PlanKind::automatic;
 };
 
 Augmentation locuslab_augmentation() {
@@ -57,6 +58,7 @@ class TrainerResume : public TrainerFixture, public testing::WithParamInterface<
     config.image_sizes = GetParam().image_sizes;
     config.label_smoothing = 0.1F;
     config.micro_batch = GetParam().micro_batch;
+    config.plan = GetParam().plan;
     return config;
   }
   [[nodiscard]] fs::path whole() const { return parent_.path() / "whole"; }
@@ -109,23 +111,21 @@ TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variations, TrainerResume,
-                         testing::Values(Variation{"f32"}, Variation{"bf16", "bf16"},
-                                         Variation{"mixup", "f32", {.mixup = 1.0F}},
-                                         Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
-                                         Variation{"sizes", "f32", {}, {.pad_crop = 4}, {{16, 0.5}, {32, 0.5}}},
-                                         Variation{"locuslab", "f32", {}, locuslab_augmentation()},
-                                         Variation{"paper",
-                                                   "f32",
-                                                   {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm},
-                                                   paper_augmentation()},
-                                         Variation{"microBatches",
-                                                   "f32",
-                                                   {.mixup = 1.0F},
-                                                   {.horizontal_flip = true},
-                                                   {},
-                                                   /*micro_batch=*/7}),
-                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Variations, TrainerResume,
+    testing::Values(
+        Variation{"f32"}, Variation{"bf16", "bf16"}, Variation{.name = "onednn", .plan = PlanKind::onednn},
+        Variation{"mixup", "f32", {.mixup = 1.0F}}, Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
+        Variation{"sizes", "f32", {}, {.pad_crop = 4}, {{16, 0.5}, {32, 0.5}}},
+        Variation{"locuslab", "f32", {}, locuslab_augmentation()},
+        Variation{"paper", "f32", {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm}, paper_augmentation()},
+        Variation{"microBatches",
+                  "f32",
+                  {.mixup = 1.0F},
+                  {.horizontal_flip = true},
+                  {},
+                  /*micro_batch=*/7}),
+    [](const auto& instance) { return instance.param.name; });
 
 class ResumedTrainer : public TrainerFixture {
  protected:
@@ -255,6 +255,8 @@ TEST_F(ResumedTrainer, SaysThatItsPlanIsAnother) {
   EXPECT_EQ(changes(config, *train_, *test_, 1), "");  // the bits of fused plans depend on no number of threads
   config.plan = PlanKind::plain;
   EXPECT_EQ(changes(config, *train_, *test_, 2), "so far this run was trained in a fused plan, now in a plain one");
+  config.plan = PlanKind::onednn;
+  EXPECT_EQ(changes(config, *train_, *test_, 2), "so far this run was trained in a fused plan, now in a onednn one");
   EXPECT_EQ(train(config), TrainEnd::finished);
 }
 

@@ -51,7 +51,7 @@ class Plan {
   /// What the plan needs, whether it is its own or lent.
   [[nodiscard]] PlannedMemory memory() const;
   [[nodiscard]] bool owns_memory() const noexcept;
-  /// How it runs: fused or plain, never automatic.
+  /// How it runs: fused, plain or onednn, never automatic.
   [[nodiscard]] PlanKind kind() const noexcept;
   /// Why a plan that may be fused (PlanKind::automatic) is plain: "fused stages have a layout of their own"; else
   /// empty.

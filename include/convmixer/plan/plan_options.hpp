@@ -18,10 +18,11 @@ enum class PlanMode {
 enum class PlanKind {
   automatic,  ///< fused where the graph allows it and no layout is asked for, else plain
   plain,      ///< a primitive per node and direction; takes any graph
-  fused,  ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
+  fused,   ///< in stages that keep an image in the cache, each by one thread: refused where the graph doesn't allow it
+  onednn,  ///< plain, by oneDNN's primitives alone: no hand-written kernel, so slower and less exact
 };
 
-/// Which memory layout activations take in plain plans.
+/// Which memory layout activations take in plain and onednn plans.
 enum class LayoutPolicy {
   automatic,      ///< asked of oneDNN; reorders only where layouts must differ
   channels_last,  ///< nhwc wherever a primitive can
@@ -34,11 +35,11 @@ struct PlanOptions {
   Precision precision = Precision::f32;           ///< what convolutions and products multiply
   PlanMode mode = PlanMode::training;             ///< whether there is a backward
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone
-  PlanKind kind = PlanKind::automatic;            ///< fused or plain
-  bool input_gradient = false;                    ///< also compute the gradient of the images (plain plans)
+  PlanKind kind = PlanKind::automatic;            ///< fused, plain or onednn
+  bool input_gradient = false;                    ///< also compute the gradient of the images (all but fused plans)
 };
 
-/// "automatic", "plain" or "fused".
+/// "automatic", "plain", "fused" or "onednn".
 [[nodiscard]] std::string to_string(PlanKind kind);
 
 /// Throws Error (usage) if the two exclude each other: fused plans have a layout of their own.

@@ -7,12 +7,13 @@
 
 namespace convmixer {
 
-/// One step of a plan: a primitive or hand-written kernel of a plain plan, a stage of a fused one.
+/// One step of a plan: a primitive or hand-written kernel of a plain plan, a primitive of an onednn one, a stage of a
+/// fused one.
 struct PlannedStep {
   std::string node;            ///< "blocks.3.0.fn.0"
   std::string operation;       ///< "depthwise convolution", "batch norm", "reorder", ...
   std::string direction;       ///< "forward", "backward data", "backward weights", "backward"
-  std::string implementation;  ///< oneDNN's name for it ("jit:avx512_core"), "own" for hand-written kernels
+  std::string implementation;  ///< oneDNN's name for it ("jit:avx512_core"), "hand-written" for kernels of this library
   std::string layout;          ///< of its main operand: "nhwc"
 };
 

@@ -82,7 +82,7 @@ struct SessionRecord {
   std::string onednn;           ///< version
   int threads = 0;
   std::string precision;  ///< "f32" or "bf16"
-  std::string plan;       ///< of training steps: "fused" or "plain"
+  std::string plan;       ///< of training steps: "fused", "plain" or "onednn"
 };
 
 /// The end of a session: one that is missing was cut short, by a kill or a power cut.

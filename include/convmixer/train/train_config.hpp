@@ -92,7 +92,7 @@ struct TrainConfig {
   // Machine
   std::string precision = "auto";
   PlanKind plan = PlanKind::automatic;
-  LayoutPolicy layout = LayoutPolicy::automatic;  ///< any other has plain plans alone
+  LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone
   int threads = 0;                                ///< 0: see choose_thread_count
   bool pin_threads = false;
 

@@ -211,15 +211,19 @@ struct PlannedConvolution {
 [[nodiscard]] Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training);
 [[nodiscard]] Primitive gelu_backward(Runtime& runtime, const Layout& layout);
 
-/// oneDNN's batch norm, all tensors of one layout, scale to variance f32 (C). Plans have one of their own
-/// (batch_norm.hpp); this is what it is measured against. Training writes mean and (biased) variance, inference reads
-/// them.
+/// oneDNN's batch norm, all tensors of one layout, scale to variance f32 (C). Plain and fused plans have one of their
+/// own (batch_norm.hpp says why); this is what it is measured against. Training writes mean and (biased) variance,
+/// inference reads them.
 [[nodiscard]] Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training);
-/// Reads src, mean, variance, scale, diff_dst, and wants some shift; writes diff_src, diff_scale, diff_shift.
-[[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon);
+/// Reads src, mean, variance, scale, diff_dst, and wants some shift; writes diff_src, diff_scale, diff_shift. Without
+/// `of_batch` mean and variance don't depend on src.
+[[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon,
+                                            bool of_batch = true);
 
 /// dst = summand0 + summand1, all of one layout; dst may be summand0.
 [[nodiscard]] Primitive add(Runtime& runtime, const Layout& layout);
+/// dst = weight0 summand0 + weight1 summand1, as add.
+[[nodiscard]] Primitive weighted_sum(Runtime& runtime, const Layout& layout, float weight0, float weight1);
 
 /// Mean over H and W: (N, C, H, W) to (N, C, 1, 1) in the same order.
 [[nodiscard]] Primitive average_pool_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training);

@@ -147,11 +147,16 @@ dnnl::eltwise_forward::primitive_desc describe_gelu(Runtime& runtime, const Layo
 #endif
 }
 
-dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(Runtime& runtime, const Layout& layout,
-                                                                      float epsilon, bool training) {
+/// With or without `of_batch`, mean and variance are src's or given.
+dnnl::normalization_flags norm_flags(bool of_batch) {
   using dnnl::normalization_flags;
   const auto affine = normalization_flags::use_scale | normalization_flags::use_shift;
-  const auto flags = training ? affine : affine | normalization_flags::use_global_stats;
+  return of_batch ? affine : affine | normalization_flags::use_global_stats;
+}
+
+dnnl::batch_normalization_forward::primitive_desc describe_batch_norm(Runtime& runtime, const Layout& layout,
+                                                                      float epsilon, bool training,
+                                                                      dnnl::normalization_flags flags) {
   const memory::desc& md = descriptor(layout);
 #if DNNL_VERSION_MAJOR >= 3
   return CONVMIXER_DESCRIBE(batch_normalization_forward, runtime.handles().engine, user_scratchpad(),
@@ -211,31 +216,33 @@ Primitive gelu_backward(Runtime& runtime, const Layout& layout) {
 
 Primitive batch_norm_forward(Runtime& runtime, const Layout& layout, float epsilon, bool training) {
   return describe_or_fail("batch norm", layout, [&] {
-    return wrap<dnnl::batch_normalization_forward>(describe_batch_norm(runtime, layout, epsilon, training));
+    return wrap<dnnl::batch_normalization_forward>(
+        describe_batch_norm(runtime, layout, epsilon, training, norm_flags(training)));
   });
 }
 
-Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon) {
+Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon, bool of_batch) {
   return describe_or_fail("batch norm gradient", layout, [&] {
-    using dnnl::normalization_flags;
-    const auto affine = normalization_flags::use_scale | normalization_flags::use_shift;
+    const auto flags = norm_flags(of_batch);
     const memory::desc& md = descriptor(layout);
-    const auto hint = describe_batch_norm(runtime, layout, epsilon, true);
+    const auto hint = describe_batch_norm(runtime, layout, epsilon, true, flags);
 #if DNNL_VERSION_MAJOR >= 3
     return wrap<dnnl::batch_normalization_backward>(
         CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
-                                    prop_kind::backward, md, md, md, epsilon, affine));
+                                    prop_kind::backward, md, md, md, epsilon, flags));
 #else
     return wrap<dnnl::batch_normalization_backward>(
         CONVMIXER_DESCRIBE_BACKWARD(batch_normalization_backward, runtime.handles().engine, user_scratchpad(), hint,
-                                    prop_kind::backward, md, md, epsilon, affine));
+                                    prop_kind::backward, md, md, epsilon, flags));
 #endif
   });
 }
 
-Primitive add(Runtime& runtime, const Layout& layout) {
+Primitive add(Runtime& runtime, const Layout& layout) { return weighted_sum(runtime, layout, 1.0F, 1.0F); }
+
+Primitive weighted_sum(Runtime& runtime, const Layout& layout, float weight0, float weight1) {
   return describe_or_fail("sum", layout, [&] {
-    const std::vector<float> scales = {1.0F, 1.0F};
+    const std::vector<float> scales = {weight0, weight1};
     const std::vector<memory::desc> sources = {descriptor(layout), descriptor(layout)};
     const dnnl::engine& engine = runtime.handles().engine;
 #if DNNL_VERSION_MAJOR >= 3

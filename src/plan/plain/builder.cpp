@@ -134,14 +134,18 @@ Step& Builder::add_step(std::string operation, std::string direction, const kern
                         const Layout& main, std::vector<PrimitiveStep::Operand> operands) {
   PlannedStep report{node_->name, std::move(operation), std::move(direction), primitive.implementation(),
                      kernels::to_string(main.format())};
-  list_.steps.push_back({std::move(report), PrimitiveStep{primitive, std::move(operands)}, {}});
+  list_.steps.push_back({std::move(report), PrimitiveStep{primitive, std::move(operands)}, {}, false});
   return list_.steps.back();
 }
 
 Step& Builder::add_step(std::string operation, std::string direction, const Layout& main, KernelStep kernel) {
+  if (onednn_alone()) {
+    fail("{}: plan = onednn: oneDNN has no primitive for {} {}; expected plan = automatic or plain", node_->name,
+         operation, direction);
+  }
   PlannedStep report{node_->name, std::move(operation), std::move(direction), "hand-written",
                      kernels::to_string(main.format())};
-  list_.steps.push_back({std::move(report), std::move(kernel), {}});
+  list_.steps.push_back({std::move(report), std::move(kernel), {}, false});
   return list_.steps.back();
 }
 

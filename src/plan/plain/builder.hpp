@@ -34,6 +34,9 @@ class Builder {
   [[nodiscard]] Parameters& parameters() const noexcept { return parameters_; }
   [[nodiscard]] kernels::Runtime& runtime() const noexcept { return runtime_; }
   [[nodiscard]] bool training() const noexcept { return options_.mode == PlanMode::training; }
+  /// Whether every step must be a primitive of oneDNN's: an operation then takes the primitive where it has a
+  /// hand-written kernel of its own, which add_step() would refuse.
+  [[nodiscard]] bool onednn_alone() const noexcept { return options_.kind == PlanKind::onednn; }
   /// What convolutions read: f32 or bf16.
   [[nodiscard]] kernels::ElementType type() const noexcept { return type_; }
   [[nodiscard]] ConvolutionChoice& choice() noexcept { return choice_; }
@@ -93,7 +96,8 @@ class Builder {
   [[nodiscard]] BufferId begin_weight_gradient(BufferId gradient, const kernels::Layout& layout);
   void finish_weight_gradient(BufferId computed, BufferId gradient);
 
-  // Steps. `main` is the layout that reports name.
+  // Steps. `main` is the layout that reports name. With a hand-written kernel: throws Error naming the node where every
+  // step must be oneDNN's.
   Step& add_step(std::string operation, std::string direction, const kernels::Primitive& primitive,
                  const kernels::Layout& main, std::vector<PrimitiveStep::Operand> operands);
   Step& add_step(std::string operation, std::string direction, const kernels::Layout& main, KernelStep kernel);

@@ -117,7 +117,7 @@ void backward(Builder& builder, const Convolution& convolution) {
   const ConvolutionProblem problem = convolution_problem(builder, builder.node(), convolution);
   const Layout src = builder.layout(builder.value(builder.input()));
   const Layout dst = builder.layout(builder.value(builder.output()));
-  if (kernels::has_depthwise_weight_gradient(problem, src, dst)) {
+  if (!builder.onednn_alone() && kernels::has_depthwise_weight_gradient(problem, src, dst)) {
     depthwise_backward_weights(builder, convolution, problem);
   } else {
     backward_weights(builder, convolution, problem);

@@ -46,8 +46,8 @@ class PlainExecution : public Execution {
   }
 
  private:
-  struct BoundKernel {
-    std::function<void()> run;
+  struct BoundStep {
+    std::variant<Call, std::function<void()>> work;  // a primitive's, a hand-written kernel's
     bool moves_statistics;
   };
 
@@ -105,26 +105,26 @@ class PlainExecution : public Execution {
   /// Binds a step to its buffers' addresses.
   void add(const Step& step, const StepList& list) {
     add_report(step.report);
-    std::visit([&](const auto& work) { bind(work, list); }, step.work);
+    std::visit([&](const auto& work) { bind(work, step.moves_statistics, list); }, step.work);
   }
 
-  void bind(const PrimitiveStep& step, const StepList& list) {
+  void bind(const PrimitiveStep& step, bool moves_statistics, const StepList& list) {
     std::vector<kernels::Argument> arguments;
     for (const auto& [role, buffer] : step.operands) {
       arguments.push_back({role, list.buffer(buffer).layout, address(buffer)});
       read_from_caller(list, buffer, [this, index = steps_.size(), role = role](void* data) {
-        std::get<Call>(steps_[index]).rebind(role, data);
+        std::get<Call>(steps_[index].work).rebind(role, data);
       });
     }
-    steps_.emplace_back(Call(runtime_, step.primitive, arguments, scratchpad()));
+    steps_.push_back({Call(runtime_, step.primitive, arguments, scratchpad()), moves_statistics});
   }
 
-  void bind(const KernelStep& step, const StepList& list) {
+  void bind(const KernelStep& step, bool moves_statistics, const StepList& list) {
     for (const auto& [buffer, point] : step.operands) {
       point(address(buffer));
       read_from_caller(list, buffer, point);
     }
-    steps_.emplace_back(BoundKernel{step.run, step.moves_statistics});
+    steps_.push_back({step.run, moves_statistics});
   }
 
   /// If the caller gives the buffer's memory: `point` is told of it whenever it does.
@@ -143,12 +143,13 @@ class PlainExecution : public Execution {
       begin_steps(begin);
       for (std::size_t i = begin; i < end; ++i) {
         next_step([&] {
-          if (auto* const call = std::get_if<Call>(&steps_[i])) {
+          BoundStep& step = steps_[i];
+          if (step.moves_statistics && !update_statistics) return;
+          if (auto* const call = std::get_if<Call>(&step.work)) {
             call->run();
-            return;
+          } else {
+            std::get<std::function<void()>>(step.work)();
           }
-          const auto& kernel = std::get<BoundKernel>(steps_[i]);
-          if (update_statistics || !kernel.moves_statistics) kernel.run();
         });
       }
     };
@@ -162,7 +163,7 @@ class PlainExecution : public Execution {
 
   kernels::Runtime& runtime_;
   std::vector<void*> addresses_;  // by buffer; null for what the caller gives
-  std::vector<std::variant<Call, BoundKernel>> steps_;
+  std::vector<BoundStep> steps_;
   std::size_t forward_steps_ = 0;
   std::vector<std::function<void(std::span<const float>)>> image_readers_;
   std::vector<std::function<void(std::span<const float>)>> gradient_readers_;

@@ -1,5 +1,5 @@
 /// A graph run as it stands: a primitive per node and direction. Takes any graph, and is what fused plans are checked
-/// against.
+/// against. Plans of oneDNN's primitives alone (PlanKind::onednn) are these without a hand-written kernel.
 #pragma once
 
 #include "plan/execution.hpp"

@@ -50,7 +50,6 @@ struct KernelStep {
   };
   std::function<void()> run;
   std::vector<Operand> operands;
-  bool moves_statistics = false;  ///< skipped when the running statistics are to stay
 };
 
 /// Two buffers of a step that may be one: `result` takes the memory of `operand` if nothing reads that later.
@@ -63,6 +62,7 @@ struct Step {
   PlannedStep report;
   std::variant<PrimitiveStep, KernelStep> work;
   std::optional<Overwrite> may_overwrite;
+  bool moves_statistics = false;  ///< skipped when the running statistics are to stay
 };
 
 /// The buffers that a step reads or writes.
