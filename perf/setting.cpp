@@ -19,7 +19,8 @@ Setting standard(const std::map<std::string, int>& sizes, int image_size, int cl
   const ModelEntry& entry = models().front();
   ModelConfig model = entry.defaults;
   for (const ModelSetting& setting : entry.settings) {
-    if (const auto size = sizes.find(setting.name); size != sizes.end()) setting.value(model) = size->second;
+    const auto size = sizes.find(setting.name);
+    if (size != sizes.end()) std::get<SizeSetting>(setting.kind).value(model) = size->second;
   }
   model = with_task(model, {.image_size = image_size, .channels = 3, .classes = classes});
   return {.network = network_name(model), .model = model};

@@ -67,7 +67,14 @@ nlohmann::ordered_json split_json(const StepReport& report) {
 /// Its settings under their names in a weights file's metadata, and its task.
 nlohmann::ordered_json model_json(ModelConfig model) {
   nlohmann::ordered_json sizes;
-  for (const ModelSetting& setting : entry_of(model).settings) sizes[metadata_key(setting)] = setting.value(model);
+  for (const ModelSetting& setting : entry_of(model).settings) {
+    const auto* const size = std::get_if<SizeSetting>(&setting.kind);
+    if (size != nullptr) {
+      sizes[metadata_key(setting)] = size->value(model);
+    } else {
+      sizes[metadata_key(setting)] = setting_text(setting, model);
+    }
+  }
   const ClassificationTask task = task_of(model);
   sizes["image_size"] = task.image_size;
   sizes["channels"] = task.channels;

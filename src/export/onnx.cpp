@@ -192,6 +192,12 @@ class GraphWriter {
     return add_tensor(parameter.name, parameter.shape, parameters_.value(id));
   }
 
+  /// As (C, 1, 1), which goes with every pixel.
+  std::string by_channel(ParameterId id) {
+    const Parameter& parameter = graph_.parameters()[static_cast<std::size_t>(id)];
+    return add_tensor(parameter.name, {parameter.shape[0], 1, 1}, parameters_.value(id));
+  }
+
   std::string statistic(StatisticId id) {
     const Statistic& statistic = graph_.statistics()[static_cast<std::size_t>(id)];
     return add_tensor(statistic.name, statistic.shape, parameters_.statistic(id));
@@ -235,9 +241,27 @@ class GraphWriter {
     const std::array<ProtobufMessage, 4> attributes{
         attribute("kernel_shape", {kernel, kernel}), attribute("strides", {stride, stride}),
         attribute("pads", {begin, begin, end, end}), attribute("group", std::int64_t{convolution.groups})};
-    add_node("Conv", node.name, {source(node), parameter(convolution.weight), parameter(convolution.bias)},
-             output(node), attributes);
+    Names inputs{source(node), parameter(convolution.weight)};
+    if (convolution.bias != kNoParameter) inputs.push_back(parameter(convolution.bias));
+    add_node("Conv", node.name, inputs, output(node), attributes);
   }
+
+  void write(const Node& node, const Relu& /*relu*/) { add_node("Relu", node.name, {source(node)}, output(node)); }
+
+  void write(const Node& node, const MaxPool& pool) {
+    const std::int64_t kernel = pool.kernel;
+    const std::int64_t stride = pool.stride;
+    const std::int64_t padding = pool.padding;
+    const std::array<ProtobufMessage, 3> attributes{attribute("kernel_shape", {kernel, kernel}),
+                                                    attribute("strides", {stride, stride}),
+                                                    attribute("pads", {padding, padding, padding, padding})};
+    add_node("MaxPool", node.name, {source(node)}, output(node), attributes);
+  }
+
+  /// Nothing is dropped where a network is only run.
+  void write(const Node& node, const Dropout& /*dropout*/) { pass_on(node); }
+  void write(const Node& node, const DropPath& /*path*/) { pass_on(node); }
+  void pass_on(const Node& node) { add_node("Identity", node.name, {source(node)}, output(node)); }
 
   void write(const Node& node, const Gelu& /*gelu*/) {
     const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
@@ -256,6 +280,26 @@ class GraphWriter {
              {source(node), parameter(norm.scale), parameter(norm.shift), statistic(norm.running_mean),
               statistic(norm.running_var)},
              output(node), attributes);
+  }
+
+  /// Opset 17 normalises channels one by one; a group's, laid side by side, are one.
+  void write(const Node& node, const GroupNorm& norm) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    const Shape& shape = graph_.tensors()[static_cast<std::size_t>(node.output)];
+    const std::vector<float> ones(static_cast<std::size_t>(norm.groups), 1.0F);
+    const std::vector<float> zeros(ones.size(), 0.0F);
+    const std::array<std::int64_t, 1> groups{norm.groups};
+    const std::array<ProtobufMessage, 1> attributes{attribute("epsilon", norm.epsilon)};
+    add_node("Reshape", step("group"), {source(node), add_integers(step("groups"), {0, norm.groups, -1})},
+             step("grouped"));
+    add_node("InstanceNormalization", step("normalise"),
+             {step("grouped"), add_constant(step("ones"), groups, ones), add_constant(step("zeros"), groups, zeros)},
+             step("normalised_groups"), attributes);
+    add_node("Reshape", step("ungroup"),
+             {step("normalised_groups"), add_integers(step("shape"), {0, shape[0], shape[1], shape[2]})},
+             step("normalised"));
+    add_node("Mul", step("scale"), {step("normalised"), by_channel(norm.scale)}, step("scaled"));
+    add_node("Add", step("shift"), {step("scaled"), by_channel(norm.shift)}, output(node));
   }
 
   void write(const Node& node, const Add& /*add*/) {

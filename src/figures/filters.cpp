@@ -122,7 +122,8 @@ PngImage draw(std::span<const float> weights, std::int64_t filters, const Grid& 
 std::optional<FilterKind> kind_of(const Graph& graph, const Node& node) {
   const auto* convolution = std::get_if<Convolution>(&node.operation);
   if (convolution == nullptr) return std::nullopt;
-  if (node.inputs.front() == graph.input()) return FilterKind::patch_embedding;
+  if (node.inputs.front() == graph.input())
+    return convolution->stride == convolution->kernel ? FilterKind::patch_embedding : FilterKind::first_convolution;
   const std::int64_t channels = graph.tensors()[static_cast<std::size_t>(node.inputs.front())][0];
   const bool of_each_channel = convolution->groups == channels && (channels > 1 || convolution->kernel > 1);
   return of_each_channel ? std::optional(FilterKind::depthwise) : std::nullopt;
@@ -135,7 +136,7 @@ std::vector<FilterImage> draw_filters(const Parameters& parameters, const Filter
     fail_usage("a drawing of {} filters, {} pixels to a weight: expected one at least", drawing.most_filters,
                drawing.weight_pixels);
   const Graph& graph = parameters.graph();
-  std::array<int, 2> numbers{};
+  std::array<int, 3> numbers{};  // by kind
   std::vector<FilterImage> images;
   for (const Node& node : graph.nodes()) {
     const std::optional<FilterKind> kind = kind_of(graph, node);

@@ -31,6 +31,10 @@ void check_epsilon(const std::string& name, float epsilon) {
   fail_usage("{}: epsilon = {}: expected a number above 0", name, epsilon);
 }
 
+void check_rate(const std::string& name, float rate) {
+  if (!(rate >= 0.0F && rate < 1.0F)) fail_usage("{}: rate = {}: expected a number from 0 to below 1", name, rate);
+}
+
 }  // namespace
 
 Graph::Graph(int channels, int height, int width) {
@@ -70,7 +74,7 @@ ParameterId Graph::parameter(std::string name, Shape shape, ParameterRole role, 
 }
 
 TensorId Graph::convolution(const std::string& name, TensorId input, int out_channels, int kernel, int stride,
-                            int groups, int padding_begin, int padding_end) {
+                            int groups, int padding_begin, int padding_end, Bias bias) {
   const Shape shape = image_shape(name, input);
   if (out_channels < 1 || kernel < 1 || stride < 1 || groups < 1 || padding_begin < 0 || padding_end < 0) {
     fail_usage("{}: channels {}, kernel {}, stride {} and groups {} must be at least 1, padding {} and {} at least 0",
@@ -94,8 +98,9 @@ TensorId Graph::convolution(const std::string& name, TensorId input, int out_cha
   check_product(name, "multiply-adds for an image", {out_channels, out_height, out_width, fan_in}, kMostMultiplyAdds);
   const ParameterId weight =
       parameter(name + ".weight", {out_channels, shape[0] / groups, kernel, kernel}, ParameterRole::weight, fan_in);
-  const ParameterId bias = parameter(name + ".bias", {out_channels}, ParameterRole::bias, fan_in);
-  return append(name, Convolution{weight, bias, kernel, stride, groups, padding_begin, padding_end}, {input},
+  const ParameterId added =
+      bias == Bias::without ? kNoParameter : parameter(name + ".bias", {out_channels}, ParameterRole::bias, fan_in);
+  return append(name, Convolution{weight, added, kernel, stride, groups, padding_begin, padding_end}, {input},
                 {out_channels, out_height, out_width});
 }
 
@@ -106,6 +111,10 @@ TensorId Graph::convolution_same(const std::string& name, TensorId input, int ou
 
 TensorId Graph::gelu(const std::string& name, TensorId input) {
   return append(name, Gelu{}, {input}, shape_of(name, input));
+}
+
+TensorId Graph::relu(const std::string& name, TensorId input) {
+  return append(name, Relu{}, {input}, shape_of(name, input));
 }
 
 TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilon, float momentum) {
@@ -131,6 +140,17 @@ TensorId Graph::layer_norm(const std::string& name, TensorId input, float epsilo
   return append(name, LayerNorm{scale, shift, epsilon}, {input}, shape);
 }
 
+TensorId Graph::group_norm(const std::string& name, TensorId input, int groups, float epsilon) {
+  const Shape shape = image_shape(name, input);
+  check_epsilon(name, epsilon);
+  if (groups < 1 || shape[0] % groups != 0) {
+    fail_usage("{}: {} channels can't be split evenly into {}", name, shape[0], counted(groups, "group"));
+  }
+  const ParameterId scale = parameter(name + ".weight", {shape[0]}, ParameterRole::norm_scale, 0);
+  const ParameterId shift = parameter(name + ".bias", {shape[0]}, ParameterRole::norm_shift, 0);
+  return append(name, GroupNorm{scale, shift, groups, epsilon}, {input}, shape);
+}
+
 TensorId Graph::add(const std::string& name, TensorId a, TensorId b) {
   const Shape shape = shape_of(name, a);
   const Shape& other = shape_of(name, b);
@@ -143,6 +163,33 @@ TensorId Graph::add(const std::string& name, TensorId a, TensorId b) {
 TensorId Graph::global_average_pool(const std::string& name, TensorId input) {
   const Shape shape = image_shape(name, input);
   return append(name, GlobalAveragePool{}, {input}, {shape[0]});
+}
+
+TensorId Graph::max_pool(const std::string& name, TensorId input, int kernel, int stride, int padding) {
+  const Shape shape = image_shape(name, input);
+  if (kernel < 1 || stride < 1 || padding < 0 || padding > kernel / 2) {
+    fail_usage("{}: kernel {} and stride {} must be at least 1, padding {} from 0 to half of the kernel", name, kernel,
+               stride, padding);
+  }
+  const std::int64_t height = shape[1] + 2 * std::int64_t{padding} - kernel;
+  const std::int64_t width = shape[2] + 2 * std::int64_t{padding} - kernel;
+  if (height < 0 || width < 0) {
+    fail_usage("{}: a window of {}x{} does not fit into an image of {}x{} with padding {}", name, kernel, kernel,
+               shape[1], shape[2], padding);
+  }
+  return append(name, MaxPool{kernel, stride, padding}, {input}, {shape[0], height / stride + 1, width / stride + 1});
+}
+
+TensorId Graph::dropout(const std::string& name, TensorId input, float rate) {
+  const Shape shape = shape_of(name, input);
+  check_rate(name, rate);
+  return append(name, Dropout{rate}, {input}, shape);
+}
+
+TensorId Graph::drop_path(const std::string& name, TensorId input, float rate) {
+  const Shape shape = shape_of(name, input);
+  check_rate(name, rate);
+  return append(name, DropPath{rate}, {input}, shape);
 }
 
 TensorId Graph::linear(const std::string& name, TensorId input, int out_features) {
@@ -179,9 +226,11 @@ void Graph::freeze(const std::string& name) {
 
 std::vector<ParameterId> parameters_of(const Node& node) {
   if (const auto* convolution = std::get_if<Convolution>(&node.operation)) {
+    if (convolution->bias == kNoParameter) return {convolution->weight};
     return {convolution->weight, convolution->bias};
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) return {norm->scale, norm->shift};
+  if (const auto* norm = std::get_if<GroupNorm>(&node.operation)) return {norm->scale, norm->shift};
   if (const auto* linear = std::get_if<Linear>(&node.operation)) return {linear->weight, linear->bias};
   if (const auto* norm = std::get_if<LayerNorm>(&node.operation)) return {norm->scale, norm->shift};
   return {};

@@ -51,14 +51,30 @@ const ModelEntry& recognised_model(const TensorFile& file, std::span<const Model
        tensors.empty() ? "no tensor" : tensors.text(300));
 }
 
-void require_equal(const TensorFile& file, const std::string& key, int stated, int shown) {
+template <typename Value>
+void require_equal(const TensorFile& file, const std::string& key, const Value& stated, const Value& shown) {
   if (stated != shown) fail("{}: metadata {} = {}, but its tensors have {}", file.path().string(), key, stated, shown);
+}
+
+/// A setting of the metadata. Files that don't have a choice have its default.
+void read_setting(const TensorFile& file, const ModelSetting& setting, ModelConfig& model) {
+  const std::string key = metadata_key(setting);
+  if (const auto* const size = std::get_if<SizeSetting>(&setting.kind)) size->value(model) = stated(file, key);
+  const auto* const choice = std::get_if<ChoiceSetting>(&setting.kind);
+  if (choice == nullptr || !file.metadata().contains(key)) return;
+  const std::string& text = file.metadata(key);
+  const auto found = std::ranges::find(choice->choices, text);
+  if (found == choice->choices.end()) {
+    fail("{}: metadata {} = {}: expected one of {}", file.path().string(), key, quoted(text),
+         fmt::join(choice->choices, ", "));
+  }
+  choice->set(model, static_cast<std::size_t>(found - choice->choices.begin()));
 }
 
 /// The configuration that the metadata states, given the one that the tensors show.
 ModelConfig stated_sizes(const TensorFile& file, const ModelEntry& entry) {
   ModelConfig model = entry.defaults;
-  for (const ModelSetting& setting : entry.settings) setting.value(model) = stated(file, metadata_key(setting));
+  for (const ModelSetting& setting : entry.settings) read_setting(file, setting, model);
   ClassificationTask task;
   for (const TaskKey& part : kShownByTensors) task.*part.value = stated(file, part.key);
   task.*kImageSize.value = stated(file, kImageSize.key);
@@ -69,7 +85,7 @@ void check_against_tensors(const TensorFile& file, const ModelEntry& entry, Mode
   ModelConfig shown = model;
   entry.read_sizes(file, shown);
   for (const ModelSetting& setting : entry.settings) {
-    require_equal(file, metadata_key(setting), setting.value(model), setting.value(shown));
+    require_equal(file, metadata_key(setting), setting_text(setting, model), setting_text(setting, shown));
   }
   for (const TaskKey& part : kShownByTensors) {
     require_equal(file, part.key, task_of(model).*part.value, task_of(shown).*part.value);
@@ -87,9 +103,11 @@ std::string metadata_key(const ModelSetting& setting) {
 std::map<std::string, std::string> model_metadata(const ModelConfig& model) {
   const ModelEntry& entry = entry_of(model);
   std::map<std::string, std::string> metadata{{kModelKey, entry.name}};
-  ModelConfig copy = model;
   for (const ModelSetting& setting : entry.settings) {
-    metadata[metadata_key(setting)] = fmt::format("{}", setting.value(copy));
+    const std::string text = setting_text(setting, model);
+    const bool is_usual =
+        std::holds_alternative<ChoiceSetting>(setting.kind) && text == setting_text(setting, entry.defaults);
+    if (!setting.is_of_training() && !is_usual) metadata[metadata_key(setting)] = text;
   }
   const ClassificationTask task = task_of(model);
   metadata[kImageSize.key] = fmt::format("{}", task.*kImageSize.value);

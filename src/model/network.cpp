@@ -117,6 +117,11 @@ Plan& Network::plan(std::int64_t batch_size, PlanMode mode, const Shape& image) 
   return found->second;
 }
 
+void Network::set_dropout(std::uint64_t seed, std::int64_t update) noexcept {
+  dropout_.seed = seed;
+  dropout_.update = update;
+}
+
 void Network::set_micro_batch(std::int64_t images) {
   if (images < 0) fail_usage("micro-batch = {}: expected a number of images, or 0 for the whole batch", images);
   micro_batch_ = images;
@@ -177,10 +182,16 @@ BatchResult Network::train_batch(std::span<const float> images, const Shape& ima
   const std::int64_t batch = check_batch(images, image, targets);
   Plan& training = plan_training(batch, image);  // all of it, before anything changes
   const MicroBatches parts = micro_batches(batch);
-  return parts.count() == 1 ? train_at_once(images, targets, training) : train_in_parts(images, image, targets, parts);
+  const BatchResult result =
+      parts.count() == 1 ? train_at_once(images, targets, 0, training) : train_in_parts(images, image, targets, parts);
+  ++dropout_.update;
+  return result;
 }
 
-BatchResult Network::train_at_once(std::span<const float> images, const Targets& targets, Plan& training) {
+BatchResult Network::train_at_once(std::span<const float> images, const Targets& targets, std::int64_t first,
+                                   Plan& training) {
+  dropout_.first_image = first;
+  training.set_dropout_draws(dropout_);
   logits_ = training.forward(images);
   const std::size_t bytes = logits_.size_bytes();
   if (logits_gradient_.size() < bytes) logits_gradient_ = AlignedBuffer(bytes);
@@ -203,9 +214,9 @@ BatchResult Network::train_in_parts(std::span<const float> images, const Shape& 
     const TraceScope scope(kMicroBatch, part);
     const auto first = static_cast<std::size_t>(sum.images);
     const std::int64_t count = parts.size(part);
-    sum +=
-        train_at_once(images.subspan(first * pixels, static_cast<std::size_t>(count) * pixels),
-                      targets_of(targets, sum.images, count, parts.images()), plan(count, PlanMode::training, image));
+    sum += train_at_once(images.subspan(first * pixels, static_cast<std::size_t>(count) * pixels),
+                         targets_of(targets, sum.images, count, parts.images()), sum.images,
+                         plan(count, PlanMode::training, image));
     std::ranges::copy(logits_, logits_of_parts_.as<float>().begin() + static_cast<std::ptrdiff_t>(first * outputs));
     accumulator_->add(static_cast<float>(count) / static_cast<float>(parts.images()));
   }
@@ -217,7 +228,9 @@ BatchResult Network::train_in_parts(std::span<const float> images, const Shape& 
 void Network::move_statistics(std::span<const float> images) {
   const std::int64_t batch = count_images(images, image_shape());
   check_initialised();
-  logits_ = plan(batch, PlanMode::training).forward(images);
+  Plan& training = plan(batch, PlanMode::training);
+  training.set_dropout_draws({.drops = false});
+  logits_ = training.forward(images);
 }
 
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {

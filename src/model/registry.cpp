@@ -27,10 +27,20 @@ ModelEntry entry_for(const ModelDefinition<Config>& definition) {
                                                 ModelConfig& model) { f(file, std::get<Config>(model)); },
       .image_step = [f = definition.image_step](
                         const ModelConfig& model) { return f == nullptr ? 1 : f(std::get<Config>(model)); }};
-  for (const SizeOf<Config>& size : definition.sizes) {
-    const auto value = [member = size.value](ModelConfig& model) -> int& { return std::get<Config>(model).*member; };
-    entry.settings.push_back({size.name, size.least, size.most, size.help, value});
+  const auto holder = [](auto member) {
+    return [member](ModelConfig & model) -> auto& { return std::get<Config>(model).*member; };
+  };
+  for (const SizeOf<Config>& size : definition.sizes)
+    entry.settings.push_back({size.name, size.help, SizeSetting{size.least, size.most, holder(size.value)}});
+  for (const ChoiceOf<Config>& choice : definition.choices) {
+    entry.settings.push_back(
+        {choice.name, choice.help,
+         ChoiceSetting{
+             choice.choices, [get = choice.get](const ModelConfig& model) { return get(std::get<Config>(model)); },
+             [set = choice.set](ModelConfig& model, std::size_t index) { set(std::get<Config>(model), index); }}});
   }
+  for (const RateOf<Config>& rate : definition.rates)
+    entry.settings.push_back({rate.name, rate.help, RateSetting{rate.most, holder(rate.value)}});
   return entry;
 }
 
@@ -39,8 +49,30 @@ ModelEntry entry_for(const ModelDefinition<Config>& definition) {
 std::span<const ModelEntry> models() {
   static const std::vector<ModelEntry> all{
       entry_for(convmixer_definition()),
+      entry_for(resnet_definition()),
   };
   return all;
+}
+
+std::string setting_text(const ModelSetting& setting, const ModelConfig& model) {
+  ModelConfig copy = model;
+  if (const auto* const size = std::get_if<SizeSetting>(&setting.kind)) return fmt::format("{}", size->value(copy));
+  if (const auto* const rate = std::get_if<RateSetting>(&setting.kind)) return fmt::format("{}", rate->value(copy));
+  const auto& choice = std::get<ChoiceSetting>(setting.kind);
+  const std::size_t index = choice.get(model);
+  return index < choice.choices.size() ? choice.choices[index] : "unknown";
+}
+
+void copy_setting(const ModelSetting& setting, const ModelConfig& from, ModelConfig& to) {
+  ModelConfig copy = from;
+  if (const auto* const size = std::get_if<SizeSetting>(&setting.kind)) {
+    size->value(to) = size->value(copy);
+  } else if (const auto* const rate = std::get_if<RateSetting>(&setting.kind)) {
+    rate->value(to) = rate->value(copy);
+  } else {
+    const auto& choice = std::get<ChoiceSetting>(setting.kind);
+    choice.set(to, choice.get(from));
+  }
 }
 
 std::vector<std::string> model_names(std::span<const ModelEntry> among) {

@@ -15,7 +15,10 @@ namespace {
 const Convolution& first_convolution(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     const auto* const convolution = std::get_if<Convolution>(&node.operation);
-    if (convolution != nullptr && convolution->groups == 1 && node.inputs.front() == graph.input()) return *convolution;
+    if (convolution == nullptr || convolution->groups != 1 || node.inputs.front() != graph.input()) continue;
+    if (convolution->bias == kNoParameter)
+      fail_usage("whitened stem: the network's first convolution, {}, has no bias to centre patches with", node.name);
+    return *convolution;
   }
   fail_usage("whitened stem: the network doesn't begin with a convolution over all colours");
 }

@@ -3,6 +3,7 @@
 
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/trace.hpp"
+#include "convmixer/plan/dropout_draws.hpp"
 #include "convmixer/plan/plan_report.hpp"
 #include "plan/execution_options.hpp"
 
@@ -26,6 +27,8 @@ class Execution {
   /// As Plan's, which checks what it is given.
   virtual std::span<const float> forward(std::span<const float> images, bool update_statistics) = 0;
   virtual void backward(std::span<const float> output_gradient) = 0;
+  /// Fused stages drop nothing.
+  virtual void set_dropout_draws(const DropoutDraws& /*draws*/) {}
 
   /// What forward keeps for backward is in memory that other executions may use in their turn. Plan calls drop_forward
   /// before and keep_forward after each forward; keeps_forward says whether nobody has used the memory since.

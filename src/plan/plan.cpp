@@ -123,6 +123,8 @@ std::span<const float> Plan::forward(std::span<const float> images, bool update_
   return output;
 }
 
+void Plan::set_dropout_draws(const DropoutDraws& draws) { impl_->execution->set_dropout_draws(draws); }
+
 void Plan::backward(std::span<const float> output_gradient) {
   impl_->check_backward(output_gradient.size());
   static const TraceName kBackward("backward");

@@ -121,13 +121,12 @@ std::string describe_head(const std::vector<int>& rows, const CheckpointInfo& in
 void require_same_model(const TrainConfig& config, const CheckpointInfo& info, const Parameters& parameters) {
   const std::string file = config.init.string();
   require_model(config.init, info.model, config.model);
-  ModelConfig found = info.model;
-  ModelConfig expected = config.model;
   std::vector<std::string> differences;
-  for (const ModelSetting& setting : entry_of(expected).settings) {
-    if (setting.value(found) == setting.value(expected)) continue;
-    differences.push_back(
-        fmt::format("{} is {}, expected {}", setting.name, setting.value(found), setting.value(expected)));
+  for (const ModelSetting& setting : entry_of(config.model).settings) {
+    const std::string found = setting_text(setting, info.model);
+    const std::string expected = setting_text(setting, config.model);
+    if (setting.is_of_training() || found == expected) continue;
+    differences.push_back(fmt::format("{} is {}, expected {}", setting.name, found, expected));
   }
   if (!differences.empty())
     fail_usage("{}: not the configured network: its {}", file, fmt::join(differences, ", its "));
@@ -183,13 +182,18 @@ std::string describe_normalisation(const TrainConfig& config, const CheckpointIn
 
 void take_settings(TrainConfig& config, const CheckpointInfo& info, std::span<const Assignment> given) {
   if (find(given, "model") != nullptr) require_model(config.init, info.model, config.model);
-  ModelConfig found = info.model;
   ModelConfig taken = with_task(info.model, task_of(config.model));
   std::vector<std::string> conflicts;
-  for (const ModelSetting& setting : entry_of(found).settings) {
+  const ModelEntry& entry = entry_of(info.model);
+  for (const ModelSetting& setting : entry.settings) {
+    if (setting.is_of_training()) {
+      if (entry.holds(config.model)) copy_setting(setting, config.model, taken);
+      continue;
+    }
     const Assignment* const assignment = find(given, setting.name);
-    if (assignment == nullptr || setting.value(config.model) == setting.value(found)) continue;
-    conflicts.push_back(fmt::format("{} = {}, but {}", setting.name, setting.value(found), assignment->where));
+    const std::string found = setting_text(setting, info.model);
+    if (assignment == nullptr || setting_text(setting, config.model) == found) continue;
+    conflicts.push_back(fmt::format("{} = {}, but {}", setting.name, found, assignment->where));
   }
   if (!conflicts.empty()) {
     fail_usage("{}: {}: without these settings the sizes are the file's", config.init.string(),

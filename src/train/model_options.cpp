@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <variant>
 
 namespace convmixer {
 namespace {
@@ -19,17 +20,25 @@ Option choice_of_model(ModelConfig& model, std::span<const ModelEntry> among) {
   return option;
 }
 
+Option option_of(ModelConfig& model, const ModelSetting& setting) {
+  if (const auto* const size = std::get_if<SizeSetting>(&setting.kind))
+    return integer_option(setting.name, size->value(model), size->least, size->most, setting.help);
+  if (const auto* const rate = std::get_if<RateSetting>(&setting.kind))
+    return number_option(setting.name, rate->value(model), 0.0F, rate->most, setting.help);
+  const auto& choice = std::get<ChoiceSetting>(setting.kind);
+  return choice_option(
+      setting.name, choice.choices, [&model, &choice](std::size_t index) { choice.set(model, index); },
+      [&model, &setting] { return setting_text(setting, model); }, setting.help);
+}
+
 /// Reads and writes the model that there is at that time: the option is made before it is known which is chosen.
 Option option_of_setting(ModelConfig& model, const ModelEntry& entry, const ModelSetting& setting) {
-  const auto option_of = [&setting](ModelConfig& holder) {
-    return integer_option(setting.name, setting.value(holder), setting.least, setting.most, setting.help);
-  };
   ModelConfig defaults = entry.defaults;
-  Option option = option_of(defaults);
-  option.read = [&model, option_of](const std::string& text) { return option_of(model).read(text); };
-  option.write = [&model, &entry, option_of] {
+  Option option = option_of(defaults, setting);
+  option.read = [&model, &setting](const std::string& text) { return option_of(model, setting).read(text); };
+  option.write = [&model, &entry, &setting] {
     ModelConfig shown = entry.holds(model) ? model : entry.defaults;
-    return option_of(shown).write();
+    return option_of(shown, setting).write();
   };
   option.condition = fmt::format("model = {}", entry.name);
   option.applies_now = [&model, &entry] { return entry.holds(model); };

@@ -187,6 +187,7 @@ bool Trainer::train_next_batch() {
 void Trainer::train_step(const Batch& batch) {
   static const TraceName kStep("training step");
   const TraceScope scope(kStep, position_.step + 1);
+  network().set_dropout(config_.seed, position_.step);
   const BatchResult result = network().train_batch(
       batch.images, {batch.shape.channels, batch.shape.height, batch.shape.width},
       {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});

@@ -299,8 +299,8 @@ TEST_F(Weights, AreRefusedWhenTheirMetadataIsWrong) {
 
 TEST_F(Weights, OfAModelThatIsNotKnownAreRefused) {
   save_edited([&](auto&, auto& metadata) { metadata["model"] = "vit\n"; });
-  EXPECT_EQ(std::string(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what()),
-            path_.string() + R"(: metadata model = "vit\n": expected one of convmixer)");
+  EXPECT_THAT(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
+              HasSubstr(path_.string() + R"(: metadata model = "vit\n": expected one of convmixer, )"));
 }
 
 TEST_F(Weights, ThatDoNotNameTheirModelAreKnownByTheirTensors) {
@@ -315,12 +315,13 @@ TEST_F(Weights, OfNoConvMixerAreRefused) {
   EXPECT_THAT(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
               AllOf(HasSubstr(path_.string()), HasSubstr("head.weight"), HasSubstr("(30)")));
   write_safetensors(path_, {}, {});
-  EXPECT_THAT(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
-              AllOf(HasSubstr(path_.string()), HasSubstr("no weights of convmixer: found no tensor")));
+  EXPECT_THAT(
+      error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
+      AllOf(HasSubstr(path_.string()), HasSubstr("no weights of convmixer or "), HasSubstr(": found no tensor")));
   const std::array<float, 6> values{};
   write_safetensors(path_, std::array{TensorView{"layer.1.fc", DType::f32, {6}, std::as_bytes(std::span(values))}}, {});
   EXPECT_THAT(error_of([&] { static_cast<void>(read_checkpoint_info(path_)); }).what(),
-              HasSubstr("no weights of convmixer: found fc"));
+              AllOf(HasSubstr("no weights of convmixer or "), HasSubstr(": found fc")));
 }
 
 TEST_F(Weights, WithoutTheirHeadSaySo) {

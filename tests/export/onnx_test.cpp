@@ -113,6 +113,27 @@ TEST_P(OnnxTest, NormalisesPixelsWhenAsked) {
 
 INSTANTIATE_TEST_SUITE_P(OddAndEvenKernels, OnnxTest, testing::Values(3, 4), testing::PrintToStringParamName());
 
+/// All operations that a ConvMixer doesn't have.
+Graph convnet() {
+  Graph graph(3, 9, 9);
+  TensorId x = graph.convolution("stem", graph.input(), 12, 3, 1, 1, 1, 1, Bias::without);
+  x = graph.max_pool("pool", graph.relu("relu", graph.group_norm("norm", x, 4)), 3, 2, 1);
+  TensorId branch = graph.convolution("conv", x, 12, 3, 1, 3, 1, 1);
+  branch = graph.drop_path("path", graph.group_norm("norm2", branch, 12), 0.5F);
+  x = graph.global_average_pool("average", graph.add("add", branch, x));
+  graph.linear("head", graph.dropout("dropout", x, 0.5F), 5);
+  return graph;
+}
+
+TEST(OnnxOperations, OfConvnetsGiveTheNetworksLogits) {
+  Network network(convnet(), Precision::f32, testing_support::test_engine());
+  fill(network.parameters());
+  const std::vector<float> images = random_values(std::size_t{kImages} * 3 * 81, 5, -2.0F, 2.0F);
+  const auto logits = network.infer(images);
+  const OnnxInterpreter model(onnx_bytes(network.parameters()));
+  expect_near(model.run({{kImages, 3, 9, 9}, {images.begin(), images.end()}}), {logits.begin(), logits.end()});
+}
+
 class OnnxFile : public OnnxTest {
  protected:
   OnnxFile() : OnnxTest(4) {}

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Makes and checks the golden files: convmixer_*.safetensors, what PyTorch computes for a small ConvMixer, and
-augment*.safetensors, what torchvision and PIL make of images.
+"""Makes and checks the golden files: convmixer_*.safetensors, what PyTorch computes for a small ConvMixer, likewise
+resnet_* and those of the other models of golden_models.py, and augment*.safetensors, what torchvision and PIL make of
+images.
 
     make_golden.py --check FILE...            recompute FILE from its own init.* and input.* or images; report deviations
     make_golden.py --out DIR --dim 20 ...     make a new case (see --help)
+    make_golden.py --out DIR --model resnet --set layers=8 --set width=8 ...     the same of another model
     make_golden.py --out DIR --augment --image 33 --width 20 ...     the same of augment*
 
 Needs PyTorch (2.6 made the committed files) and NumPy, for augment* torchvision (0.21) and PIL (11.1), which
 augment_cases.py describes. Everything runs in float32 on the CPU.
 
-A file convmixer_* holds
+A file of a model holds
     input.x (N, 3, S, S) f32, input.y (N) i64
     init.*        weights and running statistics before the first step, with timm's tensor names
     train.logits  of the first forward pass in training mode
@@ -27,49 +29,12 @@ import sys
 
 import numpy as np
 import torch
+from golden_models import MODELS, make_model, spread_norms
 from safetensors_file import read_safetensors, write_safetensors
 from torch import nn
 
 STEPS = 5
-SETTINGS = ("dim", "depth", "kernel", "patch", "image", "classes", "batch")
-
-
-class Residual(nn.Module):
-    """x + fn(x), with timm's member name."""
-
-    def __init__(self, fn):
-        super().__init__()
-        self.fn = fn
-
-    def forward(self, x):
-        return self.fn(x) + x
-
-
-class ConvMixer(nn.Module):
-    """The ConvMixer of arXiv 2201.09792 with the parameter names of timm's."""
-
-    def __init__(self, dim, depth, kernel, patch, classes):
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, dim, patch, stride=patch), nn.GELU(), nn.BatchNorm2d(dim))
-        self.blocks = nn.Sequential(
-            *[
-                nn.Sequential(
-                    Residual(
-                        nn.Sequential(
-                            nn.Conv2d(dim, dim, kernel, groups=dim, padding="same"), nn.GELU(), nn.BatchNorm2d(dim)
-                        )
-                    ),
-                    nn.Conv2d(dim, dim, 1),
-                    nn.GELU(),
-                    nn.BatchNorm2d(dim),
-                )
-                for _ in range(depth)
-            ]
-        )
-        self.head = nn.Linear(dim, classes)
-
-    def forward(self, x):
-        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+OF_EVERY_MODEL = ("image", "classes", "batch")
 
 
 def make_optimizer(text, parameters):
@@ -86,10 +51,6 @@ def make_optimizer(text, parameters):
     if name == "sgd":
         return torch.optim.SGD(parameters, nesterov="nesterov" in words, **settings)
     return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name](parameters, **settings)
-
-
-def make_model(metadata):
-    return ConvMixer(*(int(metadata[key]) for key in ("dim", "depth", "kernel", "patch", "classes")))
 
 
 def state_of(model, prefix):
@@ -135,16 +96,21 @@ def compute(metadata, tensors):
 
 def make(arguments):
     """A new case: PyTorch's initialisation, but norms away from 1 and 0 so that their gradients are tested."""
-    metadata = {key: str(getattr(arguments, key)) for key in SETTINGS}
+    metadata = {} if arguments.model == "convmixer" else {"model": arguments.model}
+    for key in MODELS[arguments.model][0]:
+        if arguments.model == "convmixer" and hasattr(arguments, key):
+            metadata[key] = str(getattr(arguments, key))
+    metadata |= dict(text.split("=", 1) for text in arguments.set)
+    metadata |= {key: str(getattr(arguments, key)) for key in OF_EVERY_MODEL}
     metadata |= {"label_smoothing": str(arguments.label_smoothing), "optimizer": arguments.optimizer}
-    metadata["case"] = arguments.name or "convmixer_d{dim}x{depth}_k{kernel}_p{patch}".format(**metadata)
+    if arguments.model == "convmixer":
+        usual_name = "convmixer_d{dim}x{depth}_k{kernel}_p{patch}".format(**metadata)
+    else:
+        usual_name = "_".join([arguments.model] + [text.replace("=", "") for text in arguments.set])
+    metadata["case"] = arguments.name or usual_name
     torch.manual_seed(arguments.seed)
     model = make_model(metadata)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.uniform_(0.5, 1.5)
-                module.bias.uniform_(-0.3, 0.3)
+    spread_norms(model)
     tensors = state_of(model, "init.")
     tensors["input.x"] = torch.randn(arguments.batch, 3, arguments.image, arguments.image).numpy()
     tensors["input.y"] = torch.randint(arguments.classes, (arguments.batch,)).numpy()
@@ -213,6 +179,10 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-3, help="with --check: exit 1 above it (default 1e-3)")
     parser.add_argument("--out", metavar="DIR", help="folder for the new case")
     parser.add_argument("--name", help="of the case and the file (default convmixer_d<dim>x<depth>_k<kernel>_p<patch>)")
+    parser.add_argument("--model", default="convmixer", choices=list(MODELS))
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the model, as in its metadata"
+    )
     parser.add_argument("--dim", type=int, default=32)
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--kernel", type=int, default=5)

@@ -96,6 +96,26 @@ TEST(Graph, NormalisesTheChannelsOfPixelsAndTheFeaturesOfTokens) {
   EXPECT_EQ(std::get<LayerNorm>(graph.nodes().back().operation).epsilon, 1e-5F);
 }
 
+TEST(Graph, GivesConvnetsOperationsTheirShapes) {
+  Graph graph(6, 5, 8);
+  const TensorId relu = graph.relu("relu", graph.input());
+  const TensorId norm = graph.group_norm("norm", relu, 3);
+  const TensorId dropped = graph.drop_path("path", graph.dropout("dropout", norm, 0.0F), 0.5F);
+  for (const TensorId image : {relu, norm, dropped}) EXPECT_EQ(shape_of(graph, image), Shape({6, 5, 8}));
+  EXPECT_EQ(shape_of(graph, graph.max_pool("overlapping", graph.input(), 3, 2, 1)), Shape({6, 3, 4}));
+  EXPECT_EQ(shape_of(graph, graph.max_pool("apart", graph.input(), 2, 2, 0)), Shape({6, 2, 4}));
+  EXPECT_EQ(multiply_adds(graph), 0);
+}
+
+TEST(Graph, HasNoBiasWhereNoneIsAskedFor) {
+  Graph graph(3, 5, 5);
+  graph.convolution("conv", graph.input(), 4, 3, 1, 1, 1, 1, Bias::without);
+  EXPECT_EQ(last_convolution(graph).bias, kNoParameter);
+  EXPECT_EQ(parameters_of(graph.nodes().back()).size(), 1U);
+  EXPECT_EQ(parameter_count(graph), 4 * 27);
+  EXPECT_EQ(multiply_adds(graph), 25 * 4 * 27);
+}
+
 TEST(Graph, ListsNodesInTheOrderTheyWereAddedWithTheirOperands) {
   Graph graph(3, 4, 4);
   const TensorId a = graph.gelu("first", graph.input());
@@ -344,6 +364,30 @@ std::vector<Refusal> refusals() {
       {"NormOfNoEpsilon", norm(nan, 0.1F), "norm: epsilon = nan: expected a number above 0"},
       {"NormWithTooMuchMomentum", norm(1e-5F, 1.5F), "norm: momentum = 1.5: expected a number from 0 to 1"},
       {"NormOfNoMomentum", norm(1e-5F, nan), "norm: momentum = nan: expected a number from 0 to 1"},
+      {"GroupsThatDontDivideTheChannels",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.group_norm("norm", graph.input(), 4);
+       },
+       "norm: 6 channels can't be split evenly into 4 groups"},
+      {"GroupNormOfAVector", on_vector([](Graph& graph, TensorId x) { graph.group_norm("again", x, 1); }),
+       "again" + needs_image},
+      {"PoolingPaddedByMoreThanHalfAWindow",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.max_pool("pool", graph.input(), 3, 2, 2);
+       },
+       "pool: kernel 3 and stride 2 must be at least 1, padding 2 from 0 to half of the kernel"},
+      {"PoolingLargerThanTheImage",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.max_pool("pool", graph.input(), 5, 1, 0);
+       },
+       "pool: a window of 5x5 does not fit into an image of 4x5 with padding 0"},
+      {"DropoutOfEverything", on_vector([](Graph& graph, TensorId x) { graph.dropout("drop", x, 1.0F); }),
+       "drop: rate = 1: expected a number from 0 to below 1"},
+      {"DropPathOfNoRate", on_vector([nan](Graph& graph, TensorId x) { graph.drop_path("path", x, nan); }),
+       "path: rate = nan: expected a number from 0 to below 1"},
       {"GeluOfATensorToCome", reading([](Graph& graph, TensorId x) { graph.gelu("gelu", x); }, 2),
        "gelu: no tensor 2 to read, expected 0 to 1"},
       {"ConvolutionOfATensorToCome",

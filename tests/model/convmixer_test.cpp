@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -150,6 +152,62 @@ TEST(ConvMixer, RefusesSettingsOutOfRangeByName) {
     smallest.*setting.value = 1;
     EXPECT_NO_THROW((void)make_convmixer(smallest)) << setting.name;
   }
+}
+
+/// How many nodes of a graph are of this kind.
+template <typename Operation>
+std::int64_t count_of(const Graph& graph) {
+  return std::ranges::count_if(graph.nodes(),
+                               [](const Node& node) { return std::holds_alternative<Operation>(node.operation); });
+}
+
+TEST(ConvMixer, HasTheNormAndTheActivationThatAreChosen) {
+  using Config = ConvMixerConfig;
+  const Graph layer = make_convmixer({.dim = 8, .depth = 3, .norm = Config::Norm::layer});
+  EXPECT_EQ(count_of<LayerNorm>(layer), 7);
+  EXPECT_EQ(count_of<BatchNorm>(layer), 0);
+  EXPECT_TRUE(layer.statistics().empty());
+  const Graph group = make_convmixer({.dim = 64, .depth = 3, .norm = Config::Norm::group});
+  EXPECT_EQ(count_of<GroupNorm>(group), 7);
+  EXPECT_EQ(std::get<GroupNorm>(group.nodes()[2].operation).groups, 32);
+  const Graph relu = make_convmixer({.dim = 8, .depth = 3, .activation = Config::Activation::relu});
+  EXPECT_EQ(count_of<Relu>(relu), 7);
+  EXPECT_EQ(count_of<Gelu>(relu), 0);
+}
+
+TEST(ConvMixer, AddsItsInputWhereItIsToldTo) {
+  using Residual = ConvMixerConfig::Residual;
+  const auto sums = [](Residual residual) {
+    return count_of<Add>(make_convmixer({.dim = 8, .depth = 3, .residual = residual}));
+  };
+  EXPECT_EQ(sums(Residual::depthwise), 3);
+  EXPECT_EQ(sums(Residual::both), 6);
+  EXPECT_EQ(sums(Residual::none), 0);
+}
+
+TEST(ConvMixer, DropsMoreBranchesTheLaterTheyComeAndNoneByDefault) {
+  std::vector<float> rates;
+  const auto both = ConvMixerConfig::Residual::both;
+  const Graph graph = make_convmixer({.dim = 8, .depth = 3, .residual = both, .dropout = 0.1F, .drop_path = 0.5F});
+  for (const Node& node : graph.nodes())
+    if (const auto* const path = std::get_if<DropPath>(&node.operation)) rates.push_back(path->rate);
+  EXPECT_EQ(rates, (std::vector<float>{0.25F, 0.25F, 0.5F, 0.5F}));
+  EXPECT_EQ(count_of<Dropout>(graph), 1);
+  EXPECT_EQ(count_of<Dropout>(make_convmixer({})) + count_of<DropPath>(make_convmixer({})), 0);
+}
+
+TEST(ConvMixer, RefusesChoicesThatDontGoTogether) {
+  const auto refusal = [](const ConvMixerConfig& config) {
+    const Error error = error_of([&] { (void)make_convmixer(config); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return std::string(error.what());
+  };
+  EXPECT_EQ(refusal({.dim = 40, .norm = ConvMixerConfig::Norm::group}),
+            "dim = 40: norm = group has 32 groups of channels, expected a multiple of that");
+  EXPECT_EQ(refusal({.residual = ConvMixerConfig::Residual::none, .drop_path = 0.1F}),
+            "drop-path = 0.1: has no effect with residual = none");
+  EXPECT_EQ(refusal({.depth = 1, .drop_path = 0.1F}),
+            "drop-path = 0.1: has no effect with depth = 1: it grows from 0 at the first block");
 }
 
 TEST(ConvMixer, RefusesAPatchLargerThanTheImage) {

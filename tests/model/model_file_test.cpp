@@ -1,5 +1,6 @@
 #include "convmixer/model/model_file.hpp"
 
+#include "convmixer/graph/parameters.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/two_models.hpp"
@@ -8,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <map>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -119,6 +122,71 @@ TEST(ModelMetadata, NamesTheModelAndAllItsSizes) {
                                                                         {"image_size", "5"},
                                                                         {"channels", "6"},
                                                                         {"classes", "7"}}));
+}
+
+TEST(ModelMetadata, HasChoicesThatArentTheUsualAndNothingThatIsOfTrainingAlone) {
+  ConvMixerConfig model;
+  const auto usual = model_metadata(model);
+  for (const char* key : {"norm", "activation", "residual", "dropout", "drop_path"}) EXPECT_FALSE(usual.contains(key));
+  model.activation = ConvMixerConfig::Activation::relu;
+  model.dropout = 0.5F;
+  const auto metadata = model_metadata(model);
+  EXPECT_EQ(metadata.at("activation"), "relu");
+  EXPECT_EQ(metadata.size(), usual.size() + 1);
+}
+
+/// Files with a ConvMixer of dim 32 and depth 1.
+class ConvMixerFile : public testing::Test {
+ protected:
+  using Norm = ConvMixerConfig::Norm;
+
+  void write(const ConvMixerConfig& config, std::map<std::string, std::string> metadata) {
+    const Graph graph = make_convmixer(config);
+    const Parameters parameters(graph);
+    std::vector<TensorView> tensors;
+    for (std::size_t id = 0; id < graph.parameters().size(); ++id)
+      tensors.push_back({graph.parameters()[id].name, DType::f32, graph.parameters()[id].shape,
+                         std::as_bytes(parameters.value(static_cast<ParameterId>(id)))});
+    for (std::size_t id = 0; id < graph.statistics().size(); ++id)
+      tensors.push_back({graph.statistics()[id].name, DType::f32, graph.statistics()[id].shape,
+                         std::as_bytes(parameters.statistic(static_cast<StatisticId>(id)))});
+    write_safetensors(path_, tensors, metadata);
+  }
+  /// As this program writes them.
+  void write_own(const ConvMixerConfig& config, const std::string& key = "", const std::string& value = "") {
+    auto metadata = model_metadata(config);
+    metadata["generator"] = "convmixer 1.2.3";
+    if (!key.empty()) metadata[key] = value;
+    write(config, metadata);
+  }
+  [[nodiscard]] ConvMixerConfig read() const { return std::get<ConvMixerConfig>(read_model(SafetensorsFile(path_))); }
+  [[nodiscard]] std::string refusal() const {
+    return error_of([&] { (void)read(); }).what();
+  }
+
+  const testing_support::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_.path() / "weights.safetensors";
+};
+
+TEST_F(ConvMixerFile, SaysWhatIsChosen) {
+  write_own({.dim = 32, .depth = 1, .norm = Norm::group, .residual = ConvMixerConfig::Residual::none});
+  EXPECT_EQ(read().norm, Norm::group);
+  EXPECT_EQ(read().activation, ConvMixerConfig::Activation::gelu);
+  EXPECT_EQ(read().residual, ConvMixerConfig::Residual::none);
+}
+
+TEST_F(ConvMixerFile, OfAnotherProgramHasTheNormThatItsTensorsShow) {
+  write({.dim = 32, .depth = 1}, {});
+  EXPECT_EQ(read().norm, Norm::batch);
+  write({.dim = 32, .depth = 1, .norm = Norm::layer}, {});
+  EXPECT_EQ(read().norm, Norm::layer);
+}
+
+TEST_F(ConvMixerFile, WhoseMetadataContradictsItsTensorsIsRefused) {
+  write_own({.dim = 32, .depth = 1}, "norm", "layer");
+  EXPECT_THAT(refusal(), HasSubstr("metadata norm = layer, but its tensors have batch"));
+  write_own({.dim = 32, .depth = 1}, "activation", "tanh");
+  EXPECT_THAT(refusal(), HasSubstr("metadata activation = \"tanh\": expected one of gelu, relu"));
 }
 
 }  // namespace

@@ -37,14 +37,16 @@ TEST(Registry, HasModelsThatAreBuiltWithTheirDefaults) {
 TEST(Registry, HasSettingsOfDifferentNamesWithinTheirLimits) {
   for (const ModelEntry& entry : models()) {
     std::set<std::string> names;
+    for (const ModelSetting& setting : entry.settings) EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
     std::set<const int*> places;
     ModelConfig model = entry.defaults;
     for (const ModelSetting& setting : entry.settings) {
-      int& value = setting.value(model);
-      EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
+      const auto* const size = std::get_if<SizeSetting>(&setting.kind);
+      if (size == nullptr) continue;
+      int& value = size->value(model);
       EXPECT_TRUE(places.insert(&value).second) << setting.name;
-      EXPECT_GE(value, setting.least) << setting.name;
-      EXPECT_LE(value, setting.most) << setting.name;
+      EXPECT_GE(value, size->least) << setting.name;
+      EXPECT_LE(value, size->most) << setting.name;
       value = -1;
       EXPECT_EQ(error_of([&] { entry.check(model); }).kind(), ErrorKind::usage) << setting.name;
       model = entry.defaults;

@@ -1,6 +1,7 @@
 #include "support/golden_case.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/model_file.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,7 +11,31 @@ namespace convmixer::testing_support {
 
 namespace {
 
-int number(const SafetensorsFile& file, const std::string& key) { return std::stoi(file.metadata(key)); }
+/// The key of a setting: the first files of ConvMixers had shorter ones than weights files.
+std::string key_of(const ModelSetting& setting) {
+  if (setting.name == "kernel-size") return "kernel";
+  return setting.name == "patch-size" ? "patch" : metadata_key(setting);
+}
+
+/// The model of the metadata; what that doesn't say is at its default.
+ModelConfig model_of(const SafetensorsFile& file) {
+  const bool says_so = file.metadata().contains("model");
+  const ModelEntry* const entry = find_model(says_so ? file.metadata("model") : "convmixer");
+  if (entry == nullptr) fail("{}: a model {}: there is none", file.path().string(), file.metadata("model"));
+  ModelConfig model = entry->defaults;
+  for (const ModelSetting& setting : entry->settings) {
+    const auto found = file.metadata().find(key_of(setting));
+    if (found == file.metadata().end()) continue;
+    if (const auto* const size = std::get_if<SizeSetting>(&setting.kind)) size->value(model) = std::stoi(found->second);
+    if (const auto* const choice = std::get_if<ChoiceSetting>(&setting.kind)) {
+      const auto place = std::ranges::find(choice->choices, found->second);
+      choice->set(model, static_cast<std::size_t>(place - choice->choices.begin()));
+    }
+  }
+  return with_task(model, {.image_size = std::stoi(file.metadata("image")),
+                           .channels = static_cast<int>(file.tensors().at("input.x").shape[1]),
+                           .classes = std::stoi(file.metadata("classes"))});
+}
 
 /// "adamw lr=0.01 betas=0.9,0.999 eps=1e-8 weight_decay=0.05 on every parameter", "sgd lr=0.05 momentum=0.9 nesterov".
 void read_optimizer(const std::string& text, OptimizerOptions& options, float& learning_rate) {
@@ -37,15 +62,7 @@ void read_optimizer(const std::string& text, OptimizerOptions& options, float& l
 
 }  // namespace
 
-GoldenCase::GoldenCase(const std::filesystem::path& path) : file(path) {
-  const Shape& input = file.tensors().at("input.x").shape;
-  model = {.dim = number(file, "dim"),
-           .depth = number(file, "depth"),
-           .kernel_size = number(file, "kernel"),
-           .patch_size = number(file, "patch"),
-           .image_size = number(file, "image"),
-           .channels = static_cast<int>(input[1]),
-           .classes = number(file, "classes")};
+GoldenCase::GoldenCase(const std::filesystem::path& path) : file(path), model(model_of(file)) {
   images = values("input.x");
   const SafetensorsFile::Entry& target = file.tensors().at("input.y");
   if (target.dtype == DType::i64) {

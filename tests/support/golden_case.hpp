@@ -1,9 +1,9 @@
-/// A ConvMixer case computed by PyTorch (tests/golden/make_golden.py writes them).
+/// A network computed by PyTorch (tests/golden/make_golden.py writes them).
 #pragma once
 
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/io/safetensors.hpp"
-#include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/model_config.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct GoldenCase {
   void load(const std::string& prefix, Parameters& parameters) const;
 
   SafetensorsFile file;
-  ConvMixerConfig model;
+  ModelConfig model;
   std::vector<float> images;         ///< (N, C, H, W)
   std::vector<std::int32_t> labels;  ///< empty when the targets are soft
   std::vector<float> soft;           ///< (N, classes), or empty

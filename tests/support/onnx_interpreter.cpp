@@ -1,9 +1,12 @@
 #include "support/onnx_interpreter.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <set>
+#include <span>
 #include <stdexcept>
 
 namespace convmixer::testing_support {
@@ -29,6 +32,7 @@ OnnxTensor elementwise(const OnnxTensor& a, const OnnxTensor& b, const std::func
 
 OnnxTensor convolution(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& b,
                        const std::vector<std::int64_t>& pads, std::int64_t stride, std::int64_t groups) {
+  // Without a bias, b holds no value.
   const std::int64_t images = x.extents[0], channels = x.extents[1], height = x.extents[2], width = x.extents[3];
   const std::int64_t outputs = w.extents[0], kernel_h = w.extents[2], kernel_w = w.extents[3];
   const std::int64_t out_h = (height + pads[0] + pads[2] - kernel_h) / stride + 1;
@@ -39,7 +43,7 @@ OnnxTensor convolution(const OnnxTensor& x, const OnnxTensor& w, const OnnxTenso
     for (std::int64_t o = 0; o < outputs; ++o)
       for (std::int64_t row = 0; row < out_h; ++row)
         for (std::int64_t column = 0; column < out_w; ++column) {
-          double sum = b.values[static_cast<std::size_t>(o)];
+          double sum = b.values.empty() ? 0.0 : b.values[static_cast<std::size_t>(o)];
           for (std::int64_t c = 0; c < group_inputs; ++c)
             for (std::int64_t i = 0; i < kernel_h; ++i)
               for (std::int64_t j = 0; j < kernel_w; ++j) {
@@ -64,6 +68,41 @@ OnnxTensor batch_norm(const std::vector<const OnnxTensor*>& inputs, double epsil
     const double normalised = (y.values[i] - inputs[3]->values[c]) / std::sqrt(inputs[4]->values[c] + epsilon);
     y.values[i] = normalised * inputs[1]->values[c] + inputs[2]->values[c];
   }
+  return y;
+}
+
+/// Of (N, G, M), each row by itself.
+OnnxTensor instance_norm(const std::vector<const OnnxTensor*>& inputs, double epsilon) {
+  OnnxTensor y = *inputs[0];
+  const auto groups = static_cast<std::size_t>(y.extents.at(1));
+  const auto size = static_cast<std::size_t>(count(y.extents)) / static_cast<std::size_t>(y.extents[0]) / groups;
+  for (std::size_t row = 0; row * size < y.values.size(); ++row) {
+    const std::span<double> values = std::span(y.values).subspan(row * size, size);
+    double mean = 0.0;
+    double variance = 0.0;
+    for (const double value : values) mean += value / static_cast<double>(size);
+    for (const double value : values) variance += (value - mean) * (value - mean) / static_cast<double>(size);
+    for (double& value : values)
+      value = (value - mean) / std::sqrt(variance + epsilon) * inputs[1]->values[row % groups] +
+              inputs[2]->values[row % groups];
+  }
+  return y;
+}
+
+OnnxTensor max_pool(const OnnxTensor& x, std::int64_t kernel, std::int64_t stride, std::int64_t pad) {
+  const std::int64_t height = x.extents[2], width = x.extents[3];
+  const std::int64_t out_h = (height + 2 * pad - kernel) / stride + 1, out_w = (width + 2 * pad - kernel) / stride + 1;
+  OnnxTensor y{{x.extents[0], x.extents[1], out_h, out_w}, {}};
+  for (std::int64_t plane = 0; plane < x.extents[0] * x.extents[1]; ++plane)
+    for (std::int64_t row = 0; row < out_h; ++row)
+      for (std::int64_t column = 0; column < out_w; ++column) {
+        double largest = -std::numeric_limits<double>::infinity();
+        for (std::int64_t i = row * stride - pad; i < row * stride - pad + kernel; ++i)
+          for (std::int64_t j = column * stride - pad; j < column * stride - pad + kernel; ++j)
+            if (i >= 0 && i < height && j >= 0 && j < width)
+              largest = std::max(largest, x.values[static_cast<std::size_t>((plane * height + i) * width + j)]);
+        y.values.push_back(largest);
+      }
   return y;
 }
 
@@ -231,9 +270,16 @@ double OnnxInterpreter::real(const std::string& node, const std::string& attribu
 OnnxTensor OnnxInterpreter::apply(const Node& node, const std::vector<const OnnxTensor*>& inputs) {
   const std::string& type = node.type;
   if (type == "Conv")
-    return convolution(*inputs[0], *inputs[1], *inputs[2], node.integers.at("pads"), node.integers.at("strides")[0],
-                       node.integers.at("group")[0]);
+    return convolution(*inputs[0], *inputs[1], inputs.size() > 2 ? *inputs[2] : OnnxTensor{}, node.integers.at("pads"),
+                       node.integers.at("strides")[0], node.integers.at("group")[0]);
   if (type == "BatchNormalization") return batch_norm(inputs, node.floats.at("epsilon"));
+  if (type == "InstanceNormalization") return instance_norm(inputs, node.floats.at("epsilon"));
+  if (type == "MaxPool")
+    return max_pool(*inputs[0], node.integers.at("kernel_shape")[0], node.integers.at("strides")[0],
+                    node.integers.at("pads")[0]);
+  if (type == "Identity") return *inputs[0];
+  if (type == "Relu")
+    return elementwise(*inputs[0], *inputs[0], [](double a, double /*b*/) { return std::max(a, 0.0); });
   if (type == "GlobalAveragePool") return average_pool(*inputs[0]);
   if (type == "Flatten") return {{inputs[0]->extents[0], inputs[0]->extents[1]}, inputs[0]->values};
   if (type == "Gemm" && node.integers.at("transB")[0] == 1) return gemm(*inputs[0], *inputs[1], *inputs[2]);

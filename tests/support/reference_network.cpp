@@ -1,7 +1,11 @@
 #include "support/reference_network.hpp"
 
+#include "convmixer/core/rng.hpp"
+
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <numbers>
 #include <utility>
 #include <variant>
@@ -16,13 +20,13 @@ struct Evaluator {
   const ReferenceNetwork& network;
   bool training;
   std::vector<Values>* moved;
+  TensorId output;  // of the node
 
   [[nodiscard]] const Values& parameter(ParameterId id) const { return network.values[static_cast<std::size_t>(id)]; }
 
   [[nodiscard]] Values operator()(const Convolution& conv, const Values& x, const Extents& in,
                                   const Extents& out) const {
     const Values& weight = parameter(conv.weight);
-    const Values& bias = parameter(conv.bias);
     const std::int64_t in_group = in.c / conv.groups;
     const std::int64_t out_group = out.c / conv.groups;
     Values y(out.count());
@@ -30,7 +34,7 @@ struct Evaluator {
       for (std::int64_t o = 0; o < out.c; ++o)
         for (std::int64_t h = 0; h < out.h; ++h)
           for (std::int64_t w = 0; w < out.w; ++w) {
-            double sum = bias[static_cast<std::size_t>(o)];
+            double sum = conv.bias == kNoParameter ? 0.0 : parameter(conv.bias)[static_cast<std::size_t>(o)];
             for (std::int64_t i = 0; i < in_group; ++i)
               for (std::int64_t kh = 0; kh < conv.kernel; ++kh)
                 for (std::int64_t kw = 0; kw < conv.kernel; ++kw) {
@@ -80,6 +84,92 @@ struct Evaluator {
       }
       const double scale = parameter(norm.scale)[channel] / std::sqrt(variance + static_cast<double>(norm.epsilon));
       for_each([&](std::size_t i) { y[i] = (x[i] - mean) * scale + parameter(norm.shift)[channel]; });
+    }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const Relu& /*relu*/, const Values& x, const Extents& /*in*/,
+                                  const Extents& /*out*/) const {
+    Values y(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] = std::max(x[i], 0.0);
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const GroupNorm& norm, const Values& x, const Extents& in,
+                                  const Extents& /*out*/) const {
+    Values y(x.size());
+    const std::int64_t channels = in.c / norm.groups;
+    const auto count = static_cast<double>(channels * in.h * in.w);
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t group = 0; group < norm.groups; ++group) {
+        const auto for_each = [&](const auto& body) {
+          for (std::int64_t c = group * channels; c < (group + 1) * channels; ++c)
+            for (std::int64_t h = 0; h < in.h; ++h)
+              for (std::int64_t w = 0; w < in.w; ++w) body(in.at(n, c, h, w), static_cast<std::size_t>(c));
+        };
+        double mean = 0.0;
+        double variance = 0.0;
+        for_each([&](std::size_t i, std::size_t /*c*/) { mean += x[i] / count; });
+        for_each([&](std::size_t i, std::size_t /*c*/) { variance += (x[i] - mean) * (x[i] - mean) / count; });
+        const double deviation = std::sqrt(variance + static_cast<double>(norm.epsilon));
+        for_each([&](std::size_t i, std::size_t c) {
+          y[i] = (x[i] - mean) / deviation * parameter(norm.scale)[c] + parameter(norm.shift)[c];
+        });
+      }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const MaxPool& pool, const Values& x, const Extents& in, const Extents& out) const {
+    Values y(out.count(), -std::numeric_limits<double>::infinity());
+    for (std::int64_t n = 0; n < out.n; ++n)
+      for (std::int64_t c = 0; c < out.c; ++c)
+        for (std::int64_t h = 0; h < out.h; ++h)
+          for (std::int64_t w = 0; w < out.w; ++w)
+            for (std::int64_t kh = 0; kh < pool.kernel; ++kh)
+              for (std::int64_t kw = 0; kw < pool.kernel; ++kw) {
+                const std::int64_t ih = h * pool.stride + kh - pool.padding;
+                const std::int64_t iw = w * pool.stride + kw - pool.padding;
+                if (ih < 0 || ih >= in.h || iw < 0 || iw >= in.w) continue;
+                double& largest = y[out.at(n, c, h, w)];
+                largest = std::max(largest, x[in.at(n, c, ih, iw)]);
+              }
+    return y;
+  }
+
+  /// The numbers that an image takes: DropoutDraws says so.
+  [[nodiscard]] Rng numbers(std::int64_t image) const {
+    const DropoutDraws& draws = network.draws;
+    Rng of_node(draws.seed, RandomStream::dropout, static_cast<std::uint32_t>(output));
+    const std::uint64_t upper = of_node.next();
+    return {upper << 32 | of_node.next(), RandomStream::dropout, static_cast<std::uint32_t>(draws.update),
+            static_cast<std::uint32_t>(draws.first_image + image)};
+  }
+  [[nodiscard]] static double kept(Rng& rng, float rate) {
+    const bool drops = static_cast<double>(rng.next()) < std::floor(static_cast<double>(rate) * 0x1p32);
+    return drops ? 0.0 : 1.0 / (1.0 - static_cast<double>(rate));
+  }
+
+  [[nodiscard]] Values operator()(const Dropout& dropout, const Values& x, const Extents& in,
+                                  const Extents& /*out*/) const {
+    Values y = x;
+    if (!training || !network.draws.drops) return y;
+    const std::size_t size = x.size() / static_cast<std::size_t>(in.n);
+    for (std::int64_t n = 0; n < in.n; ++n) {
+      Rng rng = numbers(n);
+      for (std::size_t i = 0; i < size; ++i) y[static_cast<std::size_t>(n) * size + i] *= kept(rng, dropout.rate);
+    }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const DropPath& path, const Values& x, const Extents& in,
+                                  const Extents& /*out*/) const {
+    Values y = x;
+    if (!training || !network.draws.drops) return y;
+    const std::size_t size = x.size() / static_cast<std::size_t>(in.n);
+    for (std::int64_t n = 0; n < in.n; ++n) {
+      Rng rng = numbers(n);
+      const double factor = kept(rng, path.rate);
+      for (std::size_t i = 0; i < size; ++i) y[static_cast<std::size_t>(n) * size + i] *= factor;
     }
     return y;
   }
@@ -172,8 +262,8 @@ std::vector<std::vector<double>> ReferenceNetwork::tensors(const std::vector<dou
   const auto shape = [&](TensorId id) { return extents(graph->tensors()[static_cast<std::size_t>(id)], batch); };
   std::vector<Values> tensors(graph->tensors().size());
   tensors[0] = images;
-  const Evaluator evaluate{*this, training, moved};
   for (const Node& node : graph->nodes()) {
+    const Evaluator evaluate{*this, training, moved, node.output};
     const Values& x = tensors[static_cast<std::size_t>(node.inputs[0])];
     Values y = std::visit(
         [&](const auto& operation) { return evaluate(operation, x, shape(node.inputs[0]), shape(node.output)); },

@@ -3,6 +3,7 @@
 
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
+#include "convmixer/plan/dropout_draws.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -42,6 +43,7 @@ struct ReferenceNetwork {
   const Graph* graph;
   std::vector<std::vector<double>> values;      // by ParameterId
   std::vector<std::vector<double>> statistics;  // by StatisticId
+  DropoutDraws draws{};                         // what training drops
 };
 
 }  // namespace convmixer::testing_support

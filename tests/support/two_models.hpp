@@ -20,8 +20,9 @@ inline ModelEntry twin_entry() {
   return {
       .name = "twin",
       .defaults = Config{.dim = kTwinMark, .depth = 3, .kernel_size = 2},
-      .settings = {{"depth", 1, 5, "layers", [config](ModelConfig& m) -> int& { return config(m).depth; }},
-                   {"heads", 1, 9, "of attention", [config](ModelConfig& m) -> int& { return config(m).kernel_size; }}},
+      .settings = {{"depth", "layers", SizeSetting{1, 5, [config](ModelConfig& m) -> int& { return config(m).depth; }}},
+                   {"heads", "of attention",
+                    SizeSetting{1, 9, [config](ModelConfig& m) -> int& { return config(m).kernel_size; }}}},
       .holds = [](const ModelConfig& m) { return std::get<Config>(m).dim == kTwinMark; },
       .check =
           [](const ModelConfig& m) {

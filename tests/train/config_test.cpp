@@ -171,8 +171,9 @@ TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
 
 TEST(TrainConfig, TellsTheNearestModelForAMisspeltOne) {
   TrainConfig config;
-  EXPECT_STREQ(error_of([&] { set(config, "model", "convmixr"); }).what(),
-               "model: expected one of convmixer; did you mean 'convmixer'?");
+  const std::string message = error_of([&] { set(config, "model", "convmixr"); }).what();
+  EXPECT_THAT(message, HasSubstr("model: expected one of convmixer, "));
+  EXPECT_THAT(message, HasSubstr("; did you mean 'convmixer'?"));
   EXPECT_EQ(fingerprint(config).at("model"), "convmixer");
 }
 

@@ -71,7 +71,9 @@ TEST_F(ModelOptions, TellTheNearestModel) {
 }
 
 TEST_F(ModelOptions, AreWrittenForTheChosenModelAlone) {
-  EXPECT_EQ(to_ini(groups_), "# Model\nmodel = convmixer\ndim = 256\ndepth = 8\nkernel-size = 5\npatch-size = 2\n");
+  EXPECT_EQ(to_ini(groups_),
+            "# Model\nmodel = convmixer\ndim = 256\ndepth = 8\nkernel-size = 5\npatch-size = 2\n"
+            "norm = batch\nactivation = gelu\nresidual = depthwise\ndropout = 0\ndrop-path = 0\n");
   read({"--model", "twin", "--heads", "9"});
   EXPECT_EQ(to_ini(groups_), "# Model\nmodel = twin\ndepth = 3\nheads = 9\n");
 }
@@ -82,6 +84,23 @@ TEST_F(ModelOptions, AreAllInTheHelp) {
        {"--model NAME (=convmixer)", "--dim N (=256)", "--depth N (=8)", "--depth N (=3)", "--heads N (=2)"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
+}
+
+TEST_F(ModelOptions, SetTheChosenModelsChoicesAndRates) {
+  read({"--norm", "layer", "--activation", "relu", "--residual", "both", "--drop-path", "0.25"});
+  EXPECT_EQ(config().norm, ConvMixerConfig::Norm::layer);
+  EXPECT_EQ(config().activation, ConvMixerConfig::Activation::relu);
+  EXPECT_EQ(config().residual, ConvMixerConfig::Residual::both);
+  EXPECT_EQ(config().drop_path, 0.25F);
+  EXPECT_EQ(describe(model_), "ConvMixer-256/8, kernel 5, patch 2, layer norm, ReLU, both residuals");
+  const std::string text = to_ini(groups_);
+  EXPECT_THAT(text, HasSubstr("norm = layer\nactivation = relu\nresidual = both\ndropout = 0\ndrop-path = 0.25\n"));
+}
+
+TEST_F(ModelOptions, RefuseChoicesThatThereArent) {
+  EXPECT_EQ(refusal({"--norm", "grupo"}), "--norm grupo: expected one of batch, layer, group; did you mean 'group'?");
+  EXPECT_EQ(refusal({"--drop-path", "1"}), "--drop-path 1: expected a number from 0 to 0.99");
+  EXPECT_EQ(refusal({"--model", "twin", "--norm", "layer"}), "--norm layer: has no effect without model = convmixer");
 }
 
 }  // namespace

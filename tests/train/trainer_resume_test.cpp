@@ -167,6 +167,22 @@ TEST_F(ResumedTrainer, OfMuonContinuesBitForBit) {
   }
 }
 
+TEST_F(ResumedTrainer, OfAResNetThatDropsBranchesContinuesBitForBit) {
+  const auto resnet = [&](const std::string& folder) {
+    TrainConfig config = small_config(folder);
+    config.model = ResNetConfig{.layers = 8, .width = 4, .dropout = 0.2F, .drop_path = 0.5F};
+    config.micro_batch = 7;
+    return config;
+  };
+  ASSERT_EQ(train(resnet("resnet")), TrainEnd::finished);
+  for (const int looks : {4, 9}) {  // within the first epoch and after it
+    const TrainConfig config = resnet(fmt::format("resnet{}", looks));
+    ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    expect_equal_runs(config.out, parent_.path() / "resnet");
+  }
+}
+
 TEST_F(ResumedTrainer, RefusesAnotherNumberOfEpochsAsItStretchesTheSchedule) {
   TrainConfig config = small_config("run");
   config.epochs = 3;

@@ -17,6 +17,7 @@ enum class RandomStream : std::uint32_t {
   alternating_flip = 6,  ///< where = (0, image index)
   erasing = 7,           ///< where = (epoch, image index)
   holdout = 8,           ///< where = (0, image index)
+  dropout = 9,           ///< where = (update, place of the image in the batch), by a seed of the node's own
 };
 
 /// Philox4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.

@@ -11,8 +11,9 @@
 namespace convmixer {
 
 enum class FilterKind {
-  patch_embedding,  ///< of a convolution that reads the image
-  depthwise,        ///< one for each channel
+  patch_embedding,    ///< of a convolution that reads the image in patches
+  depthwise,          ///< one for each channel
+  first_convolution,  ///< of one that reads the image otherwise
 };
 
 /// All filters of one convolution in a grid as square as can be, by number from the upper left, row by row.

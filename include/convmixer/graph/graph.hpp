@@ -17,11 +17,14 @@ using TensorId = int;
 using ParameterId = int;
 using StatisticId = int;
 
-/// 2-d convolution (cross-correlation) with bias. Input (N, C, H, W), weight (O, C / groups, KH, KW),
+/// Of a node that hasn't the parameter.
+inline constexpr ParameterId kNoParameter = -1;
+
+/// 2-d convolution (cross-correlation), with or without bias. Input (N, C, H, W), weight (O, C / groups, KH, KW),
 /// output (N, O, H', W') with H' = floor((H + top + bottom - KH) / stride) + 1.
 struct Convolution {
   ParameterId weight;
-  ParameterId bias;
+  ParameterId bias;       ///< kNoParameter: none
   int kernel;             ///< height and width
   int stride;             ///< both directions
   int groups;             ///< C for depthwise
@@ -31,6 +34,9 @@ struct Convolution {
 
 /// x * Phi(x) with the exact Gaussian distribution function (erf).
 struct Gelu {};
+
+/// max(x, 0). The gradient at 0 is 0, as PyTorch's.
+struct Relu {};
 
 /// Batch normalisation over N, H, W as torch.nn.BatchNorm2d: training normalises with the batch's biased
 /// variance and moves running = (1 - momentum) * running + momentum * batch, with the unbiased variance;
@@ -53,8 +59,27 @@ struct LayerNorm {
   float epsilon = 1e-6F;
 };
 
+/// Group normalisation (Wu & He, arXiv 1803.08494) as torch.nn.GroupNorm: each image's channels are normalised in
+/// `groups` groups of neighbours, each with the mean and the biased variance over its channels, H and W; then scale and
+/// shift by channel. The same in training and evaluation.
+struct GroupNorm {
+  ParameterId scale;
+  ParameterId shift;
+  int groups;
+  float epsilon = 1e-5F;
+};
+
 /// Sum of two tensors of one shape.
 struct Add {};
+
+/// The largest value of each window, as torch.nn.MaxPool2d: (N, C, H, W) to (N, C, H', W') with
+/// H' = floor((H + 2 padding - kernel) / stride) + 1. Padding never is the largest. Of several largest values in a
+/// window the first, row by row, gets the gradient.
+struct MaxPool {
+  int kernel;   ///< height and width
+  int stride;   ///< both directions
+  int padding;  ///< rows above and below, columns left and right
+};
 
 /// Mean over H and W: (N, C, H, W) to (N, C).
 struct GlobalAveragePool {};
@@ -68,7 +93,20 @@ struct Linear {
 /// The pixels of an image as tokens, row by row: (N, C, H, W) to (N, H W, C).
 struct ToTokens {};
 
-using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear, LayerNorm, ToTokens>;
+/// In training each value is 0 with probability `rate`, and else x / (1 - rate); the identity in evaluation: Srivastava
+/// et al., JMLR 15 (2014). Which ones: a function of DropoutDraws, the node and the value's image and place.
+struct Dropout {
+  float rate;
+};
+
+/// The same for all values of an image together: stochastic depth (Huang et al., arXiv 1603.09382) where it stands at
+/// the end of a residual branch, as timm's DropPath.
+struct DropPath {
+  float rate;
+};
+
+using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear, LayerNorm, ToTokens, Relu,
+                               GroupNorm, MaxPool, Dropout, DropPath>;
 
 /// One operation applied. Nodes stand in an order in which they can run.
 struct Node {
@@ -103,6 +141,9 @@ struct Parameter {
   Initialisation initialisation{};
 };
 
+/// Whether a convolution adds a number for each channel.
+enum class Bias { with, without };
+
 /// A running statistic of a batch norm: saved with the weights, not trained. Initial value 0 or 1.
 struct Statistic {
   std::string name;  ///< "stem.2.running_mean"
@@ -124,19 +165,27 @@ class Graph {
 
   /// (C, H, W) to (out_channels, H', W'), see Convolution; `groups` divides C and out_channels.
   TensorId convolution(const std::string& name, TensorId input, int out_channels, int kernel, int stride, int groups,
-                       int padding_begin, int padding_end);
+                       int padding_begin, int padding_end, Bias bias = Bias::with);
   /// Convolution of stride 1 that keeps H and W: k - 1 zeros split with the odd one at the end, as PyTorch.
   TensorId convolution_same(const std::string& name, TensorId input, int out_channels, int kernel, int groups);
   /// Of any shape, which stays.
   TensorId gelu(const std::string& name, TensorId input);
+  TensorId relu(const std::string& name, TensorId input);
   /// (C, H, W), which stays. `epsilon` is above 0, `momentum` from 0 to 1.
   TensorId batch_norm(const std::string& name, TensorId input, float epsilon = 1e-5F, float momentum = 0.1F);
   /// Of any shape, which stays. `epsilon` is above 0.
   TensorId layer_norm(const std::string& name, TensorId input, float epsilon = 1e-6F);
+  /// (C, H, W), which stays. `groups` divides C, `epsilon` is above 0.
+  TensorId group_norm(const std::string& name, TensorId input, int groups, float epsilon = 1e-5F);
   /// Two of one shape, which stays.
   TensorId add(const std::string& name, TensorId a, TensorId b);
   /// (C, H, W) to (C).
   TensorId global_average_pool(const std::string& name, TensorId input);
+  /// (C, H, W) to (C, H', W'), see MaxPool; `padding` is at most half of the kernel.
+  TensorId max_pool(const std::string& name, TensorId input, int kernel, int stride, int padding);
+  /// Of any shape, which stays. `rate` is from 0 to below 1.
+  TensorId dropout(const std::string& name, TensorId input, float rate);
+  TensorId drop_path(const std::string& name, TensorId input, float rate);
   /// (C) to (out_features).
   TensorId linear(const std::string& name, TensorId input, int out_features);
   /// (C, H, W) to (H W, C).

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/resnet.hpp"
 
 #include <variant>
 
@@ -9,7 +10,7 @@ namespace convmixer {
 
 /// One alternative for each model of the registry (registry.hpp). Every alternative is a plain struct that has, beside
 /// the model's own sizes, `image_size`, `channels` and `classes`.
-using ModelConfig = std::variant<ConvMixerConfig>;
+using ModelConfig = std::variant<ConvMixerConfig, ResNetConfig>;
 
 /// What a network is to do, whichever model it is: tell classes apart on square images.
 struct ClassificationTask {

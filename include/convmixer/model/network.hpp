@@ -52,6 +52,10 @@ class Network {
     return {batch_size, micro_batch_};
   }
 
+  /// What the next train_batch drops, of a network with Dropout or DropPath: a function of the seed and of the update's
+  /// number (see DropoutDraws). From then on each train_batch counts one further; without, from seed 0 and update 0 on.
+  void set_dropout(std::uint64_t seed, std::int64_t update) noexcept;
+
   /// Forward, loss and backward of one batch of images, (N, C, H, W) f32 row-major of the graph's input shape (C, H, W)
   /// and any N of at least 1: overwrites the gradients, moves the running statistics. The loss is of targets.soft if
   /// given, else of targets.labels; accuracy counts against targets.labels if given and is 0 otherwise.
@@ -71,8 +75,8 @@ class Network {
   /// Throws what evaluate_batch does, targets aside.
   std::span<const float> infer(std::span<const float> images);
 
-  /// Forward of all images at once in training mode, without backward: moves the running statistics alone. Takes and
-  /// throws what train_batch does, targets aside.
+  /// Forward of all images at once in training mode, without backward: moves the running statistics alone. Nothing is
+  /// dropped: they are those of the network as it is evaluated. Takes and throws what train_batch does, targets aside.
   void move_statistics(std::span<const float> images);
 
   /// The logits of the last batch, (N, classes) f32 row-major, valid until the next; empty before the first.
@@ -102,8 +106,8 @@ class Network {
   void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
   std::int64_t check_batch(std::span<const float> images, const Shape& image, const Targets& targets);
-  /// Forward, loss and backward of all images together.
-  BatchResult train_at_once(std::span<const float> images, const Targets& targets, Plan& training);
+  /// Forward, loss and backward of all images together, of which the first has this place in the batch.
+  BatchResult train_at_once(std::span<const float> images, const Targets& targets, std::int64_t first, Plan& training);
   BatchResult train_in_parts(std::span<const float> images, const Shape& image, const Targets& targets,
                              const MicroBatches& parts);
 
@@ -114,6 +118,7 @@ class Network {
   LayoutPolicy layout_;
   PlanKind kind_;
   std::int64_t micro_batch_ = 0;
+  DropoutDraws dropout_;                                                   // of the next batch
   bool initialised_ = false;                                               // that parameters aren't all 0 was seen once
   std::map<std::tuple<PlanMode, std::int64_t, std::size_t>, Plan> plans_;  // by mode, batch size and graph
   std::span<const float> logits_;

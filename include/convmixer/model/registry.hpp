@@ -9,22 +9,49 @@
 #include "convmixer/model/model_config.hpp"
 #include "convmixer/model/model_definition.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace convmixer {
 
 /// A SizeOf (model_definition.hpp) of whichever model.
-struct ModelSetting {
-  std::string name;
+struct SizeSetting {
   int least;
   int most;
-  std::string help;
   std::function<int&(ModelConfig&)> value;  ///< where a configuration of this model has it
 };
+
+/// A ChoiceOf of whichever model.
+struct ChoiceSetting {
+  std::vector<std::string> choices;
+  std::function<std::size_t(const ModelConfig&)> get;
+  std::function<void(ModelConfig&, std::size_t)> set;
+};
+
+/// A RateOf of whichever model.
+struct RateSetting {
+  float most;
+  std::function<float&(ModelConfig&)> value;
+};
+
+struct ModelSetting {
+  std::string name;
+  std::string help;
+  std::variant<SizeSetting, ChoiceSetting, RateSetting> kind;
+
+  /// Whether it has a say in training alone.
+  [[nodiscard]] bool is_of_training() const { return std::holds_alternative<RateSetting>(kind); }
+};
+
+/// A setting's value as an option and the metadata have it: "5", "relu".
+[[nodiscard]] std::string setting_text(const ModelSetting& setting, const ModelConfig& model);
+/// Gives a configuration another's value of a setting, both of the setting's model.
+void copy_setting(const ModelSetting& setting, const ModelConfig& from, ModelConfig& to);
 
 /// A ModelDefinition of whichever model. All functions but `holds` and `recognises` take its configurations only.
 struct ModelEntry {

@@ -3,6 +3,7 @@
 
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
+#include "convmixer/plan/dropout_draws.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/plan/plan_options.hpp"
 #include "convmixer/plan/plan_report.hpp"
@@ -37,6 +38,9 @@ class Plan {
   /// call. Reads the parameters as they are now. In training mode the running statistics move unless
   /// `update_statistics` is false. Throws Error if `images` has another size.
   std::span<const float> forward(std::span<const float> images, bool update_statistics = true);
+
+  /// What forward and backward drop from now on, in training mode; those of DropoutDraws{} until then.
+  void set_dropout_draws(const DropoutDraws& draws);
 
   /// Training mode, after a forward of its own: takes the gradient of the loss by the output (shaped as forward's
   /// result) and overwrites the gradients of all parameters that aren't frozen. Throws Error if `output_gradient` has

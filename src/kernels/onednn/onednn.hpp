@@ -145,6 +145,7 @@ enum class Role {
   variance,
   diff_scale,
   diff_shift,
+  workspace,
 };
 
 struct Argument {
@@ -171,7 +172,7 @@ class Call {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A 2-d convolution with bias. Shapes are (N, C, H, W).
+/// A 2-d convolution. Shapes are (N, C, H, W).
 struct ConvolutionProblem {
   Shape src;
   Shape dst;
@@ -181,6 +182,7 @@ struct ConvolutionProblem {
   int padding_begin;
   int padding_end;
   bool training;
+  bool with_bias = true;
 
   /// (O, I, KH, KW), or (G, O / G, I / G, KH, KW) when grouped: the same bytes.
   [[nodiscard]] Shape weights() const;
@@ -196,7 +198,7 @@ struct PlannedConvolution {
 };
 
 /// Each returns nothing when oneDNN has no implementation for these layouts. `any` formats are chosen by oneDNN;
-/// weights always are. Bias and its gradient are f32 (O); the weights' gradient is f32.
+/// weights always are. Bias and its gradient, where the problem has one, are f32 (O); the weights' gradient is f32.
 [[nodiscard]] std::optional<PlannedConvolution> convolution_forward(Runtime& runtime, const ConvolutionProblem& problem,
                                                                     const Layout& src, const Layout& dst);
 [[nodiscard]] std::optional<PlannedConvolution> convolution_backward_data(Runtime& runtime,
@@ -210,6 +212,10 @@ struct PlannedConvolution {
 /// GELU (erf); src and dst share a layout. backward: diff_src = diff_dst * gelu'(src).
 [[nodiscard]] Primitive gelu_forward(Runtime& runtime, const Layout& layout, bool training);
 [[nodiscard]] Primitive gelu_backward(Runtime& runtime, const Layout& layout);
+
+/// max(src, 0); src and dst share a layout, and may share memory. backward: diff_src = diff_dst where dst > 0, else 0.
+[[nodiscard]] Primitive relu_forward(Runtime& runtime, const Layout& layout, bool training);
+[[nodiscard]] Primitive relu_backward(Runtime& runtime, const Layout& layout);
 
 /// oneDNN's batch norm, all tensors of one layout, scale to variance f32 (C). Plain and fused plans have one of their
 /// own (batch_norm.hpp says why); this is what it is measured against. Training writes mean and (biased) variance,
@@ -228,6 +234,24 @@ struct PlannedConvolution {
 /// Mean over H and W: (N, C, H, W) to (N, C, 1, 1) in the same order.
 [[nodiscard]] Primitive average_pool_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training);
 [[nodiscard]] Primitive average_pool_backward(Runtime& runtime, const Layout& diff_src, const Layout& diff_dst);
+
+/// The largest value of each window of (N, C, H, W).
+struct MaxPoolProblem {
+  int kernel;
+  int stride;
+  int padding;
+  bool training;
+};
+struct PlannedMaxPool {
+  Primitive primitive;
+  Layout dst;
+  std::optional<Layout> workspace;  ///< in training: written by forward, read by backward; its element type is oneDNN's
+};
+/// dst's format may be `any`.
+[[nodiscard]] PlannedMaxPool max_pool_forward(Runtime& runtime, const MaxPoolProblem& problem, const Layout& src,
+                                              const Layout& dst);
+[[nodiscard]] PlannedMaxPool max_pool_backward(Runtime& runtime, const MaxPoolProblem& problem, const Layout& diff_src,
+                                               const Layout& diff_dst);
 
 /// y = x W^T + b with x (N, I), y (N, O) plain and bias f32; weights in oneDNN's layout.
 struct PlannedLinear {

@@ -1,23 +1,8 @@
-// Primitive descriptions, the one place where oneDNN 2 (an operation description, then a primitive description) and
-// oneDNN 3 (a primitive description at once) differ.
-#include "kernels/onednn/onednn_types.hpp"
+// Primitive descriptions of what has no file of its own.
+#include "kernels/onednn/primitive_description.hpp"
 
 #include <utility>
 #include <vector>
-
-#if DNNL_VERSION_MAJOR >= 3
-// v3: primitive_desc(engine, arguments..., [hint,] attributes)
-#define CONVMIXER_DESCRIBE(operation, engine, attributes, ...) \
-  dnnl::operation::primitive_desc((engine), __VA_ARGS__, (attributes))
-#define CONVMIXER_DESCRIBE_BACKWARD(operation, engine, attributes, hint, ...) \
-  dnnl::operation::primitive_desc((engine), __VA_ARGS__, (hint), (attributes))
-#else
-// v2: primitive_desc(desc(arguments...), attributes, engine [, hint])
-#define CONVMIXER_DESCRIBE(operation, engine, attributes, ...) \
-  dnnl::operation::primitive_desc(dnnl::operation::desc(__VA_ARGS__), (attributes), (engine))
-#define CONVMIXER_DESCRIBE_BACKWARD(operation, engine, attributes, hint, ...) \
-  dnnl::operation::primitive_desc(dnnl::operation::desc(__VA_ARGS__), (attributes), (engine), (hint))
-#endif
 
 namespace convmixer::kernels {
 
@@ -26,34 +11,6 @@ namespace {
 using dnnl::algorithm;
 using dnnl::memory;
 using dnnl::prop_kind;
-
-/// Working memory is the plan's, so that primitives allocate none and may share it.
-dnnl::primitive_attr user_scratchpad() {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attributes;
-}
-
-/// Wraps a primitive description; the kernel is compiled when the first Call needs it.
-template <typename Operation, typename Description>
-Primitive wrap(const Description& description) {
-  return Primitive(std::make_shared<Primitive::Impl>(
-      Primitive::Impl{description.impl_info_str(), description.scratchpad_desc().get_size(),
-                      [description] { return dnnl::primitive(Operation(description)); }}));
-}
-
-/// Runs `describe`, turning oneDNN's refusal into an Error that names the operation.
-template <typename Describe>
-auto describe_or_fail(const char* operation, const Layout& layout, Describe describe) {
-  try {
-    return describe();
-  } catch (const dnnl::error& error) {
-    fail("oneDNN {} has no {} for {} in {}: {}", onednn_version(), operation, layout.shape().to_string(),
-         layout.type() == ElementType::f32 ? "f32" : "bf16", error.what());
-  }
-}
-
-prop_kind forward_kind(bool training) { return training ? prop_kind::forward_training : prop_kind::forward_inference; }
 
 struct ConvolutionDims {
   memory::dims strides;
@@ -76,6 +33,11 @@ dnnl::convolution_forward::primitive_desc forward_hint(Runtime& runtime, const C
                                                        const memory::desc& src, const memory::desc& weights,
                                                        const memory::desc& dst) {
   const ConvolutionDims dims = dims_of(problem);
+  if (!problem.with_bias) {
+    return CONVMIXER_DESCRIBE(convolution_forward, runtime.handles().engine, user_scratchpad(),
+                              forward_kind(problem.training), algorithm::convolution_direct, src, weights, dst,
+                              dims.strides, dims.padding_begin, dims.padding_end);
+  }
   return CONVMIXER_DESCRIBE(convolution_forward, runtime.handles().engine, user_scratchpad(),
                             forward_kind(problem.training), algorithm::convolution_direct, src, weights,
                             bias_descriptor(problem.dst[1]), dst, dims.strides, dims.padding_begin, dims.padding_end);
@@ -123,10 +85,16 @@ std::optional<PlannedConvolution> convolution_backward_weights(Runtime& runtime,
     const auto hint = forward_hint(runtime, problem, descriptor(src), any_descriptor(problem.weights(), src.type()),
                                    descriptor(diff_dst));
     const ConvolutionDims dims = dims_of(problem);
-    const auto description = CONVMIXER_DESCRIBE_BACKWARD(
-        convolution_backward_weights, runtime.handles().engine, user_scratchpad(), hint, algorithm::convolution_direct,
-        descriptor(src), any_descriptor(problem.weights(), ElementType::f32), bias_descriptor(problem.dst[1]),
-        descriptor(diff_dst), dims.strides, dims.padding_begin, dims.padding_end);
+    const memory::desc weights = any_descriptor(problem.weights(), ElementType::f32);
+    const auto description =
+        problem.with_bias
+            ? CONVMIXER_DESCRIBE_BACKWARD(convolution_backward_weights, runtime.handles().engine, user_scratchpad(),
+                                          hint, algorithm::convolution_direct, descriptor(src), weights,
+                                          bias_descriptor(problem.dst[1]), descriptor(diff_dst), dims.strides,
+                                          dims.padding_begin, dims.padding_end)
+            : CONVMIXER_DESCRIBE_BACKWARD(convolution_backward_weights, runtime.handles().engine, user_scratchpad(),
+                                          hint, algorithm::convolution_direct, descriptor(src), weights,
+                                          descriptor(diff_dst), dims.strides, dims.padding_begin, dims.padding_end);
     return PlannedConvolution{wrap<dnnl::convolution_backward_weights>(description), layout_of(description.src_desc()),
                               layout_of(description.diff_weights_desc()), layout_of(description.diff_dst_desc())};
   } catch (const dnnl::error&) {

@@ -218,6 +218,8 @@ int argument_index(Role role) {
       return DNNL_ARG_DIFF_SCALE;
     case Role::diff_shift:
       return DNNL_ARG_DIFF_SHIFT;
+    case Role::workspace:
+      return DNNL_ARG_WORKSPACE;
   }
   return 0;
 }

@@ -32,8 +32,9 @@ class Reader {
     return &node;
   }
 
-  /// Convolution, GELU and norm; the norm's output replaces `tensor`.
+  /// Convolution with bias, GELU and norm; the norm's output replaces `tensor`.
   std::optional<ConvolutionStage> take_stage(TensorId& tensor) {
+    if (!at_end() && lacks_bias(graph_.nodes()[next_])) return std::nullopt;
     const Node* const convolution = take<Convolution>(tensor);
     const Node* const gelu = convolution == nullptr ? nullptr : take<Gelu>(convolution->output);
     const Node* const norm = gelu == nullptr ? nullptr : take<BatchNorm>(gelu->output);
@@ -59,6 +60,11 @@ class Reader {
     ++next_;
     b = node.output;
     return true;
+  }
+
+  [[nodiscard]] static bool lacks_bias(const Node& node) {
+    const auto* const convolution = std::get_if<Convolution>(&node.operation);
+    return convolution != nullptr && convolution->bias == kNoParameter;
   }
 
   [[nodiscard]] const Shape& shape(TensorId tensor) const { return graph_.tensors()[static_cast<std::size_t>(tensor)]; }

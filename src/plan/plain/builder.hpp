@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -95,6 +96,9 @@ class Builder {
   /// the layout, else in a buffer that finish_weight_gradient() brings there.
   [[nodiscard]] BufferId begin_weight_gradient(BufferId gradient, const kernels::Layout& layout);
   void finish_weight_gradient(BufferId computed, BufferId gradient);
+
+  /// What the plan's caller sets between two passes.
+  [[nodiscard]] std::shared_ptr<const DropoutDraws> dropout_draws() const { return list_.dropout_draws; }
 
   // Steps. `main` is the layout that reports name. With a hand-written kernel: throws Error naming the node where every
   // step must be oneDNN's.

@@ -15,6 +15,7 @@ using kernels::Role;
 //   dx[n, i, s h + kh - begin, s w + kw - begin] = sum over o, kh, kw of weight[o, i, kh, kw] dy[n, o, h, w]
 //   dweight[o, i, kh, kw] = sum over n, h, w of dy[n, o, h, w] x[n, i, s h + kh - begin, s w + kw - begin]
 //   dbias[o] = sum over n, h, w of dy[n, o, h, w]
+// Without a bias, there is none to add and no dbias.
 
 namespace {
 
@@ -38,6 +39,10 @@ void depthwise_backward_weights(Builder& builder, const Convolution& convolution
   const BufferId diff_dst = builder.convert(given, Layout(dst.shape(), builder.layout(given).type(), dst.format()));
   const Layout src_layout = builder.layout(src);
   const Layout diff_dst_layout = builder.layout(diff_dst);
+  const BufferId diff_bias =
+      convolution.bias == kNoParameter
+          ? builder.add_buffer(Layout(Shape{problem.dst[1]}, kernels::ElementType::f32, kernels::Format::plain))
+          : builder.add_fixed(builder.parameters().gradient(convolution.bias));
   const BufferId working =
       builder.add_working_memory(kernels::depthwise_weight_gradient_doubles(builder.runtime(), problem));
   KernelOperands<DepthwiseWeightGradient> operands(builder);
@@ -45,7 +50,7 @@ void depthwise_backward_weights(Builder& builder, const Convolution& convolution
       .bind(&DepthwiseWeightGradient::diff_dst, diff_dst)
       .bind(&DepthwiseWeightGradient::diff_weights,
             builder.add_fixed(builder.parameters().gradient(convolution.weight)))
-      .bind(&DepthwiseWeightGradient::diff_bias, builder.add_fixed(builder.parameters().gradient(convolution.bias)))
+      .bind(&DepthwiseWeightGradient::diff_bias, diff_bias)
       .bind(&DepthwiseWeightGradient::working, working);
   builder.add_step(name_of(convolution), "backward weights", src_layout,
                    operands.call([&runtime = builder.runtime(), problem, src_layout,
@@ -64,11 +69,12 @@ void backward_weights(Builder& builder, const Convolution& convolution, const Co
   const BufferId diff_dst = builder.convert(builder.output_gradient(), planned.dst);
   const BufferId gradient = builder.add_fixed(builder.parameters().gradient(convolution.weight), problem.weights());
   const BufferId diff_weights = builder.begin_weight_gradient(gradient, planned.weights);
-  builder.add_step(name_of(convolution), "backward weights", planned.primitive, planned.src,
-                   {{Role::src, converted},
-                    {Role::diff_weights, diff_weights},
-                    {Role::diff_bias, builder.add_fixed(builder.parameters().gradient(convolution.bias))},
-                    {Role::diff_dst, diff_dst}});
+  std::vector<PrimitiveStep::Operand> operands{
+      {Role::src, converted}, {Role::diff_weights, diff_weights}, {Role::diff_dst, diff_dst}};
+  if (problem.with_bias) {
+    operands.push_back({Role::diff_bias, builder.add_fixed(builder.parameters().gradient(convolution.bias))});
+  }
+  builder.add_step(name_of(convolution), "backward weights", planned.primitive, planned.src, std::move(operands));
   builder.finish_weight_gradient(diff_weights, gradient);
 }
 
@@ -94,7 +100,8 @@ ConvolutionProblem convolution_problem(const Builder& builder, const Node& node,
           .groups = convolution.groups,
           .padding_begin = convolution.padding_begin,
           .padding_end = convolution.padding_end,
-          .training = builder.training()};
+          .training = builder.training(),
+          .with_bias = convolution.bias != kNoParameter};
 }
 
 void forward(Builder& builder, const Convolution& convolution) {
@@ -106,11 +113,13 @@ void forward(Builder& builder, const Convolution& convolution) {
   const BufferId src = builder.convert(given, planned.src);
   if (is_image) builder.set_value(builder.input(), src);  // the weight gradient then finds it converted
   const BufferId weights = weights_as(builder, convolution, problem, planned.weights);
-  const BufferId bias = builder.add_fixed(builder.parameters().value(convolution.bias));
   const BufferId dst = builder.add_buffer(planned.dst);
   builder.set_value(builder.output(), dst);
-  builder.add_step(name_of(convolution), "forward", planned.primitive, planned.src,
-                   {{Role::src, src}, {Role::weights, weights}, {Role::bias, bias}, {Role::dst, dst}});
+  std::vector<PrimitiveStep::Operand> operands{{Role::src, src}, {Role::weights, weights}, {Role::dst, dst}};
+  if (problem.with_bias) {
+    operands.push_back({Role::bias, builder.add_fixed(builder.parameters().value(convolution.bias))});
+  }
+  builder.add_step(name_of(convolution), "forward", planned.primitive, planned.src, std::move(operands));
 }
 
 void backward(Builder& builder, const Convolution& convolution) {

@@ -30,6 +30,7 @@ class PlainExecution : public Execution {
     place(list, lender);
     for (const Step& step : list.steps) add(step, list);
     forward_steps_ = list.forward_steps;
+    dropout_draws_ = list.dropout_draws;
     output = as_floats(list, list.output);
     if (list.input_gradient) input_gradient = as_floats(list, *list.input_gradient);
   }
@@ -39,6 +40,8 @@ class PlainExecution : public Execution {
     run(0, forward_steps_, update_statistics);
     return output;
   }
+
+  void set_dropout_draws(const DropoutDraws& draws) override { *dropout_draws_ = draws; }
 
   void backward(std::span<const float> output_gradient) override {
     for (const auto& point : gradient_readers_) point(output_gradient);
@@ -165,6 +168,7 @@ class PlainExecution : public Execution {
   std::vector<void*> addresses_;  // by buffer; null for what the caller gives
   std::vector<BoundStep> steps_;
   std::size_t forward_steps_ = 0;
+  std::shared_ptr<DropoutDraws> dropout_draws_;
   std::vector<std::function<void(std::span<const float>)>> image_readers_;
   std::vector<std::function<void(std::span<const float>)>> gradient_readers_;
 };

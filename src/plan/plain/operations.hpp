@@ -36,6 +36,21 @@ void backward(Builder& builder, const LayerNorm& norm);
 void forward(Builder& builder, const ToTokens& tokens);
 void backward(Builder& builder, const ToTokens& tokens);
 
+void forward(Builder& builder, const Relu& relu);
+void backward(Builder& builder, const Relu& relu);
+
+void forward(Builder& builder, const GroupNorm& norm);
+void backward(Builder& builder, const GroupNorm& norm);
+
+void forward(Builder& builder, const MaxPool& pool);
+void backward(Builder& builder, const MaxPool& pool);
+
+void forward(Builder& builder, const Dropout& dropout);
+void backward(Builder& builder, const Dropout& dropout);
+
+void forward(Builder& builder, const DropPath& path);
+void backward(Builder& builder, const DropPath& path);
+
 /// The shapes of a convolution of this plan.
 [[nodiscard]] kernels::ConvolutionProblem convolution_problem(const Builder& builder, const Node& node,
                                                               const Convolution& convolution);

@@ -1,11 +1,13 @@
 /// A plain plan before it has memory: buffers without addresses, and the steps that read and write them.
 #pragma once
 
+#include "convmixer/plan/dropout_draws.hpp"
 #include "convmixer/plan/plan_report.hpp"
 #include "kernels/onednn/onednn.hpp"
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -75,6 +77,7 @@ struct StepList {
   std::size_t forward_steps = 0;
   BufferId output = -1;
   std::optional<BufferId> input_gradient;
+  std::shared_ptr<DropoutDraws> dropout_draws = std::make_shared<DropoutDraws>();  ///< what its kernels read
 
   [[nodiscard]] Buffer& buffer(BufferId id) { return buffers[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const Buffer& buffer(BufferId id) const { return buffers[static_cast<std::size_t>(id)]; }

@@ -26,8 +26,9 @@ using testing_support::test_engine;
 ModelConfig shallow(const ModelEntry& entry) {
   ModelConfig model = entry.defaults;
   for (const ModelSetting& setting : entry.settings) {
-    if (setting.name != "depth") continue;
-    const int full = setting.value(model);
+    const auto* const size = std::get_if<SizeSetting>(&setting.kind);
+    if (size == nullptr || (setting.name != "depth" && setting.name != "layers")) continue;
+    const int full = size->value(model);
     const auto refused = [&] {
       try {
         entry.check(model);
@@ -36,8 +37,8 @@ ModelConfig shallow(const ModelEntry& entry) {
       }
       return false;
     };
-    int& depth = setting.value(model);
-    for (depth = setting.least; depth < full && refused();) ++depth;
+    int& depth = size->value(model);
+    for (depth = size->least; depth < full && refused();) ++depth;
   }
   return model;
 }

@@ -11,10 +11,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
@@ -38,6 +40,7 @@ struct Case {
   std::string name;
   std::int64_t batch;
   std::function<Graph()> make;
+  bool distinct = false;  ///< no two values of the images are equal: of two largest ones either may get the gradient
 };
 
 Graph with_convolution(int channels, int size, int out_channels, int kernel, int stride, int groups, int begin,
@@ -83,6 +86,70 @@ void add_layer_norms(std::vector<Case>& list) {
                     graph.convolution_same("b", x, 20, 1, 1);
                     return graph;
                   }});
+}
+
+Graph without_bias(int channels, int size, int out_channels, int kernel, int stride, int groups) {
+  Graph graph(channels, size, size);
+  const int padding = (kernel - 1) / 2;
+  graph.convolution("conv", graph.input(), out_channels, kernel, stride, groups, padding, padding, Bias::without);
+  return graph;
+}
+
+Graph group_norm(int channels, int groups) {
+  Graph graph(channels, 3, 5);
+  graph.group_norm("norm", graph.input(), groups);
+  return graph;
+}
+
+Graph max_pool(int channels, int size, int kernel, int stride, int padding) {
+  Graph graph(channels, size, size + 1);
+  graph.max_pool("pool", graph.input(), kernel, stride, padding);
+  return graph;
+}
+
+/// A residual block whose branch is dropped for some images, and some of what follows.
+Graph with_dropout() {
+  Graph graph(20, 4, 4);
+  TensorId x = graph.convolution_same("conv", graph.input(), 20, 3, 1);
+  x = graph.add("add", graph.drop_path("path", graph.batch_norm("norm", x), 0.4F), graph.input());
+  x = graph.dropout("values", x, 0.3F);
+  graph.linear("head", graph.dropout("features", graph.global_average_pool("pool", x), 0.25F), 3);
+  return graph;
+}
+
+/// As in a ResNet, with stride 2. ReLU stands where bf16's rounding changes no sign, before which a gradient is all or
+/// nothing.
+Graph residual_block() {
+  Graph graph(8, 7, 7);
+  const TensorId x = graph.relu("relu0", graph.batch_norm("norm0", graph.input()));
+  TensorId branch = graph.convolution("conv1", x, 24, 3, 2, 1, 1, 1, Bias::without);
+  branch = graph.gelu("gelu", graph.batch_norm("norm1", branch));
+  branch = graph.batch_norm("norm2", graph.convolution("conv2", branch, 24, 3, 1, 1, 1, 1, Bias::without));
+  const TensorId shortcut =
+      graph.batch_norm("norm3", graph.convolution("projection", x, 24, 1, 2, 1, 0, 0, Bias::without));
+  graph.add("add", branch, shortcut);
+  return graph;
+}
+
+void add_convnet_cases(std::vector<Case>& list) {
+  list.push_back({"convolution_without_bias", 2, [] { return without_bias(20, 7, 24, 3, 1, 1); }});
+  list.push_back({"convolution_without_bias_stride_2", 2, [] { return without_bias(3, 7, 20, 3, 2, 1); }});
+  list.push_back({"depthwise_without_bias", 2, [] { return without_bias(20, 7, 20, 5, 1, 20); }});
+  list.push_back({"grouped_without_bias", 2, [] { return without_bias(24, 6, 16, 3, 1, 4); }});
+  list.push_back({"relu", 2, [] {
+                    Graph graph(20, 3, 3);
+                    graph.relu("relu", graph.input());
+                    return graph;
+                  }});
+  list.push_back({"group_norm_of_all", 2, [] { return group_norm(20, 1); }});
+  list.push_back({"group_norm_c20_g5", 3, [] { return group_norm(20, 5); }});
+  list.push_back({"group_norm_c40_g4", 1, [] { return group_norm(40, 4); }});
+  list.push_back({"group_norm_of_each", 2, [] { return group_norm(16, 16); }});
+  list.push_back({"max_pool_k2", 2, [] { return max_pool(20, 7, 2, 2, 0); }, true});
+  list.push_back({"max_pool_k3_s2_p1", 3, [] { return max_pool(8, 7, 3, 2, 1); }, true});
+  list.push_back({"max_pool_k3_s1_p1", 1, [] { return max_pool(40, 4, 3, 1, 1); }, true});
+  list.push_back({"dropout", 5, with_dropout});
+  list.push_back({"residual_block", 3, residual_block});
 }
 
 std::vector<Case> cases() {
@@ -137,7 +204,18 @@ std::vector<Case> cases() {
                     graph.linear("head", graph.global_average_pool("pool", x), 5);
                     return graph;
                   }});
+  add_convnet_cases(list);
   return list;
+}
+
+/// Gives all images other values that bf16 holds, from 2^-7 up and with both signs, in a random order.
+void make_distinct(std::vector<float>& images, Rng& rng) {
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const float value = from_bf16(static_cast<std::uint16_t>(0x3c00U + i / 2));
+    images[i] = i % 2 == 0 ? value : -value;
+  }
+  for (std::size_t i = images.size(); i > 1; --i)
+    std::swap(images[i - 1], images[rng.below(static_cast<std::uint32_t>(i))]);
 }
 
 /// A graph with random parameters, statistics, images and output weights, planned in f32 or bf16.
@@ -160,6 +238,7 @@ struct Problem {
       std::ranges::generate(to, [&] { return from_bf16(to_bf16(rng.normal())); });
     };
     draw(images, batch * graph.tensors()[0].count());
+    if (of.distinct) make_distinct(images, rng);
     draw(output_weights, batch * graph.tensors().back().count());
     plan = std::make_unique<Plan>(graph, parameters, test_engine(),
                                   PlanOptions{.batch_size = batch,

@@ -77,12 +77,24 @@ Json mistakes_json(const RunEvaluation& evaluation) {
   return mistakes;
 }
 
+std::string title_of(FilterKind kind) {
+  switch (kind) {
+    case FilterKind::patch_embedding:
+      return "Patch embedding";
+    case FilterKind::first_convolution:
+      return "First convolution";
+    case FilterKind::depthwise:
+      break;
+  }
+  return "Depthwise filters";
+}
+
 Json filters_json(const RunFigures& figures) {
   const auto count = [&](FilterKind kind) { return std::ranges::count(figures.filters, kind, &FilterImage::kind); };
   Json list = Json::array();
   for (const FilterImage& one : figures.filters) {
-    const bool is_stem = one.kind == FilterKind::patch_embedding;
-    std::string title = is_stem ? "Patch embedding" : "Depthwise filters";
+    const bool is_stem = one.kind != FilterKind::depthwise;
+    std::string title = title_of(one.kind);
     if (!is_stem || count(one.kind) > 1) title += fmt::format(", {} {}", is_stem ? "layer" : "block", one.number);
     std::string note = one.shown < one.filters ? fmt::format("the first {} of ", one.shown) : "";
     note += fmt::format("{} of {} x {} weights", counted(one.filters, "filter"), one.kernel, one.kernel);
