@@ -314,9 +314,20 @@ class GraphWriter {
   }
 
   void write(const Node& node, const Linear& linear) {
+    if (shape(node.output).rank() == 2) return write_of_tokens(node, linear);
     const std::array<ProtobufMessage, 1> attributes{attribute("transB", std::int64_t{1})};
-    add_node("Gemm", node.name, {source(node), parameter(linear.weight), parameter(linear.bias)}, output(node),
-             attributes);
+    Names inputs{source(node), parameter(linear.weight)};
+    if (linear.bias != kNoParameter) inputs.push_back(parameter(linear.bias));
+    add_node("Gemm", node.name, inputs, output(node), attributes);
+  }
+
+  /// Gemm takes two dimensions alone.
+  void write_of_tokens(const Node& node, const Linear& linear) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    const bool with_bias = linear.bias != kNoParameter;
+    add_transpose(step("transpose"), parameter(linear.weight), step("transposed"), {1, 0});
+    add_node("MatMul", node.name, {source(node), step("transposed")}, with_bias ? step("product") : output(node));
+    if (with_bias) add_node("Add", step("add"), {step("product"), parameter(linear.bias)}, output(node));
   }
 
   void write(const Node& node, const LayerNorm& norm) {
@@ -335,6 +346,68 @@ class GraphWriter {
     const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
     add_node("Reshape", step("reshape"), {source(node), add_integers(step("shape"), {0, 0, -1})}, step("channels"));
     add_transpose(node.name, step("channels"), output(node), {0, 2, 1});
+  }
+
+  void write(const Node& node, const Transpose& /*transpose*/) {
+    add_transpose(node.name, source(node), output(node), {0, 2, 1});
+  }
+
+  /// Elements [begin, end) along an axis.
+  void add_slice(const std::string& name, const std::string& input, const std::string& output, std::int64_t axis,
+                 std::int64_t begin, std::int64_t end) {
+    add_node("Slice", name,
+             {input, add_integers(name + ".begin", {begin}), add_integers(name + ".end", {end}),
+              add_integers(name + ".axis", {axis})},
+             output);
+  }
+
+  void write(const Node& node, const TokenMean& mean) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    add_slice(step("slice"), source(node), step("tokens"), 1, mean.begin, mean.end);
+    const std::array<ProtobufMessage, 2> attributes{attribute("axes", {1}), attribute("keepdims", std::int64_t{0})};
+    add_node("ReduceMean", node.name, {step("tokens")}, output(node), attributes);
+  }
+
+  void write(const Node& node, const PositionEmbedding& embedding) {
+    add_node("Add", node.name, {source(node), parameter(embedding.position)}, output(node));
+  }
+
+  /// An image's first token times 0 is as many zeros as a batch of any size needs.
+  void write(const Node& node, const ClassToken& token) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    add_slice(step("slice"), source(node), step("first"), 1, 0, 1);
+    add_node("Mul", step("mul"), {step("first"), number("zero", 0.0F)}, step("zeros"));
+    add_node("Add", step("add"), {step("zeros"), parameter(token.token)}, step("tokens"));
+    const std::array<ProtobufMessage, 1> attributes{attribute("axis", std::int64_t{1})};
+    add_node("Concat", node.name, {step("tokens"), source(node)}, output(node), attributes);
+  }
+
+  /// Queries, keys or values as (N, H, T, F), keys as (N, H, F, T).
+  std::string add_heads(const Node& node, const Attention& attention, std::string_view what, std::int64_t part,
+                        std::initializer_list<std::int64_t> order) {
+    const std::string name = fmt::format("{}.{}", node.name, what);
+    const std::int64_t features = shape(node.output)[1];
+    add_slice(name + ".slice", source(node), name + ".features", 2, part * features, (part + 1) * features);
+    const std::string extents = add_integers(name + ".shape", {0, 0, attention.heads, features / attention.heads});
+    add_node("Reshape", name + ".reshape", {name + ".features", extents}, name + ".heads");
+    add_transpose(name, name + ".heads", name + ".matrices", order);
+    return name + ".matrices";
+  }
+
+  void write(const Node& node, const Attention& attention) {
+    const auto step = [&](std::string_view rest) { return fmt::format("{}.{}", node.name, rest); };
+    const std::int64_t features = shape(node.output)[1];
+    const std::string queries = add_heads(node, attention, "queries", 0, {0, 2, 1, 3});
+    const std::string keys = add_heads(node, attention, "keys", 1, {0, 2, 3, 1});
+    const std::string values = add_heads(node, attention, "values", 2, {0, 2, 1, 3});
+    const float factor = 1.0F / std::sqrt(static_cast<float>(features / attention.heads));
+    add_node("MatMul", step("scores"), {queries, keys}, step("products"));
+    add_node("Mul", step("scale"), {step("products"), add_constant(step("factor"), {}, {&factor, 1})}, step("scaled"));
+    const std::array<ProtobufMessage, 1> attributes{attribute("axis", std::int64_t{3})};
+    add_node("Softmax", step("softmax"), {step("scaled")}, step("shares"), attributes);
+    add_node("MatMul", step("mix"), {step("shares"), values}, step("mixed"));
+    add_transpose(step("transpose"), step("mixed"), step("by_token"), {0, 2, 1, 3});
+    add_node("Reshape", node.name, {step("by_token"), add_integers(step("shape"), {0, 0, features})}, output(node));
   }
 
   const Parameters& parameters_;

@@ -2,29 +2,15 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
+#include "graph/size_limits.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
-#include <string_view>
 #include <utility>
 
 namespace convmixer {
 
 namespace {
-
-// Beyond what any computer can hold or do, and small enough that sums over nodes, batches and bytes stay far inside 64
-// bits.
-constexpr double kMostValues = 0x1p40;        // of a tensor of one image, or of a parameter
-constexpr double kMostMultiplyAdds = 0x1p48;  // of a node, for one image
-
-/// Throws Error (usage) naming the node unless the product of `extents` is at most `most`.
-void check_product(const std::string& name, std::string_view what, std::initializer_list<std::int64_t> extents,
-                   double most) {
-  double product = 1.0;
-  for (const std::int64_t extent : extents) product *= static_cast<double>(extent);
-  if (product > most) fail_usage("{}: {:.3g} {}, expected at most {:.3g}", name, product, what, most);
-}
 
 void check_epsilon(const std::string& name, float epsilon) {
   if (epsilon > 0.0F && std::isfinite(epsilon)) return;
@@ -65,6 +51,12 @@ const Shape& Graph::shape_of(const std::string& name, TensorId input) const {
 const Shape& Graph::image_shape(const std::string& name, TensorId input) const {
   const Shape& shape = shape_of(name, input);
   if (shape.rank() != 3) fail_usage("{}: expected an input of shape (C, H, W), found {}", name, shape.to_string());
+  return shape;
+}
+
+const Shape& Graph::token_shape(const std::string& name, TensorId input) const {
+  const Shape& shape = shape_of(name, input);
+  if (shape.rank() != 2) fail_usage("{}: expected an input of shape (T, D), found {}", name, shape.to_string());
   return shape;
 }
 
@@ -192,19 +184,23 @@ TensorId Graph::drop_path(const std::string& name, TensorId input, float rate) {
   return append(name, DropPath{rate}, {input}, shape);
 }
 
-TensorId Graph::linear(const std::string& name, TensorId input, int out_features) {
-  const Shape shape = shape_of(name, input);
-  if (shape.rank() != 1) fail_usage("{}: expected an input of shape (C), found {}", name, shape.to_string());
+TensorId Graph::linear(const std::string& name, TensorId input, int out_features, Bias bias) {
+  Shape shape = shape_of(name, input);
+  if (shape.rank() != 1 && shape.rank() != 2)
+    fail_usage("{}: expected an input of shape (C) or (T, D), found {}", name, shape.to_string());
   if (out_features < 1) fail_usage("{}: {}, expected at least 1", name, counted(out_features, "output feature"));
-  check_product(name, "weights", {out_features, shape[0]}, kMostValues);
-  const ParameterId weight = parameter(name + ".weight", {out_features, shape[0]}, ParameterRole::weight, shape[0]);
-  const ParameterId bias = parameter(name + ".bias", {out_features}, ParameterRole::bias, shape[0]);
-  return append(name, Linear{weight, bias}, {input}, {out_features});
-}
-
-TensorId Graph::to_tokens(const std::string& name, TensorId input) {
-  const Shape shape = image_shape(name, input);
-  return append(name, ToTokens{}, {input}, {shape[1] * shape[2], shape[0]});
+  const std::int64_t in_features = shape[shape.rank() - 1];
+  const std::int64_t rows = shape.count() / in_features;
+  check_product(name, "weights", {out_features, in_features}, kMostValues);
+  check_product(name, "values of its output", {rows, out_features}, kMostValues);
+  check_product(name, "multiply-adds for an image", {rows, out_features, in_features}, kMostMultiplyAdds);
+  const ParameterId weight =
+      parameter(name + ".weight", {out_features, in_features}, ParameterRole::weight, in_features);
+  const ParameterId added = bias == Bias::without
+                                ? kNoParameter
+                                : parameter(name + ".bias", {out_features}, ParameterRole::bias, in_features);
+  const Shape output = shape.rank() == 1 ? Shape{out_features} : Shape{shape[0], out_features};
+  return append(name, Linear{weight, added}, {input}, output);
 }
 
 void Graph::set_initialisation(const std::string& name, const Initialisation& initialisation) {
@@ -231,8 +227,13 @@ std::vector<ParameterId> parameters_of(const Node& node) {
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) return {norm->scale, norm->shift};
   if (const auto* norm = std::get_if<GroupNorm>(&node.operation)) return {norm->scale, norm->shift};
-  if (const auto* linear = std::get_if<Linear>(&node.operation)) return {linear->weight, linear->bias};
+  if (const auto* linear = std::get_if<Linear>(&node.operation)) {
+    if (linear->bias == kNoParameter) return {linear->weight};
+    return {linear->weight, linear->bias};
+  }
   if (const auto* norm = std::get_if<LayerNorm>(&node.operation)) return {norm->scale, norm->shift};
+  if (const auto* embedding = std::get_if<PositionEmbedding>(&node.operation)) return {embedding->position};
+  if (const auto* token = std::get_if<ClassToken>(&node.operation)) return {token->token};
   return {};
 }
 
@@ -271,6 +272,9 @@ std::int64_t multiply_adds(const Graph& graph, const Node& node) {
     return outputs() * inputs_of(convolution->weight);
   }
   if (const auto* linear = std::get_if<Linear>(&node.operation)) return outputs() * inputs_of(linear->weight);
+  // Each query with each key, each score with its value.
+  if (std::holds_alternative<Attention>(node.operation))
+    return 2 * outputs() * graph.tensors()[static_cast<std::size_t>(node.output)][0];
   return 0;
 }
 

@@ -38,6 +38,9 @@ void draw_by_role(std::span<float> values, const Parameter& parameter, Rng& rng)
     case ParameterRole::norm_shift:
       std::ranges::fill(values, 0.0F);
       break;
+    case ParameterRole::embedding:
+      std::ranges::generate(values, [&] { return rng.normal(); });
+      break;
     case ParameterRole::weight:
     case ParameterRole::bias: {
       const float bound = 1.0F / std::sqrt(static_cast<float>(parameter.fan_in));

@@ -38,7 +38,9 @@ Work training_work(const Graph& graph) {
         parameters_of(node), [&](ParameterId id) { return !graph.parameters()[static_cast<std::size_t>(id)].frozen; });
     const bool hands_back =
         node.inputs.front() != graph.input() && static_cast<std::size_t>(node.output) > first_trained + 1;
-    return 1 + int{trains} + int{hands_back};
+    // Both factors of attention's products are data: a gradient for each.
+    const bool multiplies_data = std::holds_alternative<Attention>(node.operation);
+    return 1 + int{trains} + int{hands_back} * (multiplies_data ? 2 : 1);
   });
 }
 

@@ -134,6 +134,30 @@ TEST(OnnxOperations, OfConvnetsGiveTheNetworksLogits) {
   expect_near(model.run({{kImages, 3, 9, 9}, {images.begin(), images.end()}}), {logits.begin(), logits.end()});
 }
 
+/// All operations on tokens.
+Graph transformer() {
+  Graph graph(3, 6, 4);
+  TensorId x =
+      graph.to_tokens("tokens", graph.layer_norm("pixels", graph.convolution_same("stem", graph.input(), 12, 3, 1)));
+  x = graph.position_embedding("pos_embed", graph.class_token("cls_token", x));
+  TensorId branch = graph.linear("qkv", graph.layer_norm("norm", x), 36, Bias::without);
+  x = graph.add("add", x, graph.linear("proj", graph.attention("attention", branch, 3), 12));
+  branch = graph.linear("mix", graph.gelu("gelu", graph.transpose("turn", x)), 25);
+  x = graph.add("add2", x, graph.transpose("back", branch));
+  x = graph.layer_norm("fc_norm", graph.token_mean("mean", x, 1, 25), 1e-5F);
+  graph.linear("head", x, 5, Bias::without);
+  return graph;
+}
+
+TEST(OnnxOperations, OnTokensGiveTheNetworksLogits) {
+  Network network(transformer(), Precision::f32, testing_support::test_engine());
+  fill(network.parameters());
+  const std::vector<float> images = random_values(std::size_t{kImages} * 3 * 24, 5, -2.0F, 2.0F);
+  const auto logits = network.infer(images);
+  const OnnxInterpreter model(onnx_bytes(network.parameters()));
+  expect_near(model.run({{kImages, 3, 6, 4}, {images.begin(), images.end()}}), {logits.begin(), logits.end()});
+}
+
 class OnnxFile : public OnnxTest {
  protected:
   OnnxFile() : OnnxTest(4) {}

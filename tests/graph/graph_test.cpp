@@ -210,6 +210,26 @@ TEST(Graph, CountsParametersAndMultiplyAdds) {
   EXPECT_EQ(parameter_count(graph), (4 * 12 + 4) + (4 + 4) + (4 * 25 + 4) + (6 * 4 + 6) + (10 * 6 + 10));
 }
 
+TEST(Graph, HasTokensAndTheirParameters) {
+  Graph graph(6, 2, 5);
+  TensorId x = graph.position_embedding("pos_embed", graph.class_token("cls_token", graph.to_tokens("tokens", 0)));
+  EXPECT_EQ(shape_of(graph, x), Shape({11, 6}));
+  EXPECT_EQ(shape_of(graph, graph.transpose("turn", x)), Shape({6, 11}));
+  EXPECT_EQ(shape_of(graph, graph.token_mean("mean", x)), Shape({6}));
+  EXPECT_EQ(shape_of(graph, graph.token_mean("first", x, 0, 1)), Shape({6}));
+  x = graph.linear("qkv", x, 24, Bias::without);
+  EXPECT_EQ(multiply_adds(graph, graph.nodes().back()), 11 * 6 * 24);
+  EXPECT_EQ(parameters_of(graph.nodes().back()), std::vector<ParameterId>{2});
+  EXPECT_EQ(shape_of(graph, graph.attention("attention", x, 2)), Shape({11, 8}));
+  EXPECT_EQ(multiply_adds(graph, graph.nodes().back()), 2 * 11 * 11 * 8);
+  ASSERT_EQ(graph.parameters().size(), 3U);
+  EXPECT_EQ(graph.parameters()[0].name, "cls_token");
+  EXPECT_EQ(graph.parameters()[0].shape, Shape({1, 1, 6}));
+  EXPECT_EQ(graph.parameters()[1].name, "pos_embed");
+  EXPECT_EQ(graph.parameters()[1].shape, Shape({1, 11, 6}));
+  EXPECT_EQ(graph.parameters()[1].role, ParameterRole::embedding);  // no weight decay, unlike weights
+}
+
 TEST(Graph, CountsTheWorkOfLargeNetworksIn64Bits) {
   Graph graph(1024, 256, 256);
   graph.convolution_same("pointwise", graph.input(), 1024, 1, 1);
@@ -345,9 +365,27 @@ std::vector<Refusal> refusals() {
          Graph graph(6, 4, 5);
          graph.linear("head", graph.input(), 10);
        },
-       "head: expected an input of shape (C), found (6, 4, 5)"},
+       "head: expected an input of shape (C) or (T, D), found (6, 4, 5)"},
       {"LinearWithoutOutputs", on_vector([](Graph& graph, TensorId x) { graph.linear("head", x, 0); }),
        "head: 0 output features, expected at least 1"},
+      {"TransposeOfAnImage",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.transpose("turn", graph.input());
+       },
+       "turn: expected an input of shape (T, D), found (6, 4, 5)"},
+      {"MeanOfNoTokens",
+       [] {
+         Graph graph(6, 4, 5);
+         graph.token_mean("mean", graph.to_tokens("tokens", graph.input()), 2, 2);
+       },
+       "mean: tokens 2 to before 2: expected some of 20 tokens"},
+      {"AttentionThatHeadsDoNotDivide",
+       [] {
+         Graph graph(12, 4, 5);
+         graph.attention("attention", graph.to_tokens("tokens", graph.input()), 3);
+       },
+       "attention: 12 features can't be split evenly into queries, keys and values of 3 heads"},
       {"TokensOfAVector", on_vector([](Graph& graph, TensorId x) { graph.to_tokens("tokens", x); }),
        "tokens" + needs_image},
       {"LayerNormWithoutEpsilon", on_vector([](Graph& graph, TensorId x) { graph.layer_norm("norm", x, 0.0F); }),

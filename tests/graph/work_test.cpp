@@ -37,5 +37,15 @@ TEST(Work, TakesAConvolutionInAFewGroupsForAMatrixProduct) {
   EXPECT_EQ(work.depthwise, 16 * 8 * 9);
 }
 
+TEST(Work, OfAttentionsTrainingIsThreefoldAsBothOfItsFactorsAreData) {
+  Graph graph(6, 2, 2);
+  const TensorId tokens = graph.to_tokens("tokens", graph.convolution_same("conv", graph.input(), 12, 1, 1));
+  graph.token_mean("mean", graph.attention("attention", tokens, 2));
+  const std::int64_t convolution = 4 * 6 * 12;
+  const std::int64_t attention = 2 * 4 * 4 * 4;
+  EXPECT_EQ(inference_work(graph).matrix, convolution + attention);
+  EXPECT_EQ(training_work(graph).matrix, 2 * convolution + 3 * attention);
+}
+
 }  // namespace
 }  // namespace convmixer

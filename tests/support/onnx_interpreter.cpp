@@ -18,14 +18,23 @@ std::int64_t count(const std::vector<std::int64_t>& extents) {
   return product;
 }
 
-/// Of (N, C, H, W) and a number, or (C, 1, 1).
+/// Of b's extents, counted from the last, each is a's or 1.
 OnnxTensor elementwise(const OnnxTensor& a, const OnnxTensor& b, const std::function<double(double, double)>& f) {
+  if (b.extents.size() > a.extents.size()) throw std::runtime_error("an operand of more dimensions than the first");
   OnnxTensor result = a;
-  const bool same = b.values.size() == a.values.size();
-  const std::int64_t pixels = b.extents.size() == 3 ? a.extents.at(2) * a.extents.at(3) : 1;
   for (std::size_t i = 0; i < a.values.size(); ++i) {
-    const std::size_t at = same ? i : i / static_cast<std::size_t>(pixels) % b.values.size();
-    result.values[i] = f(a.values[i], b.values[at]);
+    auto rest = static_cast<std::int64_t>(i);
+    std::int64_t at = 0;
+    std::int64_t stride = 1;
+    for (std::size_t back = 1; back <= b.extents.size(); ++back) {
+      const std::int64_t mine = a.extents[a.extents.size() - back];
+      const std::int64_t its = b.extents[b.extents.size() - back];
+      if (its != mine && its != 1) throw std::runtime_error("operands whose extents don't go together");
+      at += its == 1 ? 0 : rest % mine * stride;
+      rest /= mine;
+      stride *= its;
+    }
+    result.values[i] = f(a.values[i], b.values[static_cast<std::size_t>(at)]);
   }
   return result;
 }
@@ -117,23 +126,85 @@ OnnxTensor average_pool(const OnnxTensor& x) {
   return y;
 }
 
-/// x W^T + b.
-OnnxTensor gemm(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& b) {
+/// x W^T + b, or without b.
+OnnxTensor gemm(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor* b) {
   OnnxTensor y{{x.extents[0], w.extents[0]}, {}};
   const auto inputs = static_cast<std::size_t>(x.extents[1]);
   for (std::size_t n = 0; n < static_cast<std::size_t>(x.extents[0]); ++n)
     for (std::size_t o = 0; o < static_cast<std::size_t>(w.extents[0]); ++o) {
-      double sum = b.values[o];
+      double sum = b == nullptr ? 0.0 : b->values[o];
       for (std::size_t i = 0; i < inputs; ++i) sum += x.values[n * inputs + i] * w.values[o * inputs + i];
       y.values.push_back(sum);
     }
   return y;
 }
 
-/// Over the classes of (N, classes).
+/// Of the last two dimensions; b's others are a's, or it has none.
+OnnxTensor matrix_product(const OnnxTensor& a, const OnnxTensor& b) {
+  const auto extent = [](const OnnxTensor& of, std::size_t back) {
+    return static_cast<std::size_t>(of.extents.at(of.extents.size() - back));
+  };
+  const std::size_t rows = extent(a, 2), inner = extent(a, 1), columns = extent(b, 1);
+  if (extent(b, 2) != inner) throw std::runtime_error("a product of matrices that don't go together");
+  OnnxTensor y{a.extents, {}};
+  y.extents.back() = static_cast<std::int64_t>(columns);
+  for (std::size_t matrix = 0; matrix < a.values.size() / (rows * inner); ++matrix) {
+    const std::size_t other = b.extents.size() == 2 ? 0 : matrix * inner * columns;
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < columns; ++j) {
+        double sum = 0.0;
+        for (std::size_t k = 0; k < inner; ++k)
+          sum += a.values[(matrix * rows + i) * inner + k] * b.values.at(other + k * columns + j);
+        y.values.push_back(sum);
+      }
+  }
+  return y;
+}
+
+/// Elements [begin, end) along an axis.
+OnnxTensor slice(const OnnxTensor& x, std::int64_t begin, std::int64_t end, std::size_t axis) {
+  OnnxTensor y{x.extents, {}};
+  y.extents.at(axis) = end - begin;
+  std::int64_t inner = 1;
+  for (std::size_t i = axis + 1; i < x.extents.size(); ++i) inner *= x.extents[i];
+  for (std::int64_t i = 0; i < std::ssize(x.values); ++i) {
+    const std::int64_t place = i / inner % x.extents[axis];
+    if (place >= begin && place < end) y.values.push_back(x.values[static_cast<std::size_t>(i)]);
+  }
+  return y;
+}
+
+/// Along axis 1.
+OnnxTensor concatenate(const OnnxTensor& a, const OnnxTensor& b) {
+  OnnxTensor y{a.extents, {}};
+  y.extents[1] += b.extents[1];
+  const auto part = [&](const OnnxTensor& of, std::int64_t n) {
+    const std::int64_t size = std::ssize(of.values) / of.extents[0];
+    y.values.insert(y.values.end(), of.values.begin() + n * size, of.values.begin() + (n + 1) * size);
+  };
+  for (std::int64_t n = 0; n < a.extents[0]; ++n) {
+    part(a, n);
+    part(b, n);
+  }
+  return y;
+}
+
+/// Over axis 1 of (N, T, D).
+OnnxTensor reduce_mean(const OnnxTensor& x) {
+  const std::int64_t tokens = x.extents[1], features = x.extents[2];
+  OnnxTensor y{{x.extents[0], features}, {}};
+  y.values.resize(static_cast<std::size_t>(x.extents[0] * features));
+  for (std::int64_t i = 0; i < std::ssize(x.values); ++i) {
+    const std::int64_t to = i / (tokens * features) * features + i % features;
+    y.values[static_cast<std::size_t>(to)] += x.values[static_cast<std::size_t>(i)] / static_cast<double>(tokens);
+  }
+  return y;
+}
+
+/// Over the last axis.
 OnnxTensor softmax(const OnnxTensor& x) {
   OnnxTensor y = x;
-  const auto classes = static_cast<std::size_t>(x.extents[1]);
+  const auto classes = static_cast<std::size_t>(x.extents.back());
   for (std::size_t begin = 0; begin < y.values.size(); begin += classes) {
     double sum = 0.0;
     for (std::size_t i = begin; i < begin + classes; ++i) sum += y.values[i] = std::exp(x.values[i]);
@@ -282,12 +353,21 @@ OnnxTensor OnnxInterpreter::apply(const Node& node, const std::vector<const Onnx
     return elementwise(*inputs[0], *inputs[0], [](double a, double /*b*/) { return std::max(a, 0.0); });
   if (type == "GlobalAveragePool") return average_pool(*inputs[0]);
   if (type == "Flatten") return {{inputs[0]->extents[0], inputs[0]->extents[1]}, inputs[0]->values};
-  if (type == "Gemm" && node.integers.at("transB")[0] == 1) return gemm(*inputs[0], *inputs[1], *inputs[2]);
+  if (type == "Gemm" && node.integers.at("transB")[0] == 1)
+    return gemm(*inputs[0], *inputs[1], inputs.size() > 2 ? inputs[2] : nullptr);
+  if (type == "MatMul") return matrix_product(*inputs[0], *inputs[1]);
+  if (type == "Slice")
+    return slice(*inputs[0], static_cast<std::int64_t>(inputs[1]->values[0]),
+                 static_cast<std::int64_t>(inputs[2]->values[0]), static_cast<std::size_t>(inputs[3]->values[0]));
+  if (type == "Concat" && node.integers.at("axis")[0] == 1) return concatenate(*inputs[0], *inputs[1]);
+  if (type == "ReduceMean" && node.integers.at("axes")[0] == 1 && node.integers.at("keepdims")[0] == 0)
+    return reduce_mean(*inputs[0]);
   if (type == "LayerNormalization" && node.integers.at("axis")[0] + 1 == std::ssize(inputs[0]->extents))
     return layer_norm(inputs, node.floats.at("epsilon"));
   if (type == "Transpose") return transpose(*inputs[0], node.integers.at("perm"));
   if (type == "Reshape") return reshape(*inputs[0], inputs[1]->values);
-  if (type == "Softmax" && node.integers.at("axis")[0] == 1) return softmax(*inputs[0]);
+  if (type == "Softmax" && node.integers.at("axis")[0] + 1 == std::ssize(inputs[0]->extents))
+    return softmax(*inputs[0]);
   if (type == "Erf") return elementwise(*inputs[0], *inputs[0], [](double a, double /*b*/) { return std::erf(a); });
   if (type == "Add") return elementwise(*inputs[0], *inputs[1], std::plus<>());
   if (type == "Sub") return elementwise(*inputs[0], *inputs[1], std::minus<>());

@@ -1,5 +1,5 @@
 /// Runs an ONNX file in plain double-precision loops: a twin of what a runtime does with it, for the operators that
-/// ConvMixers are exported as. https://onnx.ai/onnx/operators/
+/// the models here are exported as. https://onnx.ai/onnx/operators/
 #pragma once
 
 #include "support/protobuf_reader.hpp"

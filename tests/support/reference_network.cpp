@@ -190,14 +190,16 @@ struct Evaluator {
     return y;
   }
 
+  /// Of (N, I), or of the rows of (N, T, I).
   [[nodiscard]] Values operator()(const Linear& linear, const Values& x, const Extents& in, const Extents& out) const {
+    const auto inputs = static_cast<std::size_t>(in.rank == 2 ? in.h : in.c);
+    const auto outputs = static_cast<std::size_t>(out.rank == 2 ? out.h : out.c);
     Values y(out.count());
-    for (std::int64_t n = 0; n < in.n; ++n)
-      for (std::int64_t o = 0; o < out.c; ++o) {
-        double sum = parameter(linear.bias)[static_cast<std::size_t>(o)];
-        for (std::int64_t i = 0; i < in.c; ++i)
-          sum += parameter(linear.weight)[static_cast<std::size_t>(o * in.c + i)] * x[in.at(n, i, 0, 0)];
-        y[out.at(n, o, 0, 0)] = sum;
+    for (std::size_t row = 0; row < x.size() / inputs; ++row)
+      for (std::size_t o = 0; o < outputs; ++o) {
+        double sum = linear.bias == kNoParameter ? 0.0 : parameter(linear.bias)[o];
+        for (std::size_t i = 0; i < inputs; ++i) sum += parameter(linear.weight)[o * inputs + i] * x[row * inputs + i];
+        y[row * outputs + o] = sum;
       }
     return y;
   }
@@ -233,6 +235,68 @@ struct Evaluator {
       for (std::int64_t c = 0; c < in.c; ++c)
         for (std::int64_t h = 0; h < in.h; ++h)
           for (std::int64_t w = 0; w < in.w; ++w) y[out.at(n, h * in.w + w, c, 0)] = x[in.at(n, c, h, w)];
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const Transpose& /*transpose*/, const Values& x, const Extents& in,
+                                  const Extents& out) const {
+    Values y(x.size());
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t t = 0; t < in.c; ++t)
+        for (std::int64_t d = 0; d < in.h; ++d) y[out.at(n, d, t, 0)] = x[in.at(n, t, d, 0)];
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const TokenMean& mean, const Values& x, const Extents& in, const Extents& out) const {
+    Values y(out.count());
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t t = mean.begin; t < mean.end; ++t)
+        for (std::int64_t d = 0; d < in.h; ++d)
+          y[out.at(n, d, 0, 0)] += x[in.at(n, t, d, 0)] / static_cast<double>(mean.end - mean.begin);
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const PositionEmbedding& embedding, const Values& x, const Extents& /*in*/,
+                                  const Extents& /*out*/) const {
+    const Values& position = parameter(embedding.position);
+    Values y = x;
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += position[i % position.size()];
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const ClassToken& token, const Values& x, const Extents& in,
+                                  const Extents& out) const {
+    Values y(out.count());
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t d = 0; d < in.h; ++d) {
+        y[out.at(n, 0, d, 0)] = parameter(token.token)[static_cast<std::size_t>(d)];
+        for (std::int64_t t = 0; t < in.c; ++t) y[out.at(n, t + 1, d, 0)] = x[in.at(n, t, d, 0)];
+      }
+    return y;
+  }
+
+  [[nodiscard]] Values operator()(const Attention& attention, const Values& x, const Extents& in,
+                                  const Extents& out) const {
+    const std::int64_t tokens = in.c;
+    const std::int64_t features = out.h / attention.heads;
+    Values y(out.count());
+    Values scores(static_cast<std::size_t>(tokens));
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t head = 0; head < attention.heads; ++head)
+        for (std::int64_t i = 0; i < tokens; ++i) {
+          const auto at = [&](std::int64_t token, std::int64_t part, std::int64_t f) {
+            return x[in.at(n, token, (part * attention.heads + head) * features + f, 0)];
+          };
+          double sum = 0.0;
+          for (std::int64_t j = 0; j < tokens; ++j) {
+            double product = 0.0;
+            for (std::int64_t f = 0; f < features; ++f) product += at(i, 0, f) * at(j, 1, f);
+            sum += scores[static_cast<std::size_t>(j)] = std::exp(product / std::sqrt(static_cast<double>(features)));
+          }
+          for (std::int64_t j = 0; j < tokens; ++j)
+            for (std::int64_t f = 0; f < features; ++f)
+              y[out.at(n, i, head * features + f, 0)] += scores[static_cast<std::size_t>(j)] / sum * at(j, 2, f);
+        }
     return y;
   }
 };

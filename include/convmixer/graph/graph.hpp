@@ -84,14 +84,40 @@ struct MaxPool {
 /// Mean over H and W: (N, C, H, W) to (N, C).
 struct GlobalAveragePool {};
 
-/// y = x W^T + b; input (N, I), weight (O, I), output (N, O).
+/// y = x W^T + b of the last dimension; input (N, I) or (N, T, I), weight (O, I), output (N, O) or (N, T, O).
 struct Linear {
   ParameterId weight;
-  ParameterId bias;
+  ParameterId bias;  ///< kNoParameter: none
 };
 
 /// The pixels of an image as tokens, row by row: (N, C, H, W) to (N, H W, C).
 struct ToTokens {};
+
+/// (N, T, D) to (N, D, T).
+struct Transpose {};
+
+/// Mean over the tokens from `begin` to before `end`, one of which is that token: (N, T, D) to (N, D).
+struct TokenMean {
+  int begin;
+  int end;
+};
+
+/// A learnt vector added to each token, the same in every image: (N, T, D) plus (1, T, D).
+struct PositionEmbedding {
+  ParameterId position;
+};
+
+/// A learnt token before those of every image: (N, T, D) to (N, T + 1, D).
+struct ClassToken {
+  ParameterId token;
+};
+
+/// Scaled dot-product attention (Vaswani et al., arXiv 1706.03762) of `heads` heads of F = D / heads features, between
+/// the tokens of an image. Input (N, T, 3 D): queries, keys and values of all heads, as timm's `qkv` lays them out; for
+/// each head softmax(q k^T / sqrt(F)) v; output (N, T, D).
+struct Attention {
+  int heads;
+};
 
 /// In training each value is 0 with probability `rate`, and else x / (1 - rate); the identity in evaluation: Srivastava
 /// et al., JMLR 15 (2014). Which ones: a function of DropoutDraws, the node and the value's image and place.
@@ -105,8 +131,9 @@ struct DropPath {
   float rate;
 };
 
-using Operation = std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear, LayerNorm, ToTokens, Relu,
-                               GroupNorm, MaxPool, Dropout, DropPath>;
+using Operation =
+    std::variant<Convolution, Gelu, BatchNorm, Add, GlobalAveragePool, Linear, LayerNorm, ToTokens, Relu, GroupNorm,
+                 MaxPool, Dropout, DropPath, Transpose, TokenMean, PositionEmbedding, ClassToken, Attention>;
 
 /// One operation applied. Nodes stand in an order in which they can run.
 struct Node {
@@ -117,7 +144,7 @@ struct Node {
 };
 
 /// What a parameter is, for initialisation and weight decay.
-enum class ParameterRole { weight, bias, norm_scale, norm_shift };
+enum class ParameterRole { weight, bias, norm_scale, norm_shift, embedding };
 
 /// What a parameter's values are before training, if not what torch.nn has for its role (Parameters::initialise).
 struct Initialisation {
@@ -141,7 +168,7 @@ struct Parameter {
   Initialisation initialisation{};
 };
 
-/// Whether a convolution adds a number for each channel.
+/// Whether a convolution or a linear layer adds a number for each channel.
 enum class Bias { with, without };
 
 /// A running statistic of a batch norm: saved with the weights, not trained. Initial value 0 or 1.
@@ -186,10 +213,21 @@ class Graph {
   /// Of any shape, which stays. `rate` is from 0 to below 1.
   TensorId dropout(const std::string& name, TensorId input, float rate);
   TensorId drop_path(const std::string& name, TensorId input, float rate);
-  /// (C) to (out_features).
-  TensorId linear(const std::string& name, TensorId input, int out_features);
+  /// (C) to (out_features), (T, D) to (T, out_features).
+  TensorId linear(const std::string& name, TensorId input, int out_features, Bias bias = Bias::with);
   /// (C, H, W) to (H W, C).
   TensorId to_tokens(const std::string& name, TensorId input);
+  /// (T, D) to (D, T).
+  TensorId transpose(const std::string& name, TensorId input);
+  /// (T, D) to (D): over all tokens, or from `begin` to before `end`.
+  TensorId token_mean(const std::string& name, TensorId input);
+  TensorId token_mean(const std::string& name, TensorId input, int begin, int end);
+  /// (T, D), which stays. The parameter (1, T, D) has the node's name.
+  TensorId position_embedding(const std::string& name, TensorId input);
+  /// (T, D) to (T + 1, D). The parameter (1, 1, D) has the node's name.
+  TensorId class_token(const std::string& name, TensorId input);
+  /// (T, 3 D) to (T, D); `heads` divides D.
+  TensorId attention(const std::string& name, TensorId input, int heads);
 
   /// How Parameters::initialise draws a parameter. Throws Error (usage) for a name that no parameter has, and for a
   /// scale that isn't a number of at least 0 (a constant: any).
@@ -214,6 +252,7 @@ class Graph {
   void check_name(const std::string& name) const;
   const Shape& shape_of(const std::string& name, TensorId input) const;
   const Shape& image_shape(const std::string& name, TensorId input) const;
+  const Shape& token_shape(const std::string& name, TensorId input) const;
   ParameterId parameter(std::string name, Shape shape, ParameterRole role, std::int64_t fan_in);
 
   std::vector<Shape> tensors_;
@@ -234,11 +273,11 @@ class Graph {
 /// is none.
 [[nodiscard]] std::size_t first_trained_node(const Graph& graph);
 
-/// Multiply-adds of one image's forward pass in convolutions and linear layers (2 FLOP each).
+/// Multiply-adds of one image's forward pass in convolutions, linear layers and attention (2 FLOP each).
 /// A training step costs three times as many, less the first convolution's data gradient.
 [[nodiscard]] std::int64_t multiply_adds(const Graph& graph);
-/// The same for one node of this graph; 0 for nodes that are neither convolution nor linear. Throws Error (usage) for a
-/// node of another graph.
+/// The same for one node of this graph; 0 for nodes that are none of these. Throws Error (usage) for a node of another
+/// graph.
 [[nodiscard]] std::int64_t multiply_adds(const Graph& graph, const Node& node);
 
 }  // namespace convmixer

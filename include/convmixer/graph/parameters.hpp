@@ -28,8 +28,8 @@ class Parameters {
 
   /// Weights as torch.nn initialises Conv2d, Linear and BatchNorm2d: weights and biases of convolutions and
   /// linear layers from U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (kaiming_uniform with a = sqrt(5), and the same bound
-  /// for the bias), norm scales 1, shifts 0, but for those with an Initialisation of their own; statistics at their
-  /// initial values. A pure function of the seed.
+  /// for the bias), norm scales 1, shifts 0, embeddings from a standard normal distribution, but for those with an
+  /// Initialisation of their own; statistics at their initial values. A pure function of the seed.
   void initialise(std::uint64_t seed);
 
  private:

@@ -7,9 +7,9 @@
 
 namespace convmixer {
 
-/// Multiply-adds of one image (2 FLOP each). Batch norms, GELUs and sums are left out.
+/// Multiply-adds of one image (2 FLOP each). Norms, GELUs and sums are left out.
 struct Work {
-  std::int64_t matrix = 0;     ///< convolutions that aren't depthwise, and linear layers: products of matrices
+  std::int64_t matrix = 0;     ///< other convolutions, linear layers, attention: products of matrices
   std::int64_t depthwise = 0;  ///< no channel meets another: no product of matrices
   [[nodiscard]] std::int64_t total() const noexcept { return matrix + depthwise; }
 };

@@ -253,15 +253,17 @@ struct PlannedMaxPool {
 [[nodiscard]] PlannedMaxPool max_pool_backward(Runtime& runtime, const MaxPoolProblem& problem, const Layout& diff_src,
                                                const Layout& diff_dst);
 
-/// y = x W^T + b with x (N, I), y (N, O) plain and bias f32; weights in oneDNN's layout.
+/// y = x W^T + b with x (N, I), y (N, O) plain and bias f32, if there is one; weights in oneDNN's layout.
 struct PlannedLinear {
   Primitive primitive;
   Layout weights;
 };
-[[nodiscard]] PlannedLinear linear_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training);
+[[nodiscard]] PlannedLinear linear_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training,
+                                           bool with_bias = true);
 [[nodiscard]] PlannedLinear linear_backward_data(Runtime& runtime, const Layout& diff_src, const Layout& diff_dst);
 /// The weights' gradient is f32.
-[[nodiscard]] PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst);
+[[nodiscard]] PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst,
+                                                    bool with_bias = true);
 
 /// dst (M, N) = src (M, K) times a matrix (K, N) in oneDNN's layout and src's type.
 struct PlannedMatrixProduct {

@@ -152,9 +152,14 @@ dnnl::pooling_forward::primitive_desc describe_average_pool(Runtime& runtime, co
 
 dnnl::inner_product_forward::primitive_desc describe_linear(Runtime& runtime, const memory::desc& src,
                                                             const memory::desc& weights, const memory::desc& dst,
-                                                            std::int64_t outputs, bool training) {
-  return CONVMIXER_DESCRIBE(inner_product_forward, runtime.handles().engine, user_scratchpad(), forward_kind(training),
-                            src, weights, bias_descriptor(outputs), dst);
+                                                            std::int64_t outputs, bool training, bool with_bias) {
+  const dnnl::engine& engine = runtime.handles().engine;
+  if (!with_bias) {
+    return CONVMIXER_DESCRIBE(inner_product_forward, engine, user_scratchpad(), forward_kind(training), src, weights,
+                              dst);
+  }
+  return CONVMIXER_DESCRIBE(inner_product_forward, engine, user_scratchpad(), forward_kind(training), src, weights,
+                            bias_descriptor(outputs), dst);
 }
 
 Shape linear_weights(const Layout& src, const Layout& dst) { return {dst.shape()[1], src.shape()[1]}; }
@@ -245,11 +250,11 @@ Primitive average_pool_backward(Runtime& runtime, const Layout& diff_src, const 
   });
 }
 
-PlannedLinear linear_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training) {
+PlannedLinear linear_forward(Runtime& runtime, const Layout& src, const Layout& dst, bool training, bool with_bias) {
   return describe_or_fail("inner product", src, [&] {
     const auto description =
         describe_linear(runtime, descriptor(src), any_descriptor(linear_weights(src, dst), src.type()), descriptor(dst),
-                        dst.shape()[1], training);
+                        dst.shape()[1], training, with_bias);
     return PlannedLinear{wrap<dnnl::inner_product_forward>(description), layout_of(description.weights_desc())};
   });
 }
@@ -258,7 +263,7 @@ PlannedLinear linear_backward_data(Runtime& runtime, const Layout& diff_src, con
   return describe_or_fail("inner product gradient", diff_src, [&] {
     const memory::desc weights = any_descriptor(linear_weights(diff_src, diff_dst), diff_src.type());
     const auto hint =
-        describe_linear(runtime, descriptor(diff_src), weights, descriptor(diff_dst), diff_dst.shape()[1], true);
+        describe_linear(runtime, descriptor(diff_src), weights, descriptor(diff_dst), diff_dst.shape()[1], true, true);
     const auto description =
         CONVMIXER_DESCRIBE_BACKWARD(inner_product_backward_data, runtime.handles().engine, user_scratchpad(), hint,
                                     descriptor(diff_src), weights, descriptor(diff_dst));
@@ -266,14 +271,19 @@ PlannedLinear linear_backward_data(Runtime& runtime, const Layout& diff_src, con
   });
 }
 
-PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst) {
+PlannedLinear linear_backward_weights(Runtime& runtime, const Layout& src, const Layout& diff_dst, bool with_bias) {
   return describe_or_fail("inner product weight gradient", src, [&] {
-    const Shape weights = linear_weights(src, diff_dst);
-    const auto hint = describe_linear(runtime, descriptor(src), any_descriptor(weights, src.type()),
-                                      descriptor(diff_dst), diff_dst.shape()[1], true);
-    const auto description = CONVMIXER_DESCRIBE_BACKWARD(
-        inner_product_backward_weights, runtime.handles().engine, user_scratchpad(), hint, descriptor(src),
-        any_descriptor(weights, ElementType::f32), bias_descriptor(diff_dst.shape()[1]), descriptor(diff_dst));
+    const dnnl::engine& engine = runtime.handles().engine;
+    const Shape shape = linear_weights(src, diff_dst);
+    const memory::desc weights = any_descriptor(shape, ElementType::f32);
+    const auto hint = describe_linear(runtime, descriptor(src), any_descriptor(shape, src.type()), descriptor(diff_dst),
+                                      diff_dst.shape()[1], true, with_bias);
+    const auto description =
+        with_bias ? CONVMIXER_DESCRIBE_BACKWARD(inner_product_backward_weights, engine, user_scratchpad(), hint,
+                                                descriptor(src), weights, bias_descriptor(diff_dst.shape()[1]),
+                                                descriptor(diff_dst))
+                  : CONVMIXER_DESCRIBE_BACKWARD(inner_product_backward_weights, engine, user_scratchpad(), hint,
+                                                descriptor(src), weights, descriptor(diff_dst));
     return PlannedLinear{wrap<dnnl::inner_product_backward_weights>(description),
                          layout_of(description.diff_weights_desc())};
   });

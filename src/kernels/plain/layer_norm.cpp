@@ -180,7 +180,7 @@ HWY_INLINE void add_lanes(D d, hn::Vec<D> values, double* sums) {
   for (std::size_t i = 0; i < hn::Lanes(d); ++i) sums[i] += static_cast<double>(lanes[i]);
 }
 
-template <typename Element>
+template <bool kAdds, typename Element>
 void gradient_as(const RowView& view, const RowRange& rows, const LayerNormBackward& memory, const Element* diff_dst,
                  const FeatureSums& sums) {
   for (std::size_t begin = rows.begin; begin < rows.end; begin += kRowsInF32) {
@@ -198,7 +198,9 @@ void gradient_as(const RowView& view, const RowRange& rows, const LayerNormBackw
         shift_sum = hn::Add(shift_sum, dy);
         scale_sum = hn::MulAdd(dy, xhat, scale_sum);
         const auto rest = hn::MulAdd(xhat, hn::Set(d, some.mean_projection[i]), hn::Set(d, some.mean_gradient[i]));
-        hn::StoreU(hn::Mul(inverse, hn::Sub(hn::Mul(dy, scale), rest)), d, memory.diff_src + place);
+        auto dx = hn::Mul(inverse, hn::Sub(hn::Mul(dy, scale), rest));
+        if constexpr (kAdds) dx = hn::Add(hn::LoadU(d, memory.addend + place), dx);
+        hn::StoreU(dx, d, memory.diff_src + place);
       }
       add_lanes(d, shift_sum, sums.first + feature);
       add_lanes(d, scale_sum, sums.second + feature);
@@ -209,13 +211,24 @@ void gradient_as(const RowView& view, const RowRange& rows, const LayerNormBackw
   }
 }
 
-/// Writes diff_src, and adds diff_dst and diff_dst * xhat to the features' sums.
-void gradient_rows(const RowView& view, const RowRange& rows, ElementType type, const LayerNormBackward& memory,
-                   const FeatureSums& sums) {
-  if (type == ElementType::f32) {
-    gradient_as(view, rows, memory, static_cast<const float*>(memory.diff_dst), sums);
+template <typename Element>
+void gradient_of(const RowView& view, const RowRange& rows, bool adds, const LayerNormBackward& memory,
+                 const FeatureSums& sums) {
+  const auto* const diff_dst = static_cast<const Element*>(memory.diff_dst);
+  if (adds) {
+    gradient_as<true>(view, rows, memory, diff_dst, sums);
   } else {
-    gradient_as(view, rows, memory, static_cast<const std::uint16_t*>(memory.diff_dst), sums);
+    gradient_as<false>(view, rows, memory, diff_dst, sums);
+  }
+}
+
+/// Writes diff_src, and adds diff_dst and diff_dst * xhat to the features' sums.
+void gradient_rows(const RowView& view, const RowRange& rows, ElementType type, bool adds,
+                   const LayerNormBackward& memory, const FeatureSums& sums) {
+  if (type == ElementType::f32) {
+    gradient_of<float>(view, rows, adds, memory, sums);
+  } else {
+    gradient_of<std::uint16_t>(view, rows, adds, memory, sums);
   }
 }
 
@@ -291,7 +304,7 @@ std::size_t layer_norm_backward_doubles(const Layout& layout) {
   return 2 * view.features * Parts(view).count;
 }
 
-void layer_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type,
+void layer_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, bool adds,
                          const LayerNormBackward& memory) {
   const RowView view = view_of(src);
   const Parts parts(view);
@@ -300,7 +313,7 @@ void layer_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_d
     double* const sums = memory.working + 2 * features * static_cast<std::size_t>(part);
     std::fill_n(sums, 2 * features, 0.0);
     HWY_DYNAMIC_DISPATCH(gradient_rows)
-    (view, parts.range(part), diff_dst_type, memory, FeatureSums{sums, sums + features});
+    (view, parts.range(part), diff_dst_type, adds, memory, FeatureSums{sums, sums + features});
   });
   for (std::size_t part = 1; part < parts.count; ++part) {
     for (std::size_t i = 0; i < 2 * features; ++i) memory.working[i] += memory.working[2 * features * part + i];

@@ -42,7 +42,8 @@ struct LayerNormBackward {
   const float* inverse_deviation;
   const float* scale;
   const void* diff_dst;
-  float* diff_src;  ///< may be diff_dst if that is f32
+  const float* addend;  ///< a gradient that the input has from elsewhere; not read unless asked for
+  float* diff_src;      ///< may be diff_dst if that is f32, and addend
   float* diff_scale;
   float* diff_shift;
   double* working;
@@ -53,8 +54,8 @@ struct LayerNormBackward {
 
 /// With xhat = (src - mean) * inverse deviation and g = scale * diff_dst, means over the row's features:
 ///   diff_shift = sum over rows of diff_dst,  diff_scale = sum over rows of diff_dst * xhat,
-///   diff_src = inverse deviation * (g - mean(g) - xhat * mean(g * xhat)).
-void layer_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type,
+///   diff_src = inverse deviation * (g - mean(g) - xhat * mean(g * xhat)), plus addend if `adds`.
+void layer_norm_backward(Runtime& runtime, const Layout& src, ElementType diff_dst_type, bool adds,
                          const LayerNormBackward& memory);
 
 }  // namespace convmixer::kernels

@@ -2,6 +2,7 @@
 
 #include "plan/plain/kernel_operands.hpp"
 #include "plan/plain/operations.hpp"
+#include "plan/plain/product_operands.hpp"
 
 namespace convmixer {
 
@@ -28,10 +29,10 @@ BufferId add_by_row(Builder& builder, const Layout& layout) {
   return builder.add_buffer(Layout(Shape{kernels::layer_norm_rows(layout)}, ElementType::f32, Format::plain));
 }
 
-/// What convolutions read is in the plan's type; tokens are f32 up to where a product reads them.
+/// What convolutions read is in the plan's type.
 ElementType result_type(const Builder& builder) {
   const bool is_image = builder.batch_shape(builder.output()).rank() == 4;
-  return is_image ? builder.type() : ElementType::f32;
+  return is_image ? builder.type() : token_type(builder, builder.output());
 }
 
 }  // namespace
@@ -70,6 +71,9 @@ void backward(Builder& builder, const LayerNorm& norm) {
   const BufferId given = builder.output_gradient();
   const ElementType type = builder.layout(given).type();  // the kernel takes either
   const BufferId diff_dst = builder.convert(given, Layout(layout.shape(), type, layout.format()));
+  // What a residual branch reads has a gradient already, which is added here.
+  const BufferId other = builder.gradient(builder.input());
+  const bool adds = other >= 0 && builder.layout(other) == layout;
   const BufferId diff_src = builder.add_buffer(layout);
   const BufferId working = builder.add_working_memory(kernels::layer_norm_backward_doubles(layout));
   KernelOperands<LayerNormBackward> operands(builder);
@@ -78,17 +82,22 @@ void backward(Builder& builder, const LayerNorm& norm) {
       .bind(&LayerNormBackward::inverse_deviation, builder.kept()[1])
       .bind(&LayerNormBackward::scale, builder.add_fixed(builder.parameters().value(norm.scale)))
       .bind(&LayerNormBackward::diff_dst, diff_dst)
+      .bind(&LayerNormBackward::addend, adds ? other : diff_src)
       .bind(&LayerNormBackward::diff_src, diff_src)
       .bind(&LayerNormBackward::diff_scale, builder.add_fixed(builder.parameters().gradient(norm.scale)))
       .bind(&LayerNormBackward::diff_shift, builder.add_fixed(builder.parameters().gradient(norm.shift)))
       .bind(&LayerNormBackward::working, working);
   builder
       .add_step("layer norm", "backward", layout,
-                operands.call([&runtime = builder.runtime(), layout, type](const LayerNormBackward& memory) {
-                  kernels::layer_norm_backward(runtime, layout, type, memory);
+                operands.call([&runtime = builder.runtime(), layout, type, adds](const LayerNormBackward& memory) {
+                  kernels::layer_norm_backward(runtime, layout, type, adds, memory);
                 }))
-      .may_overwrite = {diff_dst, diff_src};
-  builder.add_gradient(builder.input(), diff_src);
+      .may_overwrite = {adds ? other : diff_dst, diff_src};
+  if (adds) {
+    builder.set_gradient(builder.input(), diff_src);
+  } else {
+    builder.add_gradient(builder.input(), diff_src);
+  }
 }
 
 }  // namespace convmixer

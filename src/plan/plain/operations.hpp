@@ -1,9 +1,9 @@
 /// What the operations of a graph come to in a plain plan. Each has a file of its own with its formula, its forward and
 /// its backward: these add the node's steps to the builder's.
 ///
-/// A bf16 plan has in bf16 what convolutions read: activations, weights and the gradients of outputs. Their results,
-/// the pre-activations, stay f32 through GELU and into the norm: rounding them too brought gradients up to 5% away from
-/// f32's (2.6% so), and costs no conversion.
+/// A bf16 plan has in bf16 what products read, of convolutions, of linear layers on tokens and of attention:
+/// activations, weights and the gradients of outputs. Their results, the pre-activations, stay f32 through GELU and
+/// into the norm: rounding them too brought gradients up to 5% away from f32's (2.6% so), and costs no conversion.
 #pragma once
 
 #include "plan/plain/builder.hpp"
@@ -50,6 +50,21 @@ void backward(Builder& builder, const Dropout& dropout);
 
 void forward(Builder& builder, const DropPath& path);
 void backward(Builder& builder, const DropPath& path);
+
+void forward(Builder& builder, const Transpose& transpose);
+void backward(Builder& builder, const Transpose& transpose);
+
+void forward(Builder& builder, const TokenMean& mean);
+void backward(Builder& builder, const TokenMean& mean);
+
+void forward(Builder& builder, const PositionEmbedding& embedding);
+void backward(Builder& builder, const PositionEmbedding& embedding);
+
+void forward(Builder& builder, const ClassToken& token);
+void backward(Builder& builder, const ClassToken& token);
+
+void forward(Builder& builder, const Attention& attention);
+void backward(Builder& builder, const Attention& attention);
 
 /// The shapes of a convolution of this plan.
 [[nodiscard]] kernels::ConvolutionProblem convolution_problem(const Builder& builder, const Node& node,

@@ -152,6 +152,63 @@ void add_convnet_cases(std::vector<Case>& list) {
   list.push_back({"residual_block", 3, residual_block});
 }
 
+/// A graph on tokens of `features` features, `height` x `width` of them.
+Case on_tokens(std::string name, int features, int height, int width, std::function<void(Graph&, TensorId)> build) {
+  return {std::move(name), 3, [=] {
+            Graph graph(features, height, width);
+            build(graph, graph.to_tokens("tokens", graph.input()));
+            return graph;
+          }};
+}
+
+void add_operations_on_tokens(std::vector<Case>& list) {
+  list.push_back(on_tokens("tokens", 5, 3, 4, [](Graph& g, TensorId x) { g.add("twice", x, x); }));
+  for (const int features : {3, 16, 40}) {
+    const std::string size = "_d" + std::to_string(features);
+    list.push_back(on_tokens("linear" + size, features, 3, 3, [](Graph& g, TensorId x) { g.linear("fc", x, 20); }));
+    list.push_back(on_tokens("linear_without_bias" + size, features, 2, 3,
+                             [](Graph& g, TensorId x) { g.linear("fc", x, 7, Bias::without); }));
+    list.push_back(on_tokens("transpose" + size, features, 3, 7, [](Graph& g, TensorId x) { g.transpose("turn", x); }));
+    list.push_back(on_tokens("token_gelu" + size, features, 3, 3, [](Graph& g, TensorId x) { g.gelu("gelu", x); }));
+    list.push_back(on_tokens("token_mean" + size, features, 3, 3, [](Graph& g, TensorId x) { g.token_mean("m", x); }));
+    list.push_back(on_tokens("class_token" + size, features, 2, 3,
+                             [](Graph& g, TensorId x) { g.token_mean("m", g.class_token("class", x), 0, 4); }));
+    list.push_back(on_tokens("position" + size, features, 2, 3,
+                             [](Graph& g, TensorId x) { g.position_embedding("position", x); }));
+  }
+  list.push_back(on_tokens("some_tokens", 20, 3, 3, [](Graph& g, TensorId x) { g.token_mean("m", x, 1, 9); }));
+  list.push_back(on_tokens("last_linear_without_bias", 20, 3, 3, [](Graph& g, TensorId x) {
+    g.linear("head", g.token_mean("m", x, 0, 1), 7, Bias::without);
+  }));
+  list.push_back(on_tokens("token_mixing", 20, 3, 3, [](Graph& g, TensorId x) {
+    TensorId y = g.transpose("turn", g.layer_norm("norm", x));
+    y = g.linear("fc2", g.gelu("gelu", g.linear("fc1", y, 24)), 9);
+    g.add("residual", x, g.transpose("back", y));
+  }));
+  list.push_back(on_tokens("channel_mixing", 20, 3, 3, [](Graph& g, TensorId x) {
+    const TensorId y = g.linear("fc1", g.layer_norm("norm", x), 40);
+    g.add("residual", x, g.linear("fc2", g.gelu("gelu", y), 20));
+  }));
+}
+
+void add_attention(std::vector<Case>& list) {
+  struct Sizes {
+    int heads, features, tokens;
+  };
+  // More tokens than are taken at a time, and sizes around those of vectors.
+  for (const auto& [heads, features, tokens] :
+       {Sizes{1, 1, 1}, Sizes{2, 3, 5}, Sizes{3, 16, 17}, Sizes{1, 24, 16}, Sizes{2, 5, 130}}) {
+    const std::string name =
+        "attention_h" + std::to_string(heads) + "_f" + std::to_string(features) + "_t" + std::to_string(tokens);
+    list.push_back(on_tokens(name, 3 * heads * features, tokens, 1,
+                             [heads = heads](Graph& g, TensorId x) { g.attention("attention", x, heads); }));
+  }
+  list.push_back(on_tokens("attention_between_linear_layers", 20, 3, 4, [](Graph& g, TensorId x) {
+    const TensorId y = g.attention("attention", g.linear("qkv", g.layer_norm("norm", x), 60), 4);
+    g.add("residual", x, g.linear("proj", y, 20));
+  }));
+}
+
 std::vector<Case> cases() {
   std::vector<Case> list;
   for (const int channels : {8, 20, 40}) {
@@ -193,6 +250,8 @@ std::vector<Case> cases() {
                     return graph;
                   }});
   add_layer_norms(list);
+  add_operations_on_tokens(list);
+  add_attention(list);
   list.push_back({"block", 2, [] {
                     Graph graph(3, 10, 10);
                     TensorId x = graph.convolution("stem", graph.input(), 24, 2, 2, 1, 0, 0);

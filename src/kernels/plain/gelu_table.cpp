@@ -1,4 +1,4 @@
-#include "kernels/fused/gelu_table.hpp"
+#include "kernels/plain/gelu_table.hpp"
 
 #include <cmath>
 #include <numbers>
