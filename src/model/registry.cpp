@@ -50,6 +50,8 @@ std::span<const ModelEntry> models() {
   static const std::vector<ModelEntry> all{
       entry_for(convmixer_definition()),
       entry_for(resnet_definition()),
+      entry_for(mlp_mixer_definition()),
+      entry_for(vit_definition()),
   };
   return all;
 }

@@ -119,6 +119,112 @@ class ResNet(nn.Module):
         return self.fc(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
 
 
+class PatchEmbed(nn.Module):
+    """timm's: patches as tokens."""
+
+    def __init__(self, dim, patch):
+        super().__init__()
+        self.proj = nn.Conv2d(3, dim, patch, stride=patch)
+
+    def forward(self, x):
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class Mlp(nn.Module):
+    """timm's."""
+
+    def __init__(self, features, hidden):
+        super().__init__()
+        self.fc1 = nn.Linear(features, hidden)
+        self.fc2 = nn.Linear(hidden, features)
+
+    def forward(self, x):
+        return self.fc2(nn.functional.gelu(self.fc1(x)))
+
+
+class MixerBlock(nn.Module):
+    def __init__(self, dim, tokens, token_dim, channel_dim):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp_tokens = Mlp(tokens, token_dim)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp_channels = Mlp(dim, channel_dim)
+
+    def forward(self, x):
+        x = x + self.mlp_tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.mlp_channels(self.norm2(x))
+
+
+class MlpMixer(nn.Module):
+    """The MLP-Mixer of arXiv 2105.01601 with the parameter names of timm's. Its head begins at 0 there; not here, where
+    gradients are to reach what comes before it in the first step."""
+
+    def __init__(self, dim, depth, patch, token_dim, channel_dim, image, classes):
+        super().__init__()
+        self.stem = PatchEmbed(dim, patch)
+        tokens = (image // patch) ** 2
+        self.blocks = nn.Sequential(*[MixerBlock(dim, tokens, token_dim, channel_dim) for _ in range(depth)])
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.head = nn.Linear(dim, classes)
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.stem(x))).mean(1))
+
+
+class Attention(nn.Module):
+    """timm's, without its fused path."""
+
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        images, tokens, dim = x.shape
+        qkv = self.qkv(x).reshape(images, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        shares = (q * (dim // self.heads) ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+        return self.proj((shares @ v).transpose(1, 2).reshape(images, tokens, dim))
+
+
+class VitBlock(nn.Module):
+    def __init__(self, dim, heads, mlp_dim):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, mlp_dim)
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Vit(nn.Module):
+    """The ViT of arXiv 2010.11929 with the parameter names of timm's VisionTransformer."""
+
+    def __init__(self, dim, depth, heads, mlp_dim, patch, image, classes, pooling="token", class_token="yes"):
+        super().__init__()
+        self.patch_embed = PatchEmbed(dim, patch)
+        self.prefix = 1 if class_token == "yes" else 0
+        self.cls_token = nn.Parameter(0.1 * torch.randn(1, 1, dim)) if self.prefix else None
+        self.pos_embed = nn.Parameter(0.1 * torch.randn(1, self.prefix + (image // patch) ** 2, dim))
+        self.blocks = nn.Sequential(*[VitBlock(dim, heads, mlp_dim) for _ in range(depth)])
+        self.pools = pooling == "mean"
+        self.norm = nn.Identity() if self.pools else nn.LayerNorm(dim, eps=1e-6)
+        self.fc_norm = nn.LayerNorm(dim, eps=1e-6) if self.pools else nn.Identity()
+        self.head = nn.Linear(dim, classes)
+
+    def forward(self, x):
+        x = self.patch_embed(x)
+        if self.prefix:
+            x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1)
+        x = self.norm(self.blocks(x + self.pos_embed))
+        x = x[:, self.prefix :].mean(1) if self.pools else x[:, 0]
+        return self.head(self.fc_norm(x))
+
+
 MODELS = {
     "convmixer": (
         {
@@ -133,6 +239,23 @@ MODELS = {
         ConvMixer,
     ),
     "resnet": ({"layers": None, "width": None}, ResNet),
+    "mlp-mixer": (
+        {"dim": None, "depth": None, "patch": None, "token_dim": None, "channel_dim": None, "image": None},
+        MlpMixer,
+    ),
+    "vit": (
+        {
+            "dim": None,
+            "depth": None,
+            "heads": None,
+            "mlp_dim": None,
+            "patch": None,
+            "image": None,
+            "pooling": "token",
+            "class_token": "yes",
+        },
+        Vit,
+    ),
 }
 
 

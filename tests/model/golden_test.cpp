@@ -55,14 +55,30 @@ TEST(GoldenFiles, AreAllThere) {
               testing::ElementsAre("convmixer_d16x3_k4_p1", "convmixer_d32x2_k5_p2", "convmixer_d40x1_k7_p4",
                                    "convmixer_group_both", "convmixer_layer", "convmixer_relu_none"));
   EXPECT_THAT(golden_names("resnet_"), testing::ElementsAre("resnet_layers8_width8"));
+  EXPECT_THAT(golden_names("mlp-mixer_"), testing::ElementsAre("mlp-mixer_d24x2_p4"));
+  EXPECT_THAT(golden_names("vit_"), testing::ElementsAre("vit_d24x2_p4", "vit_d24x2_p4_mean"));
 }
 
 std::span<const float> view(const std::vector<float>& values) { return values; }
 
+double largest_of(std::span<const float> values) {
+  double largest = 0.0;
+  for (const float value : values) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  return largest;
+}
+
 void expect_gradients(const GoldenCase& golden, const Parameters& parameters, double tolerance) {
   const auto& list = parameters.graph().parameters();
+  double largest = 0.0;
+  for (const Parameter& parameter : list)
+    largest = std::max(largest, largest_of(golden.values("grad." + parameter.name)));
   for (std::size_t id = 0; id < list.size(); ++id) {
     const std::vector<float> expected = golden.values("grad." + list[id].name);
+    if (largest_of(expected) < 1e-6 * largest) {
+      // 0 but for rounding: what a bias adds to all features of a token, the next layer norm takes away.
+      EXPECT_LE(largest_of(parameters.gradient(static_cast<ParameterId>(id))), tolerance * largest) << list[id].name;
+      continue;
+    }
     EXPECT_LE(relative_error(parameters.gradient(static_cast<ParameterId>(id)), view(expected)), tolerance)
         << "gradient of " << list[id].name;
   }
@@ -155,8 +171,7 @@ TEST_F(Golden, FiveF32TrainingStepsFollowPyTorch) {
       const std::vector<float> expected = golden.values("after5." + list[id].name);
       const std::span<const float> actual = net.parameters().value(static_cast<ParameterId>(id));
       ASSERT_EQ(actual.size(), expected.size()) << list[id].name;
-      double largest = 0.0;
-      for (const float value : expected) largest = std::max(largest, std::abs(static_cast<double>(value)));
+      const double largest = largest_of(expected);
       const double limit = far_tolerance(golden, largest, kSteps);
       const double near = 1e-4 * largest + 0.01 * kSteps * static_cast<double>(golden.learning_rate);
       for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -183,6 +183,27 @@ TEST_F(ResumedTrainer, OfAResNetThatDropsBranchesContinuesBitForBit) {
   }
 }
 
+TEST_F(ResumedTrainer, OfTokensContinuesBitForBit) {
+  const ModelConfig mixer = MlpMixerConfig{.dim = 8, .depth = 1, .patch_size = 4, .token_dim = 6, .channel_dim = 12};
+  const ModelConfig vit =
+      VitConfig{.dim = 8, .depth = 2, .heads = 2, .mlp_dim = 12, .patch_size = 4, .drop_path = 0.5F};
+  for (const ModelConfig& model : {mixer, vit}) {
+    const std::string name = entry_of(model).name;
+    const auto config_of = [&](const std::string& folder) {
+      TrainConfig config = small_config(folder);
+      config.model = model;
+      return config;
+    };
+    ASSERT_EQ(train(config_of(name)), TrainEnd::finished);
+    for (const int looks : {4, 9}) {  // within the first epoch and after it
+      const TrainConfig config = config_of(fmt::format("{}{}", name, looks));
+      ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
+      ASSERT_EQ(train(config), TrainEnd::finished);
+      expect_equal_runs(config.out, parent_.path() / name);
+    }
+  }
+}
+
 TEST_F(ResumedTrainer, RefusesAnotherNumberOfEpochsAsItStretchesTheSchedule) {
   TrainConfig config = small_config("run");
   config.epochs = 3;

@@ -23,7 +23,7 @@ set(CPACK_COMPONENTS_ALL tool development)
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME convmixer)
 set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
-set(CPACK_COMPONENT_TOOL_DESCRIPTION "train ConvMixer networks on CPUs, and use them\n${about}")
+set(CPACK_COMPONENT_TOOL_DESCRIPTION "train ConvMixers and other image classifiers on CPUs, and use them\n${about}")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libconvmixer-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)

@@ -45,7 +45,7 @@ const std::array<Command, 11>& commands() {
 
 std::string overview() {
   std::string text = "convmixer " CONVMIXER_VERSION
-                     ": trains ConvMixer networks on CPUs\n\n"
+                     ": trains ConvMixers and other image classifiers on CPUs\n\n"
                      "usage: convmixer COMMAND [--option value ...]\n\n";
   for (const Command& command : commands()) text += fmt::format("  {:<9}{}\n", command.name, command.summary);
   text +=

@@ -126,7 +126,7 @@ Signal N ended it. A training that was told to stop has saved its state: the sam
 ManPage page_of_all(std::span<const Command> commands) {
   std::string text =
       header("convmixer") +
-      ".SH NAME\nconvmixer \\- train ConvMixer networks on CPUs, and use them\n"
+      ".SH NAME\nconvmixer \\- train ConvMixers and other image classifiers on CPUs, and use them\n"
       ".SH SYNOPSIS\n.nf\nconvmixer COMMAND [\\-\\-option value ...]\nconvmixer help [COMMAND]\n"
       "convmixer \\-\\-version\n.fi\n"
       ".SH DESCRIPTION\n.PP\nEach command has a manual page of its own.\n"

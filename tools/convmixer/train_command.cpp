@@ -159,7 +159,7 @@ CommandHelp train_help() {
   groups.insert(groups.end(), keys.begin(), keys.end());
   return command_help(
       "usage: convmixer train [--config FILE] [--option value ...]\n\n"
-      "Trains a ConvMixer into a run folder: best.safetensors, last.safetensors, metrics.jsonl, config.ini and the\n"
+      "Trains a network into a run folder: best.safetensors, last.safetensors, metrics.jsonl, config.ini and the\n"
       "state to go on from. Ctrl-C finishes the step and saves; the same command again goes on, bit for bit.\n\n"
       "Every option but those of the first group is a key of the configuration file as well: lines of the form\n"
       "'key = value', '#' begins a comment.\n",

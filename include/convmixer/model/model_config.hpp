@@ -2,7 +2,9 @@
 #pragma once
 
 #include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/mlp_mixer.hpp"
 #include "convmixer/model/resnet.hpp"
+#include "convmixer/model/vit.hpp"
 
 #include <variant>
 
@@ -10,7 +12,7 @@ namespace convmixer {
 
 /// One alternative for each model of the registry (registry.hpp). Every alternative is a plain struct that has, beside
 /// the model's own sizes, `image_size`, `channels` and `classes`.
-using ModelConfig = std::variant<ConvMixerConfig, ResNetConfig>;
+using ModelConfig = std::variant<ConvMixerConfig, ResNetConfig, MlpMixerConfig, VitConfig>;
 
 /// What a network is to do, whichever model it is: tell classes apart on square images.
 struct ClassificationTask {
