@@ -193,11 +193,11 @@ struct Bf16Tolerance {
 };
 
 /// A ReLU's gradient is all or nothing: where rounding changes the sign of what it reads, as it does for some in a
-/// thousand, a gradient comes or goes.
+/// thousand, a gradient comes or goes. PyTorch's autocast is off by up to 0.45 of a gradient's largest in these files.
 Bf16Tolerance bf16_tolerance(const Graph& graph) {
   const bool has_relu =
       std::ranges::any_of(graph.nodes(), [](const Node& node) { return std::holds_alternative<Relu>(node.operation); });
-  return has_relu ? Bf16Tolerance{5e-2, 0.3} : Bf16Tolerance{3e-2, 3e-2};
+  return has_relu ? Bf16Tolerance{3e-2, 0.45} : Bf16Tolerance{3e-2, 3e-2};
 }
 
 TEST_F(Golden, Bf16LogitsAndGradientsAreCloseToF32) {

@@ -94,15 +94,16 @@ TEST(TrainConfig, HasEveryKeyOnce) {
   std::set<std::string> names;
   for (const OptionGroup& group : config_options(config)) {
     for (const Option& option : group.options) {
-      EXPECT_TRUE(names.insert(option.name).second) << option.name;
       EXPECT_FALSE(option.help.empty()) << option.name;
+      if (!option.applies()) continue;  // several models may have settings of one name
+      EXPECT_TRUE(names.insert(option.name).second) << option.name;
       EXPECT_TRUE(option.read(option.write())) << option.name << " refuses its own default " << option.write();
     }
   }
 }
 
 TEST(TrainConfig, ChecksTheRangeOfEveryNumber) {
-  for (const auto& setting : std::vector<std::pair<std::string, std::string>>{{"model", "resnet"},
+  for (const auto& setting : std::vector<std::pair<std::string, std::string>>{{"model", "alexnet"},
                                                                               {"dim", "0"},
                                                                               {"depth", "-1"},
                                                                               {"kernel-size", "0"},

@@ -98,7 +98,7 @@ TEST_F(ModelOptions, SetTheChosenModelsChoicesAndRates) {
 }
 
 TEST_F(ModelOptions, RefuseChoicesThatThereArent) {
-  EXPECT_EQ(refusal({"--norm", "grupo"}), "--norm grupo: expected one of batch, layer, group; did you mean 'group'?");
+  EXPECT_EQ(refusal({"--norm", "grup"}), "--norm grup: expected one of batch, layer, group; did you mean 'group'?");
   EXPECT_EQ(refusal({"--drop-path", "1"}), "--drop-path 1: expected a number from 0 to 0.99");
   EXPECT_EQ(refusal({"--model", "twin", "--norm", "layer"}), "--norm layer: has no effect without model = convmixer");
 }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace convmixer::tool {
 namespace {
 
@@ -69,7 +72,10 @@ std::string case_of_values(const Command& command) {
 std::string case_of_options(const Command& command) {
   std::vector<std::string> names;
   for (const OptionGroupHelp& group : command.help().groups) {
-    for (const OptionHelp& option : group.options) names.push_back("--" + option.name);
+    for (const OptionHelp& option : group.options) {
+      std::string name = "--" + option.name;  // which several models may have
+      if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+    }
   }
   return fmt::format("    {}) echo '{}' ;;\n", command.name, fmt::join(names, " "));
 }

@@ -34,7 +34,7 @@ void build_forward(Builder& builder) {
     std::visit([&](const auto& operation) { forward(builder, operation); }, node.operation);
   }
   const TensorId output = graph.output();
-  builder.end_forward(builder.convert(builder.value(output), as_callers(builder, output)));
+  builder.end_forward(builder.in_arena(builder.convert(builder.value(output), as_callers(builder, output))));
 }
 
 void build_backward(Builder& builder) {
@@ -49,7 +49,7 @@ void build_backward(Builder& builder) {
   }
   const TensorId input = graph.input();
   if (!builder.wants_gradient(input)) return;
-  builder.end_backward(builder.convert(builder.gradient(input), as_callers(builder, input)));
+  builder.end_backward(builder.in_arena(builder.convert(builder.gradient(input), as_callers(builder, input))));
 }
 
 }  // namespace

@@ -105,6 +105,14 @@ BufferId Builder::in_type(BufferId buffer, ElementType type) {
   return convert(buffer, Layout(have.shape(), type, have.format()));
 }
 
+BufferId Builder::in_arena(BufferId buffer) {
+  const BufferId view_of = list_.buffer(buffer).view_of;
+  if (list_.buffer(view_of < 0 ? buffer : view_of).home == Home::arena) return buffer;
+  const BufferId copy = add_buffer(layout(buffer));
+  add_reorder(buffer, copy);
+  return copy;
+}
+
 void Builder::check_reorder(BufferId from, BufferId to) {
   const auto holds_weights = [this](BufferId id) {
     return list_.buffer(id).home == Home::fixed && layout(id).format() == Format::plain;

@@ -91,6 +91,8 @@ class Builder {
   /// The buffer in another layout or type: itself if it already has it, or what this node has converted it to before.
   BufferId convert(BufferId from, const kernels::Layout& to);
   BufferId in_type(BufferId buffer, kernels::ElementType type);
+  /// A copy of what the caller gives, who can't be given it back; any other buffer itself.
+  BufferId in_arena(BufferId buffer);
   void add_reorder(BufferId from, BufferId to);
   /// Where a primitive that wants `layout` for a gradient of weights should leave it: in `gradient` itself if that has
   /// the layout, else in a buffer that finish_weight_gradient() brings there.

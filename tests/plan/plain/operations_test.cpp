@@ -110,7 +110,7 @@ Graph max_pool(int channels, int size, int kernel, int stride, int padding) {
 /// A residual block whose branch is dropped for some images, and some of what follows.
 Graph with_dropout() {
   Graph graph(20, 4, 4);
-  TensorId x = graph.convolution_same("conv", graph.input(), 20, 3, 1);
+  TensorId x = graph.convolution("conv", graph.input(), 20, 3, 1, 1, 1, 1, Bias::without);
   x = graph.add("add", graph.drop_path("path", graph.batch_norm("norm", x), 0.4F), graph.input());
   x = graph.dropout("values", x, 0.3F);
   graph.linear("head", graph.dropout("features", graph.global_average_pool("pool", x), 0.25F), 3);
