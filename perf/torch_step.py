@@ -17,6 +17,20 @@ except ImportError as error:
     fail(f"PyTorch can't be imported by {sys.executable}: {error}")
 
 
+class LayerNorm2d(nn.LayerNorm):
+    """Over the channels of each pixel, as timm's."""
+
+    def __init__(self, channels):
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+NORMS = {"batch": nn.BatchNorm2d, "layer": LayerNorm2d, "group": lambda channels: nn.GroupNorm(32, channels)}
+ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
+
+
 class Residual(nn.Module):
     def __init__(self, body):
         super().__init__()
@@ -26,23 +40,24 @@ class Residual(nn.Module):
         return self.fn(x) + x
 
 
-def convmixer(dim, depth, kernel_size, patch_size, channels, classes):
-    """As https://github.com/locuslab/convmixer defines it."""
+def convmixer(
+    dim, depth, kernel_size, patch_size, channels, classes, norm="batch", activation="gelu", residual="depthwise"
+):
+    """As https://github.com/locuslab/convmixer defines it, and its variants."""
 
-    def depthwise():
+    def mixer(convolution, adds):
+        layers = nn.Sequential(convolution, ACTIVATIONS[activation](), NORMS[norm](dim))
+        return Residual(layers) if adds else layers
+
+    def block():
+        depthwise = nn.Conv2d(dim, dim, kernel_size, groups=dim, padding="same")
         return nn.Sequential(
-            nn.Conv2d(dim, dim, kernel_size, groups=dim, padding="same"), nn.GELU(), nn.BatchNorm2d(dim)
+            mixer(depthwise, residual != "none"), mixer(nn.Conv2d(dim, dim, 1), residual == "both")
         )
 
-    blocks = [
-        nn.Sequential(Residual(depthwise()), nn.Conv2d(dim, dim, 1), nn.GELU(), nn.BatchNorm2d(dim))
-        for _ in range(depth)
-    ]
     return nn.Sequential(
-        nn.Conv2d(channels, dim, patch_size, stride=patch_size),
-        nn.GELU(),
-        nn.BatchNorm2d(dim),
-        *blocks,
+        mixer(nn.Conv2d(channels, dim, patch_size, stride=patch_size), False),
+        *[block() for _ in range(depth)],
         nn.AdaptiveAvgPool2d((1, 1)),
         nn.Flatten(),
         nn.Linear(dim, classes),
@@ -125,23 +140,28 @@ class TransformerBlock(nn.Module):
 class VisionTransformer(nn.Module):
     """timm's vision_transformer.py, VisionTransformer: Dosovitskiy et al., arXiv 2010.11929."""
 
-    def __init__(self, dim, depth, heads, mlp_dim, patch_size, image_size, channels, classes):
+    def __init__(
+        self, dim, depth, heads, mlp_dim, patch_size, image_size, channels, classes, pooling="token", class_token="yes"
+    ):
         super().__init__()
-        tokens = (image_size // patch_size) ** 2
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.pos_embed = nn.Parameter(torch.zeros(1, tokens + 1, dim))
+        self.prefix, self.takes_mean = int(class_token == "yes"), pooling == "mean"
+        tokens = self.prefix + (image_size // patch_size) ** 2
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim)) if self.prefix else None
+        self.pos_embed = nn.Parameter(torch.zeros(1, tokens, dim))
         self.patch_embed = PatchEmbedding(channels, dim, patch_size)
         self.blocks = nn.Sequential(*[TransformerBlock(dim, heads, mlp_dim) for _ in range(depth)])
-        self.norm, self.head = token_norm(dim), nn.Linear(dim, classes)
+        self.norm, self.head = token_norm(dim), nn.Linear(dim, classes)  # with a mean, timm calls its norm fc_norm
 
     def forward(self, x):
         x = self.patch_embed(x)
-        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1) + self.pos_embed
-        return self.head(self.norm(self.blocks(x))[:, 0])
+        if self.prefix:
+            x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1)
+        x = self.blocks(x + self.pos_embed)
+        return self.head(self.norm(x[:, self.prefix :].mean(1) if self.takes_mean else x[:, 0]))
 
 
 class BasicBlock(nn.Module):
-    """Of two 3x3 convolutions, as timm's resnet.py."""
+    """torchvision's and timm's, of two 3x3 convolutions."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -150,7 +170,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample = None
-        if inputs != outputs or stride != 1:
+        if stride != 1:
             projection = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
 
@@ -160,11 +180,11 @@ class BasicBlock(nn.Module):
         return self.act(self.bn2(self.conv2(x)) + shortcut)
 
 
-def resnet(depth, width, channels, classes):
+def resnet(layers, width, channels, classes):
     """CIFAR's: He et al., arXiv 1512.03385, section 4.2, with projections where the shape changes."""
     blocks, inputs = [], width
     for stage in range(3):
-        for block in range((depth - 2) // 6):
+        for block in range((layers - 2) // 6):
             blocks.append(BasicBlock(inputs, width << stage, 2 if stage > 0 and block == 0 else 1))
             inputs = width << stage
     return nn.Sequential(
@@ -181,12 +201,16 @@ def resnet(depth, width, channels, classes):
 # By the names that step_bench has for them; each takes the model's settings as step_bench's JSON has them.
 MODELS = {"convmixer": convmixer, "mlp-mixer": MlpMixer, "vit": VisionTransformer, "resnet": resnet}
 IMAGE_SIZE_MATTERS = ("mlp-mixer", "vit")  # to their weights
+RATES = ("dropout", "drop_path")
 
 
 def make_model(name, config):
     if name not in MODELS:
         fail(f"{name}: expected a model that torch_step.py has: {', '.join(MODELS)}")
-    config = {key: value for key, value in config.items() if key != "image_size" or name in IMAGE_SIZE_MATTERS}
+    if any(float(config.get(rate, 0)) > 0 for rate in RATES):
+        fail(f"{name}: torch_step.py has neither dropout nor stochastic depth: expected rates of 0")
+    left_out = RATES if name in IMAGE_SIZE_MATTERS else (*RATES, "image_size")
+    config = {key: value for key, value in config.items() if key not in left_out}
     try:
         return MODELS[name](**config)
     except TypeError as error:

@@ -119,6 +119,10 @@ def make_torch(notes):
                 notes.append(self.note)
             return x
 
+    class LayerNorm(Layer):
+        def __init__(self, dim, eps):
+            super().__init__((dim,), (dim,), note=("layer norm", dim))
+
     def conv2d(inputs, outputs, kernel_size, stride=1, groups=1, padding=0, bias=True):
         note = ("convolve", inputs, outputs, kernel_size, stride, groups, padding)
         weight = (outputs, inputs // groups, kernel_size, kernel_size)
@@ -137,8 +141,9 @@ def make_torch(notes):
     nn.GELU = nn.Flatten = Layer
     nn.AdaptiveAvgPool2d = lambda size: Layer()
     nn.BatchNorm2d = lambda dim: Layer((dim,), (dim,))
-    nn.LayerNorm = lambda dim, eps: Layer((dim,), (dim,))
-    nn.ReLU = lambda inplace: Layer()
+    nn.GroupNorm = lambda groups, dim: Layer((dim,), (dim,), note=("group norm", groups))
+    nn.LayerNorm = LayerNorm
+    nn.ReLU = lambda inplace=False: Layer(note=("relu",))
     nn.Parameter = lambda tensor: tensor
     nn.Linear = lambda inputs, outputs: Layer((outputs, inputs), (outputs,))
     loss = notes.function("cross_entropy", Tensor())
@@ -203,6 +208,16 @@ class TorchStep(unittest.TestCase):
         # stem 3*2*2*8 + 8, its norm 16; a block 25*8 + 8, 16, 8*8 + 8, 16; head 8*10 + 10.
         self.assertEqual(result["parameters"], 104 + 16 + 2 * (208 + 16 + 72 + 16) + 90)
 
+    def test_builds_the_variants_of_a_convmixer(self):
+        usual = run()[0]["parameters"]
+        variant = {**SETTINGS["model"], "dim": 32, "norm": "group", "activation": "relu", "residual": "both"}
+        _, notes = run(model=variant, steps=1, warmup=1)
+        self.assertEqual((notes.count("group norm"), notes.count("relu")), (2 * 5, 2 * 5))
+        variant = {**SETTINGS["model"], "norm": "layer", "activation": "gelu", "residual": "none"}
+        result, notes = run(model=variant, steps=1, warmup=1)
+        self.assertEqual((notes.count("layer norm"), notes.count("relu")), (2 * 5, 0))
+        self.assertEqual(result["parameters"], usual)
+
     def test_builds_the_mlp_mixer_that_step_bench_has(self):
         model = {"dim": 8, "depth": 2, "patch_size": 4, "token_dim": 6, "channel_dim": 32, **TASK}
         result, notes = run(model_name="mlp-mixer", model=model)
@@ -215,10 +230,13 @@ class TorchStep(unittest.TestCase):
         result, notes = run(model_name="vit", model=model)
         self.assertEqual(notes.count("attend"), 2 * 5)
         # Class token 8, positions 17*8, patches; a block: norms 2*16, qkv 8*24 + 24, 8*8 + 8, 552; norm; head.
-        self.assertEqual(result["parameters"], 8 + 136 + 392 + 2 * (32 + 216 + 72 + 552) + 16 + 90)
+        parameters = 8 + 136 + 392 + 2 * (32 + 216 + 72 + 552) + 16 + 90
+        self.assertEqual(result["parameters"], parameters)
+        result, _ = run(model_name="vit", model={**model, "pooling": "mean", "class_token": "no"})
+        self.assertEqual(result["parameters"], parameters - 2 * 8)
 
     def test_builds_the_resnet_that_step_bench_has(self):
-        result, notes = run(model_name="resnet", model={"depth": 8, "width": 4, **TASK})
+        result, notes = run(model_name="resnet", model={"layers": 8, "width": 4, "dropout": "0", "drop_path": "0", **TASK})
         convolutions = [note[1:] for note in notes if note[0] == "convolve"][:9]
         same = [(4, 4, 3, 1, 1, 1)] * 2
         halved = [[(c, 2 * c, 1, 2, 1, 0), (c, 2 * c, 3, 2, 1, 1), (2 * c, 2 * c, 3, 1, 1, 1)] for c in (4, 8)]
@@ -231,8 +249,10 @@ class TorchStep(unittest.TestCase):
             run(model_name="alexnet")[0]["error"],
             "alexnet: expected a model that torch_step.py has: convmixer, mlp-mixer, vit, resnet",
         )
-        result, _ = run(model_name="resnet", model={"depth": 8, "cardinality": 4, **TASK})
+        result, _ = run(model_name="resnet", model={"layers": 8, "cardinality": 4, **TASK})
         self.assertIn("resnet: torch_step.py has not its settings: ", result["error"])
+        result, _ = run(model_name="resnet", model={"layers": 8, "width": 4, "drop_path": "0.1", **TASK})
+        self.assertIn("expected rates of 0", result["error"])
 
     def test_takes_threads_and_flushes_denormals_as_step_bench(self):
         _, notes = run(threads=7)

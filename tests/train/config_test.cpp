@@ -8,9 +8,12 @@
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <set>
 
@@ -396,6 +399,39 @@ INSTANTIATE_TEST_SUITE_P(Shipped, Configurations,
                            std::erase(name, '-');
                            return name;
                          });
+
+/// "1,234,567".
+std::string with_commas(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  return text;
+}
+
+TEST(ComparedConfigurations, DifferInTheNetworkAloneAndSayHowLargeItIs) {
+  const auto graph_of = [](const TrainConfig& config) { return make_graph(with_task(config.model, {})); };
+  const std::filesystem::path folder = std::filesystem::path(CONVMIXER_SOURCE_DIR) / "configs";
+  const TrainConfig anchor = read_config(folder / "compare-convmixer.ini");
+  const auto anchor_work = static_cast<double>(multiply_adds(graph_of(anchor)));
+  int compared = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("compare-")) continue;
+    ++compared;
+    TrainConfig config = read_config(entry.path());
+    const Graph graph = graph_of(config);
+    const auto work = static_cast<double>(multiply_adds(graph));
+    EXPECT_NEAR(work / anchor_work, 1.0, 0.05) << name;
+    EXPECT_THAT(read_text_file(entry.path()),
+                HasSubstr(fmt::format("\n# {} parameters, {:.1f} million multiply-adds an image.\n",
+                                      with_commas(parameter_count(graph)), 1e-6 * work)))
+        << name;
+    config.model = anchor.model;
+    config.lr = anchor.lr;
+    EXPECT_EQ(to_ini(config), to_ini(anchor)) << name;
+    EXPECT_NO_THROW(resolve(config, *open_dataset({.name = "shapes", .limit = 10}, Split::test))) << name;
+  }
+  EXPECT_EQ(compared, 8);
+}
 
 }  // namespace
 }  // namespace convmixer

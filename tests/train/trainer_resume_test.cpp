@@ -25,7 +25,6 @@ struct Variation {
   Augmentation augmentation{.pad_crop = 4, .horizontal_flip = true};
   std::vector<ImageSizeShare> image_sizes{};
   std::int64_t micro_batch = 0;
-  PlanKind plan = PlanKind::automatic;
 };
 
 Augmentation locuslab_augmentation() {
@@ -58,7 +57,6 @@ class TrainerResume : public TrainerFixture, public testing::WithParamInterface<
     config.image_sizes = GetParam().image_sizes;
     config.label_smoothing = 0.1F;
     config.micro_batch = GetParam().micro_batch;
-    config.plan = GetParam().plan;
     return config;
   }
   [[nodiscard]] fs::path whole() const { return parent_.path() / "whole"; }
@@ -111,21 +109,23 @@ TEST_P(TrainerResume, ContinuesBitForBitFromAnyMomentOfTheWritesAtAnEpochsEnd) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Variations, TrainerResume,
-    testing::Values(
-        Variation{"f32"}, Variation{"bf16", "bf16"}, Variation{.name = "onednn", .plan = PlanKind::onednn},
-        Variation{"mixup", "f32", {.mixup = 1.0F}}, Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
-        Variation{"sizes", "f32", {}, {.pad_crop = 4}, {{16, 0.5}, {32, 0.5}}},
-        Variation{"locuslab", "f32", {}, locuslab_augmentation()},
-        Variation{"paper", "f32", {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm}, paper_augmentation()},
-        Variation{"microBatches",
-                  "f32",
-                  {.mixup = 1.0F},
-                  {.horizontal_flip = true},
-                  {},
-                  /*micro_batch=*/7}),
-    [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(Variations, TrainerResume,
+                         testing::Values(Variation{"f32"}, Variation{"bf16", "bf16"},
+                                         Variation{"mixup", "f32", {.mixup = 1.0F}},
+                                         Variation{"cutmix", "f32", {.cutmix = 1.0F, .probability = 0.5F}},
+                                         Variation{"sizes", "f32", {}, {.pad_crop = 4}, {{16, 0.5}, {32, 0.5}}},
+                                         Variation{"locuslab", "f32", {}, locuslab_augmentation()},
+                                         Variation{"paper",
+                                                   "f32",
+                                                   {.mixup = 0.5F, .cutmix = 0.5F, .variant = MixVariant::timm},
+                                                   paper_augmentation()},
+                                         Variation{"microBatches",
+                                                   "f32",
+                                                   {.mixup = 1.0F},
+                                                   {.horizontal_flip = true},
+                                                   {},
+                                                   /*micro_batch=*/7}),
+                         [](const auto& instance) { return instance.param.name; });
 
 class ResumedTrainer : public TrainerFixture {
  protected:
@@ -284,6 +284,18 @@ std::string changes(const TrainConfig& config, const Dataset& train, const Datas
   const TrainControls controls = default_controls();
   Progress progress(nullptr, {}, controls.clock);
   return Trainer(config, train, test, engine, progress, controls).changed_circumstances();
+}
+
+TEST_F(TrainerFixture, OfOneDnnsPrimitivesAloneContinuesBitForBit) {
+  const auto config_of = [this](const std::string& folder) {
+    TrainConfig config = small_config(folder);
+    config.plan = PlanKind::onednn;
+    return config;
+  };
+  ASSERT_EQ(train(config_of("whole")), TrainEnd::finished);
+  ASSERT_EQ(train(config_of("stopped"), stopped_after(4)), TrainEnd::signal);
+  ASSERT_EQ(train(config_of("stopped")), TrainEnd::finished);
+  expect_equal_runs(config_of("stopped").out, config_of("whole").out);
 }
 
 TEST_F(ResumedTrainer, SaysThatItsPlanIsAnother) {

@@ -132,6 +132,7 @@ enum class Role {
   src,
   summand0,
   summand1,
+  second,
   weights,
   bias,
   dst,
@@ -225,6 +226,41 @@ struct PlannedConvolution {
 /// `of_batch` mean and variance don't depend on src.
 [[nodiscard]] Primitive batch_norm_backward(Runtime& runtime, const Layout& layout, float epsilon,
                                             bool of_batch = true);
+
+/// oneDNN's layer norm of rows (R, D), f32 and row-major; mean and (biased) variance are (R), scale and shift (D).
+/// Plain plans have one of their own (layer_norm.hpp says why). Forward writes mean and variance; backward reads src,
+/// mean, variance, scale and diff_dst, wants some shift, and writes diff_src, diff_scale and diff_shift.
+[[nodiscard]] Primitive layer_norm_forward(Runtime& runtime, const Layout& rows, float epsilon);
+[[nodiscard]] Primitive layer_norm_backward(Runtime& runtime, const Layout& rows, float epsilon);
+
+/// dst = (src - mean) / sqrt(variance + epsilon) by channel of (N, C, H, W), with mean and (biased) variance (C), which
+/// forward writes. backward reads src, mean, variance and diff_dst, and writes diff_src.
+[[nodiscard]] Primitive normalisation_forward(Runtime& runtime, const Layout& layout, float epsilon);
+[[nodiscard]] Primitive normalisation_backward(Runtime& runtime, const Layout& layout, float epsilon);
+
+/// dst = src + second or src * second; `second` has extent 1 where it is the same for all of a dimension. dst has src's
+/// layout and may be it.
+[[nodiscard]] Primitive broadcast_add(Runtime& runtime, const Layout& layout, const Layout& second);
+[[nodiscard]] Primitive broadcast_multiply(Runtime& runtime, const Layout& layout, const Layout& second);
+/// dst is the sum of src over the dimensions of which it has extent 1.
+[[nodiscard]] Primitive reduce_sum(Runtime& runtime, const Layout& src, const Layout& dst);
+
+/// dst = factor src + addend, in src's layout; dst may be src.
+[[nodiscard]] Primitive scale_and_shift(Runtime& runtime, const Layout& layout, float factor, float addend);
+
+/// The same memory with the last two dimensions swapped.
+[[nodiscard]] Layout transposed(const Layout& layout);
+/// The same memory's values from `first` on in each dimension, `shape` of them.
+[[nodiscard]] Layout part_of(const Layout& layout, const Shape& shape, const Shape& first);
+/// Part number `part` of the `parts` that lie side by side in each of the tokens (N, T, parts H F), as (N, H, T, F):
+/// the same memory.
+[[nodiscard]] Layout heads_of(const Layout& tokens, int heads, int parts, int part);
+
+/// dst = src weights, of all matrices of the last two dimensions.
+[[nodiscard]] Primitive matrix_products(Runtime& runtime, const Layout& src, const Layout& weights, const Layout& dst);
+/// Over the last dimension. backward reads dst and diff_dst, and writes diff_src.
+[[nodiscard]] Primitive softmax_forward(Runtime& runtime, const Layout& layout, bool training);
+[[nodiscard]] Primitive softmax_backward(Runtime& runtime, const Layout& layout);
 
 /// dst = summand0 + summand1, all of one layout; dst may be summand0.
 [[nodiscard]] Primitive add(Runtime& runtime, const Layout& layout);

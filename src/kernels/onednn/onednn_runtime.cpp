@@ -192,6 +192,8 @@ int argument_index(Role role) {
       return DNNL_ARG_MULTIPLE_SRC;
     case Role::summand1:
       return DNNL_ARG_MULTIPLE_SRC + 1;
+    case Role::second:
+      return DNNL_ARG_SRC_1;
     case Role::weights:
       return DNNL_ARG_WEIGHTS;
     case Role::bias:
@@ -224,13 +226,16 @@ int argument_index(Role role) {
   return 0;
 }
 
-/// Batch norm's gradient depends on no shift, but oneDNN 2 wants one; oneDNN 3 refuses it.
+/// A norm's gradient depends on no shift, but oneDNN 2 wants one; oneDNN 3 wants one for layer norm, and refuses it for
+/// batch norm.
 bool takes([[maybe_unused]] const dnnl::primitive& primitive, [[maybe_unused]] Role role) {
 #if DNNL_VERSION_MAJOR >= 3
   if (role == Role::shift) {
-    dnnl_prop_kind_t kind = dnnl_prop_kind_undef;
-    dnnl_primitive_desc_query(primitive.get_primitive_desc(), dnnl_query_prop_kind, 0, &kind);
-    return kind != dnnl_backward;
+    dnnl_prop_kind_t direction = dnnl_prop_kind_undef;
+    dnnl_primitive_kind_t kind = dnnl_undefined_primitive;
+    dnnl_primitive_desc_query(primitive.get_primitive_desc(), dnnl_query_prop_kind, 0, &direction);
+    dnnl_primitive_desc_query(primitive.get_primitive_desc(), dnnl_query_primitive_kind, 0, &kind);
+    return direction != dnnl_backward || kind != dnnl_batch_normalization;
   }
 #endif
   return true;

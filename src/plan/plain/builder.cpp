@@ -79,9 +79,12 @@ BufferId Builder::add_fixed(std::span<float> values, const Shape& shape) {
 }
 
 BufferId Builder::add_view(BufferId buffer, const Shape& shape, Format format) {
+  return add_view(buffer, Layout(shape, layout(buffer).type(), format));
+}
+
+BufferId Builder::add_view(BufferId buffer, const Layout& layout) {
   const BufferId view_of = list_.buffer(buffer).view_of;
-  return add_buffer(
-      Buffer{.layout = Layout(shape, layout(buffer).type(), format), .view_of = view_of < 0 ? buffer : view_of});
+  return add_buffer(Buffer{.layout = layout, .view_of = view_of < 0 ? buffer : view_of});
 }
 
 BufferId Builder::convert(BufferId from, const Layout& to) {

@@ -84,6 +84,8 @@ class Builder {
   BufferId add_view(BufferId buffer, const Shape& shape) { return add_view(buffer, shape, kernels::Format::plain); }
   /// The same bytes under another shape and order.
   BufferId add_view(BufferId buffer, const Shape& shape, kernels::Format format);
+  /// The same bytes as a layout of them or of some of them says.
+  BufferId add_view(BufferId buffer, const kernels::Layout& layout);
 
   // Conversions.
   /// In channels-last order, in the type that it has.

@@ -9,6 +9,7 @@ namespace convmixer {
 using kernels::ElementType;
 using kernels::Format;
 using kernels::Layout;
+using kernels::Role;
 
 // By row, with mean and (biased) variance over the row's D features: Ba, Kiros & Hinton, arXiv 1607.06450.
 //   xhat = (x - mean) / sqrt(variance + epsilon),  y = scale xhat + shift
@@ -35,9 +36,65 @@ ElementType result_type(const Builder& builder) {
   return is_image ? builder.type() : token_type(builder, builder.output());
 }
 
+/// (R, D): what is normalised are the rows.
+Layout rows_of(const Layout& layout) {
+  const Shape& shape = layout.shape();
+  const std::int64_t features = shape.rank() == 4 ? shape[1] : shape[shape.rank() - 1];
+  return {Shape{shape.count() / features, features}, ElementType::f32, Format::plain};
+}
+
+/// f32, a row's features side by side: what oneDNN's layer norm takes.
+BufferId as_dense_rows(Builder& builder, BufferId buffer) {
+  const Shape shape = builder.layout(buffer).shape();
+  return builder.convert(buffer,
+                         Layout(shape, ElementType::f32, shape.rank() == 4 ? Format::channels_last : Format::plain));
+}
+
+/// By oneDNN, whose result has the type of src, f32.
+void normalise_by_onednn(Builder& builder, const LayerNorm& norm) {
+  const BufferId src = as_dense_rows(builder, builder.value(builder.input()));
+  builder.set_value(builder.input(), src);
+  const Layout layout = builder.layout(src);
+  const Layout rows = rows_of(layout);
+  const Layout by_row(Shape{rows.shape()[0]}, ElementType::f32, Format::plain);
+  const BufferId mean = builder.add_buffer(by_row);
+  const BufferId variance = builder.add_buffer(by_row);
+  builder.kept() = {mean, variance};
+  const BufferId dst = builder.add_buffer(layout);
+  builder.add_step("layer norm", "forward", kernels::layer_norm_forward(builder.runtime(), rows, norm.epsilon), layout,
+                   {{Role::src, builder.add_view(src, rows.shape())},
+                    {Role::mean, mean},
+                    {Role::variance, variance},
+                    {Role::scale, builder.add_fixed(builder.parameters().value(norm.scale))},
+                    {Role::shift, builder.add_fixed(builder.parameters().value(norm.shift))},
+                    {Role::dst, builder.add_view(dst, rows.shape())}});
+  builder.set_value(builder.output(), builder.in_type(dst, result_type(builder)));
+}
+
+void add_gradients_by_onednn(Builder& builder, const LayerNorm& norm) {
+  const BufferId src = builder.value(builder.input());
+  const Layout layout = builder.layout(src);
+  const Layout rows = rows_of(layout);
+  const BufferId diff_dst = builder.convert(builder.output_gradient(), layout);
+  const BufferId diff_src = builder.add_buffer(layout);
+  builder.add_step("layer norm", "backward", kernels::layer_norm_backward(builder.runtime(), rows, norm.epsilon),
+                   layout,
+                   {{Role::src, builder.add_view(src, rows.shape())},
+                    {Role::mean, builder.kept()[0]},
+                    {Role::variance, builder.kept()[1]},
+                    {Role::scale, builder.add_fixed(builder.parameters().value(norm.scale))},
+                    {Role::shift, builder.add_fixed(builder.parameters().value(norm.shift))},
+                    {Role::diff_dst, builder.add_view(diff_dst, rows.shape())},
+                    {Role::diff_src, builder.add_view(diff_src, rows.shape())},
+                    {Role::diff_scale, builder.add_fixed(builder.parameters().gradient(norm.scale))},
+                    {Role::diff_shift, builder.add_fixed(builder.parameters().gradient(norm.shift))}});
+  builder.add_gradient(builder.input(), diff_src);
+}
+
 }  // namespace
 
 void forward(Builder& builder, const LayerNorm& norm) {
+  if (builder.onednn_alone()) return normalise_by_onednn(builder, norm);
   using kernels::LayerNormForward;
   const BufferId src = as_rows(builder, builder.value(builder.input()));
   builder.set_value(builder.input(), src);
@@ -65,6 +122,7 @@ void forward(Builder& builder, const LayerNorm& norm) {
 }
 
 void backward(Builder& builder, const LayerNorm& norm) {
+  if (builder.onednn_alone()) return add_gradients_by_onednn(builder, norm);
   using kernels::LayerNormBackward;
   const BufferId src = builder.value(builder.input());
   const Layout layout = builder.layout(src);

@@ -22,6 +22,9 @@ struct TransposeArguments {
 BufferId add_transpose(Builder& builder, const char* direction, BufferId src, ElementType type) {
   const Shape shape = builder.layout(src).shape();
   const Layout layout(Shape{shape[0], shape[2], shape[1]}, type, Format::plain);
+  if (builder.onednn_alone()) {  // a reorder
+    return builder.convert(builder.add_view(src, kernels::transposed(builder.layout(src))), layout);
+  }
   const BufferId dst = builder.add_buffer(layout);
   KernelOperands<TransposeArguments> operands(builder);
   operands.bind(&TransposeArguments::src, src).bind(&TransposeArguments::dst, dst);

@@ -1,6 +1,5 @@
 // Every operation, forward and backward, against plain loops in double precision and their finite differences, over odd
 // shapes, in every layout policy.
-#include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
 #include "convmixer/plan/plan.hpp"
 #include "support/reference_network.hpp"
@@ -416,14 +415,7 @@ void check(const Case& of, PlanKind kind, Precision precision, double tolerance)
 class Operations : public testing::TestWithParam<std::tuple<Case, PlanKind>> {
  protected:
   void SetUp() override {
-    if (kind_ != PlanKind::onednn) return;
-    try {
-      const Problem problem(case_, kind_, Precision::f32, LayoutPolicy::automatic);
-    } catch (const Error& error) {
-      const std::string message = error.what();
-      if (message.find("oneDNN has no primitive for") == std::string::npos) throw;
-      GTEST_SKIP() << message;
-    }
+    if (kind_ == PlanKind::onednn && case_.name == "dropout") GTEST_SKIP() << "oneDNN draws no random numbers";
   }
 
   const Case& case_ = std::get<Case>(GetParam());
