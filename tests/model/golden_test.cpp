@@ -113,7 +113,8 @@ TEST_F(Golden, F32LogitsLossGradientsAndStatisticsMatchPyTorchInEveryLayout) {
 }
 
 // Ten times what hand-written kernels are held to: oneDNN's batch norm adds up all values of a channel in one f32, and
-// what is left of a bias's gradient behind a norm are the roundings of that sum (kernels/plain/batch_norm.hpp).
+// what is left of a bias's gradient after a norm are the roundings of that sum (kernels/plain/batch_norm.hpp). The
+// furthest of the committed cases is 4.7e-4 away.
 TEST_F(Golden, F32GradientsOfOneDnnAloneAreCloseToPyTorch) {
   for (const auto& file : files_) {
     const GoldenCase golden(file);
