@@ -62,6 +62,13 @@ struct Differentiator {
     return dx;
   }
 
+  [[nodiscard]] Values operator()(const Relu& /*relu*/, const Values& x, const Values& dy, const Extents& /*in*/,
+                                  const Extents& /*out*/) const {
+    Values dx(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) dx[i] = x[i] > 0.0 ? dy[i] : 0.0;
+    return dx;
+  }
+
   /// With n = (x - mean) / deviation: dx = scale / deviation (dy - mean(dy) - n mean(dy n)).
   [[nodiscard]] Values operator()(const BatchNorm& norm, const Values& x, const Values& dy, const Extents& in,
                                   const Extents& /*out*/) const {

@@ -74,7 +74,8 @@ void forward_of_group(const DepthwiseForward<Storage>& a, const DepthwiseScratch
        .groups = 1,
        .value = a.value + channel,
        .gelu_derivative = a.gelu_derivative + channel,
-       .moments = {a.moments.origin + channel, a.moments.sum + channel, a.moments.square + channel, a.moments.begins}});
+       .moments = {a.moments.origin + channel, a.moments.sum + channel, a.moments.square + channel, a.moments.begins},
+       .activation = a.activation});
 }
 
 template <class Storage>
@@ -86,17 +87,17 @@ void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseSc
 // ---- inference ----
 
 /// dst = branch_scale gelu(convolved) + norm.scale src + out_shift.
-template <class Storage>
+template <class Function, class Storage>
 void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas areas, std::size_t channel,
                         NextChannelBlock<1>& next) {
   const StageFloats d;
   convolve_group<Storage>(a, areas, channel, next);
-  const typename GeluFor<Storage, StageFloats>::Type gelu(d);
+  const Function gelu(d);
   const std::size_t rows = a.geometry.height * a.geometry.width;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
     const std::size_t first = channel + lane;
     const StageVector branch_scale = hn::LoadU(d, a.branch_scale + first);
-    const StageVector scale = hn::LoadU(d, a.norm.scale + first);
+    const StageVector scale = a.residual ? hn::LoadU(d, a.norm.scale + first) : hn::Zero(d);
     const StageVector shift = hn::LoadU(d, a.out_shift + first);
     for (std::size_t row = 0; row < rows; ++row) {
       const StageVector branch = gelu(hn::LoadU(d, areas.convolved + row * kGroup + lane)).value;
@@ -109,7 +110,13 @@ void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas a
 template <class Storage>
 void depthwise_inference_any(const DepthwiseInference<Storage>& a, const DepthwiseScratch::Areas& areas) {
   NextChannelBlock<1> next({a.src}, {channel_block_size(a.geometry) * sizeof *a.src}, 2 * a.geometry.height);
-  for (std::size_t channel = 0; channel < kChannelBlock; channel += kGroup) inference_of_group(a, areas, channel, next);
+  for (std::size_t channel = 0; channel < kChannelBlock; channel += kGroup) {
+    if (a.activation == StageActivation::relu) {
+      inference_of_group<StageRelu<Storage, StageFloats>>(a, areas, channel, next);
+    } else {
+      inference_of_group<typename GeluFor<Storage, StageFloats>::Type>(a, areas, channel, next);
+    }
+  }
 }
 
 // ---- backward ----
@@ -164,7 +171,7 @@ void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScrat
                               .stride = kGroup,
                               .rows = g.height * g.width,
                               .groups = 1,
-                              .residual = a.gradient + channel,
+                              .residual = a.residual ? a.gradient + channel : nullptr,
                               .value = a.src + channel,
                               .mean = a.src_mean + channel,
                               .dst = a.gradient + channel,

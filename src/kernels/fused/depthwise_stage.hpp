@@ -28,6 +28,7 @@ struct DepthwiseForward {
   typename Storage::Value* value;
   typename Storage::GeluDerivative* gelu_derivative;
   MomentSums moments;
+  StageActivation activation = StageActivation::gelu;
 };
 void depthwise_forward(const DepthwiseForward<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
@@ -45,6 +46,8 @@ struct DepthwiseInference {
   const float* out_shift;
   typename Storage::Operand* dst;  ///< rows of 32
   std::size_t stride;              ///< between them
+  StageActivation activation = StageActivation::gelu;
+  bool residual = true;  ///< without: dst = branch_scale gelu(u) + out_shift
 };
 void depthwise_inference(const DepthwiseInference<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_inference(const DepthwiseInference<Bf16Storage>& arguments, DepthwiseScratch& scratch);
@@ -65,6 +68,7 @@ struct DepthwiseBackward {
   const float* src_mean;
   double* filter_sums;         ///< of the channel block, see depthwise_filters.hpp
   NormGradientSums norm_sums;  ///< of the norm of src
+  bool residual = true;        ///< without: depthwise'(du) alone
 };
 void depthwise_backward(const DepthwiseBackward<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_backward(const DepthwiseBackward<Bf16Storage>& arguments, DepthwiseScratch& scratch);

@@ -12,6 +12,8 @@
 
 #include <hwy/highway.h>
 
+#include <type_traits>
+
 HWY_BEFORE_NAMESPACE();
 namespace convmixer::kernels::HWY_NAMESPACE {
 
@@ -89,6 +91,28 @@ struct GeluFor<Bf16StemStorage, D> {
 template <class D>
 struct GeluFor<Bf16Storage, D> {
   using Type = RoundedGelu<D>;
+};
+
+/// ReLU as `Storage` keeps it: where the derivative is a DerivativeCode the value's sign, that of a zero too, tells
+/// which of 0 and 1 it is.
+template <class Storage, class D>
+class StageRelu {
+  using V = hn::Vec<D>;
+
+ public:
+  explicit StageRelu(D d) : d_(d) {}
+
+  HWY_INLINE GeluResult<V> operator()(V x) const {
+    const auto positive = hn::Gt(x, hn::Zero(d_));
+    if constexpr (std::is_same_v<typename Storage::GeluDerivative, DerivativeCode>) {
+      return {hn::IfThenElse(positive, x, hn::Set(d_, -0.0F)), hn::Set(d_, 0.5F)};
+    } else {
+      return {hn::IfThenElseZero(positive, x), hn::IfThenElseZero(positive, hn::Set(d_, 1.0F))};
+    }
+  }
+
+ private:
+  D d_;
 };
 
 }  // namespace convmixer::kernels::HWY_NAMESPACE

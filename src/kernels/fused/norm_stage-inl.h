@@ -25,12 +25,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 // The loops take their arguments by value: what they store might otherwise change them, for all the compiler knows.
 // They add up kStageRowsInF32 rows in f32 before those sums go to double.
 
-/// GeluForward; `kTraining` with the derivatives and the sums.
-template <class Storage, std::size_t kGroups, bool kTraining>
-void gelu_forward_rows(GeluForward<Storage> a) {
+/// GeluForward by this function; `kTraining` with the derivatives and the sums.
+template <class Storage, std::size_t kGroups, bool kTraining, class Function>
+void activation_rows(GeluForward<Storage> a) {
   const StageFloats d;
   constexpr std::size_t kVectors = kRowVectors<kGroups>;
-  const typename GeluFor<Storage, StageFloats>::Type gelu(d);
+  const Function gelu(d);
   if (kTraining && a.moments.begins) {
     for (std::size_t lane = 0; lane < kGroups * kGroup; lane += hn::Lanes(d)) {
       hn::StoreU(gelu(hn::LoadU(d, a.src + lane)).value, d, a.moments.origin + lane);
@@ -62,6 +62,16 @@ void gelu_forward_rows(GeluForward<Storage> a) {
       add_to_doubles(sum, a.moments.sum);
       add_to_doubles(square, a.moments.square);
     }
+  }
+}
+
+/// GeluForward by the activation that it names.
+template <class Storage, std::size_t kGroups, bool kTraining>
+void gelu_forward_rows(const GeluForward<Storage>& a) {
+  if (a.activation == StageActivation::relu) {
+    activation_rows<Storage, kGroups, kTraining, StageRelu<Storage, StageFloats>>(a);
+  } else {
+    activation_rows<Storage, kGroups, kTraining, typename GeluFor<Storage, StageFloats>::Type>(a);
   }
 }
 

@@ -54,6 +54,7 @@ struct GeluForward {
   typename Storage::Value* value;                     ///< rows of kChannelBlock
   typename Storage::GeluDerivative* gelu_derivative;  ///< likewise; null for inference, which needs no sums either
   MomentSums moments;                                 ///< of `value`
+  StageActivation activation = StageActivation::gelu;
 };
 void gelu_forward(const GeluForward<F32Storage>& arguments);
 void gelu_forward(const GeluForward<Bf16Storage>& arguments);

@@ -52,6 +52,10 @@ struct DerivativeCode {
   std::uint8_t code;
 };
 
+/// What stands between a stage's convolution and its norm. Kernels, tensors and comments are named after GELU, the
+/// usual one; ReLU has its values and derivatives in the same places.
+enum class StageActivation { gelu, relu };
+
 struct F32Storage {
   using Operand = float;         ///< read by matrix products; gradients between stages
   using Value = float;           ///< activations kept for backward

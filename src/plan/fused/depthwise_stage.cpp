@@ -12,6 +12,7 @@ DepthwiseStage<Storage>::DepthwiseStage(const StageContext& context, const Stage
                                         const ConvolutionStage& stage, MixerBlockState<Storage>& state)
     : context_(context),
       convolution_(stage.convolution),
+      activation_(stage.activation),
       geometry_{.height = chain.height,
                 .width = chain.width,
                 .kernel = static_cast<std::size_t>(convolution_.kernel),
@@ -70,7 +71,9 @@ void DepthwiseStage<Storage>::infer(std::size_t part, const InferenceImage<Stora
           .branch_scale = state_.depthwise.norm.scale() + channel,
           .out_shift = state_.residual_shift + channel,
           .dst = image.src + part * dst.block,
-          .stride = dst.row},
+          .stride = dst.row,
+          .activation = activation_,
+          .residual = state_.residual},
       *worker.depthwise);
 }
 
@@ -91,7 +94,8 @@ void DepthwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worke
               .bias = bias_ + channel,
               .value = state_.depthwise.value + offset,
               .gelu_derivative = gelu_derivative_ + offset,
-              .moments = chunk.moments(image, channel)},
+              .moments = chunk.moments(image, channel),
+              .activation = activation_},
           *worker.depthwise);
     }
   }
@@ -120,7 +124,8 @@ void DepthwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
               .src_norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
               .src_mean = state_.input.norm.mean() + channel,
               .filter_sums = chunk.depthwise + channel_block * sums,
-              .norm_sums = {chunk.gradient_sum + channel, chunk.weighted_sum + channel}},
+              .norm_sums = {chunk.gradient_sum + channel, chunk.weighted_sum + channel},
+              .residual = state_.residual},
           *worker.depthwise);
     }
   }

@@ -61,6 +61,7 @@ class DepthwiseStage {
 
   const StageContext& context_;
   const Convolution& convolution_;
+  kernels::StageActivation activation_;
   kernels::DepthwiseGeometry geometry_;
   MixerBlockState<Storage>& state_;
   float* filters_ = nullptr;  // see kernels::pack_depthwise

@@ -13,7 +13,7 @@ std::unique_ptr<Execution> make_fused_execution(const Graph& graph, Parameters& 
   if (options.layout != LayoutPolicy::automatic) why_not = "fused stages have a layout of their own";
   if (options.input_gradient) why_not = "fused stages give no gradient of the images";
   if (!why_not.empty()) return nullptr;
-  const std::optional<StageChain> chain = find_stage_chain(graph, &why_not);
+  const std::optional<StageChain> chain = find_stage_chain(graph, &why_not, options.mode);
   if (!chain) return nullptr;
   if (options.mode == PlanMode::inference) return fused::make_inference(*chain, parameters, engine, options, lender);
   if (options.batch_size * static_cast<std::int64_t>(chain->height * chain->width) < 2) {

@@ -28,7 +28,10 @@ struct Activation {
 template <class Storage>
 struct MixerBlockState {
   MixerBlockState(const StageContext& context, const MixerBlock& block, Activation<Storage>& block_input)
-      : input(block_input), depthwise(context, block.depthwise), pointwise(context, block.pointwise) {}
+      : input(block_input),
+        depthwise(context, block.depthwise),
+        pointwise(context, block.pointwise),
+        residual(block.residual) {}
 
   void add_memory(PlacedMemory& memory, const StageContext& context) {
     depthwise.add_memory(memory, context);
@@ -40,14 +43,15 @@ struct MixerBlockState {
   void set_residual_shift(std::size_t channel_block) {
     const std::size_t first = channel_block * kernels::kChannelBlock;
     for (std::size_t c = first; c < first + kernels::kChannelBlock; ++c) {
-      residual_shift[c] = input.norm.shift()[c] + depthwise.norm.shift()[c];
+      residual_shift[c] = residual ? input.norm.shift()[c] + depthwise.norm.shift()[c] : depthwise.norm.shift()[c];
     }
   }
 
   Activation<Storage>& input;  ///< the stem's, or the pointwise one of the block before
   Activation<Storage> depthwise;
   Activation<Storage> pointwise;
-  float* residual_shift = nullptr;  ///< of norm(depthwise) + norm(input), the pointwise convolution's input
+  bool residual;                    ///< whether norm(input) is added to norm(depthwise)
+  float* residual_shift = nullptr;  ///< of that, the pointwise convolution's input
 };
 
 }  // namespace convmixer::fused

@@ -32,6 +32,7 @@ PointwiseStage<Storage>::PointwiseStage(const StageContext& context, const Convo
                                         MixerBlockState<Storage>& state, HeadStage* head)
     : context_(context),
       convolution_(stage.convolution),
+      activation_(stage.activation),
       state_(state),
       head_(head),
       slab_pixels_(slab_pixels(context, sizeof(Operand))),
@@ -70,11 +71,12 @@ template <class Storage>
 void PointwiseStage<Storage>::infer(std::size_t part, const InferenceImage<Storage>& image, Worker<Storage>& worker) {
   const StageGeometry& geometry = context_.geometry;
   if (head_ == nullptr) {
-    weights_.forward(image.src, {part, part + 1}, worker, TileGelu<Storage>{image.value, nullptr, {}, geometry.pixels});
+    weights_.forward(image.src, {part, part + 1}, worker,
+                     TileGelu<Storage>{image.value, nullptr, {}, geometry.pixels, activation_});
     return;
   }
   // Moments come with derivatives alone.
-  const TileGelu<Storage> gelu{image.value, image.gelu_derivative, image.moments, geometry.pixels};
+  const TileGelu<Storage> gelu{image.value, image.gelu_derivative, image.moments, geometry.pixels, activation_};
   weights_.forward(image.src, weights_.tiles_of_slice(part), worker, [&](const ProductTile& tile) {
     if (tile.first_row == 0) std::fill_n(image.moments.sum + tile.first_column, tile.columns, 0.0);
     gelu(tile);
@@ -92,7 +94,7 @@ void PointwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worke
     const std::size_t offset = geometry.offset(image, 0);
     weights_.forward(worker.src, worker,
                      TileGelu<Storage>{state_.pointwise.value + offset, gelu_derivative_ + offset,
-                                       chunk.moments(image, 0), geometry.pixels});
+                                       chunk.moments(image, 0), geometry.pixels, activation_});
     if (head_ == nullptr) continue;
     // The image's sums are the chunk's with it less those before it.
     for (std::size_t c = 0; c < channels; ++c) worker.sums[c] = chunk.moment_sum[c] - worker.sums[c];
@@ -143,7 +145,7 @@ void PointwiseStage<Storage>::normalise_input(const Slab& slab, const kernels::R
     kernels::norm_forward(
         kernels::NormForward<Storage>{.value0 = state_.depthwise.value + offset,
                                       .scale0 = state_.depthwise.norm.scale() + channel,
-                                      .value1 = state_.input.value + offset,
+                                      .value1 = state_.residual ? state_.input.value + offset : nullptr,
                                       .scale1 = state_.input.norm.scale() + channel,
                                       .shift = state_.residual_shift + channel,
                                       .rows = slab.pixels,

@@ -67,6 +67,7 @@ class PointwiseStage {
 
   const StageContext& context_;
   const Convolution& convolution_;
+  kernels::StageActivation activation_;
   MixerBlockState<Storage>& state_;
   HeadStage* head_;
   std::size_t slab_pixels_;

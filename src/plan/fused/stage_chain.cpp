@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <numeric>
+#include <utility>
 #include <variant>
 
 namespace convmixer {
@@ -12,7 +13,10 @@ namespace {
 /// Reads the nodes one after the other; a chain's nodes can stand in no other order but for a sum's operands.
 class Reader {
  public:
-  explicit Reader(const Graph& graph) : graph_(graph) {}
+  Reader(const Graph& graph, PlanMode mode) : graph_(graph), mode_(mode), same_as_(graph.tensors().size()) {
+    std::iota(same_as_.begin(), same_as_.end(), 0);
+    leave_out_drops();
+  }
 
   [[nodiscard]] bool at_end() const { return next_ == graph_.nodes().size(); }
 
@@ -27,26 +31,34 @@ class Reader {
   const Node* take(TensorId input) {
     if (at_end()) return nullptr;
     const Node& node = graph_.nodes()[next_];
-    if (!std::holds_alternative<Operation>(node.operation) || node.inputs.front() != input) return nullptr;
-    ++next_;
+    if (!std::holds_alternative<Operation>(node.operation) || same(node.inputs.front()) != same(input)) return nullptr;
+    advance();
     return &node;
   }
 
-  /// Convolution with bias, GELU and norm; the norm's output replaces `tensor`.
+  /// Convolution with bias, GELU or ReLU, and norm; the norm's output replaces `tensor`.
   std::optional<ConvolutionStage> take_stage(TensorId& tensor) {
     if (!at_end() && lacks_bias(graph_.nodes()[next_])) return std::nullopt;
     const Node* const convolution = take<Convolution>(tensor);
-    const Node* const gelu = convolution == nullptr ? nullptr : take<Gelu>(convolution->output);
-    const Node* const norm = gelu == nullptr ? nullptr : take<BatchNorm>(gelu->output);
+    const Node* activation = convolution == nullptr ? nullptr : take<Gelu>(convolution->output);
+    if (convolution != nullptr && activation == nullptr) activation = take<Relu>(convolution->output);
+    const Node* const norm = activation == nullptr ? nullptr : take<BatchNorm>(activation->output);
     if (norm == nullptr) return std::nullopt;
     ConvolutionStage stage{convolution->name,
                            norm->name,
                            std::get<Convolution>(convolution->operation),
                            std::get<BatchNorm>(norm->operation),
+                           std::holds_alternative<Relu>(activation->operation) ? kernels::StageActivation::relu
+                                                                               : kernels::StageActivation::gelu,
                            channels(tensor),
                            channels(norm->output)};
     tensor = norm->output;
     return stage;
+  }
+
+  /// Whether the next node adds a tensor to another.
+  [[nodiscard]] bool is_at_sum() const {
+    return !at_end() && std::holds_alternative<Add>(graph_.nodes()[next_].operation);
   }
 
   /// The sum of two tensors, in either order.
@@ -54,10 +66,9 @@ class Reader {
     if (at_end()) return false;
     const Node& node = graph_.nodes()[next_];
     if (!std::holds_alternative<Add>(node.operation)) return false;
-    const std::vector<TensorId> one{a, b};
-    const std::vector<TensorId> other{b, a};
-    if (node.inputs != one && node.inputs != other) return false;
-    ++next_;
+    const std::pair found(same(node.inputs[0]), same(node.inputs[1]));
+    if (found != std::pair(same(a), same(b)) && found != std::pair(same(b), same(a))) return false;
+    advance();
     b = node.output;
     return true;
   }
@@ -71,8 +82,25 @@ class Reader {
   [[nodiscard]] std::size_t channels(TensorId tensor) const { return static_cast<std::size_t>(shape(tensor)[0]); }
 
  private:
+  void advance() {
+    ++next_;
+    leave_out_drops();
+  }
+  /// Past nodes that only hand on what they read.
+  void leave_out_drops() {
+    for (; mode_ == PlanMode::inference && !at_end(); ++next_) {
+      const Node& node = graph_.nodes()[next_];
+      if (!std::holds_alternative<Dropout>(node.operation) && !std::holds_alternative<DropPath>(node.operation)) return;
+      same_as_[static_cast<std::size_t>(node.output)] = same(node.inputs.front());
+    }
+  }
+  /// The tensor that has a tensor's values.
+  [[nodiscard]] TensorId same(TensorId tensor) const { return same_as_[static_cast<std::size_t>(tensor)]; }
+
   const Graph& graph_;
+  PlanMode mode_;
   std::size_t next_ = 0;
+  std::vector<TensorId> same_as_;
 };
 
 bool is_depthwise(const ConvolutionStage& stage) {
@@ -98,30 +126,32 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
     MixerBlock block;
     TensorId branch = tensor;
     const auto depthwise = reader.take_stage(branch);
-    if (!depthwise) return reader.missing("depthwise convolution, GELU and batch norm, or the average pooling");
+    if (!depthwise) return reader.missing("depthwise convolution, GELU or ReLU and batch norm, or the average pooling");
     if (!is_depthwise(*depthwise)) {
       return fmt::format("'{}' is no depthwise convolution that keeps the image's size", depthwise->name);
     }
-    if (!reader.take_sum(tensor, branch)) return reader.missing("the sum of the block's input and its depthwise half");
+    const bool residual = reader.is_at_sum();
+    if (residual && !reader.take_sum(tensor, branch))
+      return reader.missing("the sum of the block's input and its depthwise half");
     const auto pointwise = reader.take_stage(branch);
-    if (!pointwise) return reader.missing("pointwise convolution, GELU and batch norm");
+    if (!pointwise) return reader.missing("pointwise convolution, GELU or ReLU and batch norm");
     if (!is_pointwise(*pointwise)) return fmt::format("'{}' is no pointwise convolution", pointwise->name);
     if (pointwise->in_channels != pointwise->out_channels) {
       return fmt::format("'{}' makes {} channels of {}; fused stages need the same number in all blocks",
                          pointwise->name, pointwise->out_channels, pointwise->in_channels);
     }
     tensor = branch;
-    chain.blocks.push_back({*depthwise, *pointwise});
+    chain.blocks.push_back({*depthwise, *pointwise, residual});
   }
 }
 
 /// Fills `chain`; says what the graph lacks to be one.
-std::string read_chain(const Graph& graph, StageChain& chain) {
-  Reader reader(graph);
+std::string read_chain(const Graph& graph, PlanMode mode, StageChain& chain) {
+  Reader reader(graph, mode);
   chain.image = reader.shape(graph.input());
   TensorId tensor = graph.input();
   const auto stem = reader.take_stage(tensor);
-  if (!stem) return reader.missing("convolution, GELU and batch norm");
+  if (!stem) return reader.missing("convolution, GELU or ReLU and batch norm");
   if (stem->convolution.groups != 1) return fmt::format("the first convolution, '{}', has groups", stem->name);
   chain.stem = *stem;
   chain.height = static_cast<std::size_t>(reader.shape(tensor)[1]);
@@ -138,9 +168,9 @@ std::string read_chain(const Graph& graph, StageChain& chain) {
 
 }  // namespace
 
-std::optional<StageChain> find_stage_chain(const Graph& graph, std::string* why_not) {
+std::optional<StageChain> find_stage_chain(const Graph& graph, std::string* why_not, PlanMode mode) {
   StageChain chain;
-  const std::string missing = read_chain(graph, chain);
+  const std::string missing = read_chain(graph, mode, chain);
   if (why_not != nullptr) *why_not = missing;
   if (!missing.empty()) return std::nullopt;
   return chain;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "convmixer/graph/graph.hpp"
+#include "convmixer/plan/plan_options.hpp"
+#include "kernels/fused/stage_storage.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -10,12 +12,13 @@
 
 namespace convmixer {
 
-/// A convolution, its GELU and its batch norm.
+/// A convolution with bias, its GELU or ReLU and its batch norm.
 struct ConvolutionStage {
   std::string name;  ///< of the convolution
   std::string norm_name;
   Convolution convolution{};
   BatchNorm norm{};
+  kernels::StageActivation activation = kernels::StageActivation::gelu;
   std::size_t in_channels = 0;
   std::size_t out_channels = 0;
 };
@@ -24,6 +27,7 @@ struct ConvolutionStage {
 struct MixerBlock {
   ConvolutionStage depthwise;
   ConvolutionStage pointwise;
+  bool residual = true;  ///< without: norm(gelu(depthwise(x))) alone
 };
 
 /// Stem, blocks, mean over the pixels, linear classifier. All tensors after the stem have the same height and width.
@@ -40,7 +44,8 @@ struct StageChain {
 };
 
 /// The graph as a chain, if that is all it is; else `why_not`, where given, is set to what it lacks: "'norm3' is no
-/// ...".
-[[nodiscard]] std::optional<StageChain> find_stage_chain(const Graph& graph, std::string* why_not = nullptr);
+/// ...". For inference, that drops nothing, Dropout and DropPath are as if they weren't there.
+[[nodiscard]] std::optional<StageChain> find_stage_chain(const Graph& graph, std::string* why_not = nullptr,
+                                                         PlanMode mode = PlanMode::training);
 
 }  // namespace convmixer

@@ -29,6 +29,7 @@ template <class Storage>
 StemStage<Storage>::StemStage(const StageContext& context, const StageChain& chain, Activation<Storage>& output)
     : context_(context),
       convolution_(chain.stem.convolution),
+      activation_(chain.stem.activation),
       output_(output),
       patches_(patch_geometry(chain)),
       weights_(context, chain.stem, patches_.columns(), patches_.columns(), 0) {
@@ -67,7 +68,7 @@ void StemStage<Storage>::infer_patches(std::size_t part, const InferenceImage<St
 template <class Storage>
 void StemStage<Storage>::infer(std::size_t part, const InferenceImage<Storage>& image, Worker<Storage>& worker) {
   weights_.forward(image.patches, {part, part + 1}, worker,
-                   TileGelu<Storage>{image.value, nullptr, {}, context_.geometry.pixels});
+                   TileGelu<Storage>{image.value, nullptr, {}, context_.geometry.pixels, activation_});
 }
 
 template <class Storage>
@@ -79,7 +80,7 @@ void StemStage<Storage>::forward(const float* images, const Chunk& chunk, Worker
     const std::size_t offset = geometry.offset(image, 0);
     weights_.forward(worker.patches, worker,
                      TileGelu<StemStorage>{output_.value + offset, gelu_derivative_ + offset, chunk.moments(image, 0),
-                                           geometry.pixels});
+                                           geometry.pixels, activation_});
   }
 }
 

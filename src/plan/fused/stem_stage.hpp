@@ -64,6 +64,7 @@ class StemStage {
 
   const StageContext& context_;
   const Convolution& convolution_;
+  kernels::StageActivation activation_;
   Activation<Storage>& output_;
   kernels::PatchGeometry patches_;
   DenseWeights weights_;

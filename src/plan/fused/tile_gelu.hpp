@@ -16,6 +16,7 @@ struct TileGelu {
   typename Storage::GeluDerivative* gelu_derivative;  ///< null: neither derivatives nor moments (inference)
   kernels::MomentSums moments;                        ///< `begins`: with this image
   std::size_t pixels;                                 ///< of an image
+  kernels::StageActivation activation;
 
   [[nodiscard]] kernels::MomentSums moments_at(std::size_t channel, std::size_t first_row) const {
     if (gelu_derivative == nullptr) return {};
@@ -34,7 +35,8 @@ struct TileGelu {
           .groups = 2,
           .value = value + offset,
           .gelu_derivative = gelu_derivative == nullptr ? nullptr : gelu_derivative + offset,
-          .moments = moments_at(channel, tile.first_row)});
+          .moments = moments_at(channel, tile.first_row),
+          .activation = activation});
     }
   }
 };

@@ -146,13 +146,16 @@ TEST(StageChain, NeedsConvolutionGeluAndNormInThisOrder) {
     });
   };
   EXPECT_EQ(reason({"convolution", "gelu", "norm"}), "");
-  EXPECT_EQ(reason({"gelu", "norm"}), "at node 'gelu' fused stages need convolution, GELU and batch norm");
-  EXPECT_EQ(reason({"convolution", "norm"}), "at node 'norm' fused stages need convolution, GELU and batch norm");
-  EXPECT_EQ(reason({"convolution", "gelu"}), "at node 'depthwise' fused stages need convolution, GELU and batch norm");
+  EXPECT_EQ(reason({"gelu", "norm"}), "at node 'gelu' fused stages need convolution, GELU or ReLU and batch norm");
+  EXPECT_EQ(reason({"convolution", "norm"}),
+            "at node 'norm' fused stages need convolution, GELU or ReLU and batch norm");
+  EXPECT_EQ(reason({"convolution", "gelu"}),
+            "at node 'depthwise' fused stages need convolution, GELU or ReLU and batch norm");
   EXPECT_EQ(reason({"convolution", "norm", "gelu"}),
-            "at node 'norm' fused stages need convolution, GELU and batch norm");
-  EXPECT_EQ(reason({"convolution", "gelu", "norm", "norm 2"}),
-            "at node 'norm 2' fused stages need depthwise convolution, GELU and batch norm, or the average pooling");
+            "at node 'norm' fused stages need convolution, GELU or ReLU and batch norm");
+  EXPECT_EQ(
+      reason({"convolution", "gelu", "norm", "norm 2"}),
+      "at node 'norm 2' fused stages need depthwise convolution, GELU or ReLU and batch norm, or the average pooling");
 }
 
 TEST(StageChain, NeedsDepthwiseConvolutionsThatKeepTheImagesSize) {
@@ -163,9 +166,31 @@ TEST(StageChain, NeedsDepthwiseConvolutionsThatKeepTheImagesSize) {
   EXPECT_EQ(why_not({.depthwise_padding = 0, .residual = false}), expected);
 }
 
-TEST(StageChain, NeedsTheResidualOfTheBlocksInput) {
-  EXPECT_EQ(why_not({.residual = false}),
-            "at node 'pointwise' fused stages need the sum of the block's input and its depthwise half");
+TEST(StageChain, HasTheActivationsAndResidualsOfTheNetwork) {
+  using Config = ConvMixerConfig;
+  const auto chain_of = [](const Config& config) { return find_stage_chain(make_convmixer(config)).value(); };
+  const StageChain usual = chain_of({.dim = 16, .depth = 2});
+  const StageChain other =
+      chain_of({.dim = 16, .depth = 2, .activation = Config::Activation::relu, .residual = Config::Residual::none});
+  EXPECT_EQ(usual.stem.activation, kernels::StageActivation::gelu);
+  EXPECT_EQ(other.stem.activation, kernels::StageActivation::relu);
+  EXPECT_EQ(other.blocks[1].depthwise.activation, kernels::StageActivation::relu);
+  EXPECT_EQ(other.blocks[1].pointwise.activation, kernels::StageActivation::relu);
+  EXPECT_TRUE(usual.blocks[1].residual);
+  EXPECT_FALSE(other.blocks[1].residual);
+}
+
+TEST(StageChain, LeavesOutForInferenceWhatDropsNothingThere) {
+  const Graph graph = make_convmixer({.dim = 16, .depth = 2, .dropout = 0.1F, .drop_path = 0.1F});
+  EXPECT_FALSE(find_stage_chain(graph));
+  const auto chain = find_stage_chain(graph, nullptr, PlanMode::inference);
+  ASSERT_TRUE(chain);
+  EXPECT_EQ(chain->blocks.size(), 2U);
+  EXPECT_TRUE(chain->blocks[1].residual);
+}
+
+TEST(StageChain, NeedsTheResidualToBeTheBlocksInput) {
+  EXPECT_EQ(why_not({.residual = false}), "");
   EXPECT_EQ(why_not({.residual_before_norm = true}),
             "at node 'sum' fused stages need the sum of the block's input and its depthwise half");
 }
@@ -186,15 +211,16 @@ TEST(StageChain, NeedsAPointwiseStageAfterTheSum) {
               const TensorId x = add_stem(graph, {});
               add_head(graph, graph.add("sum", add_stage(graph, "depthwise", x, 16, 3, 1, 16, 2), x));
             }),
-            "at node 'pool' fused stages need pointwise convolution, GELU and batch norm");
+            "at node 'pool' fused stages need pointwise convolution, GELU or ReLU and batch norm");
 }
 
 TEST(StageChain, NeedsABlockPoolingAndOneLinearLayer) {
   EXPECT_EQ(why_not([](Graph& graph) { add_head(graph, add_stem(graph, {})); }),
             "fused stages need at least one block");
-  EXPECT_EQ(why_not([](Graph& graph) { add_block(graph, {}, add_stem(graph, {}), 0); }),
-            "the network ends where fused stages need depthwise convolution, GELU and batch norm, or the average "
-            "pooling");
+  EXPECT_EQ(
+      why_not([](Graph& graph) { add_block(graph, {}, add_stem(graph, {}), 0); }),
+      "the network ends where fused stages need depthwise convolution, GELU or ReLU and batch norm, or the average "
+      "pooling");
   EXPECT_EQ(
       why_not([](Graph& graph) { graph.global_average_pool("pool", add_block(graph, {}, add_stem(graph, {}), 0)); }),
       "the network ends where fused stages need a linear layer");
@@ -214,17 +240,18 @@ TEST(StageChain, NeedsOneOutputAlone) {
             }),
             "at node 'second' fused stages need the end of the network");
   // The pooling reads the stem's output and leaves the block's aside.
-  EXPECT_EQ(why_not([](Graph& graph) {
-              const TensorId x = add_stem(graph, {});
-              add_block(graph, {}, x, 0);
-              add_head(graph, x);
-            }),
-            "at node 'pool' fused stages need depthwise convolution, GELU and batch norm, or the average pooling");
+  EXPECT_EQ(
+      why_not([](Graph& graph) {
+        const TensorId x = add_stem(graph, {});
+        add_block(graph, {}, x, 0);
+        add_head(graph, x);
+      }),
+      "at node 'pool' fused stages need depthwise convolution, GELU or ReLU and batch norm, or the average pooling");
 }
 
 TEST(StageChain, NeedsAWholeNetwork) {
   EXPECT_EQ(why_not([](Graph& /*graph*/) {}),
-            "the network ends where fused stages need convolution, GELU and batch norm");
+            "the network ends where fused stages need convolution, GELU or ReLU and batch norm");
 }
 
 }  // namespace
