@@ -19,7 +19,7 @@ die() {
 }
 
 preset=release
-configure_options=(-D CONVMIXER_SANITIZE_KERNELS=ON)
+configure_options=(-D CONVMIXER_SANITIZE_KERNELS=ON -D CONVMIXER_PRECOMPILED_HEADERS=ON)
 build_options=()
 ctest_options=()
 while (($# > 0)); do
@@ -34,7 +34,7 @@ while (($# > 0)); do
       shift
       ;;
     --quick)
-      configure_options=(-D CONVMIXER_SANITIZE_KERNELS=OFF)
+      configure_options+=(-D CONVMIXER_SANITIZE_KERNELS=OFF)
       build_options=(--target quick-tests)
       ctest_options+=(--label-regex quick)
       ;;
