@@ -1,6 +1,6 @@
 # With CONVMIXER_PRECOMPILED_HEADERS, what most sources include is compiled once for each kind of target: a build from
 # nothing, as in continuous integration, takes much less time. Without it a file that forgets an include doesn't compile. Sources
-# with options of their own go without (SKIP_PRECOMPILE_HEADERS): g++ would take those of the headers.
+# with options of their own go without: g++ would take the headers' options.
 set(precompiled_headers
     <algorithm> <array> <charconv> <cmath> <cstdint> <filesystem> <fmt/format.h> <functional> <limits> <map> <memory> <optional>
     <span> <string> <string_view> <utility> <variant> <vector>)
@@ -14,6 +14,17 @@ function(convmixer_precompile_headers target)
     target_compile_options(
       ${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=array-bounds>)
   endif()
+endfunction()
+
+# convmixer_skip_headers(TARGET): the sources that it has so far, those with options of their own.
+function(convmixer_skip_headers target)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    get_source_file_property(options ${source} TARGET_DIRECTORY ${target} COMPILE_OPTIONS)
+    if(options)
+      set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+  endforeach()
 endfunction()
 
 # convmixer_reuse_headers(TARGET OTHER): those of another target that is compiled with the same options.
