@@ -3,6 +3,7 @@
 
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/rng.hpp"
+#include "support/parameter_values.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
 
@@ -27,6 +28,8 @@
 namespace convmixer {
 namespace {
 
+using testing_support::all_gradients;
+using testing_support::all_statistics;
 using testing_support::relative_error;
 using testing_support::test_engine;
 
@@ -51,24 +54,6 @@ std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
 }
 
 std::vector<float> copy(std::span<const float> values) { return {values.begin(), values.end()}; }
-
-std::vector<float> all_gradients(const Parameters& parameters) {
-  std::vector<float> all;
-  for (std::size_t id = 0; id < parameters.graph().parameters().size(); ++id) {
-    const std::span<const float> gradient = parameters.gradient(static_cast<ParameterId>(id));
-    all.insert(all.end(), gradient.begin(), gradient.end());
-  }
-  return all;
-}
-
-std::vector<float> all_statistics(const Parameters& parameters) {
-  std::vector<float> all;
-  for (std::size_t id = 0; id < parameters.graph().statistics().size(); ++id) {
-    const std::span<const float> statistic = parameters.statistic(static_cast<StatisticId>(id));
-    all.insert(all.end(), statistic.begin(), statistic.end());
-  }
-  return all;
-}
 
 /// A block with its parameters, images and gradients of the output for up to `kMost` images.
 class PlanOfABlock : public testing::Test {

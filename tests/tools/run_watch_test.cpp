@@ -128,6 +128,21 @@ TEST_F(RunWatchTest, TellsTheWholeRunAgainWhenItBeganAnew) {
   EXPECT_EQ((*news.whole)["steps"]["loss"]["step"], Json::array({5}));
 }
 
+TEST_F(RunWatchTest, TellsTheWholeRunAgainWhenTheNewOneHasAsManyRecords) {
+  folder_.add_run("a");
+  folder_.append("a", step_line(2, 15, 1.0));
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const Told before = told(*runs.whole("a"));
+  fs::remove_all(folder_.path() / "a");
+  folder_.add_run("a");
+  folder_.append("a", step_line(2, 15, 0.125));
+  runs.refresh();
+  const RunWatch::News news = runs.news(before);
+  ASSERT_TRUE(news.whole);
+  EXPECT_EQ((*news.whole)["steps"]["loss"]["value"], Json::array({2.0, 0.125}));
+}
+
 TEST_F(RunWatchTest, KnowsWhatBecameOfRuns) {
   for (const char* name : {"running", "stopped", "finished", "failed", "died"}) folder_.add_run(name);
   folder_.append("stopped", end_line(1, 10, "signal"));

@@ -138,6 +138,18 @@ class ResumedTrainer : public TrainerFixture {
     EXPECT_TRUE(timeless_state(config.out) == before);
     return error.what();
   }
+
+  /// A run that is stopped is the same in the end as one that isn't.
+  void expect_to_continue(TrainConfig config) {
+    const fs::path whole = config.out;
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    for (const int looks : {4, 9}) {  // within the first epoch and after it
+      config.out = fmt::format("{}{}", whole.string(), looks);
+      ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
+      ASSERT_EQ(train(config), TrainEnd::finished);
+      expect_equal_runs(config.out, whole);
+    }
+  }
 };
 
 TEST_F(ResumedTrainer, RefusesASettingThatWouldChangeTheResult) {
@@ -150,37 +162,19 @@ TEST_F(ResumedTrainer, RefusesASettingThatWouldChangeTheResult) {
 }
 
 TEST_F(ResumedTrainer, OfMuonContinuesBitForBit) {
-  const auto muon = [&](const std::string& folder) {
-    TrainConfig config = small_config(folder);
-    config.optimizer.kind = OptimizerKind::muon;
-    config.optimizer.muon.scaling = MuonScaling::renewed_norms;
-    config.optimizer.clip_norm = 0.5F;
-    config.muon_lr = 0.05F;
-    return config;
-  };
-  ASSERT_EQ(train(muon("muon")), TrainEnd::finished);
-  for (const int looks : {4, 9}) {  // within the first epoch and after it
-    const TrainConfig config = muon(fmt::format("muon{}", looks));
-    ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
-    ASSERT_EQ(train(config), TrainEnd::finished);
-    expect_equal_runs(config.out, parent_.path() / "muon");
-  }
+  TrainConfig config = small_config("muon");
+  config.optimizer.kind = OptimizerKind::muon;
+  config.optimizer.muon.scaling = MuonScaling::renewed_norms;
+  config.optimizer.clip_norm = 0.5F;
+  config.muon_lr = 0.05F;
+  expect_to_continue(config);
 }
 
 TEST_F(ResumedTrainer, OfAResNetThatDropsBranchesContinuesBitForBit) {
-  const auto resnet = [&](const std::string& folder) {
-    TrainConfig config = small_config(folder);
-    config.model = ResNetConfig{.layers = 8, .width = 4, .dropout = 0.2F, .drop_path = 0.5F};
-    config.micro_batch = 7;
-    return config;
-  };
-  ASSERT_EQ(train(resnet("resnet")), TrainEnd::finished);
-  for (const int looks : {4, 9}) {  // within the first epoch and after it
-    const TrainConfig config = resnet(fmt::format("resnet{}", looks));
-    ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
-    ASSERT_EQ(train(config), TrainEnd::finished);
-    expect_equal_runs(config.out, parent_.path() / "resnet");
-  }
+  TrainConfig config = small_config("resnet");
+  config.model = ResNetConfig{.layers = 8, .width = 4, .dropout = 0.2F, .drop_path = 0.5F};
+  config.micro_batch = 7;
+  expect_to_continue(config);
 }
 
 TEST_F(ResumedTrainer, OfTokensContinuesBitForBit) {
@@ -188,19 +182,9 @@ TEST_F(ResumedTrainer, OfTokensContinuesBitForBit) {
   const ModelConfig vit =
       VitConfig{.dim = 8, .depth = 2, .heads = 2, .mlp_dim = 12, .patch_size = 4, .drop_path = 0.5F};
   for (const ModelConfig& model : {mixer, vit}) {
-    const std::string name = entry_of(model).name;
-    const auto config_of = [&](const std::string& folder) {
-      TrainConfig config = small_config(folder);
-      config.model = model;
-      return config;
-    };
-    ASSERT_EQ(train(config_of(name)), TrainEnd::finished);
-    for (const int looks : {4, 9}) {  // within the first epoch and after it
-      const TrainConfig config = config_of(fmt::format("{}{}", name, looks));
-      ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
-      ASSERT_EQ(train(config), TrainEnd::finished);
-      expect_equal_runs(config.out, parent_.path() / name);
-    }
+    TrainConfig config = small_config(entry_of(model).name);
+    config.model = model;
+    expect_to_continue(config);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "plan/engine_runtime.hpp"
 #include "plan/plain/builder.hpp"
 #include "support/error_of.hpp"
+#include "support/parameter_values.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
 
@@ -20,6 +21,7 @@
 namespace convmixer {
 namespace {
 
+using testing_support::all_statistics;
 using testing_support::error_of;
 using testing_support::relative_error;
 using testing_support::test_engine;
@@ -132,15 +134,6 @@ std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
   return values;
 }
 
-std::vector<float> statistics(const Parameters& parameters) {
-  std::vector<float> all;
-  for (std::size_t id = 0; id < parameters.graph().statistics().size(); ++id) {
-    const std::span<const float> statistic = parameters.statistic(static_cast<StatisticId>(id));
-    all.insert(all.end(), statistic.begin(), statistic.end());
-  }
-  return all;
-}
-
 /// What a training step of four images leaves: logits, gradients and running statistics.
 struct Outcome {
   std::vector<float> output;
@@ -163,7 +156,7 @@ Outcome step_of(const Graph& graph, PlanKind kind, LayoutPolicy layout = LayoutP
     const std::span<const float> gradient = parameters.gradient(static_cast<ParameterId>(id));
     outcome.gradients.emplace_back(gradient.begin(), gradient.end());
   }
-  outcome.statistics = statistics(parameters);
+  outcome.statistics = all_statistics(parameters);
   return outcome;
 }
 
@@ -194,11 +187,11 @@ TEST(OnednnPlan, LeavesTheRunningStatisticsWhenTold) {
   parameters.initialise(3);
   Plan training(graph, parameters, test_engine(), {.batch_size = 4, .kind = PlanKind::onednn});
   const std::vector<float> images = random_values(4 * graph.tensors()[0].count(), 1);
-  const std::vector<float> initial = statistics(parameters);
+  const std::vector<float> initial = all_statistics(parameters);
   training.forward(images, /*update_statistics=*/false);
-  EXPECT_EQ(statistics(parameters), initial);
+  EXPECT_EQ(all_statistics(parameters), initial);
   training.forward(images);
-  const std::vector<float> moved = statistics(parameters);
+  const std::vector<float> moved = all_statistics(parameters);
   for (std::size_t i = 0; i < moved.size(); ++i) EXPECT_NE(moved[i], initial[i]) << i;
 }
 
