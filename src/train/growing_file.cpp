@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "core/descriptor.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -86,7 +87,7 @@ GrowingFile::Change GrowingFile::read(const std::function<void()>& restart, cons
     fail("{}: has {} bytes, expected no more than {}", file_.string(), stamp->bytes, kMostBytes);
   if (stamp == stamp_) return Change::none;
   const bool continues = stamp && stamp_ && stamp->device == stamp_->device && stamp->inode == stamp_->inode &&
-                         stamp->bytes >= stamp_->bytes;
+                         stamp->bytes >= stamp_->bytes && read_before(descriptor) == before_;
   if (!continues) {
     restart();
     offset_ = 0;
@@ -94,7 +95,14 @@ GrowingFile::Change GrowingFile::read(const std::function<void()>& restart, cons
   }
   stamp_ = stamp;
   if (stamp) read_lines(descriptor, use);
+  before_ = stamp ? read_before(descriptor) : "";
   return continues ? Change::grown : Change::anew;
+}
+
+std::string GrowingFile::read_before(const Descriptor& descriptor) const {
+  constexpr std::int64_t kBytes = 256;
+  const std::int64_t bytes = std::min(kBytes, offset_);
+  return read_at(descriptor, file_, offset_ - bytes, static_cast<std::size_t>(bytes));
 }
 
 void GrowingFile::read_lines(const Descriptor& descriptor, const Use& use) {

@@ -57,11 +57,14 @@ class GrowingFile {
 
  private:
   void read_lines(const Descriptor& descriptor, const Use& use);
+  /// What stands before the first line that wasn't read.
+  [[nodiscard]] std::string read_before(const Descriptor& descriptor) const;
 
   std::filesystem::path file_;
   std::optional<FileStamp> stamp_;
   std::int64_t offset_ = 0;  ///< of the first line that wasn't read
   std::int64_t lines_ = 0;   ///< before it
+  std::string before_;       ///< as it was read: a file that was made anew may have the inode of the one before
 };
 
 }  // namespace convmixer
