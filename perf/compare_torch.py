@@ -64,6 +64,9 @@ def parse_arguments(words):
     add("--precision", nargs="+", choices=("f32", "bf16"), default=["f32", "bf16"], help="(=f32 bf16)")
     add("--plan", nargs="+", choices=PLANS, default=[""], help="step_bench's, each for itself (=its own choice)")
     add("--inference", action="store_true", help="the logits of a batch instead of a training step")
+    add("--ranks", type=positive, default=1, metavar="N",
+        help="processes that share each batch: ours by mpirun, PyTorch's DistributedDataParallel by gloo (=1)")
+    add("--mpirun", default="mpirun --bind-to none", metavar="COMMAND", help="starts ours, '-np N' follows")
     add("--threads", type=positive, metavar="N", help="of both; (=what step_bench chooses)")
     add("--rounds", type=positive, default=5, metavar="N", help="turns of each (=5)")
     add("--steps", type=positive, default=10, metavar="N", help="measured in a turn (=10)")
@@ -82,6 +85,10 @@ def parse_arguments(words):
         if word.startswith("--") and word[2:].split("=")[0] in OWN:
             parser.error(f"{word} after '--': this program sets it")
     arguments.rest = list(rest)
+    if arguments.ranks > 1 and (arguments.inference or arguments.compile):
+        parser.error("argument --ranks: expected a training step, without --compile")
+    if any(size % arguments.ranks for size in arguments.batch_size):
+        parser.error(f"argument --batch-size: expected multiples of the {arguments.ranks} ranks")
     for name in ("batch_size", "precision", "plan"):
         setattr(arguments, name, list(dict.fromkeys(getattr(arguments, name))))
     if not shlex.split(arguments.python):
@@ -113,7 +120,13 @@ def run_step_bench(arguments, way):
         value = getattr(arguments, name.replace("-", "_"))
         options += [f"--{name}", str(value)] if value else []
     options += ["--plan", way.plan] if way.plan else []
-    result = measure_step([arguments.step_bench, *options, *["--inference"] * arguments.inference, *arguments.rest])
+    command = [arguments.step_bench, *options, *["--inference"] * arguments.inference, *arguments.rest]
+    if arguments.ranks > 1:
+        root = ["--allow-run-as-root"] if os.geteuid() == 0 else []  # which Open MPI wants to be told
+        command = [*shlex.split(arguments.mpirun), *root, "-np", str(arguments.ranks), *command]
+    result = measure_step(command)
+    if arguments.ranks > 1 and result.get("ranks") != arguments.ranks:
+        raise Failure(f"{arguments.step_bench}: {result.get('ranks')} ranks, expected {arguments.ranks}")
     return check_measurement(result, arguments.step_bench, ("model_name", "limit_images_per_s", "parameters"))
 
 
@@ -125,6 +138,7 @@ def run_torch(arguments, way, ours):
         "model": ours["model"],
         "threads": ours["threads"],
         "mode": ours["mode"],
+        "ranks": arguments.ranks,
         "steps": arguments.steps,
         "warmup": arguments.warmup,
     }
@@ -266,6 +280,7 @@ def compare(arguments):
     return {
         "program": "compare_torch",
         **{key: ours.get(key) for key in ("commit", "cpu", "onednn", "threads", "mode")},
+        "ranks": arguments.ranks,
         **{key: ours.get(key) for key in ("model_name", "description", "model")},
         "plan": ", ".join(dict.fromkeys(s["plan"] for s in summaries.values() if s["side"] == "convmixer")),
         "torch": theirs["torch"],
@@ -280,9 +295,10 @@ def compare(arguments):
 
 def to_text(result):
     model = result["model"]
+    ranks = f"{result['ranks']} ranks of " if result["ranks"] > 1 else ""
     lines = [
         f"{result['mode']} of {result['description']}, images {model['image_size']} x {model['image_size']}, "
-        f"{result['threads']} threads of {result['cpu']}",
+        f"{ranks}{result['threads']} threads of {result['cpu']}",
         f"convmixer {result['commit']} and PyTorch {result['torch']} in turns, {result['rounds']} rounds of "
         f"{result['steps']} steps",
         "",

@@ -1,4 +1,4 @@
-/// A batch as fused stages see it: images in blocks of 32 channels, cut into the chunks of plan/fused/batch_chunks.hpp,
+/// A batch as fused stages see it: images in blocks of 32 channels, cut into the chunks of core/batch_chunks.hpp,
 /// each of which one thread takes through an operation image by image.
 ///
 /// What a plan's stages hand on within one core's cache is the same memory for every image here: tiles of products and
@@ -7,9 +7,9 @@
 
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/error.hpp"
+#include "core/batch_chunks.hpp"
 #include "kernels/fused/norm_stage.hpp"
 #include "kernels/onednn/matrix_product.hpp"
-#include "plan/fused/batch_chunks.hpp"
 #include "stage_values.hpp"
 #include "trial.hpp"
 
@@ -83,7 +83,7 @@ class StageBatch {
   std::size_t channels;
   std::size_t padded;  ///< channels in whole blocks
   std::size_t blocks;
-  fused::BatchChunks chunks;
+  BatchChunks chunks;
 
   /// Elements of a tensor of all images.
   [[nodiscard]] std::size_t size() const { return images * pixels * padded; }

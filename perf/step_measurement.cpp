@@ -4,12 +4,15 @@
 #include "convmixer/core/process_memory.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/model/network.hpp"
+#include "core/batch_chunks.hpp"
 #include "peaks/peak.hpp"
 #include "plan/engine_runtime.hpp"
 #include "train/random_batch.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <span>
 
 namespace convmixer::perf {
 
@@ -48,6 +51,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   Network network(make_graph(result.model), result.precision, engine, config.layout, config.plan);
   network.parameters().initialise(config.seed);
   network.set_micro_batch(config.micro_batch);
+  network.set_norm_ranks(config.batch_norm);
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
@@ -55,19 +59,31 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
           ? nullptr
           : make_optimizer(network.parameters(), optimizer_settings(config, result.precision), engine.pool());
   const RandomBatch batch(task_of(result.model), config.batch_size);
+  Communicator& ranks = engine.ranks();
+  result.ranks = ranks.size();
+  if (ranks.size() > 1 && (options.inference || config.micro_batch > 0))
+    fail_usage("{} ranks: expected training steps without micro-batches", ranks.size());
+  const BatchChunks share(static_cast<std::size_t>(config.batch_size), ranks.rank(), ranks.size());
+  const Shape& image = network.graph().tensors().front();
+  const auto pixels = static_cast<std::size_t>(image.count());
+  const auto images =
+      std::span<const float>(batch.images).subspan(share.first_image() * pixels, share.images() * pixels);
+  const auto labels = std::span<const std::int32_t>(batch.labels).subspan(share.first_image(), share.images());
   if (!options.inference) result.micro_batches = network.micro_batches(config.batch_size);
   require_equal(result.micro_batches);  // one plan is observed
   Plan& plan = options.inference ? network.plan(config.batch_size, PlanMode::inference)
                                  : network.plan_training(config.batch_size);
   StepProfile profile(plan.steps(), seconds_now);
   plan.set_observer(&profile);
+  CommunicationTotals before;
   for (int i = 0; i < options.warmup + options.steps; ++i) {
+    if (i == options.warmup) before = ranks.totals();
     const StepTimes times = timed_step(profile, [&] {
       if (options.inference) {
         plan.forward(batch.images);
         return 0.0;
       }
-      network.train_batch(batch.images, {.labels = batch.labels, .soft = {}});
+      network.train_share(images, image, {.labels = labels, .soft = {}}, config.batch_size);
       const double begin = seconds_now();
       optimizer->step(kLearningRate);
       return seconds_now() - begin;
@@ -80,6 +96,8 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   for (OperationKind& kind : result.kinds) kind.calls *= static_cast<int>(result.micro_batches.count());
   result.planned = network.memory();
   result.peak_rss = process_memory().peak;
+  const CommunicationTotals after = ranks.totals();
+  result.exchanged = {after.messages - before.messages, after.bytes - before.bytes, after.seconds - before.seconds};
   return result;
 }
 

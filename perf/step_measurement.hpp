@@ -1,7 +1,8 @@
 /// Runs and times steps of a network on synthetic data.
 #pragma once
 
-#include "convmixer/model/micro_batches.hpp"
+#include "convmixer/core/micro_batches.hpp"
+#include "convmixer/dist/communicator.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/plan/plan_options.hpp"
 #include "convmixer/plan/plan_report.hpp"
@@ -27,9 +28,12 @@ struct StepMeasurement {
   std::vector<StepTimes> steps;
   PlannedMemory planned;
   std::int64_t peak_rss = 0;  ///< bytes, of the whole process after the last step
+  int ranks = 1;
+  CommunicationTotals exchanged;  ///< of this rank, in the measured steps
 };
 
-/// Throws Error (usage) naming the option that is out of range.
+/// With several ranks in the engine, each its share of the batch. Throws Error (usage) naming the option that is out of
+/// range.
 [[nodiscard]] StepMeasurement measure_steps(const StepOptions& options, Engine& engine);
 
 /// The machine's peaks, and what reached them.

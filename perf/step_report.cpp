@@ -98,7 +98,7 @@ StepReport make_report(const StepOptions& options, const ThreadCount& threads, c
           peaks,
           summarise(totals),
           split(measurement.kinds, measurement.steps),
-          ideal_seconds(measurement.work, options.config.batch_size, peaks.peaks)};
+          ideal_seconds(measurement.work, options.config.batch_size, peaks.peaks) / measurement.ranks};
 }
 
 std::string to_text(const StepReport& report) {
@@ -110,11 +110,19 @@ std::string to_text(const StepReport& report) {
       "{} of {}, images {} x {}, batch {}{}, {}, {} plan, {}{}\n",
       report.options.inference ? "inference" : "training step", describe(m.model), image_size, image_size, batch,
       m.micro_batches.count() == 1 ? "" : " in " + describe(m.micro_batches), to_string(m.precision), to_string(m.plan),
-      counted(report.threads.count, "thread"), report.options.config.pin_threads ? ", pinned" : "");
+      m.ranks > 1 ? fmt::format("{} ranks of {}", m.ranks, counted(report.threads.count, "thread"))
+                  : counted(report.threads.count, "thread"),
+      report.options.config.pin_threads ? ", pinned" : "");
   text += fmt::format("  images/s  {:.1f} +- {:.1f}% (median of {} and their median distance from it)\n",
                       report.images_per_second(report.step_seconds.median), 100.0 * relative_spread,
                       counted(m.steps.size(), "step"));
   text += fmt::format("  step      {:.3f} ms\n", kMilli * report.step_seconds.median);
+  if (m.ranks > 1) {
+    const auto steps = static_cast<double>(m.steps.size());
+    text += fmt::format("  exchange  {:.3f} ms of it: {:.1f} messages and {:.3f} MiB that rank 0 sends\n",
+                        kMilli * m.exchanged.seconds / steps, static_cast<double>(m.exchanged.messages) / steps,
+                        static_cast<double>(m.exchanged.bytes) / kMebi / steps);
+  }
   text += fmt::format(
       "  limit     {:.1f} images/s: {:.3f} GFLOP at {:.1f} GFLOP/s ({} matrix product, {}) and {:.3f} "
       "GFLOP at {:.1f} GFLOP/s (f32 multiply-adds, {})\n",
@@ -140,6 +148,10 @@ nlohmann::ordered_json to_json(const StepReport& report, const std::string& comm
           {"onednn", {{"version", onednn.version}, {"runtime", onednn.runtime}, {"isa", onednn.instructions}}},
           {"threads", report.threads.count},
           {"threads_reason", report.threads.reason},
+          {"ranks", m.ranks},
+          {"exchange_ms", kMilli * m.exchanged.seconds / static_cast<double>(m.steps.size())},
+          {"exchange_messages", static_cast<double>(m.exchanged.messages) / static_cast<double>(m.steps.size())},
+          {"exchange_bytes", static_cast<double>(m.exchanged.bytes) / static_cast<double>(m.steps.size())},
           {"threads_pinned", report.options.config.pin_threads},
           {"mode", report.options.inference ? "inference" : "training"},
           {"model_name", entry_of(m.model).name},

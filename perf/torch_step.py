@@ -1,7 +1,10 @@
 """One measurement in PyTorch, for compare_torch.py: reads nothing but its argument (JSON), prints one line of JSON."""
 
+import datetime
 import json
+import os
 import sys
+import tempfile
 import time
 
 
@@ -238,7 +241,8 @@ def check_preloaded(library):
 def make_model_and_images(settings):
     config = settings["model"]
     model = make_model(settings["model_name"], config)
-    images = torch.randn(settings["batch_size"], config["channels"], config["image_size"], config["image_size"])
+    share = settings["batch_size"] // settings["ranks"]
+    images = torch.randn(share, config["channels"], config["image_size"], config["image_size"])
     if settings["bf16_weights"]:
         model, images = model.to(torch.bfloat16), images.to(torch.bfloat16)
     if settings["channels_last"]:
@@ -247,9 +251,26 @@ def make_model_and_images(settings):
     return model, images
 
 
+def join_ranks(ranks):
+    """Makes so many processes of this one, with as many of its CPUs each, which DistributedDataParallel joins by gloo. The
+    others' output goes nowhere."""
+    meeting = os.path.join(tempfile.mkdtemp(), "meeting")
+    rank = next((other for other in range(1, ranks) if os.fork() == 0), 0)
+    if rank > 0:
+        sys.stdout = open(os.devnull, "w")
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) >= ranks:
+        os.sched_setaffinity(0, cpus[len(cpus) * rank // ranks : len(cpus) * (rank + 1) // ranks])
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks, timeout=datetime.timedelta(seconds=300)
+    )
+
+
 def make_step(settings, model, images):
     """A function that computes one step."""
     run = torch.compile(model) if settings["compile"] else model
+    if settings["ranks"] > 1:
+        run = nn.parallel.DistributedDataParallel(model)
     to_bf16 = settings["precision"] == "bf16" and not settings["bf16_weights"]
     autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=to_bf16)
     if settings["mode"] == "inference":
@@ -262,7 +283,7 @@ def make_step(settings, model, images):
         return infer
 
     model.train()
-    labels = torch.arange(settings["batch_size"]) % settings["model"]["classes"]
+    labels = torch.arange(settings["batch_size"] // settings["ranks"]) % settings["model"]["classes"]
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
 
     def train():
@@ -278,6 +299,8 @@ def make_step(settings, model, images):
 def main(settings):
     if settings["preload"]:
         check_preloaded(settings["preload"])
+    if settings["ranks"] > 1:
+        join_ranks(settings["ranks"])
     torch.set_num_threads(settings["threads"])
     torch.set_flush_denormal(True)  # as step_bench
     torch.manual_seed(1)

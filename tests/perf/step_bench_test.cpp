@@ -86,6 +86,8 @@ TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
   EXPECT_EQ(result.at("model").at("kernel_size"), 3);
   EXPECT_EQ(result.at("batch_size"), 4);
   EXPECT_EQ(result.at("threads"), 1);
+  EXPECT_EQ(result.at("ranks"), 1);
+  for (const char* key : {"exchange_ms", "exchange_messages", "exchange_bytes"}) EXPECT_EQ(result.at(key), 0.0) << key;
   EXPECT_EQ(result.at("threads_pinned"), false);
   EXPECT_EQ(result.at("step_ms").size(), 5U);
 }

@@ -15,6 +15,7 @@ SETTINGS = {
     "model_name": "convmixer",
     "model": {"dim": 8, "depth": 2, "kernel_size": 5, "patch_size": 2, "image_size": 16, "channels": 3, "classes": 10},
     "batch_size": 4,
+    "ranks": 1,
     "threads": 2,
     "mode": "training",
     "steps": 3,
