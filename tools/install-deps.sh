@@ -33,6 +33,8 @@ packages=(
   zlib1g-dev                    # checksums of gzip archives
   libpng-dev                    # folders of images
   libjpeg62-turbo-dev           # folders of images
+  libopenmpi-dev                # MPI: several processes that train together
+  openmpi-bin                   # ... and mpirun, which starts them
   libxxhash-dev                 # checksums of decoded images
   libjs-dygraphs                # charts of the pages that show runs
   libgtest-dev                  # tests

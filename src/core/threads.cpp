@@ -13,12 +13,15 @@
 #include <latch>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <sched.h>
 #include <set>
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
@@ -59,6 +62,19 @@ std::string core_of(int cpu, const std::filesystem::path& root) {
   std::string siblings = first_line(topology / "core_cpus_list");
   if (siblings.empty()) siblings = first_line(topology / "thread_siblings_list");
   return siblings.empty() ? fmt::format("cpu{}", cpu) : siblings;
+}
+
+/// The NUMA node of a CPU; 0 where the system has none.
+int node_of(int cpu, const std::filesystem::path& root) {
+  const auto folder = root / fmt::format("sys/devices/system/cpu/cpu{}", cpu);
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with("node")) continue;
+    if (const auto number = leading_count(std::string_view(name).substr(4))) return *number;
+  }
+  return 0;
 }
 
 int physical_cores(const std::vector<int>& cpus, const std::filesystem::path& root) {
@@ -221,6 +237,37 @@ std::vector<int> cpus_by_core(const std::filesystem::path& root) {
   std::vector<int> cpus;
   for (const std::vector<int>& round : rounds) cpus.insert(cpus.end(), round.begin(), round.end());
   return cpus;
+}
+
+std::vector<std::vector<int>> cores_by_node(bool whole_machine, const std::filesystem::path& root) {
+  std::vector<int> cpus = affinity_mask();
+  if (whole_machine) {
+    const auto online = static_cast<std::size_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    if (online > cpus.size()) {
+      cpus.resize(online);
+      std::iota(cpus.begin(), cpus.end(), 0);
+    }
+  }
+  std::map<std::string, std::vector<int>> by_core;
+  for (const int cpu : cpus) by_core[core_of(cpu, root)].push_back(cpu);
+  std::vector<std::vector<int>> cores;
+  for (auto& [name, of_core] : by_core) cores.push_back(std::move(of_core));
+  std::ranges::sort(cores, {},
+                    [&](const std::vector<int>& core) { return std::pair(node_of(core[0], root), core[0]); });
+  return cores;
+}
+
+int numa_nodes(const std::filesystem::path& root) {
+  std::set<int> nodes;
+  for (const int cpu : affinity_mask()) nodes.insert(node_of(cpu, root));
+  return std::max(1, static_cast<int>(nodes.size()));
+}
+
+int sockets(const std::filesystem::path& root) {
+  std::set<std::string> packages;
+  for (const int cpu : affinity_mask())
+    packages.insert(first_line(root / fmt::format("sys/devices/system/cpu/cpu{}/topology/physical_package_id", cpu)));
+  return std::max(1, static_cast<int>(packages.size()));
 }
 
 }  // namespace convmixer

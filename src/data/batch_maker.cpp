@@ -1,8 +1,10 @@
 #include "data/batch_maker.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/micro_batches.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/rng.hpp"
+#include "core/batch_chunks.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -43,9 +45,8 @@ const LoaderOptions& checked(const LoaderOptions& options, const Dataset& datase
   if (options.ranks < 1) fail_usage("ranks: found {}, expected at least 1", options.ranks);
   if (options.rank < 0 || options.rank >= options.ranks)
     fail_usage("rank: found {}, expected 0 to {}", options.rank, options.ranks - 1);
-  if (options.batch_size % options.ranks != 0)
-    fail_usage("batch size {}: expected a multiple of the {} that share it", options.batch_size,
-               counted(options.ranks, "rank"));
+  if (options.micro_batch < 0)
+    fail_usage("micro-batch: found {}, expected a number of images, or 0 for the whole batch", options.micro_batch);
   if (options.prefetch < 1 || options.prefetch > kMostPrefetched)
     fail_usage("prefetched batches: found {}, expected 1 to {}", options.prefetch, kMostPrefetched);
   check_dataset(dataset);
@@ -95,9 +96,27 @@ const Reduction* BatchMaker::reduction_in(std::int64_t epoch) const {
   return found == reductions_.end() ? nullptr : &*found;
 }
 
+template <class Body>
+void BatchMaker::for_each_share(std::int64_t batch_size, const Body& body) const {
+  const MicroBatches parts(batch_size, options_.micro_batch);
+  std::size_t first = 0;
+  for (std::int64_t part = 0; part < parts.count(); ++part) {
+    const auto images = static_cast<std::size_t>(parts.size(part));
+    const BatchChunks share(images, options_.rank, options_.ranks);
+    body(first + share.first_image(), share.images());
+    first += images;
+  }
+}
+
+std::size_t BatchMaker::share_size(std::int64_t batch_size) const {
+  std::size_t sum = 0;
+  if (batch_size > 0) for_each_share(batch_size, [&](std::size_t /*first*/, std::size_t count) { sum += count; });
+  return sum;
+}
+
 BatchWork BatchMaker::make_work() const {
   const std::int64_t of_all_ranks = std::min(options_.batch_size, images_);
-  const auto own = static_cast<std::size_t>((of_all_ranks + options_.ranks - 1) / options_.ranks);
+  const std::size_t own = std::max(share_size(of_all_ranks), share_size(images_ % options_.batch_size));
   const std::size_t needed = mixes() && options_.ranks > 1 ? 2 * own : own;
   const std::size_t elements = image_shape().bytes();  // of the largest
   BatchWork work;
@@ -108,6 +127,7 @@ BatchWork BatchMaker::make_work() const {
   work.labels.resize(own);
   if (mixes()) {
     work.partners.reserve(own);
+    work.own_places.resize(static_cast<std::size_t>(of_all_ranks));
     work.targets.resize(own * static_cast<std::size_t>(classes_));
   }
   return work;
@@ -129,26 +149,40 @@ void BatchMaker::begin(BatchWork& work, std::span<const std::uint32_t> order, st
 
 void BatchMaker::choose_images(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const {
   const auto size = static_cast<std::int64_t>(batch_of_all_ranks.size());
-  const auto image_at = [&](std::int64_t place) { return batch_of_all_ranks[static_cast<std::size_t>(place)]; };
   work.images.clear();
   work.partners.clear();
-  for (std::int64_t place = options_.rank; place < size; place += options_.ranks)
-    work.images.push_back(image_at(place));
+  for_each_share(size, [&](std::size_t first, std::size_t count) {
+    const auto share = batch_of_all_ranks.subspan(first, count);
+    work.images.insert(work.images.end(), share.begin(), share.end());
+  });
   const std::size_t own = work.images.size();
-  for (std::int64_t place = options_.rank; mixes() && place < size; place += options_.ranks) {
-    const std::int64_t partner = mix_partner(options_.mix.variant, place, size);
-    if (partner % options_.ranks == options_.rank) {
-      work.partners.push_back(static_cast<std::uint32_t>(partner / options_.ranks));
-    } else {
-      work.partners.push_back(static_cast<std::uint32_t>(work.images.size()));
-      work.images.push_back(image_at(partner));
-    }
-  }
+  if (mixes()) choose_partners(work, batch_of_all_ranks);
   work.batch.size = static_cast<std::int64_t>(own);
   work.batch.size_of_all_ranks = size;
   work.batch.images = work.values.as<float>().first(own * work.batch.shape.bytes());
   work.batch.labels = std::span(work.labels).first(own);
   if (mixes()) work.batch.targets = std::span(work.targets).first(own * static_cast<std::size_t>(classes_));
+}
+
+void BatchMaker::choose_partners(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const {
+  const auto size = static_cast<std::int64_t>(batch_of_all_ranks.size());
+  std::ranges::fill(work.own_places, -1);
+  std::int32_t image = 0;
+  for_each_share(size, [&](std::size_t first, std::size_t count) {
+    for (std::size_t place = first; place < first + count; ++place) work.own_places[place] = image++;
+  });
+  for_each_share(size, [&](std::size_t first, std::size_t count) {
+    for (std::size_t place = first; place < first + count; ++place) {
+      const auto partner =
+          static_cast<std::size_t>(mix_partner(options_.mix.variant, static_cast<std::int64_t>(place), size));
+      if (work.own_places[partner] >= 0) {
+        work.partners.push_back(static_cast<std::uint32_t>(work.own_places[partner]));
+      } else {
+        work.partners.push_back(static_cast<std::uint32_t>(work.images.size()));
+        work.images.push_back(batch_of_all_ranks[partner]);
+      }
+    }
+  });
 }
 
 std::span<std::uint8_t> BatchMaker::pixels(BatchWork& work, std::size_t image) const {

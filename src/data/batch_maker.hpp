@@ -26,8 +26,9 @@ namespace convmixer {
 /// that only serve as partners.
 struct BatchWork {
   std::int64_t epoch = 0;
-  std::vector<std::uint32_t> images;    // their places in the data set
-  std::vector<std::uint32_t> partners;  // of each own image, as a place in `images`; empty without mixing
+  std::vector<std::uint32_t> images;     // their places in the data set
+  std::vector<std::uint32_t> partners;   // of each own image, as a place in `images`; empty without mixing
+  std::vector<std::int32_t> own_places;  // by place in the batch of all ranks: in `images`, or -1; likewise
   MixDraw mix;
   const Reduction* reduction = nullptr;    // null: images have the data set's shape, else the reduction's
   std::vector<std::uint8_t> pixels;        // augmented bytes of `images`
@@ -59,7 +60,12 @@ class BatchMaker {
 
  private:
   [[nodiscard]] const Reduction* reduction_in(std::int64_t epoch) const;
+  /// Calls body(first, count) with the places that this rank has in a batch of so many images on all ranks.
+  template <class Body>
+  void for_each_share(std::int64_t batch_size, const Body& body) const;
+  [[nodiscard]] std::size_t share_size(std::int64_t batch_size) const;
   void choose_images(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const;
+  void choose_partners(BatchWork& work, std::span<const std::uint32_t> batch_of_all_ranks) const;
   [[nodiscard]] std::span<std::uint8_t> pixels(BatchWork& work, std::size_t image) const;
   [[nodiscard]] ImageKey key(const BatchWork& work, std::size_t image) const;
 

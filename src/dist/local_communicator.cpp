@@ -10,6 +10,7 @@ class LocalCommunicator final : public Communicator {
   [[nodiscard]] int size() const noexcept override { return 1; }
   void sum(std::span<float> /*values*/) override {}
   void sum(std::span<double> /*values*/) override {}
+  void combine(std::span<double> /*values*/, const Merge& /*merge*/) override {}
   void barrier() override {}
 
  private:

@@ -2,8 +2,11 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
+#include "core/batch_chunks.hpp"
+#include "core/summation_tree.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 
@@ -60,19 +63,24 @@ void check_targets(const Targets& targets, std::int64_t images, std::int64_t cla
 
 double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes, const Targets& targets,
                              std::span<float> gradient) {
+  const std::int64_t images = count_images(logits, classes);
+  return cross_entropy_sum(logits, classes, targets, BatchChunks(static_cast<std::size_t>(images)), gradient) /
+         static_cast<double>(images);
+}
+
+double cross_entropy_sum(std::span<const float> logits, std::int64_t classes, const Targets& targets,
+                         const BatchChunks& share, std::span<float> gradient) {
   check_targets(targets, count_images(logits, classes), classes);
   if (!gradient.empty() && gradient.size() != logits.size()) {
     fail_usage("gradient of the logits: {} given, expected {} or none", counted(gradient.size(), "number"),
                logits.size());
   }
   const auto count = static_cast<std::size_t>(classes);
-  const std::size_t images = logits.size() / count;
   const float even = targets.label_smoothing / static_cast<float>(classes);
   const float kept = 1.0F - targets.label_smoothing;
-  const float per_image = 1.0F / static_cast<float>(images);
+  const float per_image = 1.0F / static_cast<float>(share.images_of_all_ranks());
 
-  double sum = 0.0;
-  for (std::size_t image = 0; image < images; ++image) {
+  const auto add_image = [&](std::size_t image, double& sum) {
     const std::span<const float> row = logits.subspan(image * count, count);
     const auto target = [&](std::size_t k) {
       const float given = targets.soft.empty()
@@ -89,13 +97,19 @@ double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes
       sum += static_cast<double>(target(k)) * (log_sum - static_cast<double>(row[k]));
       mass += static_cast<double>(target(k));
     }
-    if (gradient.empty()) continue;
+    if (gradient.empty()) return;
     for (std::size_t k = 0; k < count; ++k) {
       const double softmax = std::exp(static_cast<double>(row[k]) - log_sum);
       gradient[image * count + k] = static_cast<float>(mass * softmax - static_cast<double>(target(k))) * per_image;
     }
-  }
-  return sum / static_cast<double>(images);
+  };
+  std::array<double, kMostPartialSums> sums{};
+  const auto sum_of_chunk = [&](std::size_t chunk, std::size_t slot) {
+    sums[slot] = 0.0;
+    for (std::size_t image = share.begin(chunk); image < share.end(chunk); ++image) add_image(image, sums[slot]);
+  };
+  add_up_tree(share.count(), sum_of_chunk, [&](std::size_t slot) { sums[slot] += sums[slot + 1]; });
+  return sums[0];
 }
 
 std::int64_t count_in_top(std::span<const float> logits, std::int64_t classes, std::span<const std::int32_t> labels,

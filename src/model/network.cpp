@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace.hpp"
+#include "core/batch_chunks.hpp"
 
 #include <fmt/format.h>
 
@@ -55,12 +56,22 @@ std::string first_difference(const Graph& graph, const Graph& other) {
 }
 
 /// Of the images from `first` on; of these there are `all`.
-Targets targets_of(const Targets& targets, std::int64_t first, std::int64_t count, std::int64_t all) {
+Targets targets_of(const Targets& targets, std::size_t first, std::size_t count, std::size_t all) {
   const auto part = [&](auto values) {
-    const std::size_t per_image = values.size() / static_cast<std::size_t>(all);
-    return values.subspan(static_cast<std::size_t>(first) * per_image, static_cast<std::size_t>(count) * per_image);
+    const std::size_t per_image = values.size() / all;
+    return values.subspan(first * per_image, count * per_image);
   };
   return {part(targets.labels), part(targets.soft), targets.label_smoothing};
+}
+
+/// Of norms that have seen a share of the batch each: the mean, in which each image counts alike.
+void average_statistics(Parameters& parameters, const BatchChunks& share, Communicator& ranks) {
+  const float weight = static_cast<float>(share.images()) / static_cast<float>(share.images_of_all_ranks());
+  for (StatisticId id = 0; id < static_cast<StatisticId>(parameters.graph().statistics().size()); ++id) {
+    const std::span<float> values = parameters.statistic(id);
+    for (float& value : values) value *= weight;
+    ranks.sum(values);
+  }
 }
 
 }  // namespace
@@ -99,20 +110,22 @@ std::size_t Network::graph_for(const Shape& image) const {
 Plan& Network::plan(std::int64_t batch_size, PlanMode mode) { return plan(batch_size, mode, image_shape()); }
 
 Plan& Network::plan(std::int64_t batch_size, PlanMode mode, const Shape& image) {
-  const std::tuple key(mode, batch_size, graph_for(image));
+  return plan_of({.batch_size = batch_size, .mode = mode}, image);
+}
+
+Plan& Network::plan_of(PlanOptions options, const Shape& image) {
+  const std::tuple key(options.mode, options.batch_size, options.images_of_all_ranks, options.norm_ranks,
+                       graph_for(image));
   auto found = plans_.find(key);
   if (found == plans_.end()) {
-    const PlanOptions options{.batch_size = batch_size,
-                              .precision = precision_,
-                              .mode = mode,
-                              .layout = layout_,
-                              .kind = kind_,
-                              .input_gradient = false};
+    options.precision = precision_;
+    options.layout = layout_;
+    options.kind = kind_;
     // Plans run one at a time: the largest one's memory serves all that fit into it.
     const auto largest = std::ranges::max_element(
         plans_, {}, [](const auto& entry) { return entry.second.owns_memory() ? entry.second.memory().total() : 0; });
     const Plan* const lender = largest == plans_.end() ? nullptr : &largest->second;
-    found = plans_.emplace(key, Plan(*graphs_[std::get<2>(key)], *parameters_, *engine_, options, lender)).first;
+    found = plans_.emplace(key, Plan(*graphs_[std::get<4>(key)], *parameters_, *engine_, options, lender)).first;
   }
   return found->second;
 }
@@ -131,11 +144,30 @@ Plan& Network::plan_training(std::int64_t batch_size) { return plan_training(bat
 
 Plan& Network::plan_training(std::int64_t batch_size, const Shape& image) {
   const MicroBatches parts = micro_batches(batch_size);
-  Plan& largest = plan(parts.largest(), PlanMode::training, image);
-  if (parts.smallest() != parts.largest()) (void)plan(parts.smallest(), PlanMode::training, image);
+  Plan& largest = training_plan(parts.largest(), image);
+  if (parts.smallest() != parts.largest()) (void)training_plan(parts.smallest(), image);
   if (parts.count() > 1 && !accumulator_)
     accumulator_ = std::make_unique<GradientAccumulator>(*parameters_, engine_->pool());
   return largest;
+}
+
+BatchChunks Network::share_of(std::int64_t images_of_all_ranks) const {
+  return BatchChunks(static_cast<std::size_t>(images_of_all_ranks), engine_->ranks().rank(), engine_->ranks().size());
+}
+
+Plan& Network::training_plan(std::int64_t images_of_all_ranks, const Shape& image) {
+  const int ranks = engine_->ranks().size();
+  if (ranks == 1) return plan(images_of_all_ranks, PlanMode::training, image);
+  for (int rank = 0; rank < ranks; ++rank) {  // the same answer on all of them
+    if (BatchChunks(static_cast<std::size_t>(images_of_all_ranks), rank, ranks).images() == 0)
+      fail_usage("a batch of {}: expected at least one for each of the {} ranks that share it",
+                 counted(images_of_all_ranks, "image"), ranks);
+  }
+  return plan_of({.batch_size = static_cast<std::int64_t>(share_of(images_of_all_ranks).images()),
+                  .images_of_all_ranks = images_of_all_ranks,
+                  .norm_ranks = norm_ranks_,
+                  .mode = PlanMode::training},
+                 image);
 }
 
 PlannedMemory Network::memory() const {
@@ -179,26 +211,45 @@ BatchResult Network::train_batch(std::span<const float> images, const Targets& t
 
 BatchResult Network::train_batch(std::span<const float> images, const Shape& image, const Targets& targets) {
   (void)graph_for(image);
-  const std::int64_t batch = check_batch(images, image, targets);
-  Plan& training = plan_training(batch, image);  // all of it, before anything changes
-  const MicroBatches parts = micro_batches(batch);
-  const BatchResult result =
-      parts.count() == 1 ? train_at_once(images, targets, 0, training) : train_in_parts(images, image, targets, parts);
+  if (engine_->ranks().size() > 1) {
+    fail_usage("train_batch with {} ranks: expected train_share", engine_->ranks().size());
+  }
+  return train_share(images, image, targets, count_images(images, image));
+}
+
+BatchResult Network::train_share(std::span<const float> images, const Shape& image, const Targets& targets,
+                                 std::int64_t images_of_all_ranks) {
+  (void)graph_for(image);
+  const std::int64_t count = check_batch(images, image, targets);
+  const MicroBatches parts = micro_batches(images_of_all_ranks);
+  std::int64_t expected = 0;
+  for (std::int64_t part = 0; part < parts.count(); ++part)
+    expected += static_cast<std::int64_t>(share_of(parts.size(part)).images());
+  if (count != expected) {
+    fail_usage("share of a batch: {} given, expected {} of {}, of rank {} of {}", counted(count, "image"), expected,
+               images_of_all_ranks, engine_->ranks().rank(), engine_->ranks().size());
+  }
+  Plan& training = plan_training(images_of_all_ranks, image);  // all of it, before anything changes
+  const BatchResult result = parts.count() == 1
+                                 ? train_at_once(images, targets, share_of(images_of_all_ranks), 0, training)
+                                 : train_in_parts(images, image, targets, parts);
   ++dropout_.update;
   return result;
 }
 
-BatchResult Network::train_at_once(std::span<const float> images, const Targets& targets, std::int64_t first,
-                                   Plan& training) {
-  dropout_.first_image = first;
+BatchResult Network::train_at_once(std::span<const float> images, const Targets& targets, const BatchChunks& share,
+                                   std::int64_t first, Plan& training) {
+  dropout_.first_image = first + static_cast<std::int64_t>(share.first_image());
   training.set_dropout_draws(dropout_);
   logits_ = training.forward(images);
   const std::size_t bytes = logits_.size_bytes();
   if (logits_gradient_.size() < bytes) logits_gradient_ = AlignedBuffer(bytes);
   const std::span<float> gradient = logits_gradient_.as<float>().first(logits_.size());
-  const BatchResult result = score(logits_, classes(), targets, gradient);
+  const BatchResult result = score_share(logits_, classes(), targets, share, gradient);
   training.backward(gradient);
-  return result;
+  Communicator& ranks = engine_->ranks();
+  if (ranks.size() > 1 && norm_ranks_ == NormRanks::local) average_statistics(*parameters_, share, ranks);
+  return sum_over_ranks(result, ranks);
 }
 
 BatchResult Network::train_in_parts(std::span<const float> images, const Shape& image, const Targets& targets,
@@ -206,19 +257,21 @@ BatchResult Network::train_in_parts(std::span<const float> images, const Shape& 
   static const TraceName kMicroBatch("micro-batch");
   const auto pixels = static_cast<std::size_t>(image.count());
   const auto outputs = static_cast<std::size_t>(classes());
-  const std::size_t bytes = static_cast<std::size_t>(parts.images()) * outputs * sizeof(float);
+  const std::size_t bytes = images.size() / pixels * outputs * sizeof(float);
   if (logits_of_parts_.size() < bytes) logits_of_parts_ = AlignedBuffer(bytes);
   accumulator_->clear();  // of a batch that ended with an error
   BatchResult sum;
+  std::size_t first = 0;  // of the share
   for (std::int64_t part = 0; part < parts.count(); ++part) {
     const TraceScope scope(kMicroBatch, part);
-    const auto first = static_cast<std::size_t>(sum.images);
-    const std::int64_t count = parts.size(part);
-    sum += train_at_once(images.subspan(first * pixels, static_cast<std::size_t>(count) * pixels),
-                         targets_of(targets, sum.images, count, parts.images()), sum.images,
-                         plan(count, PlanMode::training, image));
+    const BatchChunks share = share_of(parts.size(part));
+    const std::size_t count = share.images();
+    sum += train_at_once(images.subspan(first * pixels, count * pixels),
+                         targets_of(targets, first, count, images.size() / pixels), share, sum.images,
+                         training_plan(parts.size(part), image));
     std::ranges::copy(logits_, logits_of_parts_.as<float>().begin() + static_cast<std::ptrdiff_t>(first * outputs));
-    accumulator_->add(static_cast<float>(count) / static_cast<float>(parts.images()));
+    accumulator_->add(static_cast<float>(parts.size(part)) / static_cast<float>(parts.images()));
+    first += count;
   }
   accumulator_->move_to_gradients();
   logits_ = logits_of_parts_.as<float>().first(bytes / sizeof(float));

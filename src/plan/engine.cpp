@@ -7,7 +7,11 @@
 
 namespace convmixer {
 
-Engine::Engine(ThreadPool& pool) : pool_(pool), runtime_(std::make_unique<kernels::Runtime>(pool)) {}
+Engine::Engine(ThreadPool& pool, Communicator* ranks)
+    : pool_(pool),
+      alone_(ranks == nullptr ? make_local_communicator() : nullptr),
+      ranks_(ranks == nullptr ? alone_.get() : ranks),
+      runtime_(std::make_unique<kernels::Runtime>(pool)) {}
 
 Engine::~Engine() = default;
 

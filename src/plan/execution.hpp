@@ -27,6 +27,8 @@ class Execution {
   /// As Plan's, which checks what it is given.
   virtual std::span<const float> forward(std::span<const float> images, bool update_statistics) = 0;
   virtual void backward(std::span<const float> output_gradient) = 0;
+  /// Whether backward leaves the gradients of all ranks that share the batch; else those of this rank's share.
+  [[nodiscard]] virtual bool sums_over_ranks() const noexcept { return false; }
   /// Fused stages drop nothing.
   virtual void set_dropout_draws(const DropoutDraws& /*draws*/) {}
 

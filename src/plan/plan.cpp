@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace.hpp"
+#include "core/batch_chunks.hpp"
 #include "plan/execution.hpp"
 #include "plan/fused/execution_factory.hpp"
 #include "plan/plain/execution.hpp"
@@ -11,6 +12,8 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace convmixer {
 
@@ -43,6 +46,32 @@ void check_sizes(const Graph& graph, std::int64_t batch_size) {
              largest.to_string());
 }
 
+void check_share(const PlanOptions& options, const Communicator& ranks) {
+  const BatchChunks share(static_cast<std::size_t>(options.images_of_all_ranks), ranks.rank(), ranks.size());
+  if (static_cast<std::size_t>(options.batch_size) == share.images()) return;
+  fail_usage("batch-size = {} of {} on all ranks: expected {}, the share of rank {} of {}", options.batch_size,
+             options.images_of_all_ranks, share.images(), ranks.rank(), ranks.size());
+}
+
+/// Throws Error (usage) for a graph with batch norms that take the statistics of their batch.
+void check_no_norms(const Graph& graph, const std::string& why_plain) {
+  for (const Node& node : graph.nodes()) {
+    const auto* const norm = std::get_if<BatchNorm>(&node.operation);
+    if (norm == nullptr || norm->frozen) continue;
+    fail_usage("{}: batch norms of all ranks' images need fused stages{}; expected --batch-norm local", node.name,
+               why_plain.empty() ? "" : ", but " + why_plain);
+  }
+}
+
+void sum_gradients(Parameters& parameters, Communicator& ranks) {
+  static const TraceName kSum("gradients: sum over ranks");
+  const TraceScope scope(kSum);
+  const std::vector<Parameter>& all = parameters.graph().parameters();
+  for (std::size_t id = 0; id < all.size(); ++id) {
+    if (!all[id].frozen) ranks.sum(parameters.gradient(static_cast<ParameterId>(id)));
+  }
+}
+
 }  // namespace
 
 struct Plan::Impl {
@@ -50,6 +79,8 @@ struct Plan::Impl {
   Shape images;  // of a batch
   PlanKind kind = PlanKind::plain;
   std::string why_plain;
+  Communicator* ranks = nullptr;  // not null: backward leaves a share's gradients, to be added up with these
+  Parameters* values = nullptr;
 
   Impl(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
        const Execution* lender) {
@@ -57,17 +88,26 @@ struct Plan::Impl {
     if (graph.nodes().empty()) fail("a plan of a graph without operations: expected at least one");
     check_parameters(graph, parameters.graph());
     check_sizes(graph, options.batch_size);
+    if (options.images_of_all_ranks > 0 && engine.ranks().size() > 1) check_share(options, engine.ranks());
     images = {options.batch_size, graph.tensors()[0][0], graph.tensors()[0][1], graph.tensors()[0][2]};
     if (options.kind == PlanKind::automatic || options.kind == PlanKind::fused) {
       execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);
     }
     if (execution != nullptr) {
       kind = PlanKind::fused;
-      return;
+    } else {
+      make_plain(graph, parameters, engine, options, lender);
     }
+    if (options.images_of_all_ranks > 0 && !execution->sums_over_ranks()) ranks = &engine.ranks();
+    values = &parameters;
+  }
+
+  void make_plain(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
+                  const Execution* lender) {
     if (options.kind == PlanKind::fused) {
       fail("plan = fused: {}; expected plan = automatic or plain", why_plain);
     }
+    if (options.images_of_all_ranks > 0 && options.norm_ranks == NormRanks::sync) check_no_norms(graph, why_plain);
     if (options.kind == PlanKind::onednn) kind = PlanKind::onednn;
     execution = make_plain_execution(graph, parameters, engine, options, lender);
   }
@@ -131,6 +171,7 @@ void Plan::backward(std::span<const float> output_gradient) {
   const TraceScope scope(kBackward);
   impl_->execution->drop_forward();  // backward's values take its memory
   impl_->execution->backward(output_gradient);
+  if (impl_->ranks != nullptr) sum_gradients(*impl_->values, *impl_->ranks);
 }
 
 std::span<const float> Plan::input_gradient() const { return impl_->execution->input_gradient; }

@@ -21,14 +21,18 @@ std::vector<std::span<float>> all_of(Parameters& parameters) {
 
 }  // namespace
 
-BestWeights::BestWeights(const RunFolder& folder, std::int64_t best_epoch, Parameters& parameters)
-    : folder_(folder), info_(read_checkpoint_info(folder.best())), parameters_(parameters) {
-  if (info_.epoch != best_epoch) {
-    fail("{}: holds the weights of epoch {}, expected those of epoch {}, which is the best", folder.best().string(),
-         info_.epoch, best_epoch);
+BestWeights::BestWeights(const RunFolder& folder, std::int64_t best_epoch, Parameters& parameters, Communicator& ranks)
+    : folder_(folder), parameters_(parameters), writes_(ranks.rank() == 0) {
+  if (writes_) {
+    info_ = read_checkpoint_info(folder.best());
+    if (info_.epoch != best_epoch) {
+      fail("{}: holds the weights of epoch {}, expected those of epoch {}, which is the best", folder.best().string(),
+           info_.epoch, best_epoch);
+    }
   }
   for (const std::span<float> values : all_of(parameters_)) before_.emplace_back(values.begin(), values.end());
-  load_weights(folder.best(), parameters_);
+  if (writes_) load_weights(folder.best(), parameters_);
+  for (const std::span<float> values : all_of(parameters_)) ranks.broadcast(std::as_writable_bytes(values), 0);
 }
 
 BestWeights::~BestWeights() {
@@ -37,6 +41,7 @@ BestWeights::~BestWeights() {
 }
 
 void BestWeights::save_with_test_accuracy(double accuracy) {
+  if (!writes_) return;
   info_.test_accuracy = accuracy;
   save_weights(folder_.best(), parameters_, info_);
 }

@@ -1,7 +1,8 @@
-/// The weights that best.safetensors holds, put into a network for a while.
+/// The weights that best.safetensors holds, put into a network for a while. Of several ranks, rank 0 has the file.
 #pragma once
 
 #include "convmixer/checkpoint/checkpoint.hpp"
+#include "convmixer/dist/communicator.hpp"
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/train/run_folder.hpp"
 
@@ -15,18 +16,19 @@ class BestWeights {
  public:
   /// Reads them into `parameters`, which is borrowed. Throws Error naming the file when it can't be read, or holds the
   /// weights of another epoch; then nothing is changed.
-  BestWeights(const RunFolder& folder, std::int64_t best_epoch, Parameters& parameters);
+  BestWeights(const RunFolder& folder, std::int64_t best_epoch, Parameters& parameters, Communicator& ranks);
   ~BestWeights();
   BestWeights(const BestWeights&) = delete;
   BestWeights& operator=(const BestWeights&) = delete;
 
-  /// Writes the file again, with what the test set gave.
+  /// Writes the file again, with what the test set gave, on rank 0.
   void save_with_test_accuracy(double accuracy);
 
  private:
   RunFolder folder_;
-  CheckpointInfo info_;
+  CheckpointInfo info_;  // on rank 0
   Parameters& parameters_;
+  bool writes_;
   std::vector<std::vector<float>> before_;  // values, then statistics
 };
 

@@ -21,7 +21,7 @@ bool is_of_step(const std::filesystem::path& weights, std::int64_t step) {
 
 Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data,
                            SavedRun::Settings initial_weights, CheckpointInfo model, Parameters& parameters,
-                           Optimizer& optimizer, WeightAverage* average, bool holdout)
+                           Optimizer& optimizer, WeightAverage* average, bool holdout, bool follows)
     : folder_(std::move(folder)),
       settings_(std::move(settings)),
       data_(std::move(data)),
@@ -30,7 +30,8 @@ Checkpointer::Checkpointer(RunFolder folder, SavedRun::Settings settings, DataId
       parameters_(parameters),
       optimizer_(optimizer),
       average_(average),
-      holdout_(holdout) {}
+      holdout_(holdout),
+      follows_(follows) {}
 
 std::optional<TrainingPosition> Checkpointer::restore(const std::optional<SavedRun>& saved) {
   if (!saved) {
@@ -66,8 +67,10 @@ void Checkpointer::check_no_foreign_run() const {
 }
 
 void Checkpointer::save_state(const TrainingPosition& position) {
-  save_training_state(folder_.state(), parameters_, optimizer_, position,
-                      fingerprint_of(settings_, circumstances_, data_, initial_weights_), average_);
+  if (!follows_) {
+    save_training_state(folder_.state(), parameters_, optimizer_, position,
+                        fingerprint_of(settings_, circumstances_, data_, initial_weights_), average_);
+  }
   saved_step_ = position.step;
 }
 
@@ -84,6 +87,7 @@ void Checkpointer::save_last(const TrainingPosition& position, double accuracy) 
 }
 
 void Checkpointer::save(const std::filesystem::path& file, const CheckpointInfo& info) {
+  if (follows_) return;
   std::optional<AveragedWeights> averaged;
   if (average_ != nullptr) averaged.emplace(*average_);
   save_weights(file, parameters_, info);

@@ -26,11 +26,11 @@ class Checkpointer {
  public:
   /// `initial_weights` is InitialWeights' record; `model` gives the part of the weights files' metadata that doesn't
   /// change. With an average (not null) the state has it, too, and weights files hold it in place of the weights. With
-  /// `holdout`, epochs are evaluated on held-out images: weights files say so of their accuracy. All but the values are
-  /// borrowed.
+  /// `holdout`, epochs are evaluated on held-out images: weights files say so of their accuracy. One that `follows`
+  /// writes nothing: another rank does. All but the values are borrowed.
   Checkpointer(RunFolder folder, SavedRun::Settings settings, DataIdentity data, SavedRun::Settings initial_weights,
-               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer, WeightAverage* average,
-               bool holdout);
+               CheckpointInfo model, Parameters& parameters, Optimizer& optimizer, WeightAverage* average, bool holdout,
+               bool follows);
 
   /// Reads the folder's state, of which `saved` is a part, into parameters and optimiser. Throws Error (usage) when it
   /// belongs to another configuration, or the folder holds a run's files without a state.
@@ -69,6 +69,7 @@ class Checkpointer {
   Optimizer& optimizer_;
   WeightAverage* average_;
   bool holdout_;
+  bool follows_;
   std::int64_t saved_step_ = 0;
 };
 

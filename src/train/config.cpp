@@ -47,6 +47,8 @@ OptionGroup machine_group(TrainConfig& c) {
                                  {"onednn", PlanKind::onednn}},
                                 "fused: stages that keep images in the cache; plain: operation by operation; onednn: "
                                 "by oneDNN's primitives alone")),
+       choice_option("batch-norm", c.batch_norm, {{"sync", NormRanks::sync}, {"local", NormRanks::local}},
+                     "where several ranks train together: statistics of all their images, or of each rank's share"),
        choice_option("layout", c.layout,
                      {{"automatic", LayoutPolicy::automatic},
                       {"channels-last", LayoutPolicy::channels_last},
@@ -207,6 +209,7 @@ LoaderOptions loader_options(const TrainConfig& config, Split split) {
   options.batch_size = config.eval_batch_size;
   if (split == Split::train) {
     options.batch_size = config.batch_size;
+    options.micro_batch = config.micro_batch;
     options.shuffle = true;
     options.drop_last = config.drop_last;
     options.augmentation = config.augmentation;

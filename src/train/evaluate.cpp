@@ -4,6 +4,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/shape.hpp"
 #include "convmixer/core/trace.hpp"
+#include "core/batch_chunks.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -20,6 +21,11 @@ void check_images(const Network& network, const Shape& found, std::int64_t class
   if (classes > network.classes())
     fail_usage("data of {}: the network tells {} apart", counted(classes, "class", "classes"), network.classes());
 }
+
+struct ScoredBatch {
+  std::vector<std::int32_t> labels;
+  BatchChunks share;
+};
 
 }  // namespace
 
@@ -38,19 +44,29 @@ Evaluation evaluate(Network& network, Loader& loader, const EvaluationOptions& o
   check_fits(network, loader);
   Evaluation result{
       .total = {}, .scores = ClassificationScores(network.classes()), .complete = true, .looked_again = 0};
-  std::deque<std::vector<std::int32_t>> labels;  // of the batches whose results are to come
+  std::deque<ScoredBatch> batches;  // whose results are to come
+  BatchResult of_share;             // of the last one
+  Communicator& ranks = network.ranks();
+  if (ranks.size() > 1 && options.views.augmentation != TestTimeAugmentation::none)
+    fail_usage("evaluation with several views: expected one rank, found {}", ranks.size());
   SelectiveInference inference(network, options.views, [&](const InferredBatch& batch) {
-    result.total += score(batch.logits, network.classes(), {.labels = labels.front(), .soft = {}});
-    result.scores.add(batch.logits, labels.front());
+    const auto& [labels, share] = batches.front();
+    of_share = score_share(batch.logits, network.classes(), {.labels = labels, .soft = {}}, share);
+    if (ranks.size() == 1) result.total += of_share;
+    result.scores.add(batch.logits, labels);
     result.looked_again += std::ranges::count(batch.looked_again, 1);
-    if (options.each_batch) options.each_batch(batch.logits, labels.front());
-    labels.pop_front();
+    if (options.each_batch) options.each_batch(batch.logits, labels);
+    batches.pop_front();
   });
   loader.start(0);
   while (const Batch* batch = loader.next()) {
-    if (batch->size == 0) continue;  // a rank without a part in the last batch
-    labels.emplace_back(batch->labels.begin(), batch->labels.end());
-    inference.add(batch->images);
+    of_share = {};
+    if (batch->size > 0) {  // or this rank has no part in a short last batch
+      batches.push_back({{batch->labels.begin(), batch->labels.end()},
+                         BatchChunks(static_cast<std::size_t>(batch->size_of_all_ranks), ranks.rank(), ranks.size())});
+      inference.add(batch->images);
+    }
+    if (ranks.size() > 1) result.total += sum_over_ranks(of_share, ranks);
     if (options.go_on && !options.go_on(result.total.images)) {
       result.complete = false;
       return result;

@@ -24,6 +24,7 @@ Network initial_network(const TrainConfig& config, const ModelConfig& model, Pre
   network.parameters().initialise(config.seed);
   initialise_depthwise(network.parameters(), config.depthwise_init, config.seed, config.depthwise_filters);
   network.set_micro_batch(config.micro_batch);
+  network.set_norm_ranks(config.batch_norm);
   return network;
 }
 

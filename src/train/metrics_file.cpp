@@ -121,12 +121,19 @@ void MetricsFile::append(const TestRecord& r) {
 }
 
 void MetricsFile::append(const SessionRecord& r) {
-  const Json record{{"type", "session"},        {"schema", kMetricsSchema},
-                    {"epoch", r.epoch},         {"step", r.step},
-                    {"unix_s", r.unix_seconds}, {"version", r.version},
-                    {"cpu", to_utf8(r.cpu)},    {"instruction_set", r.instruction_set},
-                    {"onednn", r.onednn},       {"threads", r.threads},
-                    {"precision", r.precision}, {"plan", r.plan}};
+  const Json record{{"type", "session"},
+                    {"schema", kMetricsSchema},
+                    {"epoch", r.epoch},
+                    {"step", r.step},
+                    {"unix_s", r.unix_seconds},
+                    {"version", r.version},
+                    {"cpu", to_utf8(r.cpu)},
+                    {"instruction_set", r.instruction_set},
+                    {"onednn", r.onednn},
+                    {"threads", r.threads},
+                    {"ranks", r.ranks},
+                    {"precision", r.precision},
+                    {"plan", r.plan}};
   append_line(record.dump());
 }
 

@@ -80,6 +80,7 @@ SessionRecord session_record(const RecordLine& line) {
           .instruction_set = line.text("instruction_set"),
           .onednn = line.text("onednn"),
           .threads = static_cast<int>(std::clamp(line.number("threads"), 0.0, 1e6)),
+          .ranks = static_cast<int>(std::clamp(line.number("ranks"), 1.0, 1e6)),
           .precision = line.text("precision"),
           .plan = line.text("plan")};
 }

@@ -46,7 +46,7 @@ nlohmann::ordered_json to_json(const SplitIdentity& split) {
 }  // namespace
 
 RunData::RunData(const TrainConfig& config, const RunFolder& folder, const std::optional<SavedRun>& saved,
-                 const Dataset& train, const Dataset& test, bool may_change)
+                 const Dataset& train, const Dataset& test, bool may_change, bool follows)
     : train_(&train), test_(&test) {
   const std::optional<DataIdentity> before = saved ? saved->data() : std::nullopt;
   const Names names = names_of_run(folder, before, train);
@@ -59,6 +59,7 @@ RunData::RunData(const TrainConfig& config, const RunFolder& folder, const std::
   if (!before || *before == identity_) return;
   change_ = describe_change(*before, identity_);
   if (may_change) return;
+  if (follows) fail_usage("this rank has other data than rank 0: {}; expected the same images on all", change_);
   fail_usage(
       "{}: the data has changed since this run was saved: {}; put it back as it was, or give --allow-changed-data "
       "to go on with what is there now, or {}",

@@ -19,8 +19,9 @@ class RunData {
   /// Both data sets are borrowed; `saved` is nothing for a new run. Labels follow the names that the run has for its
   /// classes, whatever order they have in the data. Throws Error (usage) with both lists and the way out for other
   /// classes, unless `may_change` for other images, and as split_holdout does.
+  /// A rank that `follows` another one's run (followed_run.hpp) is told of that one's data.
   RunData(const TrainConfig& config, const RunFolder& folder, const std::optional<SavedRun>& saved,
-          const Dataset& train, const Dataset& test, bool may_change);
+          const Dataset& train, const Dataset& test, bool may_change, bool follows);
 
   /// Without those that are held out.
   [[nodiscard]] const Dataset& train() const noexcept { return split_.train ? *split_.train : *train_; }

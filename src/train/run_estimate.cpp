@@ -72,7 +72,7 @@ class MeasuredTraining {
     if (config.average.is_on()) {
       average_ = std::make_unique<WeightAverage>(network_.parameters(), config.average, engine.pool());
     }
-    const PlannedMemory plans = plan_all(network_, config, images_);
+    const PlannedMemory plans = plan_all(network_, config, images_, engine.ranks());
     std::int64_t values = 2 * parameter_count(network_.graph());  // and their gradients
     const std::int64_t batch = std::min(config.batch_size, images_.train);
     if (network_.micro_batches(batch).count() > 1) values += trained_parameter_count(network_.graph());  // their sums

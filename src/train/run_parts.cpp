@@ -4,6 +4,7 @@
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "core/batch_chunks.hpp"
 #include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
 #include "train/stem_initialisation.hpp"
@@ -79,20 +80,21 @@ std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, b
 RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
                    const OpenOptions& options)
     : folder{config.out},
-      lock(folder, options.dry ? FolderUse::look : FolderUse::write),
+      lock(folder, options.writes() ? FolderUse::write : FolderUse::look),
       saved(saved_run(folder, config, options)),
-      data(config, folder, saved, train, test, options.may_change_data),
+      data(config, folder, saved, train, test, options.may_change_data, options.follow),
       network(initial_network(config, model_config(config, data.train().channels(), data.train().classes()),
                               choose_precision(config.precision), engine)),
       initial(initial_weights(config, folder, saved, data, network.parameters())),
       optimizer(make_optimizer(network.parameters(), optimizer_settings(config, network.precision()), engine.pool())),
       average(weight_average(config, network.parameters(), engine.pool())),
-      train_loader(data.train(), loader_options(config, Split::train), engine.pool()),
-      evaluation_loader(data.epoch_images(), loader_options(config, Split::test), engine.pool()),
+      train_loader(data.train(), share_of(engine.ranks(), loader_options(config, Split::train)), engine.pool()),
+      evaluation_loader(data.epoch_images(), share_of(engine.ranks(), loader_options(config, Split::test)),
+                        engine.pool()),
       statistics_loader(convmixer::statistics_loader(config, data.train(), engine.pool())),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
       checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
-                   network.parameters(), *optimizer, average.get(), config.holdout.is_on()) {
+                   network.parameters(), *optimizer, average.get(), config.holdout.is_on(), options.follow) {
   check_dataset(data.test());
   check_fits(network, train_loader);
   check_fits(network, data.test());
@@ -116,13 +118,13 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
                  const OpenOptions& options) {
   require_storable(config);
   auto parts = std::make_unique<RunParts>(config, train, test, engine, options);
-  if (!options.dry) remove_unfinished_files(parts->folder);
+  if (options.writes()) remove_unfinished_files(parts->folder);
   const auto restored = options.fresh ? std::nullopt : parts->checkpointer.restore(parts->saved);
   const TrainingPosition position =
       within_epoch(restored.value_or(TrainingPosition{}), parts->train_loader.batches_per_epoch(),
                    options.may_change_data, parts->folder);
-  (void)plan_all(parts->network, config, run_images(config, train.size(), test.size()));
-  if (options.dry) return {std::move(parts), position};
+  (void)plan_all(parts->network, config, run_images(config, train.size(), test.size()), engine.ranks());
+  if (!options.writes()) return {std::move(parts), position};
   if (restored) parts->checkpointer.complete_epoch(*restored);
   const PlanKind kind = training_plan(parts->network, config, parts->data.train().size()).kind();
   parts->checkpointer.set_circumstances({engine.pool().threads(), to_string(kind)});
@@ -135,11 +137,18 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
   return {std::move(parts), position};
 }
 
+LoaderOptions share_of(const Communicator& ranks, LoaderOptions options) {
+  options.rank = ranks.rank();
+  options.ranks = ranks.size();
+  return options;
+}
+
 Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images) {
   return network.plan_training(batch_sizes(train_images, config.batch_size, config.drop_last).front());
 }
 
-PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images) {
+PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images,
+                       const Communicator& ranks) {
   std::vector<std::int64_t> training = batch_sizes(images.train, config.batch_size, config.drop_last);
   // Those of the last batch may be the larger ones: 100 and then 32 images, at most 33 at a time, are 25 and 32.
   std::ranges::stable_sort(training, std::greater<>(),
@@ -150,8 +159,10 @@ PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunIma
     for (const auto batch : training) (void)network.plan_training(batch, {whole[0], size, size});
   }
   for (const std::int64_t evaluated : {images.epoch_evaluation(), images.final_evaluation()}) {
-    for (const auto batch : batch_sizes(evaluated, config.eval_batch_size, false))
-      (void)network.plan(batch, PlanMode::inference);
+    for (const auto batch : batch_sizes(evaluated, config.eval_batch_size, false)) {
+      const BatchChunks share(static_cast<std::size_t>(batch), ranks.rank(), ranks.size());
+      if (share.images() > 0) (void)network.plan(static_cast<std::int64_t>(share.images()), PlanMode::inference);
+    }
   }
   return network.memory();
 }

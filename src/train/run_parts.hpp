@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convmixer/data/loader.hpp"
+#include "convmixer/dist/communicator.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/optim/optimizer.hpp"
 #include "convmixer/optim/schedule.hpp"
@@ -26,6 +27,9 @@ struct OpenOptions {
   bool may_change_data = false;  ///< the data may be another than the run was saved with
   bool dry = false;              ///< look at everything, write nothing: a run that is opened so can't train
   bool fresh = false;            ///< dry: as if the folder were empty
+  bool follow = false;           ///< train, but write nothing: another rank does (train/followed_run.hpp)
+
+  [[nodiscard]] bool writes() const noexcept { return !dry && !follow; }
 };
 
 /// Each is made of those above it.
@@ -48,7 +52,7 @@ struct RunParts {
   std::unique_ptr<Loader> statistics_loader;  ///< where statistics are computed anew for the average; else null
   Schedule schedule;
   Checkpointer checkpointer;
-  std::optional<MetricsFile> metrics;         ///< opened at the run's position
+  std::optional<MetricsFile> metrics;         ///< opened at the run's position; of the rank that writes
   std::optional<TensorboardLog> tensorboard;  ///< opened when training begins, if it is asked for
 };
 
@@ -69,9 +73,12 @@ struct OpenRun {
 [[nodiscard]] OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
                                const OpenOptions& options);
 
+/// With the share that this rank has of each batch.
+[[nodiscard]] LoaderOptions share_of(const Communicator& ranks, LoaderOptions options);
+
 /// The plan of a training step on a full batch, or on its largest micro-batch.
 [[nodiscard]] Plan& training_plan(Network& network, const TrainConfig& config, std::int64_t train_images);
 /// Makes the plans for every size of batch and of images that a run has; their memory together.
-PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images);
+PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunImages& images, const Communicator& ranks);
 
 }  // namespace convmixer

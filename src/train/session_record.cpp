@@ -17,7 +17,7 @@ double now() {
 
 }  // namespace
 
-SessionRecord session_record(const TrainConfig& config, const Plan& training_plan, int threads,
+SessionRecord session_record(const TrainConfig& config, const Plan& training_plan, int threads, int ranks,
                              const TrainingPosition& position) {
   const BuildInfo build = build_info();
   return {.epoch = position.epoch,
@@ -28,6 +28,7 @@ SessionRecord session_record(const TrainConfig& config, const Plan& training_pla
           .instruction_set = build.instruction_set_here,
           .onednn = Engine::onednn_info().version,
           .threads = threads,
+          .ranks = ranks,
           .precision = config.precision,
           .plan = to_string(training_plan.kind())};
 }

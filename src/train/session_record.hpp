@@ -12,7 +12,7 @@
 namespace convmixer {
 
 /// Of a training that begins now, at this position.
-[[nodiscard]] SessionRecord session_record(const TrainConfig& config, const Plan& training_plan, int threads,
+[[nodiscard]] SessionRecord session_record(const TrainConfig& config, const Plan& training_plan, int threads, int ranks,
                                            const TrainingPosition& position);
 /// Of one that ends now, for this reason.
 [[nodiscard]] EndRecord end_record(const std::string& end, const TrainingPosition& position);

@@ -11,6 +11,7 @@
 #include "train/averaged_statistics.hpp"
 #include "train/averaging_options.hpp"
 #include "train/earlier_curves.hpp"
+#include "train/followed_run.hpp"
 #include "train/run_outlook.hpp"
 #include "train/run_parts.hpp"
 #include "train/session_record.hpp"
@@ -53,6 +54,13 @@ TrainControls completed(TrainControls controls) {
   return controls;
 }
 
+/// All ranks' alike.
+TrainControls shared(TrainControls controls, Communicator& ranks) {
+  controls.clock = shared_clock(std::move(controls.clock), ranks);
+  controls.stop_signal = shared_signal(std::move(controls.stop_signal), ranks);
+  return controls;
+}
+
 }  // namespace
 
 TrainControls default_controls() {
@@ -64,12 +72,20 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
     : config_(config),
       images_(run_images(config, train.size(), test.size())),
       pool_(engine.pool()),
+      ranks_(engine.ranks()),
       progress_(progress),
-      controls_(completed(std::move(controls))) {
-  OpenRun run = open_run(config, train, test, engine,
+      controls_(shared(completed(std::move(controls)), ranks_)) {
+  const bool follows = ranks_.rank() > 0;
+  if (follows) {
+    followed_ = std::make_unique<FollowedRun>(ranks_);
+    config_.out = followed_->folder();
+  }
+  OpenRun run = open_run(config_, train, test, engine,
                          {.may_change_data = controls_.may_change_data,
                           .dry = controls_.dry_run,
-                          .fresh = controls_.dry_run && controls_.fresh});
+                          .fresh = controls_.dry_run && controls_.fresh,
+                          .follow = follows});
+  if (ranks_.size() > 1 && !follows) send_state(ranks_, run.parts->folder);
   parts_ = std::move(run.parts);
   position_ = run.position;
   schedule_shift_ = position_.epoch * steps_per_epoch() + position_.step_in_epoch - position_.step;
@@ -105,7 +121,12 @@ const RunFolder& Trainer::folder() const noexcept { return parts_->folder; }
 
 const Plan& Trainer::training_plan() { return convmixer::training_plan(parts_->network, config_, images_.train); }
 
-PlannedMemory Trainer::planned_memory() { return plan_all(parts_->network, config_, images_); }
+PlannedMemory Trainer::planned_memory() { return plan_all(parts_->network, config_, images_, ranks_); }
+
+template <class Record>
+void Trainer::append_metrics(const Record& record) {
+  if (parts_->metrics) parts_->metrics->append(record);
+}
 
 TrainEnd Trainer::run() {
   if (controls_.dry_run) fail_usage("a dry run doesn't train: expected TrainControls without dry_run");
@@ -114,11 +135,11 @@ TrainEnd Trainer::run() {
   open_tensorboard_log();
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;
-  parts_->metrics->append(session_record(config_, training_plan(), pool_.threads(), position_));
+  append_metrics(session_record(config_, training_plan(), pool_.threads(), ranks_.size(), position_));
   try {
     const TrainEnd end = train_and_test();
-    parts_->metrics->append(end_record(to_string(end), position_));
-    parts_->metrics->sync();
+    append_metrics(end_record(to_string(end), position_));
+    if (parts_->metrics) parts_->metrics->sync();
     log_end(end);
     return end;
   } catch (const Error& error) {
@@ -130,8 +151,8 @@ TrainEnd Trainer::run() {
 
 void Trainer::record_failure(const Error& failure) {
   try {
-    parts_->metrics->append(end_record(failure, position_));
-    parts_->metrics->sync();
+    append_metrics(end_record(failure, position_));
+    if (parts_->metrics) parts_->metrics->sync();
   } catch (const Error&) {  // a full disk, for example: the failure itself is told
   }
 }
@@ -188,9 +209,10 @@ void Trainer::train_step(const Batch& batch) {
   static const TraceName kStep("training step");
   const TraceScope scope(kStep, position_.step + 1);
   network().set_dropout(config_.seed, position_.step);
-  const BatchResult result = network().train_batch(
-      batch.images, {batch.shape.channels, batch.shape.height, batch.shape.width},
-      {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing});
+  const BatchResult result =
+      network().train_share(batch.images, {batch.shape.channels, batch.shape.height, batch.shape.width},
+                            {.labels = batch.labels, .soft = batch.targets, .label_smoothing = config_.label_smoothing},
+                            batch.size_of_all_ranks);
   if (!std::isfinite(result.loss_sum)) fail_not_finite("loss", result.loss(), position_.step);
   const float rate = learning_rate(parts_->schedule, scheduled(position_.step));
   const double gradient_norm = parts_->optimizer->step(rate);
@@ -237,7 +259,7 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
       .wait_seconds = since_record_.wait_seconds,
       .total_seconds = position_.seconds,
       .image_size = told_image_size(position_.epoch)};
-  parts_->metrics->append(record);
+  append_metrics(record);
   if (parts_->tensorboard) parts_->tensorboard->append(record);
   since_record_ = {};
 }
@@ -259,7 +281,7 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
   const EpochRecord record = epoch_record(test, position_.seconds - before);
   position_.begin_epoch();
   // In the order that checkpointer.hpp gives.
-  parts_->metrics->append(record);
+  append_metrics(record);
   if (parts_->tensorboard) parts_->tensorboard->append(record);
   save_state();
   parts_->checkpointer.save_epoch(position_);
@@ -287,7 +309,7 @@ EpochRecord Trainer::epoch_record(const std::optional<EpochResults>& test, doubl
           .images_per_second = images / std::max(sums.seconds, kLeastSeconds),
           .wait_seconds = sums.wait_seconds,
           .supply = supply,
-          .data_share = images / std::max(supply * pool_.threads() * sums.seconds, kLeastSeconds),
+          .data_share = images / std::max(supply * pool_.threads() * ranks_.size() * sums.seconds, kLeastSeconds),
           .train_seconds = sums.seconds,
           .test_seconds = test_seconds,
           .total_seconds = position_.seconds,
@@ -341,7 +363,7 @@ void Trainer::save_state() {
   static const TraceName kSave("save state");
   const TraceScope scope(kSave, position_.step);
   check_weights_are_finite();
-  parts_->metrics->sync();
+  if (parts_->metrics) parts_->metrics->sync();
   if (parts_->tensorboard) parts_->tensorboard->sync();
   parts_->checkpointer.save_state(position_);
   last_save_ = controls_.clock();

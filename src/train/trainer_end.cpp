@@ -93,8 +93,8 @@ TrainEnd Trainer::evaluate_best(TrainEnd end) {
   const double before = position_.seconds;
   TestRecord record{.epoch = position_.best_epoch};
   {
-    BestWeights best(folder(), position_.best_epoch, parts_->network.parameters());
-    Loader loader(parts_->data.test(), loader_options(config_, Split::test), pool_);
+    BestWeights best(folder(), position_.best_epoch, parts_->network.parameters(), ranks_);
+    Loader loader(parts_->data.test(), share_of(ranks_, loader_options(config_, Split::test)), pool_);
     const std::optional<BatchResult> test = evaluate_weights(
         loader, images_.test, [this](std::int64_t done) { return outlook_->final_view(position_, done); });
     record.seconds = std::exchange(position_.seconds, before) - before;
@@ -105,7 +105,7 @@ TrainEnd Trainer::evaluate_best(TrainEnd end) {
     best.save_with_test_accuracy(record.accuracy);
   }
   position_.test = {record.epoch, record.loss, record.accuracy, record.accuracy_top5};
-  parts_->metrics->append(record);
+  if (parts_->metrics) parts_->metrics->append(record);
   if (parts_->tensorboard) parts_->tensorboard->append(record, position_.step);
   save_state();
   progress_.print(format_test_line(record));

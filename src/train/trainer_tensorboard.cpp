@@ -4,6 +4,7 @@
 #include "convmixer/figures/contact_sheet.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/trainer.hpp"
+#include "train/followed_run.hpp"
 #include "train/hyperparameters.hpp"
 #include "train/run_parts.hpp"
 
@@ -28,7 +29,7 @@ PngImage draw_first_images(const TrainConfig& config, const Dataset& train, std:
 }  // namespace
 
 void Trainer::open_tensorboard_log() {
-  if (!config_.tensorboard) return;
+  if (!config_.tensorboard || followed_) return;
   TensorboardLog& log = parts_->tensorboard.emplace(parts_->folder, position_, hyperparameters(config_));
   if (!log.is_first()) return;
   log.append_parameters(position_.step, parts_->network.parameters(), /*with_gradients=*/false, pool_);

@@ -3,6 +3,7 @@
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
+#include "core/batch_chunks.hpp"
 #include "support/error_of.hpp"
 #include "support/test_engine.hpp"
 
@@ -107,7 +108,8 @@ TEST(Network, ScoresABatchByItsLogits) {
       const BatchResult result =
           training ? network.train_batch(batch.images, targets) : network.evaluate_batch(batch.images, targets);
       EXPECT_EQ(result.images, 12);
-      EXPECT_EQ(result.loss_sum, 12.0 * softmax_cross_entropy(network.logits(), kClasses, targets));
+      EXPECT_EQ(result.loss_sum, cross_entropy_sum(network.logits(), kClasses, targets, BatchChunks(12)));
+      EXPECT_DOUBLE_EQ(result.loss_sum, 12.0 * softmax_cross_entropy(network.logits(), kClasses, targets));
       EXPECT_EQ(result.correct, count_in_top(network.logits(), kClasses, targets.labels, 1));
       EXPECT_EQ(result.correct_top5, count_in_top(network.logits(), kClasses, targets.labels, 5));
       EXPECT_LE(result.correct, result.correct_top5);

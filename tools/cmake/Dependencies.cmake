@@ -15,6 +15,12 @@ find_package(PNG 1.6 REQUIRED)                                       # libpng-de
 find_package(JPEG REQUIRED)                                          # libjpeg62-turbo-dev
 find_library(XXHASH_LIBRARY xxhash REQUIRED)                         # libxxhash-dev, which has no CMake files
 find_file(DYGRAPHS_SCRIPT dygraph.min.js PATHS /usr/share/javascript/dygraphs REQUIRED) # libjs-dygraphs
+if(CONVMIXER_MPI STREQUAL "AUTO")
+  find_package(MPI 3.0 COMPONENTS CXX)                               # libopenmpi-dev
+  set(CONVMIXER_MPI ${MPI_CXX_FOUND})
+elseif(CONVMIXER_MPI)
+  find_package(MPI 3.0 REQUIRED COMPONENTS CXX)
+endif()
 if(CONVMIXER_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)                                  # libgtest-dev, libgmock-dev
 endif()

@@ -6,6 +6,9 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/convmixer)
 
 install(TARGETS convmixer RUNTIME COMPONENT tool)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/convmixer/configs COMPONENT tool)
+if(CONVMIXER_MPI)
+  install(TARGETS convmixer-mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/convmixer COMPONENT mpi)
+endif()
 install(DIRECTORY ${manual_pages} DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tool)
 install(FILES ${completion} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT tool)
 

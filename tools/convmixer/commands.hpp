@@ -17,6 +17,7 @@ struct Command {
 
 int train_command(std::span<const std::string> words);
 int seeds_command(std::span<const std::string> words);
+int launch_command(std::span<const std::string> words);
 int eval_command(std::span<const std::string> words);
 int predict_command(std::span<const std::string> words);
 int export_command(std::span<const std::string> words);
@@ -29,6 +30,7 @@ int watch_command(std::span<const std::string> words);
 
 [[nodiscard]] CommandHelp train_help();
 [[nodiscard]] CommandHelp seeds_help();
+[[nodiscard]] CommandHelp launch_help();
 [[nodiscard]] CommandHelp eval_help();
 [[nodiscard]] CommandHelp predict_help();
 [[nodiscard]] CommandHelp export_help();

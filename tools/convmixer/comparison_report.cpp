@@ -78,6 +78,8 @@ std::vector<Row> figure_rows(std::span<const ComparedRun> runs) {
       row(runs, "started", [](const auto& run) { return format_date(run.summary.started); }),
       row(runs, "cpu", of_machine([](const SessionRecord& m) { return m.cpu; })),
       row(runs, "threads", of_machine([](const SessionRecord& m) { return fmt::format("{}", m.threads); })),
+      row(runs, "ranks",
+          of_machine([](const SessionRecord& m) { return m.ranks > 1 ? fmt::format("{}", m.ranks) : ""; })),
       row(runs, "release", of_machine([](const SessionRecord& m) { return m.version; }))};
   std::erase_if(rows, [](const Row& one) {
     return std::ranges::all_of(one.cells, [](const auto& cell) { return cell.empty() || cell == "-"; });
@@ -134,10 +136,10 @@ std::string format_rows_of_runs(const std::string& heading, const std::vector<Ro
 
 Json machine_json(const std::optional<SessionRecord>& machine) {
   if (!machine) return {};
-  return {{"cpu", to_utf8(machine->cpu)}, {"instruction_set", machine->instruction_set},
-          {"threads", machine->threads},  {"precision", machine->precision},
-          {"plan", machine->plan},        {"onednn", machine->onednn},
-          {"version", machine->version}};
+  return {{"cpu", to_utf8(machine->cpu)},    {"instruction_set", machine->instruction_set},
+          {"threads", machine->threads},     {"ranks", machine->ranks},
+          {"precision", machine->precision}, {"plan", machine->plan},
+          {"onednn", machine->onednn},       {"version", machine->version}};
 }
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(); }

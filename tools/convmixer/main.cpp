@@ -3,8 +3,8 @@
 #include "completion.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
-#include "convmixer/core/printable.hpp"
 #include "convmixer/core/standard_streams.hpp"
+#include "convmixer/dist/launched_ranks.hpp"
 #include "convmixer/train/nearest.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "man_page.hpp"
@@ -15,9 +15,12 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <new>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -25,10 +28,11 @@ namespace {
 using namespace convmixer;
 using tool::Command;
 
-const std::array<Command, 11>& commands() {
-  static const std::array<Command, 11> all{{
+const std::array<Command, 12>& commands() {
+  static const std::array<Command, 12> all{{
       {"train", "train a network, or go on where its training was stopped", tool::train_command, tool::train_help},
       {"seeds", "train the same over several seeds: mean and deviation", tool::seeds_command, tool::seeds_help},
+      {"launch", "train by several processes, on several sockets or machines", tool::launch_command, tool::launch_help},
       {"eval", "how good trained weights are on the test images", tool::eval_command, tool::eval_help},
       {"predict", "which classes images are of, by trained weights", tool::predict_command, tool::predict_help},
       {"export", "trained weights for other programs: ONNX, safetensors, PyTorch", tool::export_command,
@@ -84,6 +88,15 @@ void help(std::span<const std::string> topic) {
 
 bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
 
+/// For commands that several processes would do several times over. One of them tells.
+void require_alone(const std::string& command) {
+  const Launch launch = find_launch();
+  if (launch.ranks == 1) return;
+  if (launch.rank > 0) std::_Exit(2);
+  fail_usage("{}: started as {} processes by {}: expected one; 'train' is what several processes share", command,
+             launch.ranks, launch.launcher);
+}
+
 int dispatch(std::span<const std::string> words) {
   if (words.empty()) {
     tool::print(overview());
@@ -104,6 +117,7 @@ int dispatch(std::span<const std::string> words) {
     tool::print(command.help().text);
     return 0;
   }
+  if (command.name != "train") require_alone(command.name);
   return command.run(options);
 }
 
@@ -116,9 +130,7 @@ int status_after_output(int status) {
 }
 
 int report(std::string_view message, int status) {
-  constexpr std::size_t kLongest = 20'000;
-  std::fflush(stdout);
-  std::fputs(fmt::format("convmixer: error: {}\n", printable(message, kLongest)).c_str(), stderr);
+  tool::report_error(message);
   return status;
 }
 

@@ -2,10 +2,10 @@
 
 #include "augmentation_text.hpp"
 #include "convmixer/core/cpu.hpp"
+#include "convmixer/core/micro_batches.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/graph/work.hpp"
-#include "convmixer/model/micro_batches.hpp"
 #include "convmixer/optim/optimizer_memory.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/image_size_schedule.hpp"

@@ -7,8 +7,10 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
+#include "convmixer/dist/rank_cpus.hpp"
 #include "convmixer/model/freeze.hpp"
 #include "convmixer/train/duration.hpp"
+#include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/precision_choice.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_length.hpp"
@@ -21,9 +23,13 @@
 #include "watch/page_address.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <new>
+#include <thread>
+#include <vector>
 
 namespace convmixer::tool {
 namespace {
@@ -85,9 +91,42 @@ void finish(StepProfiler& profiler, TrainEnd end, Progress& progress) {
   }
 }
 
+/// Whether this process is the one that prints, and reads and writes the run folder.
+bool prints(LaunchedRanks* ranks) { return ranks == nullptr || ranks->communicator().rank() == 0; }
+
+/// mpirun gives each rank a terminal of its own, whether or not there is one at the other end, and of what size.
+Terminal terminal_of(LaunchedRanks* ranks, ProgressMode mode) {
+  return ranks == nullptr || mode == ProgressMode::live ? detect_terminal(stdout) : Terminal{};
+}
+
+/// Rank 0's settings, on all ranks.
+void share_config(TrainConfig& config, Communicator& ranks) {
+  const std::string text = broadcast_text(ranks, ranks.rank() == 0 ? to_ini(config) : "", 0);
+  if (ranks.rank() > 0) {
+    config = {};
+    const std::vector<OptionGroup> options = config_options(config);
+    assign(options, parse_ini_text(text, "the settings of rank 0"));
+  }
+}
+
+/// Once all ranks have their data.
+ThreadCount choose_threads(LaunchedRanks* ranks, int requested, int start_timeout) {
+  if (ranks == nullptr) return choose_thread_count(requested);
+  ranks->meet(start_timeout);
+  return choose_rank_threads(ranks->communicator(), requested);
+}
+
+/// "2, by Open MPI v4.1.4; batch norms over all of them".
+std::string describe_ranks(LaunchedRanks& ranks, const TrainConfig& config) {
+  std::string text = fmt::format("{}, by {}", ranks.communicator().size(), ranks.library());
+  if (ranks.local_size() < ranks.communicator().size()) text += fmt::format("; {} on this machine", ranks.local_size());
+  return text + (config.batch_norm == NormRanks::sync ? "; batch norms see all ranks' images"
+                                                      : "; batch norms see each rank's own images");
+}
+
 /// What will run, and on what.
 void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& train, const RunImages& images,
-                 const ThreadCount& threads, Engine& engine, Progress& progress) {
+                 const ThreadCount& threads, Engine& engine, Progress& progress, LaunchedRanks* ranks) {
   const Graph& graph = trainer.network().graph();
   Rows rows{{"run", describe_start(trainer, config)}};
   const auto append = [&](const Rows& more) { rows.insert(rows.end(), more.begin(), more.end()); };
@@ -104,6 +143,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   append(micro_batch_rows(config, images.train));
   rows.emplace_back("precision", config.precision);
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
+  if (ranks != nullptr) rows.emplace_back("ranks", describe_ranks(*ranks, config));
   append(machine_rows(threads, engine));
   rows.emplace_back("memory", describe(trainer.planned_memory(), values_in_training(graph, config),
                                        optimizer_bytes(trainer.network(), config, threads.count)));
@@ -140,7 +180,7 @@ int dry_run(const TrainConfig& config, const PrecisionChoice& precision, const D
       return 0;
     }
     const RunImages images = run_images(config, train.size(), test.size());
-    print_table(trainer, config, train, images, threads, engine, progress);
+    print_table(trainer, config, train, images, threads, engine, progress, nullptr);
   }
   print_estimate(
       config, precision, data_of(train, test), position, limits, engine,
@@ -166,15 +206,24 @@ CommandHelp train_help() {
       groups);
 }
 
-TrainingSession::TrainingSession(const TrainConfig& config, ProgressMode mode)
-    : controls_(default_controls()),
-      progress_(config.quiet ? nullptr : stdout, detect_terminal(stdout), controls_.clock, mode),
+TrainingSession::TrainingSession(const TrainConfig& config, ProgressMode mode, LaunchedRanks* ranks, int start_timeout)
+    : ranks_(ranks),
+      controls_(default_controls()),
+      progress_(config.quiet || !prints(ranks) ? nullptr : stdout, terminal_of(ranks, mode), controls_.clock, mode),
       note_(each_once([this](const std::string& text) { progress_.print(printable(text, kLongestNote)); })),
       train_(open_dataset(dataset_options(config, Split::train, note_), Split::train)),
       test_(open_dataset(dataset_options(config, Split::test, note_), Split::test)),
-      threads_(choose_thread_count(config.threads)),
+      threads_(choose_threads(ranks, config.threads, start_timeout)),
       pool_(threads_.count, thread_pinning(config)),
-      engine_(pool_) {}
+      engine_(pool_, ranks == nullptr ? nullptr : &ranks->communicator()) {}
+
+PrecisionChoice TrainingSession::resolve_shared(TrainConfig& config) {
+  if (ranks_ == nullptr) return resolve(config, *train_, engine_);
+  PrecisionChoice choice;
+  if (prints(ranks_)) choice = resolve(config, *train_, engine_);
+  share_config(config, ranks_->communicator());
+  return choice;
+}
 
 void TrainingSession::require_trainable(TrainConfig config) {
   (void)resolve(config, *train_, engine_);
@@ -183,7 +232,7 @@ void TrainingSession::require_trainable(TrainConfig config) {
 
 int TrainingSession::train(TrainConfig config, const TrainOptions& options, const WatchProcess* page) {
   TrainControls controls = controls_;
-  const PrecisionChoice precision = resolve(config, *train_, engine_);
+  const PrecisionChoice precision = resolve_shared(config);
   if (config.holdout.is_on()) (void)split_holdout(config, *train_);  // refused before anything is moved
   const RunImages images = run_images(config, train_->size(), test_->size());
   const auto profiler = make_profiler(options.profile, config, *train_, images, threads_, progress_);
@@ -193,7 +242,7 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   controls.fresh = options.fresh;
   if (options.dry_run)
     return dry_run(config, precision, *train_, *test_, threads_, engine_, progress_, controls, options.estimate);
-  if (options.fresh) make_room_for_fresh_run({config.out}, config.init, progress_);
+  if (options.fresh && prints(ranks_)) make_room_for_fresh_run({config.out}, config.init, progress_);
   Trainer trainer(config, *train_, *test_, engine_, progress_, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save
   if (profiler) {
@@ -201,7 +250,7 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
     require_writable(options.profile.file);
   }
   const bool was_done = is_done(config, trainer.position());
-  if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_);
+  if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_, ranks_);
   if (page != nullptr) announce(*page);
   const TrainEnd end = trainer.run();
   progress_.print(describe_end(end, trainer, config, {.was_done = was_done, .extended = options.extend > 0}));
@@ -210,7 +259,52 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
 }
 
+namespace {
+
+/// One of several processes that mpirun or srun has started.
+int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
+  TrainOptions options;
+  TrainConfig config;
+  std::unique_ptr<WatchProcess> page;
+  if (prints(&ranks)) {
+    config = read_train_settings(words, options);
+    if (options.dry_run) fail_usage("--dry-run and several ranks don't go together: try it in one process");
+    require_showable(options.progress, stdout, "standard output", config.quiet);
+    if (options.open) page = std::make_unique<WatchProcess>(config.out);
+  }
+  share_config(config, ranks.communicator());
+  options.allow_changed_data = broadcast_number(ranks.communicator(), options.allow_changed_data ? 1.0 : 0.0, 0) != 0.0;
+  return TrainingSession(config, options.progress, &ranks, options.start_timeout).train(config, options, page.get());
+}
+
+/// Where a rank fails, all end: nobody would come to meet them. What all of them find, rank 0 tells.
+int train_together(std::span<const std::string> words, const Launch& launch) {
+  const auto ranks = std::make_unique<LaunchedRanks>(launch);
+  int status = 1;
+  std::string message;
+  try {
+    return train_rank(words, *ranks);
+  } catch (const Error& error) {
+    message = error.what();
+    if (error.kind() == ErrorKind::usage) status = 2;
+  } catch (const std::bad_alloc&) {
+    message = "out of memory; more ranks, or a smaller --micro-batch, need less each";
+  } catch (const std::exception& error) {
+    message = error.what();
+  }
+  const int rank = ranks->communicator().rank();
+  if (rank > 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    message = fmt::format("rank {} of {}: {}", rank, launch.ranks, message);
+  }
+  report_error(message);
+  ranks->abort(status);
+}
+
+}  // namespace
+
 int train_command(std::span<const std::string> words) {
+  if (const Launch launch = find_launch(); launch.ranks > 1) return train_together(words, launch);
   TrainOptions options;
   const TrainConfig config = read_train_settings(words, options);
   require_showable(options.progress, stdout, "standard output", config.quiet);

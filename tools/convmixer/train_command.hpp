@@ -3,6 +3,7 @@
 
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset.hpp"
+#include "convmixer/dist/launched_ranks.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/precision_choice.hpp"
@@ -20,8 +21,9 @@ namespace convmixer::tool {
 /// What trainings on the same data share: the images, the threads, and where they print.
 class TrainingSession {
  public:
-  /// Opens the data of `config` and starts its threads.
-  TrainingSession(const TrainConfig& config, ProgressMode mode);
+  /// Opens the data of `config` and starts its threads. With `ranks` the process is one of those; rank 0 alone prints,
+  /// and waits so many seconds until all have opened theirs.
+  TrainingSession(const TrainConfig& config, ProgressMode mode, LaunchedRanks* ranks = nullptr, int start_timeout = 0);
 
   /// Throws Error (usage) for settings that don't fit the data or one another.
   void require_trainable(TrainConfig config);
@@ -32,6 +34,10 @@ class TrainingSession {
   int train(TrainConfig config, const TrainOptions& options, const WatchProcess* page = nullptr);
 
  private:
+  /// What rank 0 has resolved, on all ranks.
+  PrecisionChoice resolve_shared(TrainConfig& config);
+
+  LaunchedRanks* ranks_;
   TrainControls controls_;
   Progress progress_;
   std::function<void(const std::string&)> note_;

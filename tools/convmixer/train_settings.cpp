@@ -131,6 +131,8 @@ OptionGroup train_command_group(TrainOptions& options) {
            "open", options.open,
            "show the training in a web page as it goes, until it ends: prints its address, and opens it where "
            "there is a display; only this machine can open it ('convmixer watch' has more)"),
+       integer_option("start-timeout", options.start_timeout, 1, 86'400,
+                      "seconds that ranks started by mpirun or srun wait until all of them have read their data"),
        progress_option(options.progress,
                        "live: a line that is drawn over itself, with curves of the run below it; plain: a line now and "
                        "then and one for each epoch; none: only how it begins and ends; auto: live on a terminal, "

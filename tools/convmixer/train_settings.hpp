@@ -23,6 +23,7 @@ struct TrainOptions {
   int extend = 0;
   bool dry_run = false;
   bool open = false;
+  int start_timeout = 60;  ///< seconds
   ProgressMode progress = ProgressMode::automatic;
   EstimateLimits estimate;
   ProfileOptions profile;

@@ -36,4 +36,12 @@ void expect_thread_count(const std::string& what, int threads);
 /// the cores' second hardware threads, and so on.
 [[nodiscard]] std::vector<int> cpus_by_core(const std::filesystem::path& root = "/");
 
+/// The CPUs in the affinity mask of the calling thread, or with `whole_machine` all that are online, by physical core;
+/// the cores of a NUMA node together, in the order of the nodes' numbers and then of their CPUs'.
+[[nodiscard]] std::vector<std::vector<int>> cores_by_node(bool whole_machine = false,
+                                                          const std::filesystem::path& root = "/");
+/// NUMA nodes, and sockets, that have CPUs in the affinity mask of the calling thread: at least 1.
+[[nodiscard]] int numa_nodes(const std::filesystem::path& root = "/");
+[[nodiscard]] int sockets(const std::filesystem::path& root = "/");
+
 }  // namespace convmixer

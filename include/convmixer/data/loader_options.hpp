@@ -12,7 +12,7 @@
 namespace convmixer {
 
 struct LoaderOptions {
-  std::int64_t batch_size = 128;  ///< images of a step, over all ranks: a multiple of `ranks`
+  std::int64_t batch_size = 128;  ///< images of a step, over all ranks
   bool shuffle = false;
   bool drop_last = false;  ///< leave out a last batch shorter than batch_size
   std::uint64_t seed = 0;
@@ -24,11 +24,13 @@ struct LoaderOptions {
   MixOptions mix{};
   Normalisation normalisation;
   /// Of several processes that train together, each has a loader with the same options but its own rank, 0..ranks - 1.
-  /// It gives every ranks-th image of each batch, from place `rank` on: together the ranks have, image for image, the
-  /// batches that one process alone would have, for any number of them. All have the same number of batches. In a short
-  /// last batch some have an image more than others, or, if it is shorter than `ranks`, none (Batch::size is 0).
+  /// It gives the rank's share of each batch: images that lie together, as core/batch_chunks.hpp cuts them, of each
+  /// micro-batch where the training step takes these (Network::set_micro_batch, the same number). Together the ranks
+  /// have, image for image, the batches that one process alone would have. All have the same number of batches; of a
+  /// short one some ranks may have none (Batch::size is 0).
   int rank = 0;
   int ranks = 1;
+  std::int64_t micro_batch = 0;
 };
 
 }  // namespace convmixer

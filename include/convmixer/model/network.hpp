@@ -2,11 +2,11 @@
 #pragma once
 
 #include "convmixer/core/aligned_buffer.hpp"
+#include "convmixer/core/micro_batches.hpp"
 #include "convmixer/graph/graph.hpp"
 #include "convmixer/graph/parameters.hpp"
 #include "convmixer/model/batch_result.hpp"
 #include "convmixer/model/gradient_accumulator.hpp"
-#include "convmixer/model/micro_batches.hpp"
 #include "convmixer/plan/plan.hpp"
 
 #include <cstdint>
@@ -17,6 +17,8 @@
 #include <vector>
 
 namespace convmixer {
+
+class BatchChunks;
 
 /// Owns graph, parameters and plans. Plans are made at the first batch of a size and kept; make the largest first.
 /// Parameters are 0, which no batch is accepted with, until parameters().initialise(seed) or load_weights(). Used from
@@ -39,6 +41,8 @@ class Network {
   [[nodiscard]] Parameters& parameters() noexcept { return *parameters_; }
   [[nodiscard]] const Parameters& parameters() const noexcept { return *parameters_; }
   [[nodiscard]] Precision precision() const noexcept { return precision_; }
+  /// The engine's.
+  [[nodiscard]] Communicator& ranks() noexcept { return engine_->ranks(); }
   /// K: numbers that the network puts out for an image.
   [[nodiscard]] std::int64_t classes() const noexcept;
 
@@ -66,6 +70,14 @@ class Network {
   BatchResult train_batch(std::span<const float> images, const Targets& targets);
   /// The same for images of a shape (C, H, W) that was added; throws Error (usage) for one that wasn't.
   BatchResult train_batch(std::span<const float> images, const Shape& image, const Targets& targets);
+  /// The same where the engine has several ranks: `images` and `targets` are this rank's share of a batch of
+  /// `images_of_all_ranks` (data/loader_options.hpp: `ranks`), all ranks make the same call, and each is left with the
+  /// gradients and gets the result of the whole batch. Throws Error (usage) for a share of another size, and where one
+  /// would be empty.
+  BatchResult train_share(std::span<const float> images, const Shape& image, const Targets& targets,
+                          std::int64_t images_of_all_ranks);
+  /// From now on, what batch norms have their statistics of in train_share.
+  void set_norm_ranks(NormRanks norm_ranks) noexcept { norm_ranks_ = norm_ranks; }
 
   /// Forward with running statistics, and loss; changes nothing. Takes and throws what train_batch does, and a single
   /// value per channel.
@@ -88,8 +100,8 @@ class Network {
   /// The same for images of a shape that was added.
   Plan& plan(std::int64_t batch_size, PlanMode mode, const Shape& image);
 
-  /// Makes everything that train_batch needs for a batch of this size, and returns the plan of its largest micro-batch.
-  /// Throws as plan() does.
+  /// Makes everything that train_batch needs for a batch of this size, or train_share for one of all ranks, and returns
+  /// the plan of its largest micro-batch. Throws as plan() does.
   Plan& plan_training(std::int64_t batch_size);
   Plan& plan_training(std::int64_t batch_size, const Shape& image);
 
@@ -106,10 +118,16 @@ class Network {
   void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
   std::int64_t check_batch(std::span<const float> images, const Shape& image, const Targets& targets);
-  /// Forward, loss and backward of all images together, of which the first has this place in the batch.
-  BatchResult train_at_once(std::span<const float> images, const Targets& targets, std::int64_t first, Plan& training);
+  /// This rank's part of so many images of all ranks.
+  [[nodiscard]] BatchChunks share_of(std::int64_t images_of_all_ranks) const;
+  /// Of its share.
+  Plan& training_plan(std::int64_t images_of_all_ranks, const Shape& image);
+  /// Forward, loss and backward of a share of all images together, of which the first has this place in the batch.
+  BatchResult train_at_once(std::span<const float> images, const Targets& targets, const BatchChunks& share,
+                            std::int64_t first, Plan& training);
   BatchResult train_in_parts(std::span<const float> images, const Shape& image, const Targets& targets,
                              const MicroBatches& parts);
+  [[nodiscard]] Plan& plan_of(PlanOptions options, const Shape& image);
 
   std::vector<std::unique_ptr<Graph>> graphs_;  // of all image shapes, its own first
   std::unique_ptr<Parameters> parameters_;
@@ -118,9 +136,11 @@ class Network {
   LayoutPolicy layout_;
   PlanKind kind_;
   std::int64_t micro_batch_ = 0;
-  DropoutDraws dropout_;                                                   // of the next batch
-  bool initialised_ = false;                                               // that parameters aren't all 0 was seen once
-  std::map<std::tuple<PlanMode, std::int64_t, std::size_t>, Plan> plans_;  // by mode, batch size and graph
+  NormRanks norm_ranks_ = NormRanks::sync;
+  DropoutDraws dropout_;      // of the next batch
+  bool initialised_ = false;  // that parameters aren't all 0 was seen once
+  /// By mode, batch size, that of all ranks, norms' ranks, and graph.
+  std::map<std::tuple<PlanMode, std::int64_t, std::int64_t, NormRanks, std::size_t>, Plan> plans_;
   std::span<const float> logits_;
   AlignedBuffer logits_gradient_;
   std::unique_ptr<GradientAccumulator> accumulator_;  // these two: once a batch was cut into micro-batches

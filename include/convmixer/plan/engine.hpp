@@ -3,6 +3,7 @@
 
 #include "convmixer/core/precision.hpp"
 #include "convmixer/core/thread_pool.hpp"
+#include "convmixer/dist/communicator.hpp"
 
 #include <memory>
 #include <string>
@@ -26,8 +27,8 @@ struct OnednnInfo {
 /// flushes denormals to zero on all of them and on the calling thread. One thread at a time runs plans of an engine.
 class Engine {
  public:
-  /// `pool` must outlive the engine.
-  explicit Engine(ThreadPool& pool);
+  /// `pool` must outlive the engine, and so must `ranks`: the processes that train together (null: this one alone).
+  explicit Engine(ThreadPool& pool, Communicator* ranks = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -37,6 +38,8 @@ class Engine {
   [[nodiscard]] static bool supports(Precision precision);
 
   [[nodiscard]] ThreadPool& pool() noexcept { return pool_; }
+  /// What training plans add up over. One rank alone if no others were given.
+  [[nodiscard]] Communicator& ranks() noexcept { return *ranks_; }
 
   /// How many threads plain plans run on: as many as the pool has, or fewer where OpenMP starts no more.
   [[nodiscard]] int plain_threads() const noexcept;
@@ -47,6 +50,8 @@ class Engine {
   friend kernels::Runtime& runtime_of(Engine& engine) noexcept;
 
   ThreadPool& pool_;
+  std::unique_ptr<Communicator> alone_;  // if no others were given
+  Communicator* ranks_;
   std::unique_ptr<kernels::Runtime> runtime_;
 };
 

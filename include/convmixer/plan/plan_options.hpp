@@ -29,9 +29,19 @@ enum class LayoutPolicy {
   blocked,        ///< nChw16c, below AVX-512 nChw8c, wherever a primitive can
 };
 
+/// Of which images a batch norm has its statistics in training, where several ranks share a batch.
+enum class NormRanks {
+  sync,   ///< of all ranks': what one process would have, to the last bit; fused plans alone
+  local,  ///< of this rank's share: nothing is exchanged, but what comes out depends on the number of ranks
+};
+
 /// How one plan runs its graph.
 struct PlanOptions {
-  std::int64_t batch_size = 1;                    ///< images in each batch: at least 1
+  std::int64_t batch_size = 1;  ///< images in each batch: at least 1
+  /// Training where the engine has several ranks: images of all ranks, of which `batch_size` are this one's share, that
+  /// of BatchShare. 0: this rank trains alone.
+  std::int64_t images_of_all_ranks = 0;
+  NormRanks norm_ranks = NormRanks::sync;
   Precision precision = Precision::f32;           ///< what convolutions and products multiply
   PlanMode mode = PlanMode::training;             ///< whether there is a backward
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone

@@ -80,9 +80,10 @@ struct SessionRecord {
   std::string cpu;
   std::string instruction_set;  ///< that kernels run with: "AVX-512"
   std::string onednn;           ///< version
-  int threads = 0;
-  std::string precision;  ///< "f32" or "bf16"
-  std::string plan;       ///< of training steps: "fused", "plain" or "onednn"
+  int threads = 0;              ///< of each rank
+  int ranks = 1;                ///< processes that train together
+  std::string precision;        ///< "f32" or "bf16"
+  std::string plan;             ///< of training steps: "fused", "plain" or "onednn"
 };
 
 /// The end of a session: one that is missing was cut short, by a kill or a power cut.

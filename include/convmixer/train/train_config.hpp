@@ -92,6 +92,7 @@ struct TrainConfig {
   // Machine
   std::string precision = "auto";
   PlanKind plan = PlanKind::automatic;
+  NormRanks batch_norm = NormRanks::sync;         ///< of several ranks (Network::set_norm_ranks)
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone
   int threads = 0;                                ///< 0: see choose_thread_count
   bool pin_threads = false;

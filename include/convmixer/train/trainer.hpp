@@ -4,6 +4,7 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/data/dataset.hpp"
 #include "convmixer/data/loader.hpp"
+#include "convmixer/dist/communicator.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/evaluate.hpp"
@@ -22,6 +23,7 @@
 namespace convmixer {
 
 class Error;
+class FollowedRun;
 class RunOutlook;
 struct RunParts;
 
@@ -57,9 +59,10 @@ struct TrainControls {
 /// The signals of StopSignal and a RunningClock: time in which the process is stopped doesn't count.
 [[nodiscard]] TrainControls default_controls();
 
-/// One training. A run that was stopped or killed at any moment and is started again with the same configuration
-/// computes, bit for bit (in plain plans at the same number of threads), what it would have computed without the stop:
-/// weights, optimiser state and all of metrics.jsonl except times and the records of its sessions.
+/// One training, which the engine's ranks share if there are several: each has a Trainer, all make the same calls, rank
+/// 0 alone has the run folder and writes. A run that was stopped or killed at any moment and is started again with the
+/// same configuration computes, bit for bit (in plain plans at the same number of threads), what it would have computed
+/// without the stop: weights, optimiser state and all of metrics.jsonl except times and the records of its sessions.
 class Trainer {
  public:
   /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
@@ -139,6 +142,9 @@ class Trainer {
   /// Of an epoch, counted from 0, for records; 0 where all have the data set's.
   [[nodiscard]] int told_image_size(std::int64_t epoch) const;
   void save_state();
+  /// To metrics.jsonl, on the rank that writes it.
+  template <class Record>
+  void append_metrics(const Record& record);
   /// In metrics.jsonl, if that can be written.
   void record_failure(const Error& failure);
   /// Of a run that is to have one (trainer_tensorboard.cpp).
@@ -160,8 +166,10 @@ class Trainer {
   TrainConfig config_;
   RunImages images_;
   ThreadPool& pool_;
+  Communicator& ranks_;
   Progress& progress_;
   TrainControls controls_;
+  std::unique_ptr<FollowedRun> followed_;  // on ranks other than 0
   std::unique_ptr<RunParts> parts_;
   TrainingPosition position_;
   /// 0 unless the data has changed: the schedule goes by epochs, which had other numbers of steps before.

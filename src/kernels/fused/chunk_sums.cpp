@@ -116,18 +116,23 @@ HWY_INLINE void set_moments(const ChunkMomentSums& sums, std::size_t chunk, std:
   });
 }
 
-HWY_INLINE void merge_moments(const PartMoments& b, std::size_t channels, PartMoments& a) {
-  const double values = a.values + b.values;
-  const double mean_weight = b.values / values;
+HWY_INLINE void merge(Moments& a, double b_values, const double* b_mean, const double* b_square, std::size_t channels) {
+  const double values = a.values + b_values;
+  const double mean_weight = b_values / values;
   const double square_weight = a.values * mean_weight;
   for_vectors<double>(channels, [&](auto d, std::size_t c) HWY_ATTR {
-    const auto mean = hn::LoadU(d, a.mean.data() + c);
-    const auto distance = hn::Sub(hn::LoadU(d, b.mean.data() + c), mean);
-    const auto squares = hn::Add(hn::LoadU(d, a.square.data() + c), hn::LoadU(d, b.square.data() + c));
-    hn::StoreU(hn::MulAdd(distance, hn::Set(d, mean_weight), mean), d, a.mean.data() + c);
-    hn::StoreU(hn::MulAdd(hn::Mul(distance, distance), hn::Set(d, square_weight), squares), d, a.square.data() + c);
+    const auto mean = hn::LoadU(d, a.mean + c);
+    const auto distance = hn::Sub(hn::LoadU(d, b_mean + c), mean);
+    const auto squares = hn::Add(hn::LoadU(d, a.square + c), hn::LoadU(d, b_square + c));
+    hn::StoreU(hn::MulAdd(distance, hn::Set(d, mean_weight), mean), d, a.mean + c);
+    hn::StoreU(hn::MulAdd(hn::Mul(distance, distance), hn::Set(d, square_weight), squares), d, a.square + c);
   });
   a.values = values;
+}
+
+void merge_parts(Moments& lower, double upper_values, const double* upper_mean, const double* upper_square,
+                 std::size_t channels) {
+  merge(lower, upper_values, upper_mean, upper_square, channels);
 }
 
 void piece_moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square) {
@@ -137,7 +142,11 @@ void piece_moments(const ChunkMomentSums& sums, std::size_t channels, double* me
     set_moments(sums, chunk, channels, stack[slots++]);
     for (std::size_t merges = merges_after(chunk, sums.chunks); merges > 0; --merges) {
       --slots;
-      merge_moments(stack[slots], channels, stack[slots - 1]);
+      PartMoments& lower = stack[slots - 1];
+      const PartMoments& upper = stack[slots];
+      Moments moments{lower.values, lower.mean.data(), lower.square.data()};
+      merge(moments, upper.values, upper.mean.data(), upper.square.data(), channels);
+      lower.values = moments.values;
     }
   }
   copy(stack[0].mean.data(), channels, mean);
@@ -161,11 +170,16 @@ HWY_AFTER_NAMESPACE();
 namespace convmixer::kernels {
 
 HWY_EXPORT(moments);
+HWY_EXPORT(merge_parts);
 HWY_EXPORT(total_f32);
 HWY_EXPORT(total_f64);
 
 void chunk_moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square) {
   HWY_DYNAMIC_DISPATCH(moments)(sums, channels, mean, square);
+}
+void merge_moments(Moments& lower, double upper_values, const double* upper_mean, const double* upper_square,
+                   std::size_t channels) {
+  HWY_DYNAMIC_DISPATCH(merge_parts)(lower, upper_values, upper_mean, upper_square, channels);
 }
 void chunk_total(const ChunkValues<float>& values, float* total) { HWY_DYNAMIC_DISPATCH(total_f32)(values, total); }
 void chunk_total(const ChunkValues<double>& values, double* total) { HWY_DYNAMIC_DISPATCH(total_f64)(values, total); }

@@ -25,6 +25,17 @@ struct ChunkMomentSums {
 /// (Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
 void chunk_moments(const ChunkMomentSums& sums, std::size_t channels, double* mean, double* square);
 
+/// Of a part of the tree, as chunk_moments gives them.
+struct Moments {
+  double values;
+  double* mean;
+  double* square;
+};
+
+/// The same formula: two parts, the lower one first, become one in the place of `lower`.
+void merge_moments(Moments& lower, double upper_values, const double* upper_mean, const double* upper_square,
+                   std::size_t channels);
+
 /// A rectangle of values of each chunk.
 template <typename T>
 struct ChunkValues {

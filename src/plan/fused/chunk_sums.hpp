@@ -44,16 +44,10 @@ struct Chunk {
   }
 };
 
-/// Of all chunks, for a norm's gradient: (chunk, channel), rows of `stride`.
-struct ChunkGradientSums {
-  const double* gradient_sum;
-  const double* weighted_sum;
-  std::size_t chunks;
-  std::size_t stride;
-  std::size_t values;  ///< per channel, of the whole batch
-};
+class Norm;
 
-/// Each stage's sums take the place of those of the stage before it, which are added up by then.
+/// Each stage's sums take the place of those of the stage before it, which are added up by then. Where ranks share the
+/// batch, what norms need is first exchanged with them, and is that of all ranks.
 class ChunkSums {
  public:
   explicit ChunkSums(const StageContext& context);
@@ -66,16 +60,31 @@ class ChunkSums {
   [[nodiscard]] std::size_t count() const { return context_.chunks.count(); }
   [[nodiscard]] Chunk chunk(std::size_t number) const;
 
-  [[nodiscard]] kernels::ChunkMomentSums moments() const;
-  [[nodiscard]] ChunkGradientSums gradient_sums() const;
+  /// Before the two that follow, where ranks share the batch: with them, the moments of all channels.
+  void exchange_moments();
+  /// A norm's statistics of a channel block, see Norm.
+  void finish_forward(Norm& norm, std::size_t channel_block, bool update_statistics) const;
+
+  /// Before those that follow, where ranks share the batch: with them, the sums of all channels.
+  void exchange_gradient_sums();
+  /// The coefficients of a norm's gradient, of a channel block, and its parameters' gradients.
+  void finish_backward(Norm& norm, std::size_t channel_block) const;
+  /// The gradients of a channel block's 32 biases.
+  void bias_total(std::size_t channel_block, double* total) const;
+
   /// Doubles, or floats, from one chunk's sums to the next one's.
   [[nodiscard]] std::size_t channel_stride() const { return context_.geometry.padded_channels; }
   [[nodiscard]] std::size_t dense_stride() const { return dense_stride_; }
   [[nodiscard]] std::size_t depthwise_stride() const { return depthwise_stride_; }
 
  private:
+  [[nodiscard]] kernels::ChunkMomentSums moments(std::size_t first_channel) const;
+  void total(const double* sums, std::size_t first_channel, std::size_t channels, double* result) const;
+
   const StageContext& context_;
   std::vector<std::size_t> values_;  // per channel, by chunk
+  /// Of all ranks: the number of values, means and squares; or gradients' sums, weighted ones, biases'.
+  std::vector<double> exchanged_;
   std::size_t dense_stride_ = 0;
   std::size_t depthwise_stride_ = 0;
   float* origin_ = nullptr;

@@ -51,7 +51,7 @@ void DenseGradient::reduce_biases(std::size_t channel_block, const ChunkSums& su
   const std::size_t first = channel_block * kChannelBlock;
   const std::span<float> bias = context_.parameters.gradient(convolution_.bias);
   std::array<double, kChannelBlock> total;
-  kernels::chunk_total({sums.chunk(0).bias + first, sums.count(), sums.channel_stride(), kChannelBlock}, total.data());
+  sums.bias_total(channel_block, total.data());
   for (std::size_t c = first; c < std::min(first + kChannelBlock, context_.geometry.channels); ++c) {
     bias[c] = static_cast<float>(total[c - first]);
   }

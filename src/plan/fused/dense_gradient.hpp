@@ -3,6 +3,7 @@
 #pragma once
 
 #include "plan/fused/chunk_sums.hpp"
+#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/gradient_product.hpp"
 #include "plan/fused/stage_context.hpp"
 
@@ -43,6 +44,10 @@ class DenseGradient {
   [[nodiscard]] std::size_t input_blocks() const;
   [[nodiscard]] std::size_t reduce_tasks() const { return context_.geometry.channel_blocks * input_blocks(); }
   void reduce(std::size_t task, const ChunkSums& sums) const;
+  /// What ranks then add up.
+  void add_exchange(GradientExchange& exchange) const {
+    exchange.add(context_.parameters.gradient(convolution_.weight));
+  }
 
  private:
   void reduce_weights(std::size_t channel_block, std::size_t input_block, const ChunkSums& sums) const;

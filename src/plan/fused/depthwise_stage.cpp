@@ -27,6 +27,7 @@ void DepthwiseStage<Storage>::add_memory(PlacedMemory& memory) {
   if (!context_.training) return;
   memory.add(flipped_, geometry.channel_blocks * filter_words());
   memory.add(gelu_derivative_, geometry.tensor_size(), context_.by_chunk());
+  if (context_.ranks != nullptr) memory.add(share_sums_, depthwise_sums());
 }
 
 template <class Storage>
@@ -133,31 +134,46 @@ void DepthwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
 
 template <class Storage>
 void DepthwiseStage<Storage>::reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics) {
-  state_.depthwise.norm.finish_forward(channel_block, sums.moments(), update_statistics);
+  sums.finish_forward(state_.depthwise.norm, channel_block, update_statistics);
   state_.set_residual_shift(channel_block);
 }
 
 template <class Storage>
 void DepthwiseStage<Storage>::reduce_backward(std::size_t task, const ChunkSums& sums) {
   reduce_gradients(task, sums);
-  if (task % 2 == 0) state_.input.norm.finish_backward(task / 2, sums.gradient_sums());
+  if (task % 2 == 0) sums.finish_backward(state_.input.norm, task / 2);
 }
 
 /// Chunks' sums lie in halves of a channel block.
 template <class Storage>
 void DepthwiseStage<Storage>::reduce_gradients(std::size_t half_block, const ChunkSums& sums) const {
+  if (share_sums_ == nullptr && half_block * kChannelBlock / 2 >= context_.geometry.channels) return;
+  const std::size_t size = half_sums();
+  double* const of_first = sums.chunk(0).depthwise + half_block * size;
+  double* const total = share_sums_ != nullptr ? share_sums_ + half_block * size : of_first;  // in its place
+  kernels::chunk_total({of_first, sums.count(), sums.depthwise_stride(), size}, total);
+  if (share_sums_ == nullptr) set_gradients(half_block, total);
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::set_gradients(std::size_t half_block, const double* total) const {
   constexpr std::size_t kHalf = kChannelBlock / 2;
   const std::size_t first = half_block * kHalf;
   if (first >= context_.geometry.channels) return;
   const std::size_t channels = std::min(kHalf, context_.geometry.channels - first);
   const std::size_t taps = geometry_.kernel * geometry_.kernel;
-  const std::size_t size = kernels::depthwise_sums_size(geometry_.kernel) / 2;
-  double* const total = sums.chunk(0).depthwise + half_block * size;  // in the place of the first chunk's
-  kernels::chunk_total({total, sums.count(), sums.depthwise_stride(), size}, total);
   kernels::unpack_depthwise_gradient(
-      {total, size}, 1, channels, geometry_.kernel,
+      {total, half_sums()}, 1, channels, geometry_.kernel,
       context_.parameters.gradient(convolution_.weight).subspan(first * taps, channels * taps),
       context_.parameters.gradient(convolution_.bias).subspan(first, channels));
+}
+
+template <class Storage>
+void DepthwiseStage<Storage>::add_exchange(GradientExchange& exchange) const {
+  exchange.add(std::span(share_sums_, depthwise_sums()), [this] {
+    for (std::size_t half_block = 0; half_block < reduce_tasks(); ++half_block)
+      set_gradients(half_block, share_sums_ + half_block * half_sums());
+  });
 }
 
 template <class Storage>

@@ -4,6 +4,7 @@
 
 #include "kernels/fused/depthwise_stage.hpp"
 #include "plan/fused/chunk_sums.hpp"
+#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/inference_image.hpp"
 #include "plan/fused/mixer_block_state.hpp"
 #include "plan/fused/refresh_tasks.hpp"
@@ -50,12 +51,18 @@ class DepthwiseStage {
   /// The gradients of filters and biases, in tasks of half a channel block, and the norm of g.
   [[nodiscard]] std::size_t reduce_tasks() const { return 2 * context_.geometry.channel_blocks; }
   void reduce_backward(std::size_t task, const ChunkSums& sums);
+  /// What ranks then add up.
+  void add_exchange(GradientExchange& exchange) const;
   /// What then is final.
   [[nodiscard]] std::vector<ParameterId> gradients() const;
 
  private:
   void refresh() const;
   void reduce_gradients(std::size_t half_block, const ChunkSums& sums) const;
+  /// From the sums of half a channel block.
+  void set_gradients(std::size_t half_block, const double* total) const;
+  /// Doubles of half a channel block's sums.
+  [[nodiscard]] std::size_t half_sums() const { return kernels::depthwise_sums_size(geometry_.kernel) / 2; }
   /// Words of a channel block's filters.
   [[nodiscard]] std::size_t filter_words() const { return kernels::packed_depthwise_size<Storage>(geometry_.kernel); }
 
@@ -68,6 +75,7 @@ class DepthwiseStage {
   float* flipped_ = nullptr;  // likewise; training only
   float* bias_ = nullptr;
   typename Storage::GeluDerivative* gelu_derivative_ = nullptr;  // training only
+  double* share_sums_ = nullptr;  // this rank's, where ranks share the batch: kept until they add them up
 };
 
 }  // namespace convmixer::fused

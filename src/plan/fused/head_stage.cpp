@@ -40,6 +40,7 @@ void HeadStage::add_memory(PlacedMemory& memory) {
   memory.add(panels_, batch * std::max(padded, padded_classes_));
   memory.add(diff_logits_, batch * padded_classes_);
   memory.add(diff_pooled_, batch * padded);
+  memory.add(sums_, 2 * padded + classes_);
 }
 
 void HeadStage::set_image_mean(std::size_t image, const float* origin, const double* sum) {
@@ -81,14 +82,22 @@ void HeadStage::forward(const Norm& last) {
 }
 
 void HeadStage::backward(const float* diff_logits, Norm& last) {
-  bias_gradient(diff_logits);
-  const auto blocks = static_cast<std::int64_t>(context_.geometry.channel_blocks);
-  context_.pool.for_each_task(blocks, [&](std::int64_t task, int /*worker*/) {
+  bias_sums(diff_logits);
+  const std::size_t blocks = context_.geometry.channel_blocks;
+  context_.pool.for_each_task(static_cast<std::int64_t>(blocks), [&](std::int64_t task, int /*worker*/) {
     const auto channel_block = static_cast<std::size_t>(task);
     weight_gradient(channel_block);
     data_gradient(channel_block);
-    norm_gradient(channel_block, last);
+    norm_sums(channel_block, last);
   });
+  if (context_.ranks != nullptr)
+    context_.ranks->sum(std::span(sums_, 2 * context_.geometry.padded_channels + classes_));
+  for (std::size_t channel_block = 0; channel_block < blocks; ++channel_block) norm_gradient(channel_block, last);
+  bias_gradient();
+}
+
+void HeadStage::add_exchange(GradientExchange& exchange) const {
+  exchange.add(context_.parameters.gradient(linear_.weight));
 }
 
 void HeadStage::pool_images(const Norm& last) {
@@ -104,10 +113,10 @@ void HeadStage::pool_images(const Norm& last) {
 }
 
 /// Also puts the logits' gradient into blocks of classes.
-void HeadStage::bias_gradient(const float* diff_logits) {
+void HeadStage::bias_sums(const float* diff_logits) {
   const std::size_t batch = context_.geometry.batch;
   const BatchChunks& chunks = context_.chunks;
-  const std::span<float> diff_bias = context_.parameters.gradient(linear_.bias);
+  double* const of_biases = sums_ + 2 * context_.geometry.padded_channels;
   std::fill_n(diff_logits_, batch * padded_classes_, 0.0F);
   for (std::size_t k = 0; k < classes_; ++k) {
     std::array<double, kMostPartialSums> sums{};
@@ -120,8 +129,14 @@ void HeadStage::bias_gradient(const float* diff_logits) {
       }
     };
     add_up_tree(chunks.count(), sum_of_chunk, [&](std::size_t slot) { sums[slot] += sums[slot + 1]; });
-    diff_bias[k] = static_cast<float>(sums[0]);
+    of_biases[k] = sums[0];
   }
+}
+
+void HeadStage::bias_gradient() const {
+  const std::span<float> diff_bias = context_.parameters.gradient(linear_.bias);
+  const double* const of_biases = sums_ + 2 * context_.geometry.padded_channels;
+  for (std::size_t k = 0; k < classes_; ++k) diff_bias[k] = static_cast<float>(of_biases[k]);
 }
 
 /// dW (classes x C) = dlogits' (classes x N) pooled (N x C).
@@ -176,7 +191,7 @@ void HeadStage::data_gradient(std::size_t channel_block) {
 }
 
 /// Over an image's P pixels the gradient is dpooled / P: the norm's sums need the image's mean alone.
-void HeadStage::norm_gradient(std::size_t channel_block, Norm& last) {
+void HeadStage::norm_sums(std::size_t channel_block, const Norm& last) {
   struct Sums {
     std::array<double, kChannelBlock> gradient;
     std::array<double, kChannelBlock> weighted;
@@ -205,8 +220,13 @@ void HeadStage::norm_gradient(std::size_t channel_block, Norm& last) {
     }
   };
   add_up_tree(chunks.count(), sums_of_chunk, merge);
-  last.finish_backward(channel_block, sums[0].gradient.data(), sums[0].weighted.data(),
-                       geometry.batch * geometry.pixels);
+  std::ranges::copy(sums[0].gradient, sums_ + first);
+  std::ranges::copy(sums[0].weighted, sums_ + geometry.padded_channels + first);
+}
+
+void HeadStage::norm_gradient(std::size_t channel_block, Norm& last) const {
+  const double* const sums = sums_ + channel_block * kChannelBlock;
+  last.finish_backward(channel_block, sums, sums + context_.geometry.padded_channels, context_.norm_values());
 }
 
 std::vector<ParameterId> HeadStage::gradients(const Norm& last) const {

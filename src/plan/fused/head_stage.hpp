@@ -2,6 +2,7 @@
 /// Sizes (chunk, panel, channel block): see "Words" in HACKING.md.
 #pragma once
 
+#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/norm.hpp"
 #include "plan/fused/stage_chain.hpp"
 #include "plan/fused/stage_context.hpp"
@@ -39,15 +40,19 @@ class HeadStage {
   void backward(const float* diff_logits, Norm& last);
   /// (image, padded channel): the last norm's output has this gradient at each pixel.
   [[nodiscard]] const float* pixel_gradients() const { return diff_pooled_; }
-  /// What is final after backward().
+  /// What ranks then add up.
+  void add_exchange(GradientExchange& exchange) const;
+  /// What is final after backward(), and with ranks after that.
   [[nodiscard]] std::vector<ParameterId> gradients(const Norm& last) const;
 
  private:
   void pool_images(const Norm& last);
-  void bias_gradient(const float* diff_logits);
+  void bias_sums(const float* diff_logits);
   void weight_gradient(std::size_t channel_block) const;
   void data_gradient(std::size_t channel_block);
-  void norm_gradient(std::size_t channel_block, Norm& last);
+  void norm_sums(std::size_t channel_block, const Norm& last);
+  void norm_gradient(std::size_t channel_block, Norm& last) const;
+  void bias_gradient() const;
 
   const StageContext& context_;
   const Linear& linear_;
@@ -61,6 +66,7 @@ class HeadStage {
   float* panels_ = nullptr;       // a product: (panel of 32 columns, row, column)
   float* diff_logits_ = nullptr;  // (block of 32 classes, image, class)
   float* diff_pooled_ = nullptr;  // (image, padded channel)
+  double* sums_ = nullptr;        // in backward: the last norm's S1 and S2 by padded channel, the biases' by class
 };
 
 }  // namespace convmixer::fused

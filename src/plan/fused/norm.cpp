@@ -3,9 +3,7 @@
 #include "kernels/fused/stage_storage.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
 #include <span>
 
 namespace convmixer::fused {
@@ -36,21 +34,13 @@ void Norm::set_coefficients(std::size_t channel, double mean, double variance, s
   shift_[channel] = static_cast<float>(beta - gamma * inverse * mean);
 }
 
-void Norm::finish_forward(std::size_t channel_block, const kernels::ChunkMomentSums& moments, bool update) {
+void Norm::finish_forward(std::size_t channel_block, const double* mean, const double* square, double values,
+                          bool update) {
   const std::size_t first = channel_block * kChannelBlock;
   if (norm_.frozen) {
     use_running_statistics(first, first + kChannelBlock);
     return;
   }
-  const auto values =
-      static_cast<double>(std::accumulate(moments.values, moments.values + moments.chunks, std::size_t{0}));
-  std::array<double, kChannelBlock> mean;
-  std::array<double, kChannelBlock> square;
-  kernels::ChunkMomentSums of_block = moments;
-  of_block.origin += first;
-  of_block.sum += first;
-  of_block.square += first;
-  kernels::chunk_moments(of_block, kChannelBlock, mean.data(), square.data());
   const std::span<const float> scale = parameters_.value(norm_.scale);
   const std::span<const float> shift = parameters_.value(norm_.shift);
   for (std::size_t c = 0; c < kChannelBlock; ++c) {
@@ -80,15 +70,6 @@ void Norm::use_running_statistics(std::size_t first, std::size_t end) {
     set_coefficients(c, padding ? 0.0 : static_cast<double>(mean[c]), padding ? 1.0 : static_cast<double>(variance[c]),
                      scale, shift);
   }
-}
-
-void Norm::finish_backward(std::size_t channel_block, const ChunkGradientSums& sums) {
-  const std::size_t first = channel_block * kChannelBlock;
-  std::array<double, kChannelBlock> gradient;
-  std::array<double, kChannelBlock> weighted;
-  kernels::chunk_total({sums.gradient_sum + first, sums.chunks, sums.stride, kChannelBlock}, gradient.data());
-  kernels::chunk_total({sums.weighted_sum + first, sums.chunks, sums.stride, kChannelBlock}, weighted.data());
-  finish_backward(channel_block, gradient.data(), weighted.data(), sums.values);
 }
 
 void Norm::finish_backward(std::size_t channel_block, const double* gradient_sum, const double* weighted_sum,

@@ -1,10 +1,8 @@
-/// A batch norm within fused stages: from sums over the chunks of a batch to the coefficients of its channels.
-/// Sizes (chunk, channel block): see "Words" in HACKING.md.
+/// A batch norm within fused stages: from sums over a batch to the coefficients of its channels.
+/// Sizes (channel block): see "Words" in HACKING.md.
 #pragma once
 
 #include "convmixer/graph/parameters.hpp"
-#include "kernels/fused/chunk_sums.hpp"
-#include "plan/fused/chunk_sums.hpp"
 #include "plan/fused/stage_chain.hpp"
 #include "plan/placed_memory.hpp"
 
@@ -22,14 +20,13 @@ class Norm {
 
   void add_memory(PlacedMemory& memory);
 
-  /// Statistics of a channel block from those of the batch's chunks; with `update`, moves the running statistics. A
-  /// frozen norm takes the running ones, and leaves them.
-  void finish_forward(std::size_t channel_block, const kernels::ChunkMomentSums& moments, bool update);
+  /// Statistics of a channel block from its channels' means and sums of squared distances from them, of `values` values
+  /// each; with `update`, moves the running statistics. A frozen norm takes the running ones, and leaves them.
+  void finish_forward(std::size_t channel_block, const double* mean, const double* square, double values, bool update);
   /// Coefficients from the running statistics.
   void use_running_statistics();
-  /// Gradients of scale and shift of a channel block, and the coefficients of its input's gradient.
-  void finish_backward(std::size_t channel_block, const ChunkGradientSums& sums);
-  /// The same from the sums of the whole batch: S1 and S2 of the channel block's channels, of `values` values each.
+  /// Gradients of scale and shift of a channel block, and the coefficients of its input's gradient, from S1 and S2 of
+  /// its channels, of `values` values each.
   void finish_backward(std::size_t channel_block, const double* gradient_sum, const double* weighted_sum,
                        std::size_t values);
 

@@ -187,7 +187,7 @@ const float* PointwiseStage<Storage>::shifted_by_head(std::size_t image, Worker<
 
 template <class Storage>
 void PointwiseStage<Storage>::reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics) {
-  state_.pointwise.norm.finish_forward(channel_block, sums.moments(), update_statistics);
+  sums.finish_forward(state_.pointwise.norm, channel_block, update_statistics);
 }
 
 template <class Storage>
@@ -195,7 +195,7 @@ void PointwiseStage<Storage>::reduce_backward(std::size_t task, const ChunkSums&
   gradient_->reduce(task, sums);
   const std::size_t channel_block = task / gradient_->input_blocks();
   const bool first = task % gradient_->input_blocks() == 0;
-  if (first) state_.depthwise.norm.finish_backward(channel_block, sums.gradient_sums());
+  if (first) sums.finish_backward(state_.depthwise.norm, channel_block);
 }
 
 template <class Storage>

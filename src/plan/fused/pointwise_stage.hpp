@@ -56,6 +56,8 @@ class PointwiseStage {
   /// The gradients of weights and biases, and the norm of h, in tasks.
   [[nodiscard]] std::size_t reduce_tasks() const { return gradient_->reduce_tasks(); }
   void reduce_backward(std::size_t task, const ChunkSums& sums);
+  /// What ranks then add up.
+  void add_exchange(GradientExchange& exchange) const { gradient_->add_exchange(exchange); }
   /// What then is final.
   [[nodiscard]] std::vector<ParameterId> gradients() const;
 

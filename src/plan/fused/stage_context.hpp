@@ -3,12 +3,13 @@
 #pragma once
 
 #include "convmixer/core/thread_pool.hpp"
+#include "convmixer/dist/communicator.hpp"
 #include "convmixer/graph/parameters.hpp"
+#include "core/batch_chunks.hpp"
 #include "kernels/fused/stage_storage.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "plan/engine_runtime.hpp"
 #include "plan/execution_options.hpp"
-#include "plan/fused/batch_chunks.hpp"
 #include "plan/fused/product_choice.hpp"
 #include "plan/fused/stage_geometry.hpp"
 #include "plan/placed_memory.hpp"
@@ -28,8 +29,11 @@ struct StageContext {
       : parameters(values),
         pool(engine.pool()),
         runtime(runtime_of(engine)),
+        ranks(adds_up_ranks(options) ? &engine.ranks() : nullptr),
         geometry(chain, static_cast<std::size_t>(options.batch_size)),
-        chunks(geometry.batch),
+        chunks(ranks == nullptr
+                   ? BatchChunks(geometry.batch)
+                   : BatchChunks(static_cast<std::size_t>(options.images_of_all_ranks), ranks->rank(), ranks->size())),
         type(element_type),
         products(choose_products(runtime, type, options.products)),
         training(options.mode == PlanMode::training) {}
@@ -37,14 +41,24 @@ struct StageContext {
   Parameters& parameters;
   ThreadPool& pool;
   kernels::Runtime& runtime;
+  /// That share the batch, in training with norms over all of them; null: none, or each has a batch of its own.
+  Communicator* ranks;
   StageGeometry geometry;
-  BatchChunks chunks;
+  BatchChunks chunks;  ///< of this rank's images
   kernels::ElementType type;
   ProductKernels products;  ///< hand_written or onednn
   bool training;            ///< stages keep what backward needs
 
   /// Of an array that is cut evenly among the chunks.
   [[nodiscard]] ArrayUser by_chunk() const { return ArrayUser::tasks(chunks.count()); }
+  /// Per channel, that a norm's statistics are of.
+  [[nodiscard]] std::size_t norm_values() const { return chunks.images_of_all_ranks() * geometry.pixels; }
+
+ private:
+  static bool adds_up_ranks(const ExecutionOptions& options) {
+    return options.mode == PlanMode::training && options.images_of_all_ranks > 0 &&
+           options.norm_ranks == NormRanks::sync;
+  }
 };
 
 }  // namespace convmixer::fused

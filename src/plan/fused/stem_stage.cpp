@@ -126,7 +126,7 @@ void StemStage<Storage>::pair_patches(Worker<Storage>& worker) const {
 
 template <class Storage>
 void StemStage<Storage>::reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics) {
-  output_.norm.finish_forward(channel_block, sums.moments(), update_statistics);
+  sums.finish_forward(output_.norm, channel_block, update_statistics);
 }
 
 template <class Storage>

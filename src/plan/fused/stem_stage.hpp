@@ -54,6 +54,8 @@ class StemStage {
   /// The gradients of weights and biases, in tasks.
   [[nodiscard]] std::size_t reduce_tasks() const;
   void reduce_backward(std::size_t task, const ChunkSums& sums);
+  /// What ranks then add up.
+  void add_exchange(GradientExchange& exchange) const { gradient_->add_exchange(exchange); }
   /// What then is final.
   [[nodiscard]] std::vector<ParameterId> gradients() const;
 

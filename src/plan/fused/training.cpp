@@ -1,6 +1,7 @@
 #include "plan/fused/training.hpp"
 
 #include "plan/fused/chunk_sums.hpp"
+#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/stage_context.hpp"
 #include "plan/fused/stage_sequence.hpp"
 #include "plan/fused/worker.hpp"
@@ -32,6 +33,7 @@ class Training : public Execution {
     add_memory();
     place(lender);
     add_reports();
+    if (context_.ranks != nullptr) add_exchange();
   }
 
   std::span<const float> forward(std::span<const float> images, bool update_statistics) override {
@@ -58,6 +60,14 @@ class Training : public Execution {
 
   void backward(std::span<const float> output_gradient) override {
     begin_pass(first_backward_);
+    run_backward(output_gradient);
+    if (context_.ranks != nullptr) next_step([&] { exchange_.run(*context_.ranks); });
+  }
+
+  [[nodiscard]] bool sums_over_ranks() const noexcept override { return context_.ranks != nullptr; }
+
+ private:
+  void run_backward(std::span<const float> output_gradient) {
     if (backward_is_through()) return;
     next_step([&] { stages_.head.backward(output_gradient.data(), stages_.output().norm); });
     for (std::size_t i = stages_.blocks.size(); i-- > 0;) {
@@ -81,7 +91,6 @@ class Training : public Execution {
     });
   }
 
- private:
   void add_memory() {
     stages_.add_memory(memory_, context_);
     std::size_t dense = stages_.stem.dense_sums();
@@ -130,6 +139,23 @@ class Training : public Execution {
     }
     add(chain_.stem.name, "stem stage", "backward", stages_.stem.backward_implementation(), stages_.stem.gradients());
     leave_out_frozen_steps();
+    end_backward_ = reports.size();
+  }
+
+  /// As the last step, which makes all gradients final. Frozen parameters' are of no use, but nor in the way.
+  void add_exchange() {
+    stages_.head.add_exchange(exchange_);
+    for (std::size_t i = stages_.blocks.size(); i-- > 0;) {
+      stages_.blocks[i].pointwise.add_exchange(exchange_);
+      stages_.blocks[i].depthwise.add_exchange(exchange_);
+    }
+    stages_.stem.add_exchange(exchange_);
+    std::vector<ParameterId> gradients;
+    for (std::vector<ParameterId>& of_step : final_gradients) {
+      gradients.insert(gradients.end(), of_step.begin(), of_step.end());
+      of_step.clear();
+    }
+    add_report({"gradients", "sum over ranks", "backward", "hand-written", "plain"}, std::move(gradients));
   }
 
   /// Backward's last steps, if all that they would compute is gradients of frozen parameters.
@@ -144,7 +170,7 @@ class Training : public Execution {
   }
 
   /// Whether all steps that train anything have run.
-  [[nodiscard]] bool backward_is_through() const { return next_index() == reports.size(); }
+  [[nodiscard]] bool backward_is_through() const { return next_index() == end_backward_; }
 
   void begin_pass(std::size_t first_step) {
     for (Worker<Storage>& worker : workers_) worker.begin_pass();
@@ -168,6 +194,7 @@ class Training : public Execution {
 
   template <class Stage>
   void reduce_forward(Stage& stage, bool update_statistics) {
+    sums_.exchange_moments();
     reduce(context_.geometry.channel_blocks, sums_.channel_stride(),
            [&](std::size_t channel_block) { stage.reduce_forward(channel_block, sums_, update_statistics); });
   }
@@ -175,6 +202,7 @@ class Training : public Execution {
   /// `sums` of each chunk.
   template <class Stage>
   void reduce_backward(Stage& stage, std::size_t sums) {
+    sums_.exchange_gradient_sums();
     reduce(stage.reduce_tasks(), sums, [&](std::size_t task) { stage.reduce_backward(task, sums_); });
   }
 
@@ -206,6 +234,8 @@ class Training : public Execution {
   const float* images_ = nullptr;
   TaskOrder order_ = TaskOrder::forwards;
   std::size_t first_backward_ = 0;
+  std::size_t end_backward_ = 0;  // of what stages do
+  GradientExchange exchange_;     // where ranks share the batch
 };
 
 }  // namespace

@@ -189,6 +189,12 @@ TEST_P(ChunkSums, MomentsOfHalvesMergeToThoseOfTheWhole) {
     EXPECT_DOUBLE_EQ(mean[c], means[0][c] + distance * n[1] / 32.0) << c;
     EXPECT_DOUBLE_EQ(square[c], squares[0][c] + squares[1][c] + distance * distance * n[0] * n[1] / 32.0) << c;
   }
+  // Merged by ranks, which have a half each: to the last bit.
+  Moments lower{n[0], means[0].data(), squares[0].data()};
+  merge_moments(lower, n[1], means[1].data(), squares[1].data(), kStride);
+  EXPECT_EQ(lower.values, 32.0);
+  EXPECT_EQ(means[0], mean);
+  EXPECT_EQ(squares[0], square);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "convmixer/core/aligned_buffer.hpp"
 #include "convmixer/core/rng.hpp"
+#include "kernels/fused/chunk_sums.hpp"
 
 #include <gtest/gtest.h>
 
@@ -76,37 +77,34 @@ class FusedNorm : public testing::TestWithParam<int> {
       }
       first += chunk_values_[chunk];
     }
+    std::vector<double> means(padded_);
+    std::vector<double> distances(padded_);
+    kernels::chunk_moments({.origin = origin.data(),
+                            .sum = sum.data(),
+                            .square = squares.data(),
+                            .values = chunk_values_.data(),
+                            .chunks = chunk_values_.size(),
+                            .stride = padded_},
+                           padded_, means.data(), distances.data());
     for (std::size_t channel_block = 0; channel_block * kernels::kChannelBlock < padded_; ++channel_block) {
-      norm_->finish_forward(channel_block,
-                            {.origin = origin.data(),
-                             .sum = sum.data(),
-                             .square = squares.data(),
-                             .values = chunk_values_.data(),
-                             .chunks = chunk_values_.size(),
-                             .stride = padded_},
-                            update);
+      const std::size_t channel = channel_block * kernels::kChannelBlock;
+      norm_->finish_forward(channel_block, means.data() + channel, distances.data() + channel,
+                            static_cast<double>(count_), update);
     }
   }
 
   void finish_backward() {
-    std::vector<double> sum(chunk_values_.size() * padded_);
-    std::vector<double> weighted(sum.size());
-    std::size_t first = 0;
-    for (std::size_t chunk = 0; chunk < chunk_values_.size(); ++chunk) {
-      for (std::size_t i = first; i < first + chunk_values_[chunk]; ++i) {
-        for (std::size_t c = 0; c < channels_; ++c) {
-          sum[chunk * padded_ + c] += gradient(i, c);
-          weighted[chunk * padded_ + c] += gradient(i, c) * (value(i, c) - static_cast<double>(norm_->mean()[c]));
-        }
+    std::vector<double> sum(padded_);
+    std::vector<double> weighted(padded_);
+    for (std::size_t i = 0; i < count_; ++i) {
+      for (std::size_t c = 0; c < channels_; ++c) {
+        sum[c] += gradient(i, c);
+        weighted[c] += gradient(i, c) * (value(i, c) - static_cast<double>(norm_->mean()[c]));
       }
-      first += chunk_values_[chunk];
     }
     for (std::size_t channel_block = 0; channel_block * kernels::kChannelBlock < padded_; ++channel_block) {
-      norm_->finish_backward(channel_block, {.gradient_sum = sum.data(),
-                                             .weighted_sum = weighted.data(),
-                                             .chunks = chunk_values_.size(),
-                                             .stride = padded_,
-                                             .values = count_});
+      const std::size_t channel = channel_block * kernels::kChannelBlock;
+      norm_->finish_backward(channel_block, sum.data() + channel, weighted.data() + channel, count_);
     }
   }
 

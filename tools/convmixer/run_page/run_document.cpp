@@ -207,7 +207,8 @@ Json machine_json(const RunHistory& run) {
     if (!value.empty()) rows.push_back({{"name", name}, {"value", printable(value)}});
   };
   add("Processor", last.cpu);
-  add("Threads", fmt::format("{}", last.threads));
+  add("Threads",
+      last.ranks > 1 ? fmt::format("{} ranks of {}", last.ranks, last.threads) : fmt::format("{}", last.threads));
   add("Instructions", last.instruction_set);
   add("Precision", last.precision);
   add("Plan", last.plan);

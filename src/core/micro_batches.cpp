@@ -1,4 +1,4 @@
-#include "convmixer/model/micro_batches.hpp"
+#include "convmixer/core/micro_batches.hpp"
 
 #include <fmt/format.h>
 

@@ -1,12 +1,12 @@
 // The cut of a batch into chunks.
-#include "plan/fused/batch_chunks.hpp"
+#include "core/batch_chunks.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstddef>
 #include <utility>
 
-namespace convmixer::fused {
+namespace convmixer {
 namespace {
 
 TEST(BatchChunks, AreOfAboutFourImagesFromSixteenToTwoHundredAndFiftySix) {
@@ -55,5 +55,38 @@ TEST(BatchChunks, BeginWhereHalvesQuartersAndEighthsOfABatchBegin) {
   }
 }
 
+TEST(BatchChunks, OfRanksTogetherAreThoseOfTheBatch) {
+  for (std::size_t images = 1; images < 300; ++images) {
+    const BatchChunks all(images);
+    for (const int ranks : {2, 3, 4, 5, 8}) {
+      std::size_t chunk_of_all = 0;
+      for (int rank = 0; rank < ranks; ++rank) {
+        const BatchChunks share(images, rank, ranks);
+        EXPECT_EQ(share.images_of_all_ranks(), images);
+        std::size_t sum = 0;
+        for (std::size_t chunk = 0; chunk < share.count(); ++chunk, ++chunk_of_all) {
+          EXPECT_EQ(share.begin(chunk) + share.first_image(), all.begin(chunk_of_all));
+          EXPECT_EQ(share.size(chunk), all.size(chunk_of_all));
+          sum += share.size(chunk);
+        }
+        EXPECT_EQ(share.images(), sum);
+      }
+      EXPECT_EQ(chunk_of_all, all.count()) << images << " on " << ranks;
+    }
+  }
+}
+
+/// The leaves of the left and right subtrees, as core/summation_tree.hpp cuts them.
+TEST(BatchChunks, OfTwoToTheNRanksAreSubtrees) {
+  for (std::size_t images = 1; images < 1100; ++images) {
+    const std::size_t count = BatchChunks(images).count();
+    const std::size_t half = count / 2;
+    EXPECT_EQ(BatchChunks(images, 0, 2).count(), half);
+    EXPECT_EQ(BatchChunks(images, 0, 4).count(), half / 2);
+    EXPECT_EQ(BatchChunks(images, 1, 4).count(), half - half / 2);
+    EXPECT_EQ(BatchChunks(images, 2, 4).count(), (half + count) / 2 - half);
+  }
+}
+
 }  // namespace
-}  // namespace convmixer::fused
+}  // namespace convmixer

@@ -1,0 +1,253 @@
+// Networks that ranks train together, each on its share of a batch: 2^n of them have the bits of one.
+#include "convmixer/core/rng.hpp"
+#include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/network.hpp"
+#include "convmixer/model/vit.hpp"
+#include "core/batch_chunks.hpp"
+#include "support/error_of.hpp"
+#include "support/thread_ranks.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+using testing_support::run_ranks;
+
+constexpr std::int64_t kClasses = 5;
+constexpr int kSteps = 3;
+
+struct Batches {
+  std::int64_t size;
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+};
+
+Batches make_batches(std::int64_t size) {
+  Batches batches{size, std::vector<float>(static_cast<std::size_t>(size) * 3 * 8 * 8),
+                  std::vector<std::int32_t>(static_cast<std::size_t>(size))};
+  Rng rng(5, RandomStream::synthetic_data);
+  for (float& value : batches.images) value = rng.normal();
+  for (std::int32_t& label : batches.labels) label = static_cast<std::int32_t>(rng.below(kClasses));
+  return batches;
+}
+
+Graph small_convmixer() {
+  return make_convmixer(
+      {.dim = 40, .depth = 2, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = kClasses});
+}
+
+/// Everything that training leaves.
+struct Outcome {
+  std::vector<float> numbers;  // weights, gradients, statistics
+  std::vector<double> losses;
+  std::vector<std::int64_t> correct;
+
+  bool operator==(const Outcome&) const = default;
+};
+
+struct Training {
+  std::function<Graph()> graph = small_convmixer;
+  Precision precision = Precision::f32;
+  PlanKind kind = PlanKind::automatic;
+  NormRanks norms = NormRanks::sync;
+  std::int64_t micro_batch = 0;
+};
+
+/// A few steps of plain gradient descent on this rank's share of the same images.
+Outcome train(const Training& training, const Batches& batches, Communicator* ranks) {
+  ThreadPool pool(1);
+  Engine engine(pool, ranks);
+  Network network(training.graph(), training.precision, engine, LayoutPolicy::automatic, training.kind);
+  network.parameters().initialise(1);
+  network.set_norm_ranks(training.norms);
+  network.set_micro_batch(training.micro_batch);
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+  std::size_t first = 0;
+  const MicroBatches parts = network.micro_batches(batches.size);
+  for (std::int64_t part = 0; part < parts.count(); ++part) {
+    const BatchChunks share(static_cast<std::size_t>(parts.size(part)), engine.ranks().rank(), engine.ranks().size());
+    const std::size_t begin = first + share.first_image();
+    for (std::size_t i = begin; i < begin + share.images(); ++i) {
+      labels.push_back(batches.labels[i]);
+      images.insert(images.end(), batches.images.begin() + static_cast<std::ptrdiff_t>(i * 192),
+                    batches.images.begin() + static_cast<std::ptrdiff_t>((i + 1) * 192));
+    }
+    first += static_cast<std::size_t>(parts.size(part));
+  }
+  Outcome outcome;
+  Parameters& parameters = network.parameters();
+  const auto count = static_cast<ParameterId>(network.graph().parameters().size());
+  for (int step = 0; step < kSteps; ++step) {
+    const BatchResult result =
+        network.train_share(images, {3, 8, 8}, {.labels = labels, .label_smoothing = 0.1F}, batches.size);
+    EXPECT_EQ(result.images, batches.size);
+    outcome.losses.push_back(result.loss_sum);
+    outcome.correct.push_back(result.correct);
+    for (ParameterId id = 0; id < count; ++id) {
+      const std::span<float> value = parameters.value(id);
+      const std::span<const float> gradient = parameters.gradient(id);
+      outcome.numbers.insert(outcome.numbers.end(), gradient.begin(), gradient.end());
+      for (std::size_t i = 0; i < value.size(); ++i) value[i] -= 0.1F * gradient[i];
+    }
+  }
+  for (StatisticId id = 0; id < static_cast<StatisticId>(network.graph().statistics().size()); ++id) {
+    const std::span<const float> statistic = parameters.statistic(id);
+    outcome.numbers.insert(outcome.numbers.end(), statistic.begin(), statistic.end());
+  }
+  return outcome;
+}
+
+void expect_the_bits_of_one(const Training& training, std::int64_t batch) {
+  const Batches batches = make_batches(batch);
+  const Outcome expected = train(training, batches, nullptr);
+  for (const int ranks : {2, 4, 8}) {
+    run_ranks(ranks, [&](Communicator& communicator) {
+      EXPECT_TRUE(train(training, batches, &communicator) == expected)
+          << "rank " << communicator.rank() << " of " << ranks;
+    });
+  }
+}
+
+TEST(NetworkOfRanks, HasTheBitsOfOneProcess) { expect_the_bits_of_one({}, 32); }
+
+TEST(NetworkOfRanks, HasThemForBatchesThatCannotBeDivided) {
+  expect_the_bits_of_one({}, 37);
+  expect_the_bits_of_one({}, 11);
+}
+
+TEST(NetworkOfRanks, HasThemWithMicroBatches) { expect_the_bits_of_one({.micro_batch = 16}, 40); }
+
+TEST(NetworkOfRanks, HasThemWithFrozenParts) {
+  const auto frozen = [] {
+    Graph graph = small_convmixer();
+    for (const Node& node : graph.nodes()) {
+      graph.freeze(node.name);
+      if (node.name.find("stages.0") != std::string::npos) break;
+    }
+    return graph;
+  };
+  expect_the_bits_of_one({.graph = frozen}, 32);
+}
+
+TEST(NetworkOfRanks, HasThemInBf16) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  expect_the_bits_of_one({.precision = Precision::bf16}, 32);
+}
+
+/// The largest difference, as a part of the largest number.
+double distance(const Outcome& found, const Outcome& expected) {
+  EXPECT_EQ(found.numbers.size(), expected.numbers.size());
+  double difference = 0.0;
+  double largest = 0.0;
+  for (std::size_t i = 0; i < std::min(found.numbers.size(), expected.numbers.size()); ++i) {
+    difference = std::max(difference,
+                          std::abs(static_cast<double>(found.numbers[i]) - static_cast<double>(expected.numbers[i])));
+    largest = std::max(largest, std::abs(static_cast<double>(expected.numbers[i])));
+  }
+  return difference / largest;
+}
+
+TEST(NetworkOfRanks, OfAnyOtherNumberAreWithinRoundingOfOneAndTheSameEveryTime) {
+  const Batches batches = make_batches(32);
+  const Outcome expected = train({}, batches, nullptr);
+  for (const int ranks : {3, 6}) {
+    Outcome first;
+    run_ranks(ranks, [&](Communicator& communicator) {
+      const Outcome outcome = train({}, batches, &communicator);
+      EXPECT_LT(distance(outcome, expected), 1e-5) << ranks;
+      if (communicator.rank() == 0) first = outcome;
+    });
+    run_ranks(ranks, [&](Communicator& communicator) { EXPECT_TRUE(train({}, batches, &communicator) == first); });
+  }
+}
+
+TEST(NetworkOfRanks, WithoutBatchNormsIsWithinRoundingInPlainPlans) {
+  const auto vit = [] {
+    VitConfig config;
+    config.dim = 16;
+    config.depth = 1;
+    config.heads = 2;
+    config.patch_size = 4;
+    config.image_size = 8;
+    config.channels = 3;
+    config.classes = kClasses;
+    return make_vit(config);
+  };
+  const Batches batches = make_batches(16);
+  const Outcome expected = train({.graph = vit}, batches, nullptr);
+  run_ranks(2, [&](Communicator& communicator) {
+    EXPECT_LT(distance(train({.graph = vit}, batches, &communicator), expected), 1e-5);
+  });
+}
+
+/// Gradients are those of the mean over all ranks' images, with norms of each rank's own.
+TEST(NetworkOfRanks, WithNormsOfTheirOwnHasTheGradientsOfMicroBatches) {
+  const Batches batches = make_batches(32);
+  for (const PlanKind kind : {PlanKind::fused, PlanKind::plain}) {
+    // Micro-batches see norms of their own, too: of 16 images each.
+    const Outcome expected = train({.kind = kind, .micro_batch = 16}, batches, nullptr);
+    run_ranks(2, [&](Communicator& communicator) {
+      const Outcome found = train({.kind = kind, .norms = NormRanks::local}, batches, &communicator);
+      EXPECT_NEAR(found.losses[0], expected.losses[0], 1e-6 * expected.losses[0]);
+      double difference = 0.0;
+      double largest = 0.0;
+      const std::size_t gradients = found.numbers.size() / kSteps / 2;  // some of the first step's
+      for (std::size_t i = 0; i < gradients; ++i) {
+        difference = std::max(
+            difference, std::abs(static_cast<double>(found.numbers[i]) - static_cast<double>(expected.numbers[i])));
+        largest = std::max(largest, std::abs(static_cast<double>(expected.numbers[i])));
+      }
+      EXPECT_LT(difference, 1e-5 * largest);
+    });
+  }
+}
+
+TEST(NetworkOfRanks, RefusesWhatItCannotShare) {
+  const Batches batches = make_batches(3);
+  for (int rank = 0; rank < 4; ++rank) {
+    const Error error =
+        error_of([&] { run_ranks(4, [&](Communicator& communicator) { (void)train({}, batches, &communicator); }); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+  }
+  const Batches more = make_batches(16);
+  const Error plain = error_of([&] {
+    run_ranks(2, [&](Communicator& communicator) { (void)train({.kind = PlanKind::plain}, more, &communicator); });
+  });
+  EXPECT_EQ(plain.kind(), ErrorKind::usage);
+  EXPECT_THAT(plain.what(),
+              HasSubstr("batch norms of all ranks' images need fused stages; expected --batch-norm local"));
+}
+
+TEST(NetworkOfRanks, RefusesAShareOfAnotherSize) {
+  run_ranks(2, [&](Communicator& communicator) {
+    ThreadPool pool(1);
+    Engine engine(pool, &communicator);
+    Network network(small_convmixer(), Precision::f32, engine);
+    network.parameters().initialise(1);
+    const Batches batches = make_batches(16);
+    const Targets targets{.labels = batches.labels};
+    EXPECT_THAT(error_of([&] {
+                  network.train_share(batches.images, {3, 8, 8}, targets, 16);
+                }).what(),
+                HasSubstr("16 images given, expected 8 of 16"));
+    EXPECT_THAT(error_of([&] { network.train_batch(batches.images, targets); }).what(),
+                HasSubstr("expected train_share"));
+  });
+}
+
+}  // namespace
+}  // namespace convmixer

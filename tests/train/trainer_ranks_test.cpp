@@ -1,0 +1,157 @@
+// Trainings that several ranks share: the same files as of one process, bit for bit. The ranks are threads here.
+#include "support/error_of.hpp"
+#include "support/thread_ranks.hpp"
+#include "train/trainer_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <functional>
+#include <mutex>
+
+namespace convmixer {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::error_of;
+using testing_support::run_ranks;
+
+struct Variation {
+  std::string name;
+  std::function<void(TrainConfig&)> set = [](TrainConfig&) {};
+};
+
+class RanksFixture : public TrainerFixture {
+ protected:
+  using Controls = std::function<TrainControls(int rank)>;
+
+  TrainEnd train_on(
+      int ranks, const TrainConfig& config, const Controls& controls = [](int) { return undisturbed(); }) {
+    std::mutex mutex;
+    std::vector<TrainEnd> ends;
+    run_ranks(ranks, [&](Communicator& communicator) {
+      ThreadPool pool(1);
+      Engine engine(pool, &communicator);
+      Progress progress(nullptr, {}, undisturbed().clock);
+      Trainer trainer(config, *train_, *test_, engine, progress, controls(communicator.rank()));
+      const TrainEnd end = trainer.run();
+      const std::lock_guard lock(mutex);
+      ends.push_back(end);
+    });
+    for (const TrainEnd end : ends) EXPECT_EQ(end, ends.front());
+    return ends.front();
+  }
+};
+
+class TrainerRanks : public RanksFixture, public testing::WithParamInterface<Variation> {
+ protected:
+  [[nodiscard]] TrainConfig config_of(const std::string& folder) const {
+    TrainConfig config = small_config(folder);
+    GetParam().set(config);
+    return config;
+  }
+};
+
+TEST_P(TrainerRanks, WriteWhatOneProcessWrites) {
+  ASSERT_EQ(train_on(1, config_of("alone")), TrainEnd::finished);
+  for (const int ranks : {2, 4}) {
+    SCOPED_TRACE(ranks);
+    const TrainConfig config = config_of(fmt::format("ranks{}", ranks));
+    ASSERT_EQ(train_on(ranks, config), TrainEnd::finished);
+    expect_equal_runs(config.out, parent_.path() / "alone");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Variations, TrainerRanks,
+    testing::Values(Variation{"usual"}, Variation{"mixup", [](TrainConfig& config) { config.mix.mixup = 1.0F; }},
+                    Variation{"cutmix", [](TrainConfig& config) { config.mix.cutmix = 1.0F; }},
+                    Variation{"micro_batches", [](TrainConfig& config) { config.micro_batch = 6; }},
+                    Variation{"averaged", [](TrainConfig& config) { config.average.decay = 0.9F; }},
+                    Variation{"recomputed",
+                              [](TrainConfig& config) {
+                                config.average.decay = 0.9F;
+                                config.average.statistics = AverageStatistics::recomputed;
+                              }},
+                    Variation{"holdout", [](TrainConfig& config) { config.holdout.images = 20; }},
+                    Variation{"muon", [](TrainConfig& config) { config.optimizer.kind = OptimizerKind::muon; }},
+                    Variation{"clipped", [](TrainConfig& config) { config.optimizer.clip_norm = 0.5F; }},
+                    Variation{"tensorboard", [](TrainConfig& config) { config.tensorboard = true; }}),
+    [](const auto& instance) { return instance.param.name; });
+
+class RanksOfARun : public RanksFixture {};
+
+TEST_F(RanksOfARun, StopTogetherWhenOneGetsASignalAndGoOnInAnyNumber) {
+  ASSERT_EQ(train_on(1, small_config("alone")), TrainEnd::finished);
+  for (const int looks : {0, 3, 7, 9, 12}) {
+    SCOPED_TRACE(looks);
+    const TrainConfig config = small_config(fmt::format("stopped{}", looks));
+    const auto one_is_stopped = [&](int rank) { return rank == 1 ? stopped_after(looks) : undisturbed(); };
+    ASSERT_EQ(train_on(4, config, one_is_stopped), TrainEnd::signal);
+    ASSERT_EQ(train_on(2, config, [&](int rank) { return rank == 0 ? stopped_after(2) : undisturbed(); }),
+              TrainEnd::signal);
+    ASSERT_EQ(train_on(looks % 2 == 0 ? 1 : 4, config), TrainEnd::finished);
+    expect_equal_runs(config.out, parent_.path() / "alone");
+  }
+}
+
+TEST_F(RanksOfARun, EndAtTheTimeLimitByTheClockOfRankZero) {
+  TrainConfig config = small_config("limited");
+  config.max_time = 1000;
+  const auto at = [](double step) {
+    TrainControls controls = undisturbed();
+    controls.clock = [seconds = std::make_shared<double>(0.0), step] { return *seconds += step; };
+    return controls;
+  };
+  EXPECT_EQ(train_on(2, config, [&](int rank) { return at(rank == 0 ? 200.0 : 0.0); }), TrainEnd::time_limit);
+}
+
+TEST_F(RanksOfARun, HaveNormsOfTheirOwnImagesIfAsked) {
+  TrainConfig config = small_config("local");
+  config.batch_norm = NormRanks::local;
+  ASSERT_EQ(train_on(2, config), TrainEnd::finished);
+  ASSERT_EQ(train_on(1, small_config("alone")), TrainEnd::finished);
+  const auto local = timeless_metrics(config.out);
+  const auto alone = timeless_metrics(parent_.path() / "alone");
+  ASSERT_EQ(local.size(), alone.size());
+  EXPECT_NE(local[0]["loss"], alone[0]["loss"]);
+  EXPECT_NEAR(local[0]["loss"].get<double>(), alone[0]["loss"].get<double>(), 0.3);
+}
+
+TEST_F(RanksOfARun, LeaveNoTemporaryFolders) {
+  const auto folders = [] {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::temp_directory_path()))
+      count += entry.path().filename().string().starts_with("convmixer-rank-") ? 1 : 0;
+    return count;
+  };
+  const int before = folders();
+  ASSERT_EQ(train_on(2, small_config("run")), TrainEnd::finished);
+  EXPECT_EQ(folders(), before);
+}
+
+TEST_F(RanksOfARun, WithOtherDataAreRefused) {
+  const auto other = open_dataset({.name = "shapes", .path = {}, .limit = kTrainImages - 10}, Split::train);
+  const TrainConfig config = small_config("other");
+  const Error error = error_of([&] {
+    run_ranks(2, [&](Communicator& communicator) {
+      ThreadPool pool(1);
+      Engine engine(pool, &communicator);
+      Progress progress(nullptr, {}, undisturbed().clock);
+      Trainer(config, communicator.rank() == 0 ? *train_ : *other, *test_, engine, progress, undisturbed()).run();
+    });
+  });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr("this rank has other data than rank 0: 82 training images instead of 92"));
+}
+
+TEST_F(RanksOfARun, ForWhichABatchIsTooSmallAreRefused) {
+  TrainConfig config = small_config("small");
+  config.batch_size = 15;  // 92 = 6 x 15 + 2
+  const Error error = error_of([&] { (void)train_on(4, config); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr("a batch of 2 images: expected at least one for each of the 4 ranks"));
+}
+
+}  // namespace
+}  // namespace convmixer

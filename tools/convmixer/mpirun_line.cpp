@@ -1,0 +1,66 @@
+#include "mpirun_line.hpp"
+
+#include "convmixer/core/error.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+
+namespace convmixer::tool {
+
+Mpirun recognise_mpirun(const std::string& version) {
+  if (version.find("Open MPI") != std::string::npos) return Mpirun::open_mpi;
+  if (version.find("Intel") != std::string::npos) return Mpirun::intel;
+  if (version.find("HYDRA") != std::string::npos || version.find("mpich") != std::string::npos) return Mpirun::mpich;
+  fail_usage("mpirun --version says '{}': expected Open MPI, MPICH or Intel MPI",
+             version.substr(0, version.find('\n')));
+}
+
+std::vector<std::string> words_of(const MpirunLine& line) {
+  const std::size_t machines = std::max<std::size_t>(1, line.hosts.size());
+  std::vector<std::string> words{line.program, "-np", fmt::format("{}", line.ranks * static_cast<int>(machines))};
+  const auto add = [&](std::initializer_list<std::string> more) { words.insert(words.end(), more); };
+  switch (line.kind) {
+    case Mpirun::open_mpi: {
+      if (line.is_root) add({"--allow-run-as-root"});
+      if (line.oversubscribed) add({"--oversubscribe"});
+      std::vector<std::string> slots;
+      for (const std::string& host : line.hosts) slots.push_back(fmt::format("{}:{}", host, line.ranks));
+      if (!slots.empty()) add({"--host", fmt::format("{}", fmt::join(slots, ","))});
+      add({"--bind-to", "none"});
+      break;
+    }
+    case Mpirun::mpich:
+      if (!line.hosts.empty())
+        add({"-hosts", fmt::format("{}", fmt::join(line.hosts, ",")), "-ppn", fmt::format("{}", line.ranks)});
+      add({"-bind-to", "none"});
+      break;
+    case Mpirun::intel:
+      if (!line.hosts.empty())
+        add({"-hosts", fmt::format("{}", fmt::join(line.hosts, ",")), "-ppn", fmt::format("{}", line.ranks)});
+      add({"-genv", "I_MPI_PIN", "0"});
+      break;
+  }
+  words.insert(words.end(), line.command.begin(), line.command.end());
+  return words;
+}
+
+std::string as_typed(const std::vector<std::string>& words) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+";
+  std::string text;
+  for (const std::string& word : words) {
+    if (!text.empty()) text += ' ';
+    if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+      text += word;
+      continue;
+    }
+    text += '\'';
+    for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    text += '\'';
+  }
+  return text;
+}
+
+}  // namespace convmixer::tool
