@@ -1,4 +1,5 @@
 // Trainings that several ranks share: the same files as of one process, bit for bit. The ranks are threads here.
+#include "support/environment_variable.hpp"
 #include "support/error_of.hpp"
 #include "support/thread_ranks.hpp"
 #include "train/trainer_fixture.hpp"
@@ -119,15 +120,10 @@ TEST_F(RanksOfARun, HaveNormsOfTheirOwnImagesIfAsked) {
 }
 
 TEST_F(RanksOfARun, LeaveNoTemporaryFolders) {
-  const auto folders = [] {
-    int count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::temp_directory_path()))
-      count += entry.path().filename().string().starts_with("convmixer-rank-") ? 1 : 0;
-    return count;
-  };
-  const int before = folders();
+  const testing_support::TemporaryFolder temporary;
+  const testing_support::EnvironmentVariable variable("TMPDIR", temporary.path().string());
   ASSERT_EQ(train_on(2, small_config("run")), TrainEnd::finished);
-  EXPECT_EQ(folders(), before);
+  EXPECT_TRUE(std::filesystem::is_empty(temporary.path()));
 }
 
 TEST_F(RanksOfARun, WithOtherDataAreRefused) {
