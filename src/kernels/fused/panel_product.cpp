@@ -3,6 +3,7 @@
 #include "convmixer/core/precision.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <cstring>
 
@@ -64,16 +65,16 @@ struct Tile {
   const float* a;     // words
   std::size_t block;  // words between channel blocks of a; 0: it lies in one piece
   std::size_t words;  // inner words in all
-  const float* b;     // 32 words apart
+  const float* b;
   Begin begin;
   const float* bias;
   float* dst;  // rows of 32
 };
 
 /// `kRows` rows of two vectors. a's words lie `kRow` apart from row to row and `kStep` along the inner dimension, of
-/// which `kBlock` words (a power of two; 0: all) make a block. One plain loop: with any more around the sums the
-/// compiler spills them.
-template <class Storage, std::size_t kRows, std::size_t kRow, std::size_t kStep, std::size_t kBlock>
+/// which `kBlock` words (a power of two; 0: all) make a block; b's rows lie `kBRow` apart. One plain loop: with any
+/// more around the sums the compiler spills them.
+template <class Storage, std::size_t kRows, std::size_t kRow, std::size_t kStep, std::size_t kBlock, std::size_t kBRow>
 HWY_INLINE void multiply_tile(const Tile& tile) {
   const WordFloats d;
   const std::size_t lanes = hn::Lanes(d);
@@ -103,7 +104,7 @@ HWY_INLINE void multiply_tile(const Tile& tile) {
     HWY_UNROLL(12)
     for (std::size_t r = 0; r < kRows; ++r) multiply_add_row<Storage>(a[r * kRow], b0, b1, sums[r][0], sums[r][1]);
     a += kStep;
-    b += kChannelBlock;
+    b += kBRow;
     if constexpr (kBlock > 0) {
       if (word % kBlock == 0) a += jump;
     }
@@ -121,16 +122,17 @@ HWY_INLINE void multiply_tile(const Tile& tile) {
 }
 
 /// multiply_tile() with the number of rows, 1 to kMostRows, known when the code is compiled.
-template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock, std::size_t kRows = kMostRows>
+template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock, std::size_t kBRow,
+          std::size_t kRows = kMostRows>
 HWY_INLINE void multiply_rows_of(std::size_t rows, const Tile& tile) {
   if constexpr (kRows > 0) {
-    if (rows == kRows) return multiply_tile<Storage, kRows, kRow, kStep, kBlock>(tile);
-    multiply_rows_of<Storage, kRow, kStep, kBlock, kRows - 1>(rows, tile);
+    if (rows == kRows) return multiply_tile<Storage, kRows, kRow, kStep, kBlock, kBRow>(tile);
+    multiply_rows_of<Storage, kRow, kStep, kBlock, kBRow, kRows - 1>(rows, tile);
   }
 }
 
 /// All rows in register tiles of about the same height, and a panel's columns, as many at once as two vectors have.
-template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock>
+template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock, std::size_t kBRow = kChannelBlock>
 void multiply_tiles(std::size_t rows, const Tile& all) {
   const std::size_t lanes = hn::Lanes(WordFloats());
   const std::size_t tiles = (rows + kMostRows - 1) / kMostRows;
@@ -140,10 +142,10 @@ void multiply_tiles(std::size_t rows, const Tile& all) {
       const std::size_t end = rows * (t + 1) / tiles;
       Tile tile = all;
       tile.a += begin * kRow;
-      tile.b += column;
+      tile.b += column / kBRow * tile.words * kBRow + column % kBRow;
       if (tile.bias != nullptr) tile.bias += column;
       tile.dst += begin * kChannelBlock + column;
-      multiply_rows_of<Storage, kRow, kStep, kBlock>(end - begin, tile);
+      multiply_rows_of<Storage, kRow, kStep, kBlock, kBRow>(end - begin, tile);
     }
   }
 }
@@ -151,13 +153,21 @@ void multiply_tiles(std::size_t rows, const Tile& all) {
 template <class Storage>
 void multiply_rows_any(const RowsProduct& p) {
   constexpr std::size_t kRow = kChannelBlock / Storage::kValuesPerWord;
-  multiply_tiles<Storage, kRow, 1, kRow>(p.rows, {.a = static_cast<const float*>(p.a),
-                                                  .block = p.a_block / Storage::kValuesPerWord,
-                                                  .words = words_of<Storage>(p.inner),
-                                                  .b = p.b,
-                                                  .begin = p.bias != nullptr ? Begin::bias : Begin::zero,
-                                                  .bias = p.bias,
-                                                  .dst = p.dst});
+  const Tile tile{.a = static_cast<const float*>(p.a),
+                  .block = p.a_block / Storage::kValuesPerWord,
+                  .words = words_of<Storage>(p.inner),
+                  .b = p.b,
+                  .begin = p.bias != nullptr ? Begin::bias : Begin::zero,
+                  .bias = p.bias,
+                  .dst = p.dst};
+  if constexpr (HWY_TARGET > HWY_AVX3) {
+    if (p.layout == PanelLayout::halves) {
+      multiply_tiles<Storage, kRow, 1, kRow, kChannelBlock / 2>(p.rows, tile);
+      return;
+    }
+  }
+  assert(p.layout == PanelLayout::rows);
+  multiply_tiles<Storage, kRow, 1, kRow>(p.rows, tile);
 }
 
 template <class Storage>

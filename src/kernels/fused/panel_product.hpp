@@ -15,6 +15,7 @@
 /// Sizes (panel, channel block, word): see "Words" in HACKING.md.
 #pragma once
 
+#include "kernels/fused/panel_packing.hpp"
 #include "kernels/fused/stage_storage.hpp"
 
 #include <cstddef>
@@ -26,6 +27,7 @@ struct RowsProduct {
   const void* a;        ///< rows of 32 values, one channel block after the other: RowLayout with row 32
   std::size_t a_block;  ///< values between those blocks
   const float* b;       ///< a panel, see panel_packing.hpp
+  PanelLayout layout = PanelLayout::rows;  ///< its; halves where they are the best_panel_layout() alone
   std::size_t rows;
   std::size_t inner;  ///< if it is odd, a row of bf16 in a goes on with a 0, as the last word of b does
   const float* bias;  ///< 32 floats; null: 0

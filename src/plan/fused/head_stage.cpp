@@ -66,11 +66,13 @@ void HeadStage::forward(const Norm& last) {
     const std::size_t first = panel * kChannelBlock;
     const std::size_t count = std::min(kChannelBlock, classes_ - first);
     float* const packed = packed_ + panel * panel_size;
-    kernels::pack_panels<F32Storage>(weight.data() + first * channels, 1, channels, channels, count, packed);
+    kernels::pack_panels<F32Storage>(weight.data() + first * channels, 1, channels, channels, count, packed,
+                                     kernels::best_panel_layout());
     float* const dst = panels_ + panel * batch * kChannelBlock;
     kernels::multiply_rows<F32Storage>({.a = pooled_,
                                         .a_block = batch * kChannelBlock,
                                         .b = packed,
+                                        .layout = kernels::best_panel_layout(),
                                         .rows = batch,
                                         .inner = channels,
                                         .bias = bias_ + first,
@@ -176,11 +178,12 @@ void HeadStage::data_gradient(std::size_t channel_block) {
   const std::size_t first = channel_block * kChannelBlock;
   float* const packed = packed_ + channel_block * packed_panels_size<F32Storage>(classes_, kChannelBlock);
   kernels::pack_panels<F32Storage>(weight.data() + first, channels, 1, classes_,
-                                   std::min(kChannelBlock, channels - first), packed);
+                                   std::min(kChannelBlock, channels - first), packed, kernels::best_panel_layout());
   float* const dst = panels_ + first * batch;
   kernels::multiply_rows<F32Storage>({.a = diff_logits_,
                                       .a_block = batch * kChannelBlock,
                                       .b = packed,
+                                      .layout = kernels::best_panel_layout(),
                                       .rows = batch,
                                       .inner = classes_,
                                       .bias = nullptr,

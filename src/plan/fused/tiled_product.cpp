@@ -82,8 +82,8 @@ void TiledProduct::add_packings(kernels::Runtime& runtime, const float* from, st
   if (is_hand_written()) {
     const auto pack =
         problem_.type == ElementType::f32 ? kernels::pack_panels<F32Storage> : kernels::pack_panels<Bf16Storage>;
-    packings.emplace_back([=, inner = problem_.inner, columns = problem_.columns] {
-      pack(from, row_stride, column_stride, inner, columns, reinterpret_cast<float*>(to));
+    packings.emplace_back([=, inner = problem_.inner, columns = problem_.columns, layout = panel_layout_] {
+      pack(from, row_stride, column_stride, inner, columns, reinterpret_cast<float*>(to), layout);
     });
     return;
   }

@@ -113,6 +113,7 @@ class TiledProduct {
                                        .a_block = p.rows * kernels::kChannelBlock,
                                        .b = reinterpret_cast<const float*>(packed) +
                                             panel * kernels::packed_panels_size<Storage>(p.inner, place.columns),
+                                       .layout = product_->panel_layout_,
                                        .rows = place.rows,
                                        .inner = p.inner,
                                        .bias = bias,
@@ -157,6 +158,7 @@ class TiledProduct {
   TiledProductProblem problem_;
   std::size_t tile_rows_;
   std::size_t slice_;
+  kernels::PanelLayout panel_layout_ = kernels::best_panel_layout();
   std::vector<kernels::PlannedProduct> planned_;  // by index(); the last ones may be as the others
 };
 

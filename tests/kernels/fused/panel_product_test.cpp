@@ -57,7 +57,7 @@ double weight_as_packed(float weight) {
 }
 
 template <class Storage>
-void check_rows() {
+void check_rows(PanelLayout layout) {
   for (const std::size_t rows : std::initializer_list<std::size_t>{1, 5, 12, 13, 64, 100}) {
     for (const std::size_t inner : std::initializer_list<std::size_t>{1, 3, 12, 31, 32, 33, 80}) {
       for (const bool has_bias : {true, false}) {
@@ -66,11 +66,12 @@ void check_rows() {
         const auto weights = random_values<float>(inner * kChannelBlock, 2);
         const auto bias = random_values<float>(kChannelBlock, 3);
         auto panel = untouched<float>(packed_panels_size<Storage>(inner, kChannelBlock));
-        pack_panels<Storage>(weights.data(), kChannelBlock, 1, inner, kChannelBlock, panel.data());
+        pack_panels<Storage>(weights.data(), kChannelBlock, 1, inner, kChannelBlock, panel.data(), layout);
         auto dst = untouched<float>((rows + 1) * kChannelBlock);
         multiply_rows<Storage>({.a = a.values.data(),
                                 .a_block = rows * kChannelBlock,
                                 .b = panel.data(),
+                                .layout = layout,
                                 .rows = rows,
                                 .inner = inner,
                                 .bias = has_bias ? bias.data() : nullptr,
@@ -95,10 +96,14 @@ void check_rows() {
     }
   }
 }
-TEST_P(PanelProduct, OfRowsMatchesPlainLoopInF32) { check_rows<F32Storage>(); }
+TEST_P(PanelProduct, OfRowsMatchesPlainLoopInF32) {
+  check_rows<F32Storage>(PanelLayout::rows);
+  check_rows<F32Storage>(best_panel_layout());
+}
 TEST_P(PanelProduct, OfRowsMatchesPlainLoopInBf16) {
   if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
-  check_rows<Bf16Storage>();
+  check_rows<Bf16Storage>(PanelLayout::rows);
+  check_rows<Bf16Storage>(best_panel_layout());
 }
 
 template <class Storage>
@@ -142,10 +147,10 @@ TEST_P(PanelProduct, OfColumnsMatchesPlainLoopInBf16) {
 
 /// A value of a packed matrix, by its word and the place in it.
 template <class Storage>
-float packed_value(const Values<float>& packed, std::size_t inner, std::size_t i, std::size_t j) {
+float packed_value(const Values<float>& packed, std::size_t inner, std::size_t i, std::size_t j, PanelLayout layout) {
   const std::size_t word = i / Storage::kValuesPerWord;
-  const float* const at =
-      packed.data() + (j / kChannelBlock * words_of<Storage>(inner) + word) * kChannelBlock + j % kChannelBlock;
+  const std::size_t row = layout == PanelLayout::rows ? kChannelBlock : kChannelBlock / 2;
+  const float* const at = packed.data() + (j / row * words_of<Storage>(inner) + word) * row + j % row;
   if constexpr (Storage::kValuesPerWord == 1) {
     return *at;
   } else {
@@ -156,7 +161,7 @@ float packed_value(const Values<float>& packed, std::size_t inner, std::size_t i
 }
 
 template <class Storage>
-void check_packing() {
+void check_packing(PanelLayout layout) {
   for (const std::size_t inner : std::initializer_list<std::size_t>{1, 2, 8, 33, 46}) {
     for (const std::size_t columns : std::initializer_list<std::size_t>{1, 32, 40, 64}) {
       for (const bool transposed : {false, true}) {
@@ -165,21 +170,25 @@ void check_packing() {
         const std::size_t row_stride = transposed ? 1 : columns;
         const std::size_t column_stride = transposed ? inner : 1;
         auto packed = untouched<float>(packed_panels_size<Storage>(inner, columns));
-        pack_panels<Storage>(matrix.data(), row_stride, column_stride, inner, columns, packed.data());
+        pack_panels<Storage>(matrix.data(), row_stride, column_stride, inner, columns, packed.data(), layout);
         for (std::size_t i = 0; i < words_of<Storage>(inner) * Storage::kValuesPerWord; ++i) {
           for (std::size_t j = 0; j < padded_channels(columns); ++j) {
             const bool inside = i < inner && j < columns;
             const double expected =
                 inside ? weight_as_packed<Storage>(matrix[i * row_stride + j * column_stride]) : 0.0;
-            ASSERT_EQ(number(packed_value<Storage>(packed, inner, i, j)), expected) << i << ", " << j;
+            ASSERT_EQ(number(packed_value<Storage>(packed, inner, i, j, layout)), expected) << i << ", " << j;
           }
         }
       }
     }
   }
 }
-TEST_P(PanelProduct, PacksEveryValueInItsPlaceInF32) { check_packing<F32Storage>(); }
-TEST_P(PanelProduct, PacksEveryValueInItsPlaceInBf16) { check_packing<Bf16Storage>(); }
+TEST_P(PanelProduct, PacksEveryValueInItsPlaceInF32) {
+  for (const PanelLayout layout : {PanelLayout::rows, PanelLayout::halves}) check_packing<F32Storage>(layout);
+}
+TEST_P(PanelProduct, PacksEveryValueInItsPlaceInBf16) {
+  for (const PanelLayout layout : {PanelLayout::rows, PanelLayout::halves}) check_packing<Bf16Storage>(layout);
+}
 
 // The fast way of packing and the plain one round alike, whatever the value.
 TEST_P(PanelProduct, PacksEveryKindOfF32AsToBf16RoundsIt) {
