@@ -136,6 +136,23 @@ TEST_F(RunDocument, OfAnIncrementHasWhatCameSince) {
   EXPECT_FALSE(nothing.contains("log"));
 }
 
+TEST_F(RunDocument, HasALogInTheOrderInWhichThingsHappened) {
+  const Json json = run(
+      R"({"type":"session","epoch":0,"step":0,"unix_s":1760000000,"version":"0.1.0","threads":2,"precision":"f32","plan":"fused"})"
+      "\n" +
+      epoch_line(1, 0.4) +
+      R"({"type":"test","epoch":1,"test_loss":1.5,"test_accuracy":0.25,"test_top5":0.75,"test_s":1})"
+      "\n"
+      R"({"type":"end","epoch":1,"step":10,"unix_s":1760000060,"end":"patience"})"
+      "\n");
+  const Json& log = json["log"];
+  ASSERT_EQ(log.size(), 4U);
+  EXPECT_THAT(log[0].get<std::string>(), HasSubstr("UTC  started: convmixer 0.1.0, 2 threads, f32, fused plan"));
+  EXPECT_THAT(log[1].get<std::string>(), HasSubstr("epoch 1/3"));
+  EXPECT_THAT(log[2].get<std::string>(), HasSubstr("test images, once"));
+  EXPECT_THAT(log[3].get<std::string>(), HasSubstr("UTC  ended: patience"));
+}
+
 TEST_F(RunDocument, CallsRunsOfOneNameByTheirFolders) {
   const Json one = {{"name", "a"}, {"folder", "x/a"}};
   const Json other = {{"name", "a"}, {"folder", "y/a"}};

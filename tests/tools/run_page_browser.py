@@ -84,12 +84,13 @@ class Browser:
         self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'}); arguments[0].click();", self.find(selector))
         self.settle()
 
-    def drag(self, selector, start, end):
-        """With the mouse, from one share of an element's width to another."""
+    def drag(self, selector, start, end, across=True):
+        """With the mouse, from one share of an element's width, or of its height, to another."""
         element = self.find(selector)
         self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'});", element)
         box = self.run("const b = arguments[0].getBoundingClientRect(); return [b.x, b.y, b.width, b.height];", element)
-        place = lambda share: {"x": box[0] + share * box[2], "y": box[1] + box[3] / 2}
+        shares = lambda share: (share, 0.5) if across else (0.5, share)
+        place = lambda share: {"x": box[0] + shares(share)[0] * box[2], "y": box[1] + shares(share)[1] * box[3]}
         mouse = lambda kind, at, buttons: self.driver.execute_cdp_cmd(
             "Input.dispatchMouseEvent", {"type": kind, **place(at), "button": "left", "buttons": buttons, "clickCount": 1}
         )

@@ -1,5 +1,6 @@
 """The page that `convmixer report` writes, driven in headless Chromium; skipped where that isn't installed."""
 
+import math
 import pathlib
 import sys
 import tempfile
@@ -23,6 +24,28 @@ INK = """
   });
 """
 RANGES = "return runPage.charts.filter((chart) => chart.graph).map((chart) => chart.graph.xAxisRange());"
+# Texts that are harder to read than WCAG 2 allows (AA: 4.5) on what is behind them, with their contrast.
+UNREADABLE = """
+  const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const parts = (colour) => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const linear = (part) => (part <= 10.31 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([red, green, blue]) => 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+  const behind = (one) => {
+    const colour = parts(getComputedStyle(one).backgroundColor);
+    return colour[3] === 255 || !one.parentElement ? colour : behind(one.parentElement);
+  };
+  const seen = [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && !one.closest('.visually-hidden, .skip, script, svg')
+    && [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim()));
+  return seen.map((one) => {
+    const [text, back] = [light(parts(getComputedStyle(one).color)), light(behind(one))];
+    return [one.textContent.trim().slice(0, 30), (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05)];
+  }).filter(([, contrast]) => contrast < 4.5);
+"""
 PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -34,7 +57,8 @@ class RunPage(unittest.TestCase):
         cls.folder = pathlib.Path(folder.name)
         cls.browser = Browser()
         cls.addClassCleanup(cls.browser.close)
-        runs = [write_run(cls.folder / name, dim=dim, epochs=epochs) for name, dim, epochs in (("a", 32, 6), ("b", 64, 6), ("c", 64, 9))]
+        notes = "note = run {}\nname = {}\n"
+        runs = [write_run(cls.folder / name, dim=dim, epochs=epochs, config=notes.format(name, name)) for name, dim, epochs in (("a", 32, 6), ("b", 64, 6), ("c", 64, 9))]
         cls.several = report(TOOL, runs, cls.folder / "several.html")
         cls.single = report(TOOL, runs[:1], cls.folder / "single.html")
 
@@ -80,6 +104,21 @@ class RunPage(unittest.TestCase):
         self.assertEqual(self.run_script(RANGES), before)
         self.assertFalse(self.browser.find("#unzoom").is_displayed())
 
+    def test_zooms_one_chart_by_dragging_up_or_down(self):
+        heights = "return runPage.charts.map((chart) => chart.graph.yAxisRange())"
+        self.open(self.single)
+        before = self.run_script(heights)
+        ranges = self.run_script(RANGES)
+        self.browser.drag("#chart-loss .plot", 0.3, 0.7, across=False)
+        after = self.run_script(heights)
+        self.assertLess(after[1][1] - after[1][0], 0.6 * (before[1][1] - before[1][0]))
+        self.assertEqual(after[:1] + after[2:], before[:1] + before[2:])
+        self.assertEqual(self.run_script(RANGES), ranges)
+        self.assertTrue(self.browser.find("#unzoom").is_displayed())
+        self.browser.click("#unzoom")
+        self.assertEqual(self.run_script(heights), before)
+        self.assertFalse(self.browser.find("#unzoom").is_displayed())
+
     def test_zooms_and_moves_the_cursor_by_keys(self):
         from selenium.webdriver.common.keys import Keys
 
@@ -88,8 +127,25 @@ class RunPage(unittest.TestCase):
         plot = self.browser.find("#chart-accuracy .plot")
         plot.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
         self.assertIn("Accuracy at epoch", self.run_script("return document.getElementById('announcer').textContent"))
+        cursor = lambda: self.run_script("return runPage.view.cursor")
+        points = self.run_script("return runPage.charts[0].series.find((one) => !one.faint).x")
+        self.assertEqual(cursor(), points[1])
+        plot.send_keys(Keys.ARROW_LEFT)
+        self.assertEqual(cursor(), points[0])
+        plot.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
         plot.send_keys("+")
-        self.assertLess(self.run_script(RANGES)[1][1], before[1][1])
+        once = self.run_script(RANGES)
+        self.assertLess(once[1][1], before[1][1])
+        plot.send_keys("+")
+        twice = self.run_script(RANGES)
+        width = lambda one: one[1] - one[0]
+        self.assertAlmostEqual(width(twice[0]), 0.5 * width(once[0]), delta=0.05)
+        plot.send_keys("-")
+        for now, then in zip(self.run_script(RANGES)[0], once[0]):
+            self.assertAlmostEqual(now, then, delta=0.05)
+        plot.send_keys(Keys.CONTROL, "-")  # the browser's own
+        self.assertEqual(self.run_script(RANGES)[0], self.run_script("return runPage.view.range"))
+        self.assertAlmostEqual(width(self.run_script(RANGES)[0]), width(once[0]), delta=0.05)
         plot.send_keys(Keys.ESCAPE)
         self.assertEqual(self.run_script(RANGES), before)
 
@@ -128,7 +184,9 @@ class RunPage(unittest.TestCase):
         self.assertAlmostEqual(end(), 240, delta=8)
         self.browser.click('#axis input[value="time"]')
         self.assertAlmostEqual(end(), 36, delta=1)
-        self.assertIn("s", self.browser.find("#chart-loss .dygraph-axis-label-x").text + "s")
+        ticks = [one.text for one in self.browser.find_all("#chart-loss .dygraph-axis-label-x")]
+        self.assertIn("10 s", ticks)
+        self.assertIn("after 10 s", self.run_script("runPage.setCursor(10); return document.getElementById('cursor-place').textContent"))
         self.assert_charts_are_drawn()
 
     def test_smooths_steps_and_has_logarithmic_axes(self):
@@ -147,6 +205,30 @@ class RunPage(unittest.TestCase):
         self.browser.click("#chart-loss figcaption input")
         self.assertNotAlmostEqual(self.run_script(middle), plain, delta=5)
         self.assert_charts_are_drawn()
+
+    def test_smooths_by_steps_and_by_means_where_points_were_left_out(self):
+        smoothed = """
+          const [curve, span] = arguments;
+          runPage.document.runs[0].steps.gradient_norm = curve;
+          runPage.view.smoothing = span;
+          runPage.drawCharts();
+          return runPage.charts[3].series.find((one) => !one.faint).y;
+        """
+        self.open(self.single)
+        # Half the weight goes in ten steps; the second point stands for ten, the third for twenty, the fourth for one.
+        span = 10 / math.log(2)
+        curve = {"step": [10, 20, 40, 41], "value": [1.0, 3.0, 5.0, 5.0]}
+        kept = [0.5, 0.5, 0.25, 2 ** -0.1]
+        expected, total, weight = [], 0.0, 0.0
+        for value, share in zip(curve["value"], kept):
+            total, weight = share * total + (1 - share) * value, share * weight + 1 - share
+            expected.append(total / weight)
+        for now, then in zip(self.run_script(smoothed, curve, span), expected, strict=True):
+            self.assertAlmostEqual(now, then, places=6)
+        thinned = {"step": [10, 20, 40, 41], "value": [1.0, 90.0, -90.0, 1.0], "mean": [1.0, 1.0, 1.0, 1.0]}
+        for now in self.run_script(smoothed, thinned, span):
+            self.assertAlmostEqual(now, 1.0, places=6)
+        self.assertEqual(self.run_script(smoothed, thinned, 0), thinned["value"])
 
     def test_shows_kinds_of_line_by_choice(self):
         self.open(self.single)
@@ -179,6 +261,25 @@ class RunPage(unittest.TestCase):
             self.assertGreater(min(contrast(colour, surface) for colour in colours), 3.0)
             self.assertGreater(least_distance(colours), 11.0)
 
+    def test_has_text_that_can_be_read_on_what_is_behind_it(self):
+        for page in (self.single, self.several):
+            for dark in (False, True):
+                with self.subTest(page=page.name, dark=dark):
+                    self.open(page, dark=dark)
+                    # A cell of each heat, of what is right and of mistakes.
+                    self.run_script(
+                        """
+                        const names = [...new Array(20).keys()].map((i) => `class ${i}`);
+                        const counts = names.map((_, row) => names.map((_, column) => (row === column ? 5 * row + 3 : (7 * (row + column)) % 90)));
+                        const scores = names.map(() => ({ images: 100, predicted: 100, correct: 50 }));
+                        runPage.put({ ...runPage.document.runs[0], state: 'died', figures: { of: 'best weights', confusion: { classes: names, counts, scores } } });
+                        document.querySelectorAll('details').forEach((one) => (one.open = true));
+                        """
+                    )
+                    self.browser.settle()
+                    self.assertGreater(len(self.browser.find_all("[data-cell]")), 300)
+                    self.assertEqual(self.run_script(UNREADABLE), [])
+
     def test_has_the_figures_of_charts_as_tables(self):
         self.open(self.single)
         self.browser.click("#chart-accuracy .figures summary")
@@ -191,11 +292,18 @@ class RunPage(unittest.TestCase):
         differs = self.browser.find("#differences").text
         self.assertIn("dim\n32\n64\n64".replace("\n", " "), differs)
         self.assertNotIn("depth", differs)
+        for own in ("note", "name"):  # which name a run rather than make it what it is
+            self.assertNotIn(own, self.run_script("return [...document.querySelectorAll('#differences tbody th')].map((one) => one.textContent)"))
         self.assertIn("80%", self.browser.find("#reached").text)
         self.assertIn("A Processor", self.browser.find("#machine").text)
         self.assertIn("epoch 6/6", self.browser.find("#log").text)
         self.browser.click("table.runs thead th:nth-child(7) .sort")
-        self.assertEqual(self.browser.find("table.runs tbody tr:first-child bdi.name").text, "c")
+        order = lambda: [one.text for one in self.browser.find_all("table.runs tbody bdi.name")]
+        self.assertEqual(order()[0], "c")
+        self.browser.click("table.runs thead th:first-child .sort")
+        self.assertEqual(order(), ["c", "b", "a"])
+        self.browser.click("table.runs thead th:first-child .sort")
+        self.assertEqual(order(), ["a", "b", "c"])
 
     def test_shows_html_in_names_and_values_as_text(self):
         evil = "<img src=x onerror=alert(1)><b>"

@@ -80,7 +80,7 @@ void check_folders(const std::vector<fs::path>& folders) {
 }
 
 /// What there is to see of a run's weights and images; several runs share the page's room.
-Json read_figures(const RunHistory& run, const ReportOptions& options, std::size_t runs) {
+Json read_figures(const fs::path& folder, const ReportOptions& options, std::size_t runs) {
   const bool is_few = runs <= kFewRuns;
   const bool may_evaluate = options.figures == Figures::all || (options.figures == Figures::automatic && is_few);
   RunFiguresOptions wanted;
@@ -89,8 +89,7 @@ Json read_figures(const RunHistory& run, const ReportOptions& options, std::size
   wanted.evaluated.note = print_line;
   wanted.evaluated.progress = [&, is_told = false](std::int64_t, std::int64_t images) mutable {
     if (!is_told)
-      print_line(fmt::format("{}: its best weights are evaluated on {} images", run.folder().path.native(),
-                             with_commas(images)));
+      print_line(fmt::format("{}: its best weights are evaluated on {} images", folder.native(), with_commas(images)));
     is_told = true;
   };
   if (!is_few) {
@@ -98,17 +97,21 @@ Json read_figures(const RunHistory& run, const ReportOptions& options, std::size
     wanted.samples = 0;
     wanted.filters.most_filters = 64;
   }
-  return figures_json(draw_run_figures(run.folder(), wanted));
+  return figures_json(draw_run_figures({folder}, wanted));
 }
 
-Json read_run(const fs::path& folder, std::size_t number, const ReportOptions& options, std::size_t runs) {
+Json read_run(const fs::path& folder, std::size_t number) {
   const RunHistory run(folder);
   const std::string problem = run.problem();
   if (!problem.empty() && run.epochs().rows() == 0 && run.steps().rows() == 0) fail("{}", problem);
   if (!problem.empty()) print_line(fmt::format("note: {}", problem));
-  Json json = run_json(run, fmt::format("run-{}", number));
-  if (options.figures != Figures::none) json["figures"] = read_figures(run, options, runs);
-  return json;
+  return run_json(run, fmt::format("run-{}", number));
+}
+
+/// From here on behind what trains: evaluations take long. What comes before doesn't, and whoever asked waits for it.
+void step_back() {
+  constexpr int kBesideTrainings = 10;
+  ::setpriority(PRIO_PROCESS, 0, kBesideTrainings);
 }
 
 std::string size_text(std::size_t bytes) {
@@ -140,10 +143,12 @@ int report_command(std::span<const std::string> words) {
   const std::vector<fs::path> folders = run_folders(line.arguments);
   check_folders(folders);
   require_writable(options.out);
-  constexpr int kBesideTrainings = 10;
-  ::setpriority(PRIO_PROCESS, 0, kBesideTrainings);
   std::vector<Json> runs;
-  for (const fs::path& folder : folders) runs.push_back(read_run(folder, runs.size() + 1, options, folders.size()));
+  for (const fs::path& folder : folders) runs.push_back(read_run(folder, runs.size() + 1));
+  if (options.figures != Figures::none) {
+    step_back();
+    for (std::size_t i = 0; i < runs.size(); ++i) runs[i]["figures"] = read_figures(folders[i], options, runs.size());
+  }
   const std::size_t count = runs.size();
   const std::string page = run_page(document_json(std::move(runs)));
   write_file_atomically(options.out, page);

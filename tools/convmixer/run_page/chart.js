@@ -159,7 +159,7 @@ class RunChart {
     const value = (one) => element('span', { class: 'value' }, valueOf(one));
     this.legend.classList.toggle('of-runs', !this.page.isSingle());
     const values = Math.max(1, ...this.page.runs().map((run) => shown.filter((one) => one.run === run).length));
-    this.legend.style.setProperty('--entry', values > 1 ? `${110 + 84 * values}px` : '170px');
+    this.legend.style.setProperty('--entry', `${entryWidth(this.page.runs(), values)}px`);
     if (this.page.isSingle()) {
       const alone = Object.keys(this.metric.epochs).length < 2;
       const name = (one) => element('span', { class: 'name' }, kindName(one.kind, [one.run]));
@@ -173,7 +173,7 @@ class RunChart {
         if (own.length === 0) return null;
         const values = own.map((one) => [own.length > 1 ? this.sample(one) : null, element('span', { class: 'value', title: kindName(one.kind, [run]) }, valueOf(one))]);
         const dot = own.length > 1 ? null : swatch(this.page.colourOf(run, 'eval'));
-        return element('span', { class: 'entry' }, dot, element('span', { class: 'name' }, element('bdi', {}, run.name)), values);
+        return element('span', { class: 'entry' }, dot, element('span', { class: 'name', title: run.name }, element('bdi', {}, run.name)), values);
       }),
     );
   }
@@ -213,6 +213,15 @@ class RunChart {
     this.page.setCursor(line.x[next], this);
     this.page.say(`${this.metric.title} at ${this.page.describeX(line.x[next])}: ${this.legend.innerText.replace(/\s+/g, ' ')}`);
   }
+}
+
+/** How wide an entry of the legend is: with room for the longest name, as long as that takes no more than a few lines. */
+function entryWidth(runs, values) {
+  const kLetter = 7.5;
+  const name = kLetter * Math.max(...runs.map((run) => run.name.length), 8);
+  const least = values > 1 ? 26 + 84 * values : 76;
+  const most = runs.length > 2 * kFewRuns ? 94 : 190;
+  return Math.round(least + Math.min(name, most));
 }
 
 /** Dygraph's rows: x, and each series' value there or null. What isn't a number is a gap, NaN to dygraphs. */

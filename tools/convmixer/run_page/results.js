@@ -2,6 +2,9 @@
 
 const kMostReadable = 20;  // classes whose counts are written into the cells
 
+/** Heats from which the other one of black and white is easier to read on a cell: of what is right, and of mistakes. */
+const kHot = { light: { right: 88, wrong: 101 }, dark: { right: 73, wrong: 63 } };
+
 /** A PNG out of the document; anything else is shown as nothing. */
 function picture(image, alt) {
   if (!image || typeof image.src !== 'string' || !image.src.startsWith('data:image/png;base64,')) return null;
@@ -50,7 +53,7 @@ function heatTable(classes, counts, totals) {
         const cell = element('td', { 'data-cell': `${truth},${said}`, class: truth === said ? 'right' : '' }, written ? (value > 0 ? count(value) : '') : '');
         const heat = Math.round(truth === said ? 100 * shareOf(truth, said) : (85 * shareOf(truth, said)) / worst);
         cell.style.setProperty('--heat', `${heat}%`);
-        if (heat > 55) cell.classList.add('hot');
+        for (const theme of ['light', 'dark']) cell.classList.toggle(`hot-in-${theme}`, heat >= kHot[theme][truth === said ? 'right' : 'wrong']);
         return cell;
       })));
   const made = element('table', { class: written ? 'confusion' : 'confusion dense' }, element('caption', { class: 'visually-hidden' }, 'Confusion matrix'), element('thead', {}, head), element('tbody', {}, rows));
@@ -79,8 +82,8 @@ function mistakes(list) {
     element('figure', { class: 'mistake' },
       picture(one.image, `${one.label}, taken for ${one.predicted}`),
       element('figcaption', {},
-        element('span', { class: 'said' }, element('bdi', {}, one.predicted), element('span', { class: 'value' }, percent(one.confidence, 1))),
-        element('span', { class: 'truth' }, 'is ', element('bdi', {}, one.label), isNumber(one.label_confidence) ? element('span', { class: 'value' }, percent(one.label_confidence, 1)) : null),
+        element('span', { class: 'said' }, element('bdi', {}, one.predicted), ' ', element('span', { class: 'value' }, percent(one.confidence, 1))),
+        element('span', { class: 'truth' }, 'is ', element('bdi', {}, one.label), ' ', isNumber(one.label_confidence) ? element('span', { class: 'value' }, percent(one.label_confidence, 1)) : null),
         one.file || isNumber(one.index) ? element('small', {}, one.file ? element('bdi', {}, one.file) : `image ${one.index}`) : null)));
   return element('div', {}, element('h3', {}, 'Worst mistakes'), element('p', { class: 'quiet' }, 'Those that the network was surest of: what it said, and what is right.'), element('div', { class: 'mistakes' }, shown));
 }

@@ -5,7 +5,7 @@ function drawHeading(page) {
   const alone = page.isSingle() ? runs[0] : null;
   document.title = `${alone ? alone.name : plural(runs.length, 'run')} \u2013 convmixer`;
   if (!alone) {
-    fill(byId('heading'), element('h1', {}, page.document.live ? 'Runs' : `${plural(runs.length, 'run')} compared`));
+    fill(byId('heading'), element('h1', {}, page.document.live ? (runs.length > 0 ? plural(runs.length, 'run') : 'Runs') : `${plural(runs.length, 'run')} compared`));
     return;
   }
   const facts = [alone.model, alone.updated && moment(alone.updated)].filter(Boolean);
