@@ -160,6 +160,21 @@ TEST_F(RunWatchTest, KnowsWhatBecameOfRuns) {
   EXPECT_FALSE(runs.summary("died")["progress"].contains("seconds_left"));
 }
 
+/// Nothing is written then.
+TEST_F(RunWatchTest, NoticesThatARunWasKilled) {
+  folder_.add_run("a");
+  RunWatch runs(folder_.path(), kAtOnce);
+  {
+    const RunFolderLock lock = folder_.lock("a");
+    runs.refresh();
+    EXPECT_TRUE(runs.is_running("a"));
+  }
+  const std::uint64_t before = runs.changes();
+  runs.refresh();
+  EXPECT_THAT(runs.changed_since(before), ElementsAre("a"));
+  EXPECT_EQ(runs.summary("a")["state"], "died");
+}
+
 TEST_F(RunWatchTest, ShowsWhatIsWrongWithARun) {
   folder_.add_run("bytes");
   folder_.append("bytes", std::string("\0\xff{\x80]\n", 7) + "{\"type\":3}\n" + epoch_line(2, 20, 0.5));
@@ -192,6 +207,19 @@ TEST_F(RunWatchTest, ReadsRunsAgainThatItHadNoRoomFor) {
   folder_.append("a", step_line(2, 15, 1.0));
   runs.refresh();
   EXPECT_EQ((*runs.whole("a"))["steps"]["loss"]["step"].size(), 2U);
+}
+
+TEST_F(RunWatchTest, LetsGoOfWhatWasNotLookedAtForTheLongest) {
+  for (const char* name : {"a", "b", "c"}) folder_.add_run(name);
+  RunWatch runs(folder_.path(), {.most_numbers = 40, .seconds_between_searches = 0.0});  // of two runs
+  runs.refresh();
+  const Told a = told(*runs.whole("a"));
+  const Told b = told(*runs.whole("b"));
+  const Told c = told(*runs.whole("c"));
+  runs.refresh();
+  EXPECT_TRUE(runs.news(c).increment);
+  EXPECT_TRUE(runs.news(b).increment);
+  EXPECT_TRUE(runs.news(a).whole);
 }
 
 TEST_F(RunWatchTest, ShowsNoMoreRunsThanItMay) {

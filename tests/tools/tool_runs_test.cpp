@@ -9,6 +9,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <fstream>
+#include <utility>
+
 namespace convmixer {
 namespace {
 
@@ -72,6 +76,53 @@ TEST_F(ToolRuns, SortsAndFilters) {
   EXPECT_THAT(folders({"--tag", "x", "--tag", "y"}), ElementsAre("a"));
   EXPECT_THAT(folders({"--depth", "0"}), ElementsAre());
   EXPECT_THAT(list({"--tag", "none"}).output, HasSubstr("no runs with these tags in "));
+}
+
+TEST_F(ToolRuns, SortsByDateEpochsAndState) {
+  for (const char* name : {"a", "b", "c"}) write_run(name, "", 0.5, 10);
+  write_run("d", "cooldown-epochs = 3\n", 0.5, 10);
+  std::ofstream(runs_ / "c/metrics.jsonl", std::ios::app)
+      << R"({"type":"epoch","epoch":3,"step":3,"loss":1.5,"test_accuracy":0.125,"total_s":12})"
+      << "\n";
+  const fs::file_time_type now = fs::file_time_type::clock::now();
+  for (const auto& [name, seconds] : {std::pair("a", 10), std::pair("b", 30), std::pair("c", 20), std::pair("d", 40)})
+    fs::last_write_time(runs_ / name / "metrics.jsonl", now + std::chrono::seconds(seconds));
+  EXPECT_THAT(folders({}), ElementsAre("d", "b", "c", "a")) << "the latest first, without being asked";
+  EXPECT_THAT(folders({"--sort", "date"}), ElementsAre("d", "b", "c", "a"));
+  EXPECT_THAT(folders({"--sort", "epochs"}), ElementsAre("c", "a", "b", "d"));
+  EXPECT_THAT(folders({"--sort", "state"}), ElementsAre("d", "a", "b", "c")) << "stopped, finished";
+}
+
+TEST_F(ToolRuns, WritesEverythingAsJson) {
+  write_run("a", "name = x\ntag = p,q\nnote = y\n", 0.5, 10);
+  std::ofstream(runs_ / "a/metrics.jsonl", std::ios::app)
+      << R"({"type":"epoch","epoch":3,"step":3,"loss":1.5,"test_accuracy":0.125,"total_s":12})"
+      << "\n";
+  const fs::path file = parent_.path() / "runs.json";
+  EXPECT_THAT(list({"--json", file.string()}).output, HasSubstr("a ")) << "the table as well";
+  const auto json = nlohmann::json::parse(read_text_file(file));
+  EXPECT_EQ(json["unreadable"].size(), 0U);
+  nlohmann::json run = json["runs"][0];
+  EXPECT_GT(run["modified"], 1e9);
+  run.erase("modified");
+  run.erase("folder");
+  EXPECT_EQ(run, nlohmann::json::parse(R"({"name": "x", "tags": ["p", "q"], "note": "y", "model": "ConvMixer-64/4",
+    "state": "finished", "error": null, "epochs": 3, "epochs_planned": 2, "evaluated_on": "test",
+    "best": {"epoch": 2, "accuracy": 0.5}, "last": {"epoch": 3, "accuracy": 0.125}, "test_accuracy": null,
+    "seconds": 12.0, "started": null, "problem": null})"));
+}
+
+TEST_F(ToolRuns, ComparesTheLossOfTheWeightsThatAreSaved) {
+  write_run("a", "", 0.5, 10);
+  write_run("b", "", 0.5, 10);
+  std::ofstream(runs_ / "b/metrics.jsonl", std::ios::app)
+      << R"({"type":"epoch","epoch":3,"step":3,"test_loss":2,"ema_test_loss":0.75,"ema_test_accuracy":0.7})"
+      << "\n";
+  const std::vector<std::string> words{"compare", (runs_ / "a").string(), (runs_ / "b").string()};
+  EXPECT_THAT(run_tool(words).output, testing::ContainsRegex("\nlast loss +2.0000 +0.7500\n"));
+  const auto json = nlohmann::json::parse(run_tool(words + std::vector<std::string>{"--json", "-"}).output);
+  EXPECT_EQ(json["runs"][0]["evaluated_loss"], 2.0);
+  EXPECT_EQ(json["runs"][1]["evaluated_loss"], 0.75);
 }
 
 TEST_F(ToolRuns, ShowsHostileNamesAsTextAndLeavesOutWhatCanNotBeRead) {

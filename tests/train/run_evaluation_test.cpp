@@ -103,10 +103,19 @@ TEST_F(RunEvaluationTest, IsKeptUntilTheBestWeightsAreOthers) {
   const RunEvaluation other = evaluate_run(run);
   EXPECT_NE(other.loss, result.loss);
   EXPECT_EQ(stored_evaluation(run)->loss, other.loss);
-  // Nor are they others' images.
-  config.test_images = 30;
-  write_run_config(run, config);
-  EXPECT_FALSE(stored_evaluation(run));
+  // Nor are they others' images, or of other arithmetic.
+  const TrainConfig evaluated = config;
+  const auto is_stored_with = [&](const auto& change) {
+    config = evaluated;
+    change(config);
+    write_run_config(run, config);
+    return stored_evaluation(run).has_value();
+  };
+  EXPECT_FALSE(is_stored_with([](TrainConfig& changed) { changed.test_images = 30; }));
+  EXPECT_FALSE(is_stored_with([](TrainConfig& changed) { changed.holdout = {.images = 20, .share = 0.0}; }));
+  EXPECT_FALSE(is_stored_with([](TrainConfig& changed) { changed.precision = "bf16"; }));
+  EXPECT_FALSE(is_stored_with([](TrainConfig& changed) { changed.dataset = "cifar10"; }));
+  EXPECT_TRUE(is_stored_with([](const TrainConfig&) {}));
 }
 
 TEST_F(RunEvaluationTest, OfARunWithHeldOutImagesIsOfThese) {

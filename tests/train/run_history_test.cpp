@@ -77,6 +77,7 @@ TEST_F(RunHistoryTest, HasEveryFieldOfEveryRecordKnownOrNot) {
   for (const RecordTable::Column& column : steps.columns()) names.push_back(column.name);
   EXPECT_THAT(names, ElementsAre("epoch", "step", "loss", "new", "mood", "fine"));
   EXPECT_THAT(steps.find("loss")->numbers, ElementsAre(1.5, 0.5, 1.5));
+  EXPECT_TRUE(std::isnan(steps.number("new", 0)));
   EXPECT_EQ(steps.number("new", 1), 7.0);
   EXPECT_TRUE(std::isnan(steps.number("new", 2)));
   EXPECT_TRUE(std::isnan(steps.number("none", 0)));
@@ -121,11 +122,16 @@ TEST_F(RunHistoryTest, ReadsAFileAnewThatBecameShorterOrAnother) {
 TEST_F(RunHistoryTest, TellsTheLineOfWhatIsNoRecord) {
   append(step_line(1) + "garbage\n" + step_line(2) + "[]\n{\"type\":\"step\",\"step\":-1,\"epoch\":1}\n" +
          R"({"type":"of a later release"})" + "\n");
-  const RunHistory history(run_.path);
-  EXPECT_EQ(history.steps().rows(), 2U);
-  EXPECT_EQ(history.problem(), run_.metrics().string() +
-                                   ":2: no record: expected a JSON object with its type, epoch and step (and 2 more "
-                                   "such lines)");
+  EXPECT_EQ(RunHistory(run_.path).steps().rows(), 2U);
+  const std::string what =
+      ":2: no record: expected a JSON object with its type, epoch and step (and {} more such lines)";
+  EXPECT_EQ(RunHistory(run_.path).problem(), run_.metrics().string() + fmt::format(fmt::runtime(what), 2));
+  for (const char* type : {"step", "epoch", "session", "end"})
+    append(fmt::format(R"({{"type":"{}","epoch":1}})", type) + "\n" + fmt::format(R"({{"type":"{}","step":1}})", type) +
+           "\n");
+  append(R"({"type":"test"})"
+         "\n");
+  EXPECT_EQ(RunHistory(run_.path).problem(), run_.metrics().string() + fmt::format(fmt::runtime(what), 11));
 }
 
 TEST_F(RunHistoryTest, StandsRandomBytesAndEndlessLines) {
