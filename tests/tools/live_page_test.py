@@ -110,6 +110,11 @@ class LivePage(unittest.TestCase):
             self.append("a", step(124)[20:] + step(128))
             self.until(f"{self.points('a')} === {before + 4}")
         self.until("document.querySelector('h1').innerText.includes('died')")
+        lines = self.browser.run("return runPage.document.runs[0].log.length")
+        self.append("a", json.dumps({"type": "end", "epoch": 3, "step": 128, "unix_s": 1764403300.0, "end": "signal"}) + "\n")
+        self.until("document.querySelector('h1').innerText.includes('stopped')")
+        self.assertIn("ended: signal", self.text("#log"))
+        self.assertEqual(self.browser.run("return runPage.document.runs[0].log.length"), lines + 1)
         self.check_quiet()
 
     def test_new_runs_appear_and_ticked_runs_are_compared(self):

@@ -1,6 +1,7 @@
 #include "run_page/run_document.hpp"
 
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_folder.hpp"
 #include "run_page/run_clock.hpp"
 #include "run_page/run_page.hpp"
 #include "support/temporary_folder.hpp"
@@ -129,11 +130,18 @@ TEST_F(RunDocument, OfAnIncrementHasWhatCameSince) {
   const Json json = increment_json(now, "a", {.steps = 1, .epochs = 1});
   EXPECT_EQ(json["steps"]["loss"].dump(), R"({"step":[15],"value":[0.5]})");
   EXPECT_EQ(json["epochs"]["epoch"].dump(), "[2]");
-  EXPECT_EQ(json["log"].size(), 1U);
   EXPECT_EQ(json["best"]["epoch"], 2);
   const Json nothing = increment_json(now, "a", {.steps = 2, .epochs = 2});
   EXPECT_FALSE(nothing.contains("steps"));
+  EXPECT_FALSE(nothing.contains("epochs"));
+  // A run that isn't trained may have ended since the last epoch that was told.
+  EXPECT_EQ(nothing["whole_log"], run_json(now, "a")["log"]);
   EXPECT_FALSE(nothing.contains("log"));
+  const RunFolderLock lock(RunFolder{parent_.path() / "a"});
+  const RunHistory running(parent_.path() / "a");
+  EXPECT_EQ(increment_json(running, "a", {.steps = 1, .epochs = 1})["log"].size(), 1U);
+  EXPECT_FALSE(increment_json(running, "a", {.steps = 2, .epochs = 2}).contains("log"));
+  EXPECT_FALSE(increment_json(running, "a", {.steps = 2, .epochs = 2}).contains("whole_log"));
 }
 
 TEST_F(RunDocument, HasALogInTheOrderInWhichThingsHappened) {

@@ -77,6 +77,7 @@ TEST_F(RunWatchTest, FindsRunsThatComeAndLosesThoseThatGo) {
 
 TEST_F(RunWatchTest, TellsWhatCameAndNothingTwice) {
   folder_.add_run("a");
+  const RunFolderLock lock = folder_.lock("a");
   RunWatch runs(folder_.path(), kAtOnce);
   runs.refresh();
   const Json whole = *runs.whole("a");

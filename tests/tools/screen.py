@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import termios
+import time
 
 PART = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])|[^\x00-\x1f\x7f]+|.", re.DOTALL)
 BEGINNING = re.compile(r"\x1b(\[(\??[0-9;]*)?)?$")
@@ -192,9 +193,11 @@ class TerminalProgram:
         except OSError:  # Linux: nobody has the terminal open any more
             return b""
 
-    def read_until(self, condition):
+    def read_until(self, condition, seconds=100):
         """Until the condition holds for the screen."""
+        end = time.monotonic() + seconds
         while not condition(self.screen):
+            assert time.monotonic() < end, f"it shows {self.screen.lines()[-5:]}"
             assert self.read(), f"it ended with {self.screen.lines()[-5:]}"
 
     def finish(self):

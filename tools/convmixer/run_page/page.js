@@ -238,6 +238,8 @@ function appendTo(run, increment) {
       for (const [column, values] of Object.entries(value)) (run.epochs[column] ??= []).push(...values);
     } else if (name === 'log') {
       (run.log ??= []).push(...value);
+    } else if (name === 'whole_log') {
+      run.log = value;
     } else if (name !== 'id') {
       run[name] = value;
     }

@@ -262,10 +262,12 @@ Json run_json(const RunHistory& run, const std::string& id) {
 Json increment_json(const RunHistory& run, const std::string& id, const RunRows& told) {
   Json json{{"id", id}};
   if (run.steps().rows() > told.steps) json["steps"] = steps_json(run, told.steps);
-  if (run.epochs().rows() > told.epochs) {
-    json["epochs"] = epochs_json(run, told.epochs);
+  const bool has_epochs = run.epochs().rows() > told.epochs;
+  if (has_epochs) json["epochs"] = epochs_json(run, told.epochs);
+  if (run.state() != RunState::running)
+    json["whole_log"] = run_log(run);  // with how it ended, which no epoch comes after
+  else if (has_epochs)
     json["log"] = run_log(run, told.epochs);
-  }
   add_present(json, run);
   return json;
 }
