@@ -149,11 +149,21 @@ void transpose_operand(const HeadShape& shape, const float* by_token, float* by_
     std::fill(by_feature + f * shape.padded_tokens + shape.tokens, by_feature + (f + 1) * shape.padded_tokens, 0.0F);
 }
 
+/// The largest of a row's scores.
+HWY_INLINE float largest_of_row(const HeadShape& shape, const float* scores) {
+  const Floats d;
+  const std::size_t lanes = hn::Lanes(d);
+  if (shape.tokens < lanes) return *std::max_element(scores, scores + shape.tokens);
+  auto largest = hn::LoadU(d, scores + shape.tokens - lanes);  // the last ones, some of them twice
+  for (std::size_t t = 0; t + lanes <= shape.tokens; t += lanes) largest = hn::Max(largest, hn::LoadU(d, scores + t));
+  return hn::GetLane(hn::MaxOfLanes(d, largest));
+}
+
 /// Turns a row of scores into probabilities, and returns the logarithm of the sum of their exponentials.
 float softmax_row(const HeadShape& shape, float* scores) {
   const Floats d;
   const std::size_t lanes = hn::Lanes(d);
-  const float largest = *std::max_element(scores, scores + shape.tokens);
+  const float largest = largest_of_row(shape, scores);
   auto sums = hn::Zero(d);
   for (std::size_t t = 0; t < shape.padded_tokens; t += lanes) {
     const auto power = hn::Exp(d, hn::Sub(hn::LoadU(d, scores + t), hn::Set(d, largest)));

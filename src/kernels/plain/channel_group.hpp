@@ -5,7 +5,6 @@
 #include "convmixer/core/precision.hpp"
 #include "kernels/plain/tensor_view.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -13,20 +12,15 @@ namespace convmixer::kernels {
 
 /// Channels of a group, handled side by side: the lanes of one AVX-512 vector, or of two or four smaller ones.
 inline constexpr std::size_t kGroup = 16;
+/// What oneDNN's blocks hold on CPUs without AVX-512.
+inline constexpr std::size_t kHalfGroup = 8;
 
-/// Up to 16 channels of one image: where they are, and whether vector kernels can read them.
-struct ChannelGroup {
-  std::int64_t first;  ///< channel
-  std::size_t count;   ///< channels, 1 to 16
-  std::size_t at;      ///< offset of the first channel's first pixel
-  bool whole;          ///< 16 channels side by side, or padding in their place
-};
-
-/// The group that begins at channel `first`, a multiple of 16.
-[[nodiscard]] inline ChannelGroup channel_group(const TensorView& view, std::int64_t image, std::int64_t first) {
-  const std::size_t count = std::min(kGroup, static_cast<std::size_t>(view.channels - first));
-  const bool whole = view.block == kGroup || (view.block == 0 && view.channel_stride == 1 && count == kGroup);
-  return {first, count, view.offset(image, first), whole};
+/// How many channels lie side by side, or have padding in their place, from a group's or half a group's first on, with
+/// `left` channels to the tensor's last: a group, half a group, or one.
+[[nodiscard]] inline std::size_t channels_side_by_side(const TensorView& view, std::size_t left) {
+  if (view.block != 0) return view.block;
+  if (view.channel_stride != 1 || left < kHalfGroup) return 1;
+  return left < kGroup ? kHalfGroup : kGroup;
 }
 
 [[nodiscard]] inline float to_float(float value) { return value; }

@@ -42,20 +42,27 @@ namespace convmixer::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::CappedTag<float, kGroup>;
 
+/// Pixels of `channels`, a group or half of one, to every kGroup floats of `to`.
 template <typename Element>
-void stage_pixels(const Element* from, std::size_t stride, std::size_t pixels, float* to) {
-  const Floats d;
-  for (std::size_t i = 0; i < pixels; ++i) {
-    for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
-      hn::StoreU(load(d, from + i * stride + lane), d, to + i * kGroup + lane);
+void stage_pixels(const Element* from, std::size_t stride, std::size_t channels, std::size_t pixels, float* to) {
+  const auto stage_by = [&](auto d, std::size_t lanes) HWY_ATTR {
+    for (std::size_t i = 0; i < pixels; ++i) {
+      for (std::size_t lane = 0; lane < lanes; lane += hn::Lanes(d))
+        hn::StoreU(load(d, from + i * stride + lane), d, to + i * kGroup + lane);
     }
+  };
+  if (channels == kGroup) {
+    stage_by(Floats(), kGroup);
+  } else {
+    stage_by(hn::CappedTag<float, kHalfGroup>(), kHalfGroup);
   }
 }
-void stage_pixels_f32(const float* from, std::size_t stride, std::size_t pixels, float* to) {
-  stage_pixels(from, stride, pixels, to);
+void stage_pixels_f32(const float* from, std::size_t stride, std::size_t channels, std::size_t pixels, float* to) {
+  stage_pixels(from, stride, channels, pixels, to);
 }
-void stage_pixels_bf16(const std::uint16_t* from, std::size_t stride, std::size_t pixels, float* to) {
-  stage_pixels(from, stride, pixels, to);
+void stage_pixels_bf16(const std::uint16_t* from, std::size_t stride, std::size_t channels, std::size_t pixels,
+                       float* to) {
+  stage_pixels(from, stride, channels, pixels, to);
 }
 
 /// Adds the image's part to `kRows` rows of `kColumns` filter taps, of which `src` is at the first. sums is (tap,
@@ -156,37 +163,40 @@ std::size_t staging_size(const ConvolutionProblem& problem) {
   return ((height + border) * (width + border) + height * width) * kGroup;
 }
 
-void stage_whole(const float* from, std::size_t stride, std::size_t pixels, float* to) {
-  HWY_DYNAMIC_DISPATCH(stage_pixels_f32)(from, stride, pixels, to);
+void stage_vectors(const float* from, std::size_t stride, std::size_t channels, std::size_t pixels, float* to) {
+  HWY_DYNAMIC_DISPATCH(stage_pixels_f32)(from, stride, channels, pixels, to);
 }
-void stage_whole(const std::uint16_t* from, std::size_t stride, std::size_t pixels, float* to) {
-  HWY_DYNAMIC_DISPATCH(stage_pixels_bf16)(from, stride, pixels, to);
+void stage_vectors(const std::uint16_t* from, std::size_t stride, std::size_t channels, std::size_t pixels, float* to) {
+  HWY_DYNAMIC_DISPATCH(stage_pixels_bf16)(from, stride, channels, pixels, to);
 }
 
-/// Copies rows of `width` pixels of a group of channels to rows `padded_width` pixels apart.
+/// Copies rows of `width` pixels of the group of channels that begins at `first` to rows `padded_width` pixels apart.
 template <typename Element>
-void stage(const Element* tensor, const TensorView& view, std::int64_t image, const ChannelGroup& group,
-           std::size_t width, std::size_t padded_width, float* to) {
-  for (std::size_t row = 0; row < view.rows / width; ++row) {
-    float* const out = to + row * padded_width * kGroup;
-    const std::size_t pixel = row * width * view.row_stride;
-    if (group.whole) {
-      stage_whole(tensor + group.at + pixel, view.row_stride, width, out);
-      continue;
-    }
-    for (std::size_t lane = 0; lane < group.count; ++lane) {
-      const std::size_t at = view.offset(image, group.first + static_cast<std::int64_t>(lane)) + pixel;
-      for (std::size_t w = 0; w < width; ++w) out[w * kGroup + lane] = to_float(tensor[at + w * view.row_stride]);
+void stage(const Element* tensor, const TensorView& view, std::int64_t image, std::int64_t first, std::size_t width,
+           std::size_t padded_width, float* to) {
+  const std::size_t count = std::min(kGroup, static_cast<std::size_t>(view.channels - first));
+  std::size_t channels = 0;
+  for (std::size_t lane = 0; lane < count; lane += channels) {
+    channels = channels_side_by_side(view, count - lane);
+    const Element* const from = tensor + view.offset(image, first + static_cast<std::int64_t>(lane));
+    for (std::size_t row = 0; row < view.rows / width; ++row) {
+      const Element* const pixels = from + row * width * view.row_stride;
+      float* const out = to + row * padded_width * kGroup + lane;
+      if (channels > 1) {
+        stage_vectors(pixels, view.row_stride, channels, width, out);
+        continue;
+      }
+      for (std::size_t w = 0; w < width; ++w) out[w * kGroup] = to_float(pixels[w * view.row_stride]);
     }
   }
 }
 
-void stage(const void* tensor, ElementType type, const TensorView& view, std::int64_t image, const ChannelGroup& group,
+void stage(const void* tensor, ElementType type, const TensorView& view, std::int64_t image, std::int64_t first,
            std::size_t width, std::size_t padded_width, float* to) {
   if (type == ElementType::f32) {
-    stage(static_cast<const float*>(tensor), view, image, group, width, padded_width, to);
+    stage(static_cast<const float*>(tensor), view, image, first, width, padded_width, to);
   } else {
-    stage(static_cast<const std::uint16_t*>(tensor), view, image, group, width, padded_width, to);
+    stage(static_cast<const std::uint16_t*>(tensor), view, image, first, width, padded_width, to);
   }
 }
 
@@ -249,10 +259,9 @@ class Gradient {
     const auto begin = static_cast<std::size_t>(problem_.padding_begin);
     const auto src_width = static_cast<std::size_t>(problem_.src[3]);
     const std::int64_t first = group * std::int64_t{kGroup};
-    stage(memory_.src, src_type_, src_, image, channel_group(src_, image, first), src_width, padded_width_,
+    stage(memory_.src, src_type_, src_, image, first, src_width, padded_width_,
           src + (begin * padded_width_ + begin) * kGroup);
-    stage(memory_.diff_dst, diff_dst_type_, diff_dst_, image, channel_group(diff_dst_, image, first), width_, width_,
-          diff_dst);
+    stage(memory_.diff_dst, diff_dst_type_, diff_dst_, image, first, width_, width_, diff_dst);
     HWY_DYNAMIC_DISPATCH(add_image)
     (StagedImage{src, diff_dst, height_, width_, padded_width_}, kernel_, sums);
 

@@ -85,23 +85,37 @@ HWY_INLINE void for_each_vector(const RowView& view, const Body& body) {
     body(OneFloat(), feature, view.place(feature));
 }
 
-/// The sum of value(tag, feature, place) over a row.
-template <typename Value>
-HWY_INLINE double row_sum(const RowView& view, const Value& value) {
+/// Sums over a row: add(tag, feature, place, sums) adds a vector's part to each of them.
+template <std::size_t kSums, typename Add>
+HWY_INLINE std::array<double, kSums> row_sums(const RowView& view, const Add& add) {
   const Floats d;
-  double sum = 0.0;
+  constexpr std::size_t kVectors = kGroup / hn::MaxLanes(Floats());  // of a group; each is summed by itself
+  std::array<double, kSums> sums{};
   for (std::size_t begin = 0; begin < view.whole_groups(); begin += kGroupsInF32) {
     const std::size_t end = std::min(view.whole_groups(), begin + kGroupsInF32);
-    auto part = hn::Zero(d);
-    for (std::size_t group = begin; group < end; ++group) {
-      for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d))
-        part = hn::Add(part, value(d, group * kGroup + lane, group * view.group_stride + lane));
+    hn::Vec<Floats> parts[kVectors][kSums];
+    for (auto& part : parts) {
+      for (auto& sum : part) sum = hn::Zero(d);
     }
-    sum += lane_sum(d, part);
+    for (std::size_t group = begin; group < end; ++group) {
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i) {
+        const std::size_t lane = i * hn::MaxLanes(Floats());
+        add(d, group * kGroup + lane, group * view.group_stride + lane, parts[i]);
+      }
+    }
+    for (std::size_t sum = 0; sum < kSums; ++sum) {
+      for (std::size_t i = 1; i < kVectors; ++i) parts[0][sum] = hn::Add(parts[0][sum], parts[i][sum]);
+      sums[sum] += lane_sum(d, parts[0][sum]);
+    }
   }
-  for (std::size_t feature = view.whole_groups() * kGroup; feature < view.features; ++feature)
-    sum += static_cast<double>(hn::GetLane(value(OneFloat(), feature, view.place(feature))));
-  return sum;
+  for (std::size_t feature = view.whole_groups() * kGroup; feature < view.features; ++feature) {
+    hn::Vec<OneFloat> part[kSums];
+    for (auto& sum : part) sum = hn::Zero(OneFloat());
+    add(OneFloat(), feature, view.place(feature), part);
+    for (std::size_t sum = 0; sum < kSums; ++sum) sums[sum] += static_cast<double>(hn::GetLane(part[sum]));
+  }
+  return sums;
 }
 
 template <typename Element>
@@ -111,13 +125,14 @@ void normalise_as(const RowView& view, const RowRange& rows, float epsilon, cons
   for (std::size_t row = rows.begin; row < rows.end; ++row) {
     const float* const x = memory.src + view.offset(row);
     Element* const y = dst + view.offset(row);
-    const auto mean = static_cast<float>(
-        row_sum(view, [&](auto d, std::size_t /*feature*/, std::size_t at) HWY_ATTR { return hn::LoadU(d, x + at); }) /
-        features);
-    const double squares = row_sum(view, [&](auto d, std::size_t /*feature*/, std::size_t at) HWY_ATTR {
+    const auto add_value = [&](auto d, std::size_t /*feature*/, std::size_t at, auto* sums)
+                               HWY_ATTR { sums[0] = hn::Add(sums[0], hn::LoadU(d, x + at)); };
+    const auto mean = static_cast<float>(row_sums<1>(view, add_value)[0] / features);
+    const auto add_square = [&](auto d, std::size_t /*feature*/, std::size_t at, auto* sums) HWY_ATTR {
       const auto centred = hn::Sub(hn::LoadU(d, x + at), hn::Set(d, mean));
-      return hn::Mul(centred, centred);
-    });
+      sums[0] = hn::MulAdd(centred, centred, sums[0]);
+    };
+    const double squares = row_sums<1>(view, add_square)[0];
     const auto inverse = static_cast<float>(1.0 / std::sqrt(squares / features + static_cast<double>(epsilon)));
     memory.mean[row] = mean;
     memory.inverse_deviation[row] = inverse;
@@ -162,12 +177,13 @@ GradientRows prepare_rows(const RowView& view, const RowRange& rows, const Layer
     const float inverse = prepared.inverse[i] = memory.inverse_deviation[row];
     const float* const x = memory.src + prepared.offset[i];
     const Element* const dy = diff_dst + prepared.offset[i];
-    const auto gradient = [&](auto d, std::size_t feature, std::size_t at)
-                              HWY_ATTR { return hn::Mul(load(d, dy + at), hn::LoadU(d, memory.scale + feature)); };
-    const double projection = row_sum(view, [&](auto d, std::size_t feature, std::size_t at) HWY_ATTR {
-      return hn::Mul(gradient(d, feature, at), hn::Sub(hn::LoadU(d, x + at), hn::Set(d, mean)));
-    });
-    prepared.mean_gradient[i] = static_cast<float>(row_sum(view, gradient) / features);
+    const auto [gradients, projection] =
+        row_sums<2>(view, [&](auto d, std::size_t feature, std::size_t at, auto* sums) HWY_ATTR {
+          const auto g = hn::Mul(load(d, dy + at), hn::LoadU(d, memory.scale + feature));
+          sums[0] = hn::Add(sums[0], g);
+          sums[1] = hn::MulAdd(g, hn::Sub(hn::LoadU(d, x + at), hn::Set(d, mean)), sums[1]);
+        });
+    prepared.mean_gradient[i] = static_cast<float>(gradients / features);
     prepared.mean_projection[i] = static_cast<float>(projection * static_cast<double>(inverse) / features);
   }
   return prepared;

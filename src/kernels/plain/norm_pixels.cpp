@@ -18,16 +18,19 @@ namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::CappedTag<float, kGroup>;
+using HalfGroup = hn::CappedTag<float, kHalfGroup>;
 using OneFloat = hn::CappedTag<float, 1>;
 
 // Rows added up in f32 before the sum goes to double.
 constexpr std::size_t kRowsInF32 = 16;
 
-/// Calls body(tag) with a tag of one lane for a single channel, else with the vectors'.
+/// Calls body(tag) with a tag of vectors that fill the channels, one lane for a single channel.
 template <typename Body>
 void with_lanes(const Pixels& pixels, const Body& body) {
   if (pixels.channels == 1) {
     body(OneFloat());
+  } else if (pixels.channels == kHalfGroup) {
+    body(HalfGroup());
   } else {
     body(Floats());
   }
@@ -51,86 +54,112 @@ void with_elements(void* tensor, ElementType type, const Body& body) {
   }
 }
 
-/// Calls body(at, channel) for every vector of every pixel.
-template <class D, typename Body>
-HWY_INLINE void for_each_vector(D d, const Pixels& pixels, const Body& body) {
+/// Calls body(at, a vector of each of the coefficients) for every vector of every pixel.
+template <class D, typename Body, typename... Arrays>
+HWY_INLINE void for_each_vector(D d, const Pixels& pixels, const Body& body, const Arrays*... coefficients) {
+  const auto for_each_row = [&](auto... vectors) HWY_ATTR {
+    for (std::size_t row = 0; row < pixels.rows; ++row) body(pixels.at + row * pixels.stride, vectors...);
+  };
+  if (pixels.channels == hn::Lanes(d)) return for_each_row(hn::LoadU(d, coefficients)...);
   for (std::size_t row = 0; row < pixels.rows; ++row) {
-    for (std::size_t channel = 0; channel < pixels.channels; channel += hn::Lanes(d)) {
-      body(pixels.at + row * pixels.stride + channel, channel);
-    }
+    for (std::size_t channel = 0; channel < pixels.channels; channel += hn::Lanes(d))
+      body(pixels.at + row * pixels.stride + channel, hn::LoadU(d, coefficients + channel)...);
   }
 }
 
+/// Adds each lane to a sum of its own.
 template <class D>
-void add_lanes(D d, hn::Vec<D> values, double* sums) {
+HWY_INLINE void add_lanes(D d, hn::Vec<D> values, double* sums) {
+  const hn::CappedTag<double, kGroup> wide;
+  const hn::Rebind<float, decltype(wide)> narrow;
   alignas(64) std::array<float, kGroup> lanes;
   hn::StoreU(values, d, lanes.data());
-  for (std::size_t i = 0; i < hn::Lanes(d); ++i) sums[i] += static_cast<double>(lanes[i]);
+  for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(wide)) {
+    const auto part = hn::PromoteTo(wide, hn::LoadU(narrow, lanes.data() + i));
+    hn::StoreU(hn::Add(hn::LoadU(wide, sums + i), part), wide, sums + i);
+  }
 }
 
-/// Adds value(at, channel) and value(at, channel) * factor(at, channel) over the rows to the channels' sums: some rows
-/// in f32, and those sums in double; of a single channel everything in double.
-template <class D, typename Value, typename Factor>
-HWY_INLINE void add_rows(D d, const Pixels& pixels, const Value& value, const Factor& factor, const Sums& sums) {
-  if (pixels.channels == 1) {
-    for_each_vector(d, pixels, [&](std::size_t at, std::size_t channel) {
-      const auto v = static_cast<double>(hn::GetLane(value(at, channel)));
-      *sums.first += v;
-      *sums.second += v * static_cast<double>(hn::GetLane(factor(at, channel)));
-    });
-    return;
-  }
-  for (std::size_t begin = 0; begin < pixels.rows; begin += kRowsInF32) {
-    const std::size_t end = std::min(pixels.rows, begin + kRowsInF32);
-    for (std::size_t channel = 0; channel < pixels.channels; channel += hn::Lanes(d)) {
-      auto first = hn::Zero(d);
-      auto second = hn::Zero(d);
-      for (std::size_t row = begin; row < end; ++row) {
-        const std::size_t at = pixels.at + row * pixels.stride + channel;
-        const auto v = value(at, channel);
-        first = hn::Add(first, v);
-        second = hn::MulAdd(v, factor(at, channel), second);
+/// Adds value(at, mean) and value(at, mean) * factor(at, mean) over rows to the channels' sums, at a vector of each
+/// channel's mean: `rows` rows in each of kChains sums in f32, and those in double. The chains take turns, because an
+/// addition waits for the one before it in its own chain alone.
+template <std::size_t kChains, class D, typename Value, typename Factor>
+HWY_INLINE void add_some_rows(D d, const Pixels& pixels, std::size_t first_row, std::size_t rows, const float* mean,
+                              const Value& value, const Factor& factor, const Sums& sums) {
+  for (std::size_t channel = 0; channel < pixels.channels; channel += hn::Lanes(d)) {
+    const auto means = hn::LoadU(d, mean + channel);
+    hn::Vec<D> first[kChains];
+    hn::Vec<D> second[kChains];
+    for (std::size_t i = 0; i < kChains; ++i) first[i] = second[i] = hn::Zero(d);
+    std::size_t at = pixels.at + first_row * pixels.stride + channel;
+    for (std::size_t row = 0; row < rows; ++row) {
+      HWY_UNROLL(4)  // >= kChains; g++ 12 takes no template argument here
+      for (std::size_t i = 0; i < kChains; ++i) {
+        const auto v = value(at, means);
+        first[i] = hn::Add(first[i], v);
+        second[i] = hn::MulAdd(v, factor(at, means), second[i]);
+        at += pixels.stride;
       }
-      add_lanes(d, first, sums.first + channel);
-      add_lanes(d, second, sums.second + channel);
+    }
+    for (std::size_t i = 0; i < kChains; ++i) {
+      add_lanes(d, first[i], sums.first + channel);
+      add_lanes(d, second[i], sums.second + channel);
     }
   }
 }
 
-/// src - mean.
-template <class D>
-HWY_INLINE hn::Vec<D> centred(D d, const float* src, const float* mean) {
-  return hn::Sub(hn::LoadU(d, src), hn::LoadU(d, mean));
+/// The same over all rows; of a single channel everything in double.
+template <class D, typename Value, typename Factor>
+HWY_INLINE void add_rows(D d, const Pixels& pixels, const float* mean, const Value& value, const Factor& factor,
+                         const Sums& sums) {
+  if (pixels.channels == 1) {
+    for_each_vector(
+        d, pixels,
+        [&](std::size_t at, auto means) HWY_ATTR {
+          const auto v = static_cast<double>(hn::GetLane(value(at, means)));
+          *sums.first += v;
+          *sums.second += v * static_cast<double>(hn::GetLane(factor(at, means)));
+        },
+        mean);
+    return;
+  }
+  std::size_t row = 0;
+  // Of more channels the rows lie so far apart that the first-level cache holds no more than one chain's.
+  constexpr std::size_t kChains = 4;
+  for (; pixels.channels <= kGroup && row + kChains * kRowsInF32 <= pixels.rows; row += kChains * kRowsInF32)
+    add_some_rows<kChains>(d, pixels, row, kRowsInF32, mean, value, factor, sums);
+  for (; row < pixels.rows; row += kRowsInF32)
+    add_some_rows<1>(d, pixels, row, std::min(kRowsInF32, pixels.rows - row), mean, value, factor, sums);
 }
 
 /// Sums of src - origin and of its square.
 void moments(const float* src, const Pixels& pixels, const float* origin, const Sums& sums) {
-  with_lanes(pixels, [&](auto d) {
-    const auto value = [&](std::size_t at, std::size_t channel) { return centred(d, src + at, origin + channel); };
-    add_rows(d, pixels, value, value, sums);
+  with_lanes(pixels, [&](auto d) HWY_ATTR {
+    const auto value = [&](std::size_t at, auto means) HWY_ATTR { return hn::Sub(hn::LoadU(d, src + at), means); };
+    add_rows(d, pixels, origin, value, value, sums);
   });
 }
 
 /// Sums of diff_dst and of diff_dst * (src - mean).
 void gradient_sums(const float* src, const void* diff_dst, ElementType diff_dst_type, const Pixels& pixels,
                    const float* mean, const Sums& sums) {
-  with_lanes(pixels, [&](auto d) {
-    with_elements(diff_dst, diff_dst_type, [&](const auto* dy) {
+  with_lanes(pixels, [&](auto d) HWY_ATTR {
+    with_elements(diff_dst, diff_dst_type, [&](const auto* dy) HWY_ATTR {
       add_rows(
-          d, pixels, [&](std::size_t at, std::size_t /*channel*/) { return load(d, dy + at); },
-          [&](std::size_t at, std::size_t channel) { return centred(d, src + at, mean + channel); }, sums);
+          d, pixels, mean, [&](std::size_t at, auto /*means*/) HWY_ATTR { return load(d, dy + at); },
+          [&](std::size_t at, auto means) HWY_ATTR { return hn::Sub(hn::LoadU(d, src + at), means); }, sums);
     });
   });
 }
 
 /// dst = factor * (src - mean) + offset.
 void normalise(const float* src, void* dst, ElementType dst_type, const Pixels& pixels, const Coefficients& by) {
-  with_lanes(pixels, [&](auto d) {
-    with_elements(dst, dst_type, [&](auto* y) {
-      for_each_vector(d, pixels, [&](std::size_t at, std::size_t channel) {
-        const auto x = centred(d, src + at, by.mean + channel);
-        store(hn::MulAdd(hn::LoadU(d, by.factor + channel), x, hn::LoadU(d, by.offset + channel)), d, y + at);
-      });
+  with_lanes(pixels, [&](auto d) HWY_ATTR {
+    with_elements(dst, dst_type, [&](auto* y) HWY_ATTR {
+      const auto body = [&](std::size_t at, auto mean, auto factor, auto offset) HWY_ATTR {
+        store(hn::MulAdd(factor, hn::Sub(hn::LoadU(d, src + at), mean), offset), d, y + at);
+      };
+      for_each_vector(d, pixels, body, by.mean, by.factor, by.offset);
     });
   });
 }
@@ -138,13 +167,13 @@ void normalise(const float* src, void* dst, ElementType dst_type, const Pixels& 
 /// diff_src = factor * diff_dst + (src_factor * (src - mean) + offset).
 void gradient(const float* src, const void* diff_dst, ElementType diff_dst_type, float* diff_src, const Pixels& pixels,
               const Coefficients& by) {
-  with_lanes(pixels, [&](auto d) {
-    with_elements(diff_dst, diff_dst_type, [&](const auto* dy) {
-      for_each_vector(d, pixels, [&](std::size_t at, std::size_t channel) {
-        const auto x = centred(d, src + at, by.mean + channel);
-        const auto rest = hn::MulAdd(hn::LoadU(d, by.src_factor + channel), x, hn::LoadU(d, by.offset + channel));
-        hn::StoreU(hn::MulAdd(hn::LoadU(d, by.factor + channel), load(d, dy + at), rest), d, diff_src + at);
-      });
+  with_lanes(pixels, [&](auto d) HWY_ATTR {
+    with_elements(diff_dst, diff_dst_type, [&](const auto* dy) HWY_ATTR {
+      const auto body = [&](std::size_t at, auto mean, auto factor, auto src_factor, auto offset) HWY_ATTR {
+        const auto rest = hn::MulAdd(src_factor, hn::Sub(hn::LoadU(d, src + at), mean), offset);
+        hn::StoreU(hn::MulAdd(factor, load(d, dy + at), rest), d, diff_src + at);
+      };
+      for_each_vector(d, pixels, body, by.mean, by.factor, by.src_factor, by.offset);
     });
   });
 }

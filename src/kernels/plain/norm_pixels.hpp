@@ -13,7 +13,7 @@
 namespace convmixer::kernels {
 
 /// Pixels of one image: `rows` of them, `stride` elements apart, the first at offset `at` of the tensor, each with
-/// `channels` side by side: a multiple of 16, or 1.
+/// `channels` side by side: a multiple of 16, 8, or 1.
 struct Pixels {
   std::size_t at;
   std::size_t rows;
@@ -35,9 +35,9 @@ struct Coefficients {
   float* src_factor;  ///< gradient only
 };
 
-/// Calls body(first_channel, pixels) for the parts of an image: whole groups of channels side by side where the layout
-/// has them; single channels else, which are those past the last whole group of an nhwc tensor, and all of layouts
-/// without 16 channels side by side.
+/// Calls body(first_channel, pixels) for the parts of an image: a block of channels where the layout has blocks; of an
+/// nhwc tensor all whole groups together, half a group if it is left over, and single channels past that; all of a
+/// plain tensor's channels by themselves.
 template <typename Body>
 void for_each_part(const TensorView& view, std::int64_t image, const Body& body) {
   const auto part = [&](std::int64_t channel, std::size_t channels) {
@@ -45,12 +45,17 @@ void for_each_part(const TensorView& view, std::int64_t image, const Body& body)
   };
   const bool channels_last = view.block == 0 && view.channel_stride == 1;
   std::int64_t channel = 0;
-  if (view.block == kGroup) {
-    for (; channel < view.channels; channel += std::int64_t{kGroup}) part(channel, kGroup);
-  } else if (channels_last && view.channels >= std::int64_t{kGroup}) {
-    const std::size_t whole = static_cast<std::size_t>(view.channels) / kGroup * kGroup;
-    part(0, whole);
-    channel = static_cast<std::int64_t>(whole);
+  const auto part_if_any = [&](std::size_t channels) {
+    if (channels == 0) return;
+    part(channel, channels);
+    channel += static_cast<std::int64_t>(channels);
+  };
+  if (view.block != 0) {
+    while (channel < view.channels) part_if_any(view.block);
+  } else if (channels_last) {
+    const auto channels = static_cast<std::size_t>(view.channels);
+    part_if_any(channels / kGroup * kGroup);
+    part_if_any(channels % kGroup / kHalfGroup * kHalfGroup);
   }
   for (; channel < view.channels; ++channel) part(channel, 1);
 }

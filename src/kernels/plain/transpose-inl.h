@@ -11,6 +11,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstddef>
 
 HWY_BEFORE_NAMESPACE();
@@ -57,9 +58,18 @@ void transpose_matrix(std::size_t rows, std::size_t columns, const From* src, st
                       std::size_t dst_stride) {
   const std::size_t whole_rows = rows / 4 * 4;
   const std::size_t whole_columns = columns / 4 * 4;
-  for (std::size_t r = 0; r < whole_rows; r += 4) {
-    for (std::size_t c = 0; c < whole_columns; c += 4)
-      transpose_four_by_four(src + r * src_stride + c, src_stride, dst + c * dst_stride + r, dst_stride);
+  // In tiles of one cache line of f32 in each direction: rows of dst are often a power of two apart, and lines that
+  // were written in part would evict one another.
+  constexpr std::size_t kTile = 16;
+  for (std::size_t tile_c = 0; tile_c < whole_columns; tile_c += kTile) {
+    const std::size_t end_c = std::min(whole_columns, tile_c + kTile);
+    for (std::size_t tile_r = 0; tile_r < whole_rows; tile_r += kTile) {
+      const std::size_t end_r = std::min(whole_rows, tile_r + kTile);
+      for (std::size_t c = tile_c; c < end_c; c += 4) {
+        for (std::size_t r = tile_r; r < end_r; r += 4)
+          transpose_four_by_four(src + r * src_stride + c, src_stride, dst + c * dst_stride + r, dst_stride);
+      }
+    }
   }
   transpose_one_by_one(whole_rows, columns - whole_columns, src + whole_columns, src_stride,
                        dst + whole_columns * dst_stride, dst_stride);
