@@ -14,6 +14,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace convmixer {
@@ -67,6 +68,18 @@ TEST(Vit, OfMeansNormalisesThemAndMayDoWithoutAClassToken) {
   EXPECT_THAT(names(false), testing::IsSupersetOf({"pos_embed (1, 16, 6)", "fc_norm.weight (6)"}));
   EXPECT_THAT(names(false), testing::Not(testing::Contains("norm.weight (6)")));
   EXPECT_THAT(names(false), testing::Not(testing::Contains("cls_token (1, 1, 6)")));
+}
+
+TEST(Vit, TakesTheMeanOfThePatchesTokensAndNotOfTheClassToken) {
+  for (const bool class_token : {false, true}) {
+    const Graph graph = make_vit(
+        {.dim = 6, .depth = 1, .heads = 2, .patch_size = 8, .pooling = TokenPooling::mean, .class_token = class_token});
+    const auto node = std::ranges::find(graph.nodes(), "pooling", &Node::name);
+    ASSERT_NE(node, graph.nodes().end());
+    const auto& mean = std::get<TokenMean>(node->operation);
+    EXPECT_EQ(mean.begin, class_token ? 1 : 0);
+    EXPECT_EQ(mean.end, class_token ? 17 : 16);
+  }
 }
 
 TEST(TokenModels, HaveThePublishedNumbersOfParameters) {
