@@ -206,20 +206,23 @@ TEST_P(TokenKernels, AttentionMatchesPlainLoops) {
 }
 
 TEST_P(TokenKernels, AttentionSubtractsTheLargestScoreWhereverItIs) {
-  // exp(400) is no f32: a row's largest score that the kernel missed would leave infinities.
+  // exp(100) is no f32: a row's largest score that the kernel missed would leave something else.
+  constexpr float kRoot = 10.0F;
   for (const std::int64_t tokens : {2, 7, 8, 9, 19}) {
     for (std::int64_t largest = 0; largest < tokens; ++largest) {
       std::vector<float> qkv(static_cast<std::size_t>(tokens * 3));
       for (std::int64_t t = 0; t < tokens; ++t) {
-        qkv[static_cast<std::size_t>(t * 3)] = 20.0F;
-        qkv[static_cast<std::size_t>(t * 3 + 1)] = t == largest ? 20.0F : 0.0F;
+        qkv[static_cast<std::size_t>(t * 3)] = kRoot;
+        qkv[static_cast<std::size_t>(t * 3 + 1)] = t == largest ? kRoot : 0.0F;
         qkv[static_cast<std::size_t>(t * 3 + 2)] = static_cast<float>(t);
       }
       AttentionCase attends({1, tokens, 1, 1}, ElementType::f32);
       attention(runtime(), attends.shape, {qkv.data(), ElementType::f32}, attends.dst.written(),
                 attends.log_sums.data(), attends.working.data());
-      for (std::size_t t = 0; t < attends.tokens; ++t)
+      for (std::size_t t = 0; t < attends.tokens; ++t) {
         ASSERT_NEAR(attends.dst[t], static_cast<double>(largest), 1e-5) << tokens << " tokens, largest " << largest;
+        ASSERT_NEAR(attends.log_sums[t], kRoot * kRoot, 1e-5F) << tokens << " tokens, largest " << largest;
+      }
     }
   }
 }
