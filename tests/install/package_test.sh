@@ -18,6 +18,9 @@ cpack -G DEB --config "$build/CPackConfig.cmake" -B "$work" >cpack.log 2>&1 || f
 packages=$(ls ./*.deb)
 tool=$(echo ./convmixer_*_*.deb)
 [[ -f $tool ]] || fail "found $packages, expected one of convmixer"
+if [[ -f $build/lib/convmixer/convmixer-mpi.so && ! -f $(echo ./convmixer-mpi_*_*.deb) ]]; then
+  fail "found $packages, expected one of convmixer-mpi"
+fi
 [[ -f $(echo ./libconvmixer-dev_*_*.deb) ]] || fail "found $packages, expected one of libconvmixer-dev"
 
 # Everything that a program or library links is in a package that its own depends on, or in a package made here.
@@ -25,7 +28,8 @@ for package in $packages; do
   name=$(dpkg-deb --field "$package" Package)
   dpkg-deb --extract "$package" "$name"
   depends=$(dpkg-deb --field "$package" Depends)
-  for file in "$name"/usr/bin/* "$name"/usr/lib/libconvmixer.so.*.*.* "$name"/usr/lib/*/libconvmixer.so.*.*.*; do
+  for file in "$name"/usr/bin/* "$name"/usr/lib/libconvmixer.so.*.*.* "$name"/usr/lib/*/libconvmixer.so.*.*.* \
+    "$name"/usr/lib/*/convmixer/convmixer-mpi.so; do
     [[ -f $file ]] || continue
     ! readelf --section-headers "$file" | grep -qw '\.symtab' || fail "$file isn't stripped"
     ! readelf --dynamic "$file" | grep -E 'RPATH|RUNPATH' || fail "$file has a path of its own for libraries"

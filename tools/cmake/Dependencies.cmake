@@ -15,6 +15,7 @@ find_package(PNG 1.6 REQUIRED)                                       # libpng-de
 find_package(JPEG REQUIRED)                                          # libjpeg62-turbo-dev
 find_library(XXHASH_LIBRARY xxhash REQUIRED)                         # libxxhash-dev, which has no CMake files
 find_file(DYGRAPHS_SCRIPT dygraph.min.js PATHS /usr/share/javascript/dygraphs REQUIRED) # libjs-dygraphs
+set(MPI_CXX_SKIP_MPICXX ON) # its C++ bindings, which MPI 3 has no more
 if(CONVMIXER_MPI STREQUAL "AUTO")
   find_package(MPI 3.0 COMPONENTS CXX)                               # libopenmpi-dev
   set(CONVMIXER_MPI ${MPI_CXX_FOUND})

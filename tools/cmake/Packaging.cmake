@@ -1,5 +1,6 @@
-# `cpack -G DEB` in the build folder makes Debian packages of the installed components: convmixer, libconvmixer-dev, and with
-# BUILD_SHARED_LIBS libconvmixer0.1, on which both then depend. Needs dpkg-dev and file.
+# `cpack -G DEB` in the build folder makes Debian packages of the installed components: convmixer, libconvmixer-dev, where MPI
+# was found convmixer-mpi, and with BUILD_SHARED_LIBS libconvmixer0.1, on which the first two then depend. Needs dpkg-dev and
+# file.
 #
 # What the tool and the library depend on is read from what they link, by dpkg-shlibdeps. What libconvmixer-dev depends on are
 # the packages that convmixer-config.cmake and convmixer.pc look for.
@@ -33,6 +34,16 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
 This package has the library's headers, its CMake package and its pkg-config
 file.")
 set(development_depends libfmt-dev)
+
+if(CONVMIXER_MPI)
+  list(APPEND CPACK_COMPONENTS_ALL mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_NAME convmixer-mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_SECTION science)
+  set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS openmpi-bin)
+  set(CPACK_COMPONENT_MPI_DESCRIPTION
+      "several processes of convmixer that train together\n${about}\n.\nThis package has the plug-in by which they exchange sums, with MPI.")
+endif()
 
 if(BUILD_SHARED_LIBS)
   get_target_property(soversion convmixer-shared SOVERSION)
