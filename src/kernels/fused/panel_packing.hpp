@@ -11,9 +11,9 @@ namespace convmixer::kernels {
 /// How a panel's words lie: its rows of 32 one after the other, or all rows of columns 0 to 15, then those of 16 to 31.
 enum class PanelLayout { rows, halves };
 
-/// The one in which multiply_rows() reads a panel faster. Without AVX-512 a register tile has 16 columns: halves of rows
-/// lie two lines apart, in half of the sets of the first-level cache, which they fill (a core of Zen 3 that does 65
-/// GFLOP/s that way does 72 in halves).
+/// The one in which multiply_rows() reads a panel faster. Without AVX-512 a register tile has 16 columns: halves of
+/// rows lie two lines apart, in half of the sets of the first-level cache, which they fill (a core of Zen 3 that does
+/// 65 GFLOP/s that way does 72 in halves).
 [[nodiscard]] PanelLayout best_panel_layout();
 
 /// Floats that pack_panels() writes.
