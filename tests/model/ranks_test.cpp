@@ -15,8 +15,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
@@ -214,6 +216,18 @@ TEST(NetworkOfRanks, WithNormsOfTheirOwnHasTheGradientsOfMicroBatches) {
       EXPECT_LT(difference, 1e-5 * largest);
     });
   }
+}
+
+TEST(NetworkOfRanks, WithNormsOfTheirOwnHasTheSameStatisticsOnAll) {
+  const Batches batches = make_batches(37);  // 18 and 19 images
+  std::mutex mutex;
+  std::vector<Outcome> outcomes;
+  run_ranks(2, [&](Communicator& communicator) {
+    Outcome outcome = train({.norms = NormRanks::local}, batches, &communicator);
+    const std::lock_guard lock(mutex);
+    outcomes.push_back(std::move(outcome));
+  });
+  EXPECT_TRUE(outcomes[0] == outcomes[1]);
 }
 
 TEST(NetworkOfRanks, RefusesWhatItCannotShare) {

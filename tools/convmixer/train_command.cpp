@@ -116,7 +116,7 @@ ThreadCount choose_threads(LaunchedRanks* ranks, int requested, int start_timeou
   return choose_rank_threads(ranks->communicator(), requested);
 }
 
-/// "2, by Open MPI v4.1.4; batch norms over all of them".
+/// "2, by Open MPI v4.1.4; batch norms see all ranks' images".
 std::string describe_ranks(LaunchedRanks& ranks, const TrainConfig& config) {
   std::string text = fmt::format("{}, by {}", ranks.communicator().size(), ranks.library());
   if (ranks.local_size() < ranks.communicator().size()) text += fmt::format("; {} on this machine", ranks.local_size());

@@ -38,8 +38,8 @@ enum class NormRanks {
 /// How one plan runs its graph.
 struct PlanOptions {
   std::int64_t batch_size = 1;  ///< images in each batch: at least 1
-  /// Training where the engine has several ranks: images of all ranks, of which `batch_size` are this one's share, that
-  /// of BatchShare. 0: this rank trains alone.
+  /// Training where the engine has several ranks: images of all ranks, of which `batch_size` are this one's share
+  /// (core/batch_chunks.hpp). 0: this rank trains alone.
   std::int64_t images_of_all_ranks = 0;
   NormRanks norm_ranks = NormRanks::sync;
   Precision precision = Precision::f32;           ///< what convolutions and products multiply
