@@ -177,23 +177,29 @@ TEST(NetworkOfRanks, OfAnyOtherNumberAreWithinRoundingOfOneAndTheSameEveryTime) 
   }
 }
 
-TEST(NetworkOfRanks, WithoutBatchNormsIsWithinRoundingInPlainPlans) {
-  const auto vit = [] {
-    VitConfig config;
-    config.dim = 16;
-    config.depth = 1;
-    config.heads = 2;
-    config.patch_size = 4;
-    config.image_size = 8;
-    config.channels = 3;
-    config.classes = kClasses;
-    return make_vit(config);
-  };
+Graph small_vit(float dropped) {
+  VitConfig config;
+  config.dim = 16;
+  config.depth = 1;
+  config.heads = 2;
+  config.patch_size = 4;
+  config.image_size = 8;
+  config.channels = 3;
+  config.classes = kClasses;
+  config.dropout = dropped;
+  config.drop_path = dropped;
+  return make_vit(config);
+}
+
+TEST(NetworkOfRanks, WithoutBatchNormsIsWithinRoundingInPlainPlansAndDropsTheSame) {
   const Batches batches = make_batches(16);
-  const Outcome expected = train({.graph = vit}, batches, nullptr);
-  run_ranks(2, [&](Communicator& communicator) {
-    EXPECT_LT(distance(train({.graph = vit}, batches, &communicator), expected), 1e-5);
-  });
+  for (const float dropped : {0.0F, 0.4F}) {
+    const auto vit = [dropped] { return small_vit(dropped); };
+    const Outcome expected = train({.graph = vit}, batches, nullptr);
+    run_ranks(2, [&](Communicator& communicator) {
+      EXPECT_LT(distance(train({.graph = vit}, batches, &communicator), expected), 1e-5) << dropped;
+    });
+  }
 }
 
 /// Gradients are those of the mean over all ranks' images, with norms of each rank's own.
