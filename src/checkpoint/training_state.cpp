@@ -41,6 +41,13 @@ void visit_fields(Position& position, Visit visit) {
   visit("position.last_test_accuracy", position.last_test_accuracy);
 }
 
+/// The same for what only positions within an epoch have that several ranks train.
+template <typename Sums, typename Visit>
+void visit_communication_fields(Sums& sums, Visit visit) {
+  visit("position.epoch_communication_seconds", sums.communication_seconds);
+  visit("position.epoch_communication_bytes", sums.communication_bytes);
+}
+
 /// The same for what only some positions have.
 template <typename Test, typename Visit>
 void visit_test_fields(Test& test, Visit visit) {
@@ -103,6 +110,7 @@ TrainingPosition position_of(const SafetensorsFile& file) {
   TrainingPosition position;
   const auto parse = [&](const char* key, auto& field) { parse_field(file, key, field); };
   visit_fields(position, parse);
+  if (file.metadata().contains("position.epoch_communication_bytes")) visit_communication_fields(position.sums, parse);
   if (file.metadata().contains("position.test_accuracy")) visit_test_fields(position.test, parse);
   return position;
 }
@@ -152,6 +160,7 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
                     {kOptimizerStepsKey, to_text(optimizer.steps())}};
   const auto write = [&](const char* key, const auto& field) { metadata[key] = to_text(field); };
   visit_fields(position, write);
+  if (position.sums.communication_bytes > 0) visit_communication_fields(position.sums, write);
   if (position.test.accuracy >= 0.0) visit_test_fields(position.test, write);
   for (const auto& [key, value] : fingerprint) metadata[fmt::format("{}{}", kFingerprintPrefix, key)] = value;
 

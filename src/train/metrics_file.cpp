@@ -102,10 +102,10 @@ void MetricsFile::append(const EpochRecord& r) {
                      {"data_wait_s", r.wait_seconds},
                      {"data_wait_share", ratio(r.wait_seconds, r.train_seconds)},
                      {"data_supply_images_per_s", r.supply},
-                     {"data_cpu_share", r.data_share},
-                     {"train_s", r.train_seconds},
-                     {of + "_s", r.test_seconds},
-                     {"total_s", r.total_seconds}});
+                     {"data_cpu_share", r.data_share}});
+  if (r.communication_bytes > 0)
+    record.update(Json{{"communication_s", r.communication_seconds}, {"communication_bytes", r.communication_bytes}});
+  record.update(Json{{"train_s", r.train_seconds}, {of + "_s", r.test_seconds}, {"total_s", r.total_seconds}});
   if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }

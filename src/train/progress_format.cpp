@@ -147,7 +147,8 @@ std::string format_plain_line(const ProgressView& view) { return join(pieces_of(
 
 std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool best, double run_seconds_left,
                               std::time_t now, bool colour) {
-  const double wait_share = r.train_seconds > 0.0 ? r.wait_seconds / r.train_seconds : 0.0;
+  const auto share = [&](double seconds) { return r.train_seconds > 0.0 ? seconds / r.train_seconds : 0.0; };
+  const double wait_share = share(r.wait_seconds);
   std::vector<Piece> pieces;
   pieces.push_back({fmt::format("epoch {}/{}", r.epoch, epochs), kBold, 0});
   if (r.image_size > 0) pieces.push_back({fmt::format("{} px", r.image_size), kPlain, 0});
@@ -169,6 +170,8 @@ std::string format_epoch_line(const EpochRecord& r, std::int64_t epochs, bool be
   pieces.push_back({fmt::format("{:.1f} img/s", r.images_per_second), kPlain, 0});
   pieces.push_back(
       {fmt::format("wait {:.1f}%", 100.0 * wait_share), wait_share > kWaitWorthNoticing ? kYellow : kPlain, 0});
+  if (r.communication_bytes > 0)
+    pieces.push_back({fmt::format("exchange {:.1f}%", 100.0 * share(r.communication_seconds)), kPlain, 0});
   pieces.push_back({format_time_left(r.train_seconds + r.test_seconds), kPlain, 0});
   if (std::isfinite(run_seconds_left) && run_seconds_left >= 0.0) {
     const std::time_t end = now + static_cast<std::time_t>(std::llround(std::min(run_seconds_left, 1e9)));

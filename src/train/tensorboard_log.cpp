@@ -62,6 +62,8 @@ void TensorboardLog::append(const EpochRecord& r) {
   values.push_back(scalar_value("optimizer/learning_rate_epoch", r.learning_rate));
   values.push_back(scalar_value("speed/images_per_second_epoch", r.images_per_second));
   values.push_back(scalar_value("speed/data_wait_seconds_epoch", r.wait_seconds));
+  if (r.communication_bytes > 0)
+    values.push_back(scalar_value("speed/communication_seconds_epoch", r.communication_seconds));
   values.push_back(scalar_value("speed/train_seconds_epoch", r.train_seconds));
   values.push_back(scalar_value("speed/" + of + "_seconds_epoch", r.test_seconds));
   append(r.step, values);

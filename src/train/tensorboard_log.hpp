@@ -8,7 +8,8 @@
 ///                speed/{images_per_second,data_wait_seconds}, data/image_size where it changes
 ///   of epochs    epoch, loss/{train_epoch,OF,OF_ema}, accuracy/{train_epoch,OF,OF_ema,OF_top5,OF_ema_top5,OF_best},
 ///                optimizer/learning_rate_epoch,
-///                speed/{images_per_second,data_wait_seconds,train_seconds,OF_seconds}_epoch;
+///                speed/{images_per_second,data_wait_seconds,train_seconds,OF_seconds}_epoch, with several ranks
+///                speed/communication_seconds_epoch;
 ///                histograms weights/NAME and gradients/NAME (those of the epoch's last step), images filters/NODE
 ///   of the end   epoch/tested, loss/final_test, accuracy/{final_test,final_test_top5}: the best weights, of runs that
 ///                hold images out

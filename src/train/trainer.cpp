@@ -181,6 +181,7 @@ std::optional<TrainEnd> Trainer::train_epoch() {
   waited_ = parts_->train_loader.seconds_waited();
   since_record_ = {};
   (void)lap();
+  exchanged_ = ranks_.totals();
   while (train_next_batch()) {
     if (const auto end = end_within_epoch()) {
       // At the limit, but all that is left of the epoch is its evaluation.
@@ -240,10 +241,13 @@ double Trainer::count_step(const BatchResult& result) {
   const double seconds = lap();
   sums.seconds += seconds;
   const double waited = parts_->train_loader.seconds_waited();
-  // The loader's clock doesn't know when the process was stopped.
+  // The clocks of loader and ranks don't know when the process was stopped.
   const double wait = std::min(waited - std::exchange(waited_, waited), seconds);
   sums.wait_seconds += wait;
   since_record_.wait_seconds += wait;
+  const CommunicationTotals before = std::exchange(exchanged_, ranks_.totals());
+  sums.communication_seconds += std::min(exchanged_.seconds - before.seconds, seconds);
+  sums.communication_bytes += exchanged_.bytes - before.bytes;
   return seconds;
 }
 
@@ -310,6 +314,8 @@ EpochRecord Trainer::epoch_record(const std::optional<EpochResults>& test, doubl
           .wait_seconds = sums.wait_seconds,
           .supply = supply,
           .data_share = images / std::max(supply * pool_.threads() * ranks_.size() * sums.seconds, kLeastSeconds),
+          .communication_seconds = sums.communication_seconds,
+          .communication_bytes = sums.communication_bytes,
           .train_seconds = sums.seconds,
           .test_seconds = test_seconds,
           .total_seconds = position_.seconds,

@@ -177,6 +177,8 @@ TEST_F(TrainingState, BringsThePositionBackExactly) {
   saved.sums.correct = 512;
   saved.sums.seconds = std::numeric_limits<double>::denorm_min();
   saved.sums.wait_seconds = -0.0;
+  saved.sums.communication_seconds = 1.0 / 3.0;
+  saved.sums.communication_bytes = std::numeric_limits<std::int64_t>::max() - 1;
   saved.last_test_accuracy = std::numeric_limits<double>::infinity();
   Training training(graph_, options_of(OptimizerKind::adamw));
   save(training, saved);
@@ -194,7 +196,18 @@ TEST_F(TrainingState, BringsThePositionBackExactly) {
   EXPECT_EQ(read.sums.correct, saved.sums.correct);
   EXPECT_EQ(read.sums.seconds, saved.sums.seconds);
   EXPECT_EQ(std::bit_cast<std::uint64_t>(read.sums.wait_seconds), std::bit_cast<std::uint64_t>(-0.0));
+  EXPECT_EQ(read.sums.communication_seconds, saved.sums.communication_seconds);
+  EXPECT_EQ(read.sums.communication_bytes, saved.sums.communication_bytes);
   EXPECT_EQ(read.last_test_accuracy, saved.last_test_accuracy);
+}
+
+TEST_F(TrainingState, OfOneRankSaysNothingOfExchanges) {
+  save_adamw();
+  const SafetensorsFile file(path_);
+  for (const auto& [key, value] : file.metadata()) EXPECT_THAT(key, Not(HasSubstr("communication")));
+  const TrainingPosition read = read_training_position(path_);
+  EXPECT_EQ(read.sums.communication_seconds, 0.0);
+  EXPECT_EQ(read.sums.communication_bytes, 0);
 }
 
 TEST(TrainingPosition, KeepsTheBestOfTheEpochsThatItCounts) {

@@ -161,6 +161,17 @@ TEST_F(RunDocument, HasALogInTheOrderInWhichThingsHappened) {
   EXPECT_THAT(log[3].get<std::string>(), HasSubstr("UTC  ended: patience"));
 }
 
+TEST_F(RunDocument, TellsInItsLogHowMuchOfAnEpochRanksExchanged) {
+  const Json json = run(
+      R"({"type":"epoch","epoch":1,"step":10,"loss":1,"accuracy":0.5,"data_wait_s":1,"communication_s":3,"communication_bytes":9,"train_s":10,"test_s":0,"total_s":10})"
+      "\n" +
+      epoch_line(2, 0.4));
+  const Json& log = json["log"];
+  ASSERT_EQ(log.size(), 2U);
+  EXPECT_THAT(log[0].get<std::string>(), HasSubstr("wait 10.0%  exchange 30.0%"));
+  EXPECT_THAT(log[1].get<std::string>(), Not(HasSubstr("exchange")));
+}
+
 TEST_F(RunDocument, CallsRunsOfOneNameByTheirFolders) {
   const Json one = {{"name", "a"}, {"folder", "x/a"}};
   const Json other = {{"name", "a"}, {"folder", "y/a"}};

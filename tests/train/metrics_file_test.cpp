@@ -75,6 +75,22 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
   EXPECT_FALSE(std::getline(text, line));
 }
 
+TEST_F(MetricsFileTest, HasTheExchangesOfSeveralRanksAlone) {
+  {
+    MetricsFile metrics(path_, 0, 0);
+    EpochRecord record{.communication_seconds = 0.5, .communication_bytes = 4096, .train_seconds = 2.0};
+    metrics.append(record);
+    record.communication_bytes = 0;
+    metrics.append(record);
+  }
+  std::istringstream text(read_text_file(path_));
+  std::string line;
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_THAT(line, HasSubstr(R"(,"communication_s":0.5,"communication_bytes":4096,"train_s":2.0,)"));
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_THAT(line, Not(HasSubstr("communication")));
+}
+
 TEST_F(MetricsFileTest, HasTheAverageWhereThereIsOne) {
   {
     MetricsFile metrics(path_, 0, 0);

@@ -1,6 +1,6 @@
 /// README's description of metrics.jsonl, held against what trainings write.
 #include "convmixer/core/error.hpp"
-#include "train/trainer_fixture.hpp"
+#include "train/ranks_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -46,7 +46,7 @@ std::set<Field> documented() {
   return fields;
 }
 
-class MetricsSchema : public TrainerFixture {
+class MetricsSchema : public RanksFixture {
  protected:
   [[nodiscard]] static std::set<Field> written(const std::filesystem::path& run) {
     std::set<Field> fields;
@@ -78,6 +78,9 @@ TEST_F(MetricsSchema, IsDescribedInTheReadmeFieldByField) {
   failing.lr = 1e30F;
   EXPECT_THROW(train(failing), Error);
   fields.merge(written(failing.out));
+  const TrainConfig shared = small_config("shared");
+  ASSERT_EQ(train_on(2, shared), TrainEnd::finished);
+  fields.merge(written(shared.out));
   EXPECT_EQ(fields, documented());
   const TrainConfig plain = small_config("plain");
   ASSERT_EQ(train(plain), TrainEnd::finished);

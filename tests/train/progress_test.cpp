@@ -142,6 +142,16 @@ TEST(FormatEpochLine, ShowsTheWholeEpoch) {
               HasSubstr("left 30d00h (done 2023-12-14)"));
 }
 
+TEST(FormatEpochLine, ShowsTheShareOfExchangesBetweenRanks) {
+  EpochRecord record = example_epoch();
+  record.communication_seconds = 50.0;
+  EXPECT_THAT(format_epoch_line(record, 4, false, -1.0, 0, false), Not(HasSubstr("exchange")));
+  record.communication_bytes = 1;
+  EXPECT_THAT(format_epoch_line(record, 4, false, -1.0, 0, false), HasSubstr("wait 0.1%  exchange 12.5%  7m12s"));
+  record.train_seconds = 0.0;
+  EXPECT_THAT(format_epoch_line(record, 4, false, -1.0, 0, false), HasSubstr("exchange 0.0%"));
+}
+
 TEST(FormatEpochLine, CallsTheAverageBestWhereThereIsOne) {
   EpochRecord record = example_epoch();
   record.averaged = EvaluationRecord{.loss = 0.5, .accuracy = 0.8234};

@@ -1,14 +1,12 @@
 // Trainings that several ranks share: the same files as of one process, bit for bit. The ranks are threads here.
 #include "support/environment_variable.hpp"
 #include "support/error_of.hpp"
-#include "support/thread_ranks.hpp"
-#include "train/trainer_fixture.hpp"
+#include "train/ranks_fixture.hpp"
 
 #include <gmock/gmock.h>
 
 #include <csignal>
 #include <functional>
-#include <mutex>
 
 namespace convmixer {
 namespace {
@@ -20,28 +18,6 @@ using testing_support::run_ranks;
 struct Variation {
   std::string name;
   std::function<void(TrainConfig&)> set = [](TrainConfig&) {};
-};
-
-class RanksFixture : public TrainerFixture {
- protected:
-  using Controls = std::function<TrainControls(int rank)>;
-
-  TrainEnd train_on(
-      int ranks, const TrainConfig& config, const Controls& controls = [](int) { return undisturbed(); }) {
-    std::mutex mutex;
-    std::vector<TrainEnd> ends;
-    run_ranks(ranks, [&](Communicator& communicator) {
-      ThreadPool pool(1);
-      Engine engine(pool, &communicator);
-      Progress progress(nullptr, {}, undisturbed().clock);
-      Trainer trainer(config, *train_, *test_, engine, progress, controls(communicator.rank()));
-      const TrainEnd end = trainer.run();
-      const std::lock_guard lock(mutex);
-      ends.push_back(end);
-    });
-    for (const TrainEnd end : ends) EXPECT_EQ(end, ends.front());
-    return ends.front();
-  }
 };
 
 class TrainerRanks : public RanksFixture, public testing::WithParamInterface<Variation> {
@@ -117,6 +93,41 @@ TEST_F(RanksOfARun, HaveNormsOfTheirOwnImagesIfAsked) {
   ASSERT_EQ(local.size(), alone.size());
   EXPECT_NE(local[0]["loss"], alone[0]["loss"]);
   EXPECT_NEAR(local[0]["loss"].get<double>(), alone[0]["loss"].get<double>(), 0.3);
+}
+
+TEST_F(RanksOfARun, TellHowMuchAnEpochExchanged) {
+  ASSERT_EQ(train_on(1, small_config("alone")), TrainEnd::finished);
+  for (const auto& epoch : epoch_records(parent_.path() / "alone")) {
+    EXPECT_FALSE(epoch.contains("communication_s"));
+    EXPECT_FALSE(epoch.contains("communication_bytes"));
+  }
+  ASSERT_EQ(train_on(2, small_config("together")), TrainEnd::finished);
+  const auto together = epoch_records(parent_.path() / "together");
+  ASSERT_EQ(together.size(), 2U);
+  const std::int64_t parameters = parameter_count(make_graph(model_config(small_config("together"), 3, 10)));
+  for (const auto& epoch : together) {
+    EXPECT_GT(epoch["communication_s"], 0.0);
+    EXPECT_LE(epoch["communication_s"], epoch["train_s"]);
+    // Each of two ranks sends at least as much as the gradients of each of six steps take.
+    EXPECT_GT(epoch["communication_bytes"], 6 * parameters * static_cast<std::int64_t>(sizeof(float)));
+  }
+  EXPECT_EQ(together[0]["communication_bytes"], together[1]["communication_bytes"]);
+}
+
+TEST_F(RanksOfARun, TellWhatAnEpochExchangedInAllItsSessions) {
+  ASSERT_EQ(train_on(2, small_config("whole")), TrainEnd::finished);
+  const auto stopped = [](int) { return stopped_after(4); };  // in the first epoch, of six steps
+  ASSERT_EQ(train_on(2, small_config("parts"), stopped), TrainEnd::signal);
+  ASSERT_EQ(train_on(2, small_config("parts")), TrainEnd::finished);
+  const auto bytes = [&](const char* run) {
+    return epoch_records(parent_.path() / run)[0]["communication_bytes"].get<double>();
+  };
+  EXPECT_NEAR(bytes("parts"), bytes("whole"), 100.0) << "but for some questions whether to stop";
+  ASSERT_EQ(train_on(2, small_config("alone"), stopped), TrainEnd::signal);
+  ASSERT_EQ(train_on(1, small_config("alone")), TrainEnd::finished);
+  EXPECT_LT(bytes("alone"), bytes("whole"));
+  EXPECT_GT(bytes("alone"), 0.0);
+  EXPECT_FALSE(epoch_records(parent_.path() / "alone")[1].contains("communication_bytes"));
 }
 
 TEST_F(RanksOfARun, LeaveNoTemporaryFolders) {

@@ -2,8 +2,8 @@
 #include "support/error_of.hpp"
 #include "support/file_size_limit.hpp"
 #include "train/event_file_reader.hpp"
+#include "train/ranks_fixture.hpp"
 #include "train/tensorboard_log.hpp"
-#include "train/trainer_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -19,7 +19,7 @@ using testing::SizeIs;
 using testing_support::error_of;
 using testing_support::ProtobufReader;
 
-class TrainerTensorboard : public TrainerFixture {
+class TrainerTensorboard : public RanksFixture {
  protected:
   [[nodiscard]] TrainConfig logged_config(const std::string& folder) const {
     TrainConfig config = small_config(folder);
@@ -104,6 +104,20 @@ TEST_F(TrainerTensorboard, HasTheRecordsOfMetricsFiles) {
   EXPECT_EQ(epochs, 2U);
   EXPECT_EQ(steps_of(run, "speed/images_per_second"), all_steps);
   EXPECT_EQ(steps_of(run, "speed/images_per_second_epoch"), (std::vector<std::int64_t>{6, 12}));
+}
+
+TEST_F(TrainerTensorboard, HasTheExchangesOfSeveralRanks) {
+  const std::string tag = "speed/communication_seconds_epoch";
+  const TrainConfig config = logged_config("run");
+  ASSERT_EQ(train_on(2, config), TrainEnd::finished);
+  const LoggedRun run = logged_run(config.out);
+  ASSERT_EQ(steps_of(run, tag), (std::vector<std::int64_t>{6, 12}));
+  const auto epochs = epoch_records(config.out);
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(run.at(tag)[i].value.floats(2).at(0), epochs[i]["communication_s"].get<float>());
+  const TrainConfig alone = logged_config("alone");
+  ASSERT_EQ(train(alone), TrainEnd::finished);
+  EXPECT_FALSE(logged_run(alone.out).contains(tag));
 }
 
 TEST_F(TrainerTensorboard, HasHistogramsOfEveryParameterAndItsGradientAfterEveryEpoch) {

@@ -59,6 +59,9 @@ struct EpochSums {
   std::int64_t correct = 0;
   double seconds = 0.0;       ///< that the steps took, waiting included
   double wait_seconds = 0.0;  ///< for data
+  /// Of `seconds`, that exchanges with other ranks took, and the bytes sent to them; 0 while there was one rank.
+  double communication_seconds = 0.0;
+  std::int64_t communication_bytes = 0;
 
   /// Means over the images; 0 before the first.
   [[nodiscard]] double loss() const noexcept { return images == 0 ? 0.0 : loss_sum / static_cast<double>(images); }

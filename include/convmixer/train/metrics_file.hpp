@@ -56,6 +56,10 @@ struct EpochRecord {
   double wait_seconds = 0.0;
   double supply = 0.0;      ///< images/s that one thread doing nothing else would prepare
   double data_share = 0.0;  ///< of the threads' time in training, that went into preparing images
+  /// Of train_seconds, that the training thread of rank 0 spent in exchanges with other ranks, waiting for them among
+  /// it, and what it sent them. Neither is written if no byte was sent: there was one rank.
+  double communication_seconds = 0.0;
+  std::int64_t communication_bytes = 0;
   double train_seconds = 0.0;
   double test_seconds = 0.0;
   double total_seconds = 0.0;  ///< of the run up to here, over all its starts: steps, evaluations and saves

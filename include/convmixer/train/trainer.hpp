@@ -178,7 +178,8 @@ class Trainer {
 
   double lap_start_ = 0.0;
   double last_save_ = 0.0;
-  double waited_ = 0.0;  // for data, by the loader's count, up to the step before
+  double waited_ = 0.0;            // for data, by the loader's count, up to the step before
+  CommunicationTotals exchanged_;  // with other ranks, likewise
   struct {
     std::int64_t images = 0;
     double seconds = 0.0;

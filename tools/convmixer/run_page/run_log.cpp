@@ -85,6 +85,8 @@ EpochRecord epoch_record(const RunHistory& run, std::size_t row) {
           .learning_rate = number("learning_rate"),
           .images_per_second = number("images_per_s"),
           .wait_seconds = number("data_wait_s"),
+          .communication_seconds = number("communication_s"),
+          .communication_bytes = whole(number("communication_bytes")),
           .train_seconds = number("train_s"),
           .test_seconds = number(of + "_s"),
           .total_seconds = number("total_s"),
