@@ -21,13 +21,15 @@ using Actions = std::array<struct sigaction, kSignals.size()>;
 
 // A signal handler can reach nothing but globals.
 std::atomic<int> received_signal{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not lock");
+std::atomic<bool> is_telling{true};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+              "a signal handler may not lock");
 Actions before_end{};
 Actions before_stop{};
 struct sigaction before_pause {};
 
 void say(std::string_view text) {
-  if (!is_writable(STDERR_FILENO, 0)) return;
+  if (!is_telling || !is_writable(STDERR_FILENO, 0)) return;
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
@@ -96,6 +98,8 @@ void restore(const Actions& previous) {
 }
 
 }  // namespace
+
+void tell_of_signals(bool tells) noexcept { is_telling = tells; }
 
 EndBySignal::EndBySignal() { install(end_process, before_end); }
 

@@ -2,6 +2,8 @@
 there is no mpirun.
 """
 
+import errno
+import io
 import json
 import os
 import pathlib
@@ -11,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import unittest
@@ -21,17 +24,44 @@ MODEL = ["--dim", "32", "--depth", "2", "--kernel-size", "3", "--patch-size", "4
          "--test-images", "100", "--batch-size", "64", "--precision", "f32", "--log-interval", "1", "--seed", "3"]
 TIMES = {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_per_s", "data_cpu_share", "train_s", "test_s",
          "total_s"}
+COMMUNICATION = {"communication_s", "communication_bytes"}
 
 
-def mpirun(ranks):
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-np", str(ranks)]
+def mpirun():
+    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
+
+
+def catches(process, number):
+    """Whether a process does something about a signal."""
+    try:
+        caught = re.search(r"SigCgt:\s*(\w+)", pathlib.Path(f"/proc/{process}/status").read_text())
+    except OSError:
+        return False
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
+def write_cifar(path):
+    """An archive of CIFAR-10 with a few drawn images."""
+    pixels = random.Random(1)
+    with tarfile.open(path, "w") as archive:
+        for name, images in [*((f"data_batch_{number}.bin", 80) for number in range(1, 6)), ("test_batch.bin", 100)]:
+            content = b"".join(bytes([image % 10]) + pixels.randbytes(3072) for image in range(images))
+            entry = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
 
 
 def records(run):
-    """Of metrics.jsonl, without what the clock says and without sessions."""
+    """Of metrics.jsonl, without what the clock and the number of ranks say and without sessions."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines
+    return [{key: value for key, value in line.items() if key not in TIMES | COMMUNICATION} for line in lines
             if line["type"] not in ("session", "end")]
+
+
+def epochs(run):
+    """The records of its epochs, all that they say."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["type"] == "epoch"]
 
 
 class Ranks(unittest.TestCase):
@@ -42,7 +72,7 @@ class Ranks(unittest.TestCase):
         self.environment = dict(os.environ, OMP_WAIT_POLICY="passive", TMPDIR=str(self.folder))
 
     def command(self, ranks, *words):
-        return (mpirun(ranks) if ranks > 1 else []) + [TOOL, *words]
+        return ([*mpirun(), "-np", str(ranks)] if ranks > 1 else []) + [TOOL, *words]
 
     def run_tool(self, ranks, *words, **environment):
         return subprocess.run(self.command(ranks, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -80,6 +110,40 @@ class Ranks(unittest.TestCase):
                 found.append(int(entry.name))
         return found
 
+    def start_with_waiting_ranks(self, name, ready, waiting, *words):
+        """As many ranks as have their data, and after them some that wait for a writer of theirs, a FIFO."""
+        commands = []
+        folders = [self.folder / f"{name}-{place}" for place in ("ready", "waiting")]
+        for number, folder in zip((ready, waiting), folders):
+            folder.mkdir()
+            commands.append(["-np", str(number), "-wdir", str(folder), TOOL, "train", *MODEL, "--threads", "1", "--dataset",
+                             "cifar10", "--data", "cifar.tar", "--allow-partial", "--out", str(self.folder / name), *words])
+        write_cifar(folders[0] / "cifar.tar")
+        os.mkfifo(folders[1] / "cifar.tar")
+        process = subprocess.Popen([*mpirun(), *commands[0], ":", *commands[1]], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.environment)
+        self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
+        return process
+
+    def writer_of_the_waiting(self, name):
+        """Of the FIFO, once somebody waits for it."""
+        end = time.monotonic() + 100
+        while True:
+            try:
+                return os.open(self.folder / f"{name}-waiting" / "cifar.tar", os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENXIO)
+            self.assertLess(time.monotonic(), end, "nobody waits")
+            time.sleep(0.02)
+
+    def assert_said_once(self, text):
+        lines = [line for line in text.splitlines() if line.strip()]
+        self.assertEqual(len(lines), len(set(lines)), text)
+
+    def said_by_the_program(self, text):
+        """The rest is mpirun's."""
+        return [line for line in text.splitlines() if line.startswith("convmixer: ")]
+
     def assert_same(self, name, other):
         for file in ("best.safetensors", "last.safetensors"):
             self.assertEqual((self.folder / name / file).read_bytes(), (self.folder / other / file).read_bytes(), file)
@@ -88,9 +152,14 @@ class Ranks(unittest.TestCase):
     def error_of(self, run, status):
         """The one line that the program said; mpirun adds its own."""
         self.assertEqual(run.returncode, status, run.stdout + run.stderr)
-        lines = [line for line in run.stderr.splitlines() if line.startswith("convmixer: error: ")]
+        lines = self.said_by_the_program(run.stderr)
         self.assertEqual(len(lines), 1, run.stderr)
+        self.assertTrue(lines[0].startswith("convmixer: error: "), run.stderr)
         return lines[0].removeprefix("convmixer: error: ")
+
+    def ended(self, process):
+        output, errors = process.communicate(timeout=100)
+        return subprocess.CompletedProcess([], process.returncode, output, errors)
 
     def test_two_and_four_processes_write_what_one_writes(self):
         self.train(1, "alone", "--epochs", "2")
@@ -99,6 +168,12 @@ class Ranks(unittest.TestCase):
             self.assert_same(f"ranks{ranks}", "alone")
             self.assertRegex(text, rf"ranks +{ranks}, by .*; batch norms see all ranks' images")
             self.assertEqual(text.count("finished 2 epochs"), 1, text)
+            self.assertRegex(text, r"epoch 1/2 .*  wait [0-9.]+%  exchange [0-9.]+%  ")
+            for epoch in epochs(self.folder / f"ranks{ranks}"):
+                self.assertGreater(epoch["communication_bytes"], 0)
+                self.assertTrue(0 < epoch["communication_s"] <= epoch["train_s"], epoch)
+        for epoch in epochs(self.folder / "alone"):
+            self.assertFalse(COMMUNICATION & epoch.keys(), epoch)
         self.assertEqual([entry.name for entry in self.folder.glob("convmixer-rank-*")], [])
 
     def test_a_signal_to_one_rank_stops_all_after_the_step_and_one_process_goes_on(self):
@@ -106,6 +181,7 @@ class Ranks(unittest.TestCase):
         process = self.start(4, "stopped", "--epochs", "4")
         os.kill(self.ranks_of("stopped")[-1], signal.SIGTERM)
         process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
         self.assertEqual(self.ranks_of("stopped"), [])
         self.assertLess(len(records(self.folder / "stopped")), len(records(self.folder / "alone")))
         self.train(1, "stopped", "--epochs", "4")
@@ -136,6 +212,58 @@ class Ranks(unittest.TestCase):
         self.assertIn("expected --batch-norm local", self.error_of(
             self.run_tool(2, "train", *MODEL, "--plan", "plain", "--out", out), 2))
 
+    def test_what_a_run_says_it_says_once(self):
+        out = str(self.folder / "said")
+        process = self.start(2, "said", "--epochs", "1000")
+        process.send_signal(signal.SIGTERM)  # mpirun's: it sends it to all ranks
+        stopped = self.ended(process)
+        self.assertEqual(self.said_by_the_program(stopped.stderr),
+                         ["convmixer: stopping after this step and saving; once more to stop at once"])
+        self.assertIn("stopped and saved in epoch", stopped.stdout)
+        self.assert_said_once(stopped.stdout)
+        for words in (["--until-accuracy", "0.05"], ["--until-accuracy", "0.05"], ["--fresh", "--epochs", "1"]):
+            run = self.run_tool(2, "train", *MODEL, "--threads", "1", "--out", out, "--epochs", "1000", *words)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            self.assert_said_once(run.stdout)
+        for words in (["--version"], ["--help"], ["help", "train"], ["train", "--help"]):
+            alone, run = self.run_tool(1, *words), self.run_tool(2, *words)
+            self.assertEqual((run.returncode, run.stdout, run.stderr), (0, alone.stdout, ""))
+        self.assertEqual(self.run_tool(2).stdout, self.run_tool(1).stdout)
+        self.assertIn("unknown command 'trian'", self.error_of(self.run_tool(2, "trian"), 2))
+
+    def test_ended_before_its_first_step_it_says_so_once(self):
+        process = self.start_with_waiting_ranks("ended", 1, 1)
+        end = time.monotonic() + 100
+        while [catches(rank, signal.SIGTERM) for rank in self.ranks_of("ended")] != [True, True]:
+            self.assertLess(time.monotonic(), end, "the ranks don't begin")
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.said_by_the_program(self.ended(process).stderr), ["convmixer: ended by SIGTERM"])
+
+    def test_a_rank_that_is_not_ready_in_time_is_named_and_ends_all(self):
+        for waiting, named in ((1, "rank 2 not ready"), (2, "ranks 1, 2 not ready")):
+            with self.subTest(waiting):
+                begin = time.monotonic()
+                process = self.start_with_waiting_ranks(f"late{waiting}", 3 - waiting, waiting, "--start-timeout", "2")
+                message = self.error_of(self.ended(process), 1)
+                self.assertIn(f"{named} after 2 seconds: ", message)
+                self.assertIn("--start-timeout waits longer", message)
+                self.assertLess(time.monotonic() - begin, 20)
+                self.assertEqual(self.ranks_of(f"late{waiting}"), [])
+
+    def test_a_rank_that_is_late_but_in_time_says_itself_what_is_wrong(self):
+        process = self.start_with_waiting_ranks("found", 1, 1)
+        os.close(self.writer_of_the_waiting("found"))
+        self.assertEqual(self.error_of(self.ended(process), 1),
+                         "rank 1 of 2: cifar.tar: expected a file, found something else")
+        self.assertEqual(self.ranks_of("found"), [])
+
+    def test_a_plug_in_that_is_missing_is_said_once(self):
+        out = str(self.folder / "none")
+        run = self.run_tool(3, "train", *MODEL, "--out", out, CONVMIXER_MPI_PLUGIN="/nowhere.so")
+        self.assertEqual(self.error_of(run, 1), "started as one of 3 processes by Open MPI, but MPI can't be loaded: "
+                         "/nowhere.so: cannot open shared object file: No such file or directory")
+
     def test_a_loss_that_is_not_finite_ends_all(self):
         message = self.error_of(self.run_tool(2, "train", *MODEL, "--threads", "1", "--lr", "1e30", "--out",
                                               str(self.folder / "diverged")), 1)
@@ -144,9 +272,7 @@ class Ranks(unittest.TestCase):
     def test_a_state_that_rank_zero_can_not_write_ends_all(self):
         process = self.start(2, "lost", "--epochs", "1000")
         os.rename(self.folder / "lost", self.folder / "elsewhere")
-        output, errors = process.communicate(timeout=100)
-        run = subprocess.CompletedProcess([], process.returncode, output, errors)
-        self.assertIn("last.state.safetensors", self.error_of(run, 1))
+        self.assertIn("last.state.safetensors", self.error_of(self.ended(process), 1))
         self.assertEqual(self.ranks_of("lost"), [])
 
     def test_without_the_plug_in_only_one_process_trains(self):

@@ -1,5 +1,6 @@
 #include "convmixer/train/stop_signal.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -99,6 +100,18 @@ TEST(StopSignalDeathTest, EndsTheProcessAtTheSecondSignalOfAnyKind) {
         std::raise(SIGTERM);
       },
       testing::KilledBySignal(SIGTERM), "once more to stop at once");
+}
+
+TEST(StopSignalDeathTest, SaysNothingWhereAnotherProcessSaysIt) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        tell_of_signals(false);
+        const StopSignal stop;
+        std::raise(SIGINT);
+        std::raise(SIGTERM);
+      },
+      testing::KilledBySignal(SIGTERM), testing::Eq(""));
 }
 
 }  // namespace

@@ -15,7 +15,6 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -88,16 +87,30 @@ void help(std::span<const std::string> topic) {
 
 bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
 
-/// For commands that several processes would do several times over. One of them tells.
+/// Of several processes that a launcher has started, the one that says what all of them would say.
+bool is_first_of_launch() {
+  try {
+    return find_launch().rank == 0;
+  } catch (const Error&) {  // told by the command, if it asks
+    return true;
+  }
+}
+
+/// Whether these words are what several processes share.
+bool is_training(std::span<const std::string> words) {
+  return !words.empty() && words.front() == "train" && std::ranges::none_of(words, asks_for_help);
+}
+
+/// For commands that several processes would do several times over.
 void require_alone(const std::string& command) {
   const Launch launch = find_launch();
   if (launch.ranks == 1) return;
-  if (launch.rank > 0) std::_Exit(2);
   fail_usage("{}: started as {} processes by {}: expected one; 'train' is what several processes share", command,
              launch.ranks, launch.launcher);
 }
 
 int dispatch(std::span<const std::string> words) {
+  if (!is_training(words) && !is_first_of_launch()) return 0;  // the status of all is the first one's
   if (words.empty()) {
     tool::print(overview());
     return 2;
@@ -139,6 +152,7 @@ int report(std::string_view message, int status) {
 int main(int argc, char** argv) {
   guard_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
+  tell_of_signals(is_first_of_launch());
   const EndBySignal end_by_signal;
   const PauseBySignal pause_by_signal;
   try {

@@ -99,6 +99,12 @@ Terminal terminal_of(LaunchedRanks* ranks, ProgressMode mode) {
   return ranks == nullptr || mode == ProgressMode::live ? detect_terminal(stdout) : Terminal{};
 }
 
+/// The signal that has ended the training, which some ranks may not have got.
+int received_signal(LaunchedRanks* ranks) {
+  const int own = StopSignal::received();
+  return ranks == nullptr ? own : static_cast<int>(largest_of_ranks(ranks->communicator(), own));
+}
+
 /// Rank 0's settings, on all ranks.
 void share_config(TrainConfig& config, Communicator& ranks) {
   const std::string text = broadcast_text(ranks, ranks.rank() == 0 ? to_ini(config) : "", 0);
@@ -256,7 +262,7 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   progress_.print(describe_end(end, trainer, config, {.was_done = was_done, .extended = options.extend > 0}));
   if (page != nullptr) progress_.print(describe_end_of_page(*page));
   if (profiler) finish(*profiler, end, progress_);
-  return end == TrainEnd::signal ? 128 + StopSignal::received() : 0;
+  return end == TrainEnd::signal ? 128 + received_signal(ranks_) : 0;
 }
 
 namespace {
@@ -279,10 +285,11 @@ int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
 
 /// Where a rank fails, all end: nobody would come to meet them. What all of them find, rank 0 tells.
 int train_together(std::span<const std::string> words, const Launch& launch) {
-  const auto ranks = std::make_unique<LaunchedRanks>(launch);
+  std::unique_ptr<LaunchedRanks> ranks;
   int status = 1;
   std::string message;
   try {
+    ranks = std::make_unique<LaunchedRanks>(launch);
     return train_rank(words, *ranks);
   } catch (const Error& error) {
     message = error.what();
@@ -292,13 +299,13 @@ int train_together(std::span<const std::string> words, const Launch& launch) {
   } catch (const std::exception& error) {
     message = error.what();
   }
-  const int rank = ranks->communicator().rank();
-  if (rank > 0) {
+  if (launch.rank > 0) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
-    message = fmt::format("rank {} of {}: {}", rank, launch.ranks, message);
+    message = fmt::format("rank {} of {}: {}", launch.rank, launch.ranks, message);
   }
   report_error(message);
-  ranks->abort(status);
+  if (ranks) ranks->abort(status);
+  return status;
 }
 
 }  // namespace

@@ -4,6 +4,10 @@
 
 namespace convmixer {
 
+/// Whether this process says on stderr what a signal makes it do, which it does unless told otherwise: of several that
+/// train together, and all get the signal, one is enough.
+void tell_of_signals(bool tells) noexcept;
+
 /// While an object lives, SIGINT, SIGTERM and SIGHUP end the process at once, as they do by default, but leave no
 /// temporary files, and end the first process of a container too, which the system's default action doesn't. SIGHUP
 /// stays ignored if it was (nohup); SIGINT does not: scripts start background jobs with it ignored, and mean it when
