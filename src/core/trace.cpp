@@ -175,7 +175,8 @@ struct TraceRecording::Impl {
   }
 };
 
-TraceRecording::TraceRecording(int threads, std::int64_t spans_per_thread) : impl_(std::make_unique<Impl>()) {
+TraceRecording::TraceRecording(int threads, std::int64_t spans_per_thread, const std::function<void()>& meet)
+    : impl_(std::make_unique<Impl>()) {
   if (threads < 1 || spans_per_thread < 1)
     fail_usage("recording of a trace: found room for {} and {} on each, expected at least 1 of both",
                counted(threads, "thread"), counted(spans_per_thread, "span"));
@@ -191,6 +192,7 @@ TraceRecording::TraceRecording(int threads, std::int64_t spans_per_thread) : imp
     fail("recording of a trace: out of memory for {} on each of {}", counted(spans_per_thread, "span"),
          counted(threads, "thread"));
   }
+  if (meet) meet();
   Session& all = session();
   const std::lock_guard lock(all.mutex);
   if (all.on) fail("a trace is being recorded already; expected one recording at a time");

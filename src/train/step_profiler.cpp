@@ -4,7 +4,7 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
-#include "convmixer/core/trace_json.hpp"
+#include "train/ranks_trace.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,8 +20,8 @@ constexpr std::int64_t kMostSpans = std::int64_t{1} << 22;
 }  // namespace
 
 StepProfiler::StepProfiler(ProfileOptions options, int threads, std::map<std::string, std::string> notes,
-                           Progress& progress)
-    : options_(std::move(options)), threads_(threads), notes_(std::move(notes)), progress_(progress) {
+                           Progress& progress, Communicator& ranks)
+    : options_(std::move(options)), threads_(threads), notes_(std::move(notes)), progress_(progress), ranks_(ranks) {
   if (options_.skip < 0 || options_.steps < 1 || options_.skip > kMostSteps || options_.steps > kMostSteps) {
     fail_usage("profile: {} after {}, expected 1 to {} after 0 to {}", counted(options_.steps, "step"), options_.skip,
                kMostSteps, kMostSteps);
@@ -39,7 +39,7 @@ void StepProfiler::require_within(std::int64_t steps_left) const {
 
 void StepProfiler::before_step() {
   if (seen_ == options_.skip && !recording_ && !written_) {
-    recording_.emplace(threads_ + 1, std::min(options_.steps * kSpansPerStep, kMostSpans));
+    recording_ = record_on_all(ranks_, threads_ + 1, std::min(options_.steps * kSpansPerStep, kMostSpans));
   }
 }
 
@@ -67,16 +67,20 @@ void StepProfiler::end_window() {
   std::map<std::string, std::string> notes = notes_;
   notes["first_step"] = fmt::format("{}", last_step_ - recorded_ + 1);
   notes["last_step"] = fmt::format("{}", last_step_);
+  const std::string text = trace_of_ranks(ranks_, trace, notes);
+  if (ranks_.rank() > 0) return;
   try {
-    write_file_atomically(options_.file, to_trace_json(trace, "convmixer train", notes));
+    write_file_atomically(options_.file, text);
   } catch (const Error& error) {
     error_ = std::current_exception();
     progress_.print(fmt::format("profile: {}", printable(error.what())));
     return;
   }
-  progress_.print(fmt::format("profile of steps {} to {}{}; trace for ui.perfetto.dev and chrome://tracing: {}\n{}",
-                              last_step_ - recorded_ + 1, last_step_,
+  const bool is_alone = ranks_.size() == 1;
+  progress_.print(fmt::format("profile of steps {} to {}{}{}; trace{} for ui.perfetto.dev and chrome://tracing: {}\n{}",
+                              last_step_ - recorded_ + 1, last_step_, is_alone ? "" : " on rank 0",
                               recorded_ < options_.steps ? " (the training ended)" : "",
+                              is_alone ? "" : fmt::format(" of all {} ranks", ranks_.size()),
                               printable(options_.file.native()), format_profile(trace, recorded_)));
 }
 

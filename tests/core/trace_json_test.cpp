@@ -45,17 +45,38 @@ TEST(TraceJson, WritesACompleteEventForEverySpan) {
 
 TEST(TraceJson, NamesAndOrdersProcessAndThreads) {
   const std::vector<json> metadata = events(parsed(two_tracks()), "M");
-  ASSERT_EQ(metadata.size(), 5U);
+  ASSERT_EQ(metadata.size(), 6U);
   EXPECT_EQ(metadata[0].at("name"), "process_name");
   EXPECT_EQ(metadata[0].at("args").at("name"), "program");
+  EXPECT_EQ(metadata[1].at("name"), "process_sort_index");
+  EXPECT_EQ(metadata[1].at("args").at("sort_index"), 0);
   for (const int thread : {1, 2}) {
-    const json& name = metadata[static_cast<std::size_t>(2 * thread - 1)];
-    const json& order = metadata[static_cast<std::size_t>(2 * thread)];
+    const json& name = metadata[static_cast<std::size_t>(2 * thread)];
+    const json& order = metadata[static_cast<std::size_t>(2 * thread + 1)];
     EXPECT_EQ(name.at("name"), "thread_name");
     EXPECT_EQ(name.at("tid"), thread);
     EXPECT_EQ(name.at("args").at("name"), thread == 1 ? "main" : "worker 1");
     EXPECT_EQ(order.at("name"), "thread_sort_index");
     EXPECT_EQ(order.at("args").at("sort_index"), thread);
+  }
+}
+
+TEST(TraceJson, HasSeveralProcessesWithTracksOfTheirOwn) {
+  const std::vector<std::string> parts{to_trace_events(two_tracks(), "first", 0),
+                                       to_trace_events(two_tracks(), "second", 1)};
+  const json read = json::parse(to_trace_json(parts, {.duration = 7'000'000, .tracks = {}, .dropped = 6}, {}));
+  EXPECT_EQ(read.at("otherData").at("duration_ms"), "7.000000");
+  EXPECT_EQ(read.at("otherData").at("dropped_spans"), "6");
+  const std::vector<json> all = read.at("traceEvents");
+  const std::vector<json> alone = json::parse(to_trace_json(two_tracks(), "first", {})).at("traceEvents");
+  ASSERT_EQ(all.size(), 2 * alone.size());
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(all[i], alone[i]);
+    json second = alone[i];
+    second["pid"] = 2;
+    if (second.at("name") == "process_name") second["args"]["name"] = "second";
+    if (second.at("name") == "process_sort_index") second["args"]["sort_index"] = 1;
+    EXPECT_EQ(all[alone.size() + i], second);
   }
 }
 

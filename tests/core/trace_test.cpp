@@ -115,6 +115,19 @@ TEST(TraceScope, LastsAsLongAsTheClockSays) {
   EXPECT_LE(trace.duration, most.count());
 }
 
+TEST(TraceRecording, BeginsWhenItHasMetOthers) {
+  std::chrono::steady_clock::time_point met;
+  TraceRecording recording(1, 10, [&] {
+    const TraceScope scope(kInner);
+    spin_for(std::chrono::microseconds(500));
+    met = std::chrono::steady_clock::now();
+  });
+  { const TraceScope scope(kOuter); }
+  const Trace trace = recording.finish();
+  EXPECT_LE(trace.duration, std::chrono::nanoseconds(std::chrono::steady_clock::now() - met).count());
+  EXPECT_THAT(texts(trace.tracks.at(0)), ElementsAre("outer"));
+}
+
 TEST(TraceScope, EndsWithTheRecordingIfItIsStillOpen) {
   TraceRecording recording(1, 10);
   Trace trace;

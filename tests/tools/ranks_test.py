@@ -275,6 +275,39 @@ class Ranks(unittest.TestCase):
         self.assertIn("last.state.safetensors", self.error_of(self.ended(process), 1))
         self.assertEqual(self.ranks_of("lost"), [])
 
+    def test_a_profile_has_the_threads_of_each_rank_on_one_axis(self):
+        self.train(1, "alone", "--epochs", "2")
+        file = self.folder / "trace.json"
+        text = self.train(2, "profiled", "--epochs", "2", "--profile", str(file), "--profile-skip", "5", "--profile-steps", "3")
+        self.assert_same("profiled", "alone")
+        self.assertEqual(text.count("profile of steps 6 to 8 on rank 0; trace of all 2 ranks for "), 1, text)
+        trace = json.loads(file.read_text())
+        self.assertEqual(trace["otherData"]["ranks"], "2")
+        events = trace["traceEvents"]
+        names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+        self.assertEqual(names, {1: "rank 0", 2: "rank 1"})
+        steps = {}
+        for process in names:
+            training = [event["tid"] for event in events if event["pid"] == process and event["name"] == "thread_name" and
+                        event["args"]["name"] == "training"]
+            self.assertEqual(len(training), 1)
+            own = [event for event in events if event["pid"] == process and event["tid"] == training[0] and event["ph"] == "X"]
+            steps[process] = [event for event in own if event["name"] == "training step"]
+            self.assertEqual([event["args"]["number"] for event in steps[process]], [6, 7, 8])
+            for part in ("forward", "backward", "exchange with a rank", "evaluation"):
+                self.assertTrue(any(event["name"] == part for event in own), part)
+        # In a step they wait for each other. Microseconds; ranks that share CPUs with others may begin that much apart.
+        slack = 50_000
+        for one, other in zip(*steps.values()):
+            self.assertLess(one["ts"], other["ts"] + other["dur"] + slack)
+            self.assertLess(other["ts"], one["ts"] + one["dur"] + slack)
+
+    def test_a_profile_that_can_not_be_written_ends_all_and_is_said_once(self):
+        words = ["train", *MODEL, "--threads", "1", "--out", str(self.folder / "refused"), "--profile"]
+        self.assertIn("/nowhere/trace.json", self.error_of(self.run_tool(2, *words, "/nowhere/trace.json"), 1))
+        self.assertIn("expected a --profile-skip and --profile-steps of at most 7 together", self.error_of(
+            self.run_tool(2, *words, str(self.folder / "trace.json"), "--epochs", "1"), 2))
+
     def test_without_the_plug_in_only_one_process_trains(self):
         out = str(self.folder / "none")
         run = subprocess.run([TOOL, "train", *MODEL, "--epochs", "1", "--out", out], stdout=subprocess.PIPE, text=True,

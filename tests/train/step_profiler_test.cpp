@@ -95,7 +95,7 @@ class StepProfilerTest : public TrainerFixture {
   /// Trains with a profiler; what it prints can be had by printed().
   TrainEnd train_profiled(const TrainConfig& config, const ProfileOptions& options, TrainControls controls) {
     Progress progress(output_, {}, controls.clock);
-    StepProfiler profiler(options, 8, {{"precision", config.precision}}, progress);
+    StepProfiler profiler(options, 8, {{"precision", config.precision}}, progress, engine_.ranks());
     controls.profiler = &profiler;
     Progress silent(nullptr, {}, controls.clock);
     Trainer trainer(config, *train_, *test_, engine_, silent, std::move(controls));

@@ -61,9 +61,10 @@ constexpr int kOtherThreads = 8;
 /// With --profile. Throws Error, before anything is done, where that shows already that it can't do what it is asked.
 std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const TrainConfig& config,
                                             const Dataset& train, const RunImages& images, const ThreadCount& threads,
-                                            Progress& progress) {
+                                            Progress& progress, Communicator& ranks) {
   if (options.file.empty()) return nullptr;
-  if (!is_in(config.out, options.file)) require_writable(options.file);  // that folder may be yet to come
+  // That folder may be yet to come.
+  if (ranks.rank() == 0 && !is_in(config.out, options.file)) require_writable(options.file);
   const OnednnInfo onednn = Engine::onednn_info();
   const ModelConfig model = model_config(config, train.channels(), train.classes());
   auto profiler = std::make_unique<StepProfiler>(
@@ -74,9 +75,10 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
                                          {"micro_batch", fmt::format("{}", config.micro_batch)},
                                          {"precision", config.precision},
                                          {"threads", fmt::format("{}", threads.count)},
+                                         {"ranks", fmt::format("{}", ranks.size())},
                                          {"cpu", cpu_info().model},
                                          {"oneDNN", fmt::format("{}, {}", onednn.version, onednn.instructions)}},
-      progress);
+      progress, ranks);
   profiler->require_within(total_epochs(config) * ((images.train + config.batch_size - 1) / config.batch_size));
   return profiler;
 }
@@ -113,6 +115,13 @@ void share_config(TrainConfig& config, Communicator& ranks) {
     const std::vector<OptionGroup> options = config_options(config);
     assign(options, parse_ini_text(text, "the settings of rank 0"));
   }
+}
+
+/// The window that rank 0 was asked to record, if any.
+void share_profile(ProfileOptions& profile, Communicator& ranks) {
+  profile.file = broadcast_text(ranks, profile.file.native(), 0);
+  profile.skip = static_cast<std::int64_t>(broadcast_number(ranks, static_cast<double>(profile.skip), 0));
+  profile.steps = static_cast<std::int64_t>(broadcast_number(ranks, static_cast<double>(profile.steps), 0));
 }
 
 /// Once all ranks have their data.
@@ -241,7 +250,7 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   const PrecisionChoice precision = resolve_shared(config);
   if (config.holdout.is_on()) (void)split_holdout(config, *train_);  // refused before anything is moved
   const RunImages images = run_images(config, train_->size(), test_->size());
-  const auto profiler = make_profiler(options.profile, config, *train_, images, threads_, progress_);
+  const auto profiler = make_profiler(options.profile, config, *train_, images, threads_, progress_, engine_.ranks());
   controls.profiler = profiler.get();
   controls.may_change_data = options.allow_changed_data;
   controls.dry_run = options.dry_run;
@@ -253,7 +262,7 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   const StopSignal stop_signal;  // up to here there is nothing to save
   if (profiler) {
     profiler->require_within(trainer.steps_left());
-    require_writable(options.profile.file);
+    if (prints(ranks_)) require_writable(options.profile.file);
   }
   const bool was_done = is_done(config, trainer.position());
   if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_, ranks_);
@@ -280,6 +289,7 @@ int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
   }
   share_config(config, ranks.communicator());
   options.allow_changed_data = broadcast_number(ranks.communicator(), options.allow_changed_data ? 1.0 : 0.0, 0) != 0.0;
+  share_profile(options.profile, ranks.communicator());
   return TrainingSession(config, options.progress, &ranks, options.start_timeout).train(config, options, page.get());
 }
 

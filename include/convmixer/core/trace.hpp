@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -98,9 +99,11 @@ struct Trace {
 class TraceRecording {
  public:
   /// Begins at once. There is room for `threads` threads and for `spans_per_thread` spans on each; memory that isn't
-  /// used is never touched. What doesn't fit is dropped, and counted. Throws Error if another recording is on, and
-  /// (usage) for room of less than one thread and span, or of more than any memory has; Error for what this one hasn't.
-  TraceRecording(int threads, std::int64_t spans_per_thread);
+  /// used is never touched. What doesn't fit is dropped, and counted. With `meet` it begins when that returns, which is
+  /// called once there is room: for recordings of other processes that are to begin at the same time. Throws Error if
+  /// another recording is on, and (usage) for room of less than one thread and span, or of more than any memory has;
+  /// Error for what this one hasn't.
+  TraceRecording(int threads, std::int64_t spans_per_thread, const std::function<void()>& meet = {});
   /// Ends it, if finish() hasn't; what was recorded is lost.
   ~TraceRecording();
   TraceRecording(const TraceRecording&) = delete;

@@ -1,14 +1,15 @@
-/// Records a window of a training's steps: a trace of all threads and a table by operation.
+/// Records a window of a training's steps: a trace of all threads, of all ranks, and a table by operation.
 #pragma once
 
 #include "convmixer/core/trace.hpp"
+#include "convmixer/dist/communicator.hpp"
 #include "convmixer/train/progress.hpp"
 
 #include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 
 namespace convmixer {
@@ -22,12 +23,15 @@ struct ProfileOptions {
 /// The name of the track of the thread that trains.
 inline constexpr const char* kTrainingThread = "training";
 
-/// One window of one training. Used from the thread that trains.
+/// One window of one training. Used from the thread that trains. Where several ranks do, each has one with the same
+/// window: all begin it together, and rank 0 writes the file, in which each rank is a process.
 class StepProfiler {
  public:
   /// `threads` is how many there will be at most besides the one that trains. `notes` go into the trace's head.
+  /// `ranks`, which must outlive it, are those that train together (Engine::ranks()).
   /// Throws Error (usage) for numbers of steps out of range.
-  StepProfiler(ProfileOptions options, int threads, std::map<std::string, std::string> notes, Progress& progress);
+  StepProfiler(ProfileOptions options, int threads, std::map<std::string, std::string> notes, Progress& progress,
+               Communicator& ranks);
 
   /// Throws Error (usage) if the window ends beyond the last of `steps_left` steps.
   void require_within(std::int64_t steps_left) const;
@@ -47,10 +51,11 @@ class StepProfiler {
   int threads_;
   std::map<std::string, std::string> notes_;
   Progress& progress_;
+  Communicator& ranks_;
   std::int64_t seen_ = 0;      // steps since the process began
   std::int64_t recorded_ = 0;  // whole steps
   std::int64_t last_step_ = 0;
-  std::optional<TraceRecording> recording_;
+  std::unique_ptr<TraceRecording> recording_;
   bool written_ = false;
   std::exception_ptr error_;
 };
