@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <list>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,19 @@ TEST(Launch, IsOfMpirunOrSrun) {
     EXPECT_EQ(launch.ranks, 4);
     EXPECT_EQ(launch.rank, 3);
     EXPECT_EQ(launch.launcher, one.launcher);
+  }
+}
+
+/// srun sets its own variables beside those of the MPI that it starts, by which the processes find each other.
+TEST(Launch, IsOfTheMpiThatSrunStarts) {
+  for (const auto& [size, rank, launcher] : {std::tuple{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "Open MPI"},
+                                             std::tuple{"PMI_SIZE", "PMI_RANK", "MPICH or Intel MPI"}}) {
+    const Environment both(
+        Environment::Variables{{"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_PROCID", "7"}, {size, "4"}, {rank, "3"}});
+    const Launch launch = find_launch();
+    EXPECT_EQ(launch.ranks, 4);
+    EXPECT_EQ(launch.rank, 3);
+    EXPECT_EQ(launch.launcher, launcher);
   }
 }
 

@@ -2,9 +2,16 @@
 #include "convmixer/dist/rank_cpus.hpp"
 
 #include "support/error_of.hpp"
+#include "support/thread_ranks.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <sched.h>
+#include <thread>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -54,6 +61,47 @@ TEST(RankCpus, AreToldAsText) {
     EXPECT_EQ(parse_rank_place(to_text(place)), place);
   EXPECT_STREQ(error_of([] { (void)parse_rank_place("a\n1 x"); }).what(),
                "CPUs of a rank: found '1 x', expected numbers");
+}
+
+/// Runs body() on a thread of its own, so that the test's may go on on all CPUs.
+void on_a_thread(const std::function<void()>& body) { std::thread(body).join(); }
+
+TEST(RankThreads, RunOnTheirRanksShareOfTheCpus) {
+  const Cores cores = rank_place().cores;
+  for (const int ranks : {1, 2}) {
+    std::vector<std::vector<int>> cpus(static_cast<std::size_t>(ranks));
+    std::vector<int> threads(static_cast<std::size_t>(ranks));
+    testing_support::run_ranks(ranks, [&](Communicator& communicator) {
+      const auto rank = static_cast<std::size_t>(communicator.rank());
+      const int share = std::max(1, static_cast<int>(cores.size()) / ranks);
+      threads[rank] = choose_rank_threads(communicator, share).count;
+      for (const std::vector<int>& core : rank_place().cores)
+        cpus[rank].insert(cpus[rank].end(), core.begin(), core.end());
+      EXPECT_EQ(threads[rank], share);
+    });
+    const std::vector<RankPlace> places(static_cast<std::size_t>(ranks), {"here", cores});
+    for (int rank = 0; rank < ranks; ++rank)
+      EXPECT_THAT(cpus[static_cast<std::size_t>(rank)],
+                  testing::UnorderedElementsAreArray(share_of_cpus(places, rank)));
+  }
+}
+
+TEST(RankThreads, OfARankThatIsBoundToACoreMustBeAskedFor) {
+  const Cores machine = cores_by_node(/*whole_machine=*/true);
+  if (machine.size() < 2) GTEST_SKIP() << "a machine of one core";
+  on_a_thread([] {
+    run_on(rank_place().cores.front());
+    const auto alone = make_local_communicator();
+    const Error error = error_of([&] { (void)choose_rank_threads(*alone, 0); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr("rank 0 may run on one core alone"));
+    EXPECT_EQ(choose_rank_threads(*alone, 1).count, 1);
+  });
+}
+
+TEST(RankThreads, AreRefusedCpusThatAreNotThere) {
+  on_a_thread(
+      [] { EXPECT_THAT(error_of([] { run_on({CPU_SETSIZE - 1}); }).what(), HasSubstr("can't run on them: ")); });
 }
 
 }  // namespace

@@ -40,9 +40,9 @@ def catches(process, number):
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
-def write_cifar(path):
+def write_cifar(path, seed=1):
     """An archive of CIFAR-10 with a few drawn images."""
-    pixels = random.Random(1)
+    pixels = random.Random(seed)
     with tarfile.open(path, "w") as archive:
         for name, images in [*((f"data_batch_{number}.bin", 80) for number in range(1, 6)), ("test_batch.bin", 100)]:
             content = b"".join(bytes([image % 10]) + pixels.randbytes(3072) for image in range(images))
@@ -150,11 +150,10 @@ class Ranks(unittest.TestCase):
         self.assertEqual(records(self.folder / name), records(self.folder / other))
 
     def error_of(self, run, status):
-        """The one line that the program said; mpirun adds its own."""
+        """The one line that the program said; mpirun adds its own, and by which signal it has ended the other ranks."""
         self.assertEqual(run.returncode, status, run.stdout + run.stderr)
-        lines = self.said_by_the_program(run.stderr)
+        lines = [line for line in self.said_by_the_program(run.stderr) if line.startswith("convmixer: error: ")]
         self.assertEqual(len(lines), 1, run.stderr)
-        self.assertTrue(lines[0].startswith("convmixer: error: "), run.stderr)
         return lines[0].removeprefix("convmixer: error: ")
 
     def ended(self, process):
@@ -221,7 +220,7 @@ class Ranks(unittest.TestCase):
                          ["convmixer: stopping after this step and saving; once more to stop at once"])
         self.assertIn("stopped and saved in epoch", stopped.stdout)
         self.assert_said_once(stopped.stdout)
-        for words in (["--until-accuracy", "0.05"], ["--until-accuracy", "0.05"], ["--fresh", "--epochs", "1"]):
+        for words in (["--until-accuracy", "0.05"], ["--until-accuracy", "0.05"], ["--fresh", "--until-accuracy", "0.05"]):
             run = self.run_tool(2, "train", *MODEL, "--threads", "1", "--out", out, "--epochs", "1000", *words)
             self.assertEqual((run.returncode, run.stderr), (0, ""))
             self.assert_said_once(run.stdout)
@@ -324,6 +323,52 @@ class Ranks(unittest.TestCase):
                              text=True, env=dict(self.environment, PMI_SIZE="3", PMI_RANK="0"), timeout=100)
         self.assertEqual(run.returncode, 1)
         self.assertIn("MPICH or Intel MPI has started 3 processes, but MPI (Open MPI", run.stderr)
+
+    def test_ranks_share_the_cores_of_the_machine(self):
+        cpus = os.sched_getaffinity(0)
+        run = self.run_tool(2, "train", *MODEL, "--epochs", "1", "--out", str(self.folder / "shared"), OMP_NUM_THREADS="")
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        session = json.loads((self.folder / "shared" / "metrics.jsonl").read_text().splitlines()[0])
+        self.assertEqual(session["ranks"], 2)
+        self.assertLessEqual(session["threads"], max(1, len(cpus) // 2))
+        process = self.start(2, "bound", "--epochs", "1000")
+        allowed = [os.sched_getaffinity(rank) for rank in self.ranks_of("bound")]
+        self.assertEqual(len(allowed), 2)
+        if len(cpus) > 1:
+            self.assertFalse(allowed[0] & allowed[1])
+        self.assertLessEqual(allowed[0] | allowed[1], cpus)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=100)
+
+    def test_all_ranks_go_on_with_other_data_if_rank_zero_is_told_to(self):
+        data = self.folder / "cifar.tar"
+        words = ["train", *MODEL, "--threads", "1", "--epochs", "2", "--dataset", "cifar10", "--data", str(data), "--allow-partial",
+                 "--out", str(self.folder / "changed")]
+        write_cifar(data)
+        self.assertEqual(self.run_tool(2, *words, "--until-accuracy", "0.01").returncode, 0)
+        write_cifar(data, seed=2)
+        self.assertIn("--allow-changed-data", self.error_of(self.run_tool(2, *words), 2))
+        run = self.run_tool(2, *words, "--allow-changed-data")
+        self.assertEqual((run.returncode, run.stderr), (0, ""), run.stdout)
+        self.assertEqual(run.stdout.count("the data has changed"), 1, run.stdout)
+
+    def test_the_plug_in_is_found_beside_the_program_and_beside_its_folder(self):
+        def plug_in(program):
+            text = subprocess.run([str(program), "--version"], stdout=subprocess.PIPE, text=True, timeout=100,
+                                  env={key: value for key, value in self.environment.items()
+                                       if key != "CONVMIXER_MPI_PLUGIN"}).stdout
+            return re.search(r"MPI +(.*)", text)[1]
+
+        program = self.folder / "prefix" / "bin" / "tool"
+        program.parent.mkdir(parents=True)
+        shutil.copy(TOOL, program)
+        if plug_in(program) != "none: one process trains":
+            self.skipTest("the library is elsewhere, and has a plug-in beside it")
+        for place in (self.folder / "prefix" / "lib" / "convmixer", program.parent / "convmixer"):
+            place.mkdir(parents=True)
+            shutil.copy(PLUGIN, place)
+            self.assertEqual(pathlib.Path(plug_in(program).removeprefix("plug-in ")).resolve(),
+                             (place / pathlib.Path(PLUGIN).name).resolve())
 
     def test_launch_prints_the_command_and_runs_it(self):
         out = str(self.folder / "launched")

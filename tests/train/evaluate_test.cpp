@@ -6,6 +6,7 @@
 #include "convmixer/model/prediction.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "support/error_of.hpp"
+#include "support/thread_ranks.hpp"
 
 #include <gtest/gtest.h>
 
@@ -59,6 +60,27 @@ TEST_F(EvaluateTest, GivesClassesThatAddUpToTheWhole) {
   EXPECT_EQ(evaluation.scores.correct(), evaluation.total.correct);
   EXPECT_EQ(predicted, 50);
   EXPECT_GE(evaluation.total.correct_top5, evaluation.total.correct);
+}
+
+TEST_F(EvaluateTest, OfSeveralViewsIsRefusedToSeveralRanks) {
+  const Error error = error_of([&] {
+    testing_support::run_ranks(2, [&](Communicator& communicator) {
+      ThreadPool pool(1);
+      Engine engine(pool, &communicator);
+      Network network(make_convmixer({.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 4}), Precision::f32,
+                      engine);
+      Loader loader(*data_,
+                    {.batch_size = 16,
+                     .augmentation = {},
+                     .normalisation = default_normalisation("shapes"),
+                     .rank = communicator.rank(),
+                     .ranks = communicator.size()},
+                    pool);
+      (void)evaluate(network, loader, {.views = {.augmentation = TestTimeAugmentation::flip}});
+    });
+  });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(), "evaluation with several views: expected one rank, found 2");
 }
 
 TEST_F(EvaluateTest, IsTheSameEveryTime) {

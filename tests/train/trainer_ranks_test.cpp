@@ -51,6 +51,8 @@ INSTANTIATE_TEST_SUITE_P(
                                 config.average.statistics = AverageStatistics::recomputed;
                               }},
                     Variation{"holdout", [](TrainConfig& config) { config.holdout.images = 20; }},
+                    // 40 images: no rank but the last has a part in the last batch, of one image.
+                    Variation{"short_evaluation", [](TrainConfig& config) { config.eval_batch_size = 13; }},
                     Variation{"muon", [](TrainConfig& config) { config.optimizer.kind = OptimizerKind::muon; }},
                     Variation{"clipped", [](TrainConfig& config) { config.optimizer.clip_norm = 0.5F; }},
                     Variation{"tensorboard", [](TrainConfig& config) { config.tensorboard = true; }}),
@@ -128,6 +130,25 @@ TEST_F(RanksOfARun, TellWhatAnEpochExchangedInAllItsSessions) {
   EXPECT_LT(bytes("alone"), bytes("whole"));
   EXPECT_GT(bytes("alone"), 0.0);
   EXPECT_FALSE(epoch_records(parent_.path() / "alone")[1].contains("communication_bytes"));
+}
+
+/// Of so small a rate that no image is told otherwise after the second epoch: the first one's weights are the best.
+TEST_F(RanksOfARun, TestTheWeightsOfAnEarlierEpochTogether) {
+  const auto config_of = [&](const std::string& folder) {
+    TrainConfig config = small_config(folder);
+    config.holdout.images = 20;
+    config.lr = 1e-5F;
+    return config;
+  };
+  ASSERT_EQ(train_on(1, config_of("alone")), TrainEnd::finished);
+  for (const int ranks : {2, 4}) {
+    const TrainConfig config = config_of(fmt::format("ranks{}", ranks));
+    ASSERT_EQ(train_on(ranks, config), TrainEnd::finished);
+    const auto records = timeless_metrics(config.out);
+    ASSERT_EQ(records.back()["type"], "test");
+    EXPECT_EQ(records.back()["epoch"], 1);
+    expect_equal_runs(config.out, parent_.path() / "alone");
+  }
 }
 
 TEST_F(RanksOfARun, LeaveNoTemporaryFolders) {

@@ -293,6 +293,9 @@ int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
   return TrainingSession(config, options.progress, &ranks, options.start_timeout).train(config, options, page.get());
 }
 
+/// Longer than what mpirun takes to end the others when a rank has failed: a second, where it wasn't told by MPI.
+constexpr auto kFirstTells = std::chrono::seconds(3);
+
 /// Where a rank fails, all end: nobody would come to meet them. What all of them find, rank 0 tells.
 int train_together(std::span<const std::string> words, const Launch& launch) {
   std::unique_ptr<LaunchedRanks> ranks;
@@ -310,7 +313,7 @@ int train_together(std::span<const std::string> words, const Launch& launch) {
     message = error.what();
   }
   if (launch.rank > 0) {
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::this_thread::sleep_for(kFirstTells);
     message = fmt::format("rank {} of {}: {}", launch.rank, launch.ranks, message);
   }
   report_error(message);
