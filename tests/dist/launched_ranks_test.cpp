@@ -77,12 +77,15 @@ TEST(Launch, IsNoneInABatchScriptAndOfOneProcess) {
   EXPECT_EQ(find_launch().ranks, 1);
   const Environment one(Environment::Variables{{"OMPI_COMM_WORLD_SIZE", "1"}, {"OMPI_COMM_WORLD_RANK", "0"}});
   EXPECT_EQ(find_launch().ranks, 1);
+  EXPECT_EQ(find_launch().launcher, "");
 }
 
 TEST(Launch, RefusesWhatIsNoNumber) {
   const Environment wrong(Environment::Variables{{"PMI_SIZE", "four"}, {"PMI_RANK", "0"}});
   EXPECT_STREQ(error_of([] { (void)find_launch(); }).what(),
                "PMI_SIZE='four': expected a number, as the launcher of parallel programs sets it");
+  const Environment more(Environment::Variables{{"PMI_SIZE", "4"}, {"PMI_RANK", "1st"}});
+  EXPECT_THAT(error_of([] { (void)find_launch(); }).what(), HasSubstr("PMI_RANK='1st': expected a number"));
   const Environment missing(Environment::Variables{{"PMI_SIZE", "4"}});
   EXPECT_THAT(error_of([] { (void)find_launch(); }).what(), HasSubstr("PMI_RANK='': expected a number"));
 }

@@ -59,8 +59,10 @@ TEST(RankCpus, OfALauncherThatBindsToACoreAreRefusedWhereThereAreMore) {
 TEST(RankCpus, AreToldAsText) {
   for (const RankPlace& place : {RankPlace{"node-1", kEight}, RankPlace{"", {{3}}}, RankPlace{"x", {}}})
     EXPECT_EQ(parse_rank_place(to_text(place)), place);
-  EXPECT_STREQ(error_of([] { (void)parse_rank_place("a\n1 x"); }).what(),
-               "CPUs of a rank: found '1 x', expected numbers");
+  for (const std::string cpus : {"1 x", "1x2"}) {
+    EXPECT_EQ(error_of([&] { (void)parse_rank_place("a\n" + cpus); }).what(),
+              fmt::format("CPUs of a rank: found '{}', expected numbers", cpus));
+  }
 }
 
 /// Runs body() on a thread of its own, so that the test's may go on on all CPUs.
@@ -84,6 +86,17 @@ TEST(RankThreads, RunOnTheirRanksShareOfTheCpus) {
       EXPECT_THAT(cpus[static_cast<std::size_t>(rank)],
                   testing::UnorderedElementsAreArray(share_of_cpus(places, rank)));
   }
+}
+
+TEST(RankThreads, KnowOtherRanksCpusFromThem) {
+  const Cores cores = rank_place().cores;
+  if (cores.size() < 2) GTEST_SKIP() << "one core";
+  testing_support::run_ranks(2, [&](Communicator& communicator) {
+    if (communicator.rank() == 0) run_on(cores.front());
+    const Cores before = rank_place().cores;
+    (void)choose_rank_threads(communicator, 1);
+    EXPECT_EQ(rank_place().cores, before) << "a launcher gave each its own";
+  });
 }
 
 TEST(RankThreads, OfARankThatIsBoundToACoreMustBeAskedFor) {

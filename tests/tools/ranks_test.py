@@ -20,6 +20,7 @@ import unittest
 
 TOOL = sys.argv.pop(1)
 PLUGIN = sys.argv.pop(1)  # empty: the build has no MPI
+OTHER_PLUGIN = sys.argv.pop(1)  # of another release
 MODEL = ["--dim", "32", "--depth", "2", "--kernel-size", "3", "--patch-size", "4", "--train-images", "400",
          "--test-images", "100", "--batch-size", "64", "--precision", "f32", "--log-interval", "1", "--seed", "3"]
 TIMES = {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_per_s", "data_cpu_share", "train_s", "test_s",
@@ -318,6 +319,12 @@ class Ranks(unittest.TestCase):
         self.assertRegex(run.stderr, "convmixer: error: started as one of 2 processes by MPICH or Intel MPI, but MPI "
                                      "can't be loaded: /nowhere.so")
 
+    def test_a_plug_in_of_another_release_is_refused(self):
+        run = subprocess.run([TOOL, "train", *MODEL, "--out", str(self.folder / "other")], stderr=subprocess.PIPE, text=True,
+                             env=dict(self.environment, CONVMIXER_MPI_PLUGIN=OTHER_PLUGIN, PMI_SIZE="2", PMI_RANK="0"), timeout=100)
+        self.assertEqual(run.returncode, 1)
+        self.assertRegex(run.stderr, rf"{re.escape(OTHER_PLUGIN)}: of another release than this program, expected version \d+")
+
     def test_a_launcher_of_another_mpi_is_told(self):
         run = subprocess.run([TOOL, "train", *MODEL, "--out", str(self.folder / "other")], stderr=subprocess.PIPE,
                              text=True, env=dict(self.environment, PMI_SIZE="3", PMI_RANK="0"), timeout=100)
@@ -362,7 +369,8 @@ class Ranks(unittest.TestCase):
         program = self.folder / "prefix" / "bin" / "tool"
         program.parent.mkdir(parents=True)
         shutil.copy(TOOL, program)
-        if plug_in(program) != "none: one process trains":
+        if (found := plug_in(program)) != "none: one process trains":
+            self.assertTrue(pathlib.Path(found.removeprefix("plug-in ")).exists(), found)
             self.skipTest("the library is elsewhere, and has a plug-in beside it")
         for place in (self.folder / "prefix" / "lib" / "convmixer", program.parent / "convmixer"):
             place.mkdir(parents=True)

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,29 @@ class EvaluateTest : public testing::Test {
                   {.batch_size = batch_size, .augmentation = {}, .normalisation = default_normalisation("shapes")},
                   pool_);
     return evaluate(network_, loader, options);
+  }
+
+  /// The same by so many ranks, by rank.
+  std::vector<Evaluation> evaluated_by(int ranks, std::int64_t batch_size, const EvaluationOptions& options = {}) {
+    std::mutex mutex;
+    std::vector<Evaluation> evaluations;
+    testing_support::run_ranks(ranks, [&](Communicator& communicator) {
+      ThreadPool pool(1);
+      Engine engine(pool, &communicator);
+      Network network(network_.graph(), Precision::f32, engine);
+      network.parameters().initialise(7);
+      Loader loader(*data_,
+                    {.batch_size = batch_size,
+                     .augmentation = {},
+                     .normalisation = default_normalisation("shapes"),
+                     .rank = communicator.rank(),
+                     .ranks = communicator.size()},
+                    pool);
+      Evaluation evaluation = evaluate(network, loader, options);
+      const std::lock_guard lock(mutex);
+      evaluations.push_back(std::move(evaluation));
+    });
+    return evaluations;
   }
 
   std::unique_ptr<Dataset> data_ = open_dataset({.name = "shapes", .path = {}, .limit = 50}, Split::test);
@@ -62,23 +86,24 @@ TEST_F(EvaluateTest, GivesClassesThatAddUpToTheWhole) {
   EXPECT_GE(evaluation.total.correct_top5, evaluation.total.correct);
 }
 
+// Sizes that are cut into chunks of several images, and last batches in which not all ranks have a part.
+TEST_F(EvaluateTest, HasTheBitsOfOneProcessOnEachOfSeveralRanks) {
+  for (const std::int64_t batch_size : {50, 40, 23, 7}) {
+    const BatchResult expected = evaluated(batch_size).total;
+    for (const int ranks : {2, 4}) {
+      for (const Evaluation& evaluation : evaluated_by(ranks, batch_size)) {
+        EXPECT_EQ(evaluation.total.images, 50);
+        EXPECT_EQ(evaluation.total.loss_sum, expected.loss_sum) << batch_size << " by " << ranks;
+        EXPECT_EQ(evaluation.total.correct, expected.correct);
+        EXPECT_EQ(evaluation.total.correct_top5, expected.correct_top5);
+      }
+    }
+  }
+}
+
 TEST_F(EvaluateTest, OfSeveralViewsIsRefusedToSeveralRanks) {
-  const Error error = error_of([&] {
-    testing_support::run_ranks(2, [&](Communicator& communicator) {
-      ThreadPool pool(1);
-      Engine engine(pool, &communicator);
-      Network network(make_convmixer({.dim = 16, .depth = 1, .kernel_size = 3, .patch_size = 4}), Precision::f32,
-                      engine);
-      Loader loader(*data_,
-                    {.batch_size = 16,
-                     .augmentation = {},
-                     .normalisation = default_normalisation("shapes"),
-                     .rank = communicator.rank(),
-                     .ranks = communicator.size()},
-                    pool);
-      (void)evaluate(network, loader, {.views = {.augmentation = TestTimeAugmentation::flip}});
-    });
-  });
+  const Error error =
+      error_of([&] { (void)evaluated_by(2, 16, {.views = {.augmentation = TestTimeAugmentation::flip}}); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(error.what(), "evaluation with several views: expected one rank, found 2");
 }

@@ -151,6 +151,21 @@ TEST_F(RanksOfARun, TestTheWeightsOfAnEarlierEpochTogether) {
   }
 }
 
+// Of evaluations too, of which ranks have shares of 6 and 7 images, and of 0 and 1.
+TEST_F(RanksOfARun, PlanAllTheirMemoryBeforeTheFirstStep) {
+  TrainConfig config = small_config("planned");
+  config.eval_batch_size = 13;
+  run_ranks(2, [&](Communicator& communicator) {
+    ThreadPool pool(1);
+    Engine engine(pool, &communicator);
+    Progress progress(nullptr, {}, undisturbed().clock);
+    Trainer trainer(config, *train_, *test_, engine, progress, undisturbed());
+    const PlannedMemory before = trainer.network().memory();
+    ASSERT_EQ(trainer.run(), TrainEnd::finished);
+    EXPECT_EQ(trainer.network().memory().unshared, before.unshared) << "on rank " << communicator.rank();
+  });
+}
+
 TEST_F(RanksOfARun, LeaveNoTemporaryFolders) {
   const testing_support::TemporaryFolder temporary;
   const testing_support::EnvironmentVariable variable("TMPDIR", temporary.path().string());
