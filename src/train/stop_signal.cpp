@@ -14,7 +14,7 @@
 namespace convmixer {
 namespace {
 
-constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+constexpr std::array<int, 4> kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 constexpr std::string_view kNotice = "convmixer: stopping after this step and saving; once more to stop at once\n";
 
 using Actions = std::array<struct sigaction, kSignals.size()>;
@@ -40,7 +40,8 @@ void begin_line() {
 
 std::string_view name_of(int signal) {
   if (signal == SIGINT) return "SIGINT\n";
-  return signal == SIGTERM ? "SIGTERM\n" : "SIGHUP\n";
+  if (signal == SIGTERM) return "SIGTERM\n";
+  return signal == SIGHUP ? "SIGHUP\n" : "SIGUSR1\n";
 }
 
 void end_process(int signal) {

@@ -386,6 +386,63 @@ class Ranks(unittest.TestCase):
         self.assertRegex(run.stdout, r"^mpirun -np 2 .*--bind-to none \S*convmixer train --dim 32")
         self.assertIn("finished 1 epoch", run.stdout)
 
+    def test_launch_lets_ranks_pause_and_finish_a_step_longer_than_mpirun_would_wait(self):
+        slow = ["--dim", "256", "--depth", "4", "--kernel-size", "5", "--patch-size", "2", "--train-images", "2000",
+                "--test-images", "10", "--batch-size", "256", "--precision", "f32", "--log-interval", "1", "--threads", "1"]
+        folder = self.folder / "slow"
+        process = subprocess.Popen([TOOL, "launch", "--ranks", "2", "--", "train", *slow, "--epochs", "100", "--out", str(folder)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+        self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
+
+        def wait_until(condition):
+            end = time.monotonic() + 100
+            while not condition():
+                self.assertIsNone(process.poll())
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.02)
+
+        def paused():
+            ranks = [rank for rank in self.ranks_of("slow") if rank != process.pid]
+            return [pathlib.Path(f"/proc/{rank}/stat").read_text().rsplit(") ", 1)[1][0] == "T" for rank in ranks]
+
+        metrics = folder / "metrics.jsonl"
+        wait_until(lambda: metrics.exists() and '"type":"step"' in metrics.read_text())
+        process.send_signal(signal.SIGTSTP)
+        wait_until(lambda: paused() == [True, True])
+        process.send_signal(signal.SIGCONT)
+        wait_until(lambda: paused() == [False, False])
+        process.send_signal(signal.SIGINT)
+        run = self.ended(process)
+        self.assertEqual(run.returncode, 128 + signal.SIGINT, run.stdout + run.stderr)
+        self.assertRegex(run.stdout, r"stopped and saved in epoch \d+/100 after step")
+        self.assertEqual(self.said_by_the_program(run.stderr),
+                         ["convmixer: stopping after this step and saving; once more to stop at once"])
+        self.assertEqual(self.ranks_of("slow"), [])
+
+    def test_launch_ends_at_once_at_the_second_signal(self):
+        words = ["launch", "--ranks", "2", "--", "train", *MODEL, "--epochs", "100000", "--progress", "none", "--out"]
+        process = subprocess.Popen([TOOL, *words, str(self.folder / "twice")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True, env=self.environment)
+        self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
+        end = time.monotonic() + 100
+        while not (self.folder / "twice" / "metrics.jsonl").exists():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        for rank in self.ranks_of("twice"):  # they don't get to the end of their step
+            if rank != process.pid:
+                os.kill(rank, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertEqual(self.ranks_of("twice"), [])
+
+    def test_launch_says_that_mpirun_can_not_be_run(self):
+        run = self.run_tool(1, "launch", "--ranks", "2", "--mpirun", "/nowhere/mpirun", "--", "train")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("/nowhere/mpirun: can't be run: expected the mpirun of", run.stderr)
+
     def test_launch_refuses_what_is_no_training(self):
         for words in (["launch"], ["launch", "--", "eval"], ["launch", "--ranks", "2", "--per-numa", "--", "train"]):
             self.assertEqual(self.run_tool(1, *words).returncode, 2, words)

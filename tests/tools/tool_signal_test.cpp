@@ -72,9 +72,13 @@ TEST_P(ToolEachSignal, EndsAWaitForAFile) {
   EXPECT_EQ(result.output, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, ToolEachSignal, testing::Values(SIGINT, SIGTERM, SIGHUP), [](const auto& instance) {
-  return instance.param == SIGINT ? "Interrupt" : instance.param == SIGTERM ? "Terminate" : "HangUp";
-});
+INSTANTIATE_TEST_SUITE_P(Signals, ToolEachSignal, testing::Values(SIGINT, SIGTERM, SIGHUP, SIGUSR1),
+                         [](const auto& instance) -> std::string {
+                           if (instance.param == SIGUSR1) return "User";
+                           return instance.param == SIGINT    ? "Interrupt"
+                                  : instance.param == SIGTERM ? "Terminate"
+                                                              : "HangUp";
+                         });
 
 // `| less` that waits for a key, a terminal under Ctrl-S.
 TEST_F(ToolSignal, EndsATrainingWhoseReaderDoesNotRead) {

@@ -57,7 +57,7 @@ TEST(StopSignal, HonoursAnInterruptThatAScriptsBackgroundJobIgnores) {
 TEST(EndBySignalDeathTest, EndsTheProcessByTheSignal) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   std::signal(SIGHUP, SIG_DFL);  // or the tests are run under nohup
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     EXPECT_EXIT(
         {
           const EndBySignal end;

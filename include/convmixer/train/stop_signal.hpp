@@ -8,10 +8,11 @@ namespace convmixer {
 /// train together, and all get the signal, one is enough.
 void tell_of_signals(bool tells) noexcept;
 
-/// While an object lives, SIGINT, SIGTERM and SIGHUP end the process at once, as they do by default, but leave no
-/// temporary files, and end the first process of a container too, which the system's default action doesn't. SIGHUP
-/// stays ignored if it was (nohup); SIGINT does not: scripts start background jobs with it ignored, and mean it when
-/// they send it. For programs, from the beginning of main on. One object at a time.
+/// While an object lives, SIGINT, SIGTERM, SIGHUP and SIGUSR1 (the one that mpirun passes on to all ranks and leaves
+/// them time to follow) end the process at once, as they do by default, but leave no temporary files, and end the first
+/// process of a container too, which the system's default action doesn't. SIGHUP stays ignored if it was (nohup);
+/// SIGINT does not: scripts start background jobs with it ignored, and mean it when they send it. For programs, from
+/// the beginning of main on. One object at a time.
 class EndBySignal {
  public:
   EndBySignal();

@@ -30,7 +30,7 @@ void settle(int socket) {
   ::setpgid(0, 0);  // and no session of its own: priorities count within one (sched(7), autogroups)
   ::setpriority(PRIO_PROCESS, 0, 19);
   ::prctl(PR_SET_NAME, "convmixer-watch");
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) std::signal(signal, SIG_DFL);
   const int nowhere = ::open("/dev/null", O_RDWR);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nowhere, stream);
   constexpr unsigned kLast = ~0U;
