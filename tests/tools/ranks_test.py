@@ -86,14 +86,22 @@ class Ranks(unittest.TestCase):
         return run.stdout
 
     def start(self, ranks, name, *words):
-        """In the background, in a session of its own; once it has written its first record."""
-        process = subprocess.Popen(
-            self.command(ranks, "train", *MODEL, "--threads", "1", "--out", str(self.folder / name), *words),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+        """In the background; once it has made its first step."""
+        out = str(self.folder / name)
+        return self.started(name, self.command(ranks, "train", *MODEL, "--threads", "1", "--out", out, *words))
+
+    def start_with_statuses(self, ranks, name, *words):
+        """Likewise; each rank's exit status will be in a file, name.status.rank."""
+        keep = f'"$@"; echo $? > {self.folder}/{name}.status.$OMPI_COMM_WORLD_RANK'
+        return self.started(name, [*mpirun(), "-np", str(ranks), "sh", "-c", keep, "sh", TOOL, "train", *MODEL, "--threads", "1",
+                                   "--out", str(self.folder / name), *words])
+
+    def started(self, name, command):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
         metrics = self.folder / name / "metrics.jsonl"
         end = time.monotonic() + 100
-        while not (metrics.exists() and '"step"' in metrics.read_text()):
+        while not (metrics.exists() and '"type":"step"' in metrics.read_text()):
             self.assertIsNone(process.poll(), "ended before its first step")
             self.assertLess(time.monotonic(), end, "no step")
             time.sleep(0.02)
@@ -177,19 +185,21 @@ class Ranks(unittest.TestCase):
         self.assertEqual([entry.name for entry in self.folder.glob("convmixer-rank-*")], [])
 
     def test_a_signal_to_one_rank_stops_all_after_the_step_and_one_process_goes_on(self):
-        self.train(1, "alone", "--epochs", "4")
-        process = self.start(4, "stopped", "--epochs", "4")
+        self.train(1, "alone", "--epochs", "40")
+        process = self.start_with_statuses(4, "stopped", "--epochs", "40")
         os.kill(self.ranks_of("stopped")[-1], signal.SIGTERM)
         process.communicate(timeout=100)
-        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
         self.assertEqual(self.ranks_of("stopped"), [])
+        for rank in range(4):
+            status = (self.folder / f"stopped.status.{rank}").read_text()
+            self.assertEqual(int(status), 128 + signal.SIGTERM, f"rank {rank}")
         self.assertLess(len(records(self.folder / "stopped")), len(records(self.folder / "alone")))
-        self.train(1, "stopped", "--epochs", "4")
+        self.train(1, "stopped", "--epochs", "40")
         self.assert_same("stopped", "alone")
 
     def test_a_killed_rank_ends_all_within_ten_seconds_and_the_run_goes_on(self):
-        self.train(1, "alone", "--epochs", "3")
-        process = self.start(2, "killed", "--epochs", "3")
+        self.train(1, "alone", "--epochs", "40")
+        process = self.start(2, "killed", "--epochs", "40")
         victim = random.choice(self.ranks_of("killed"))
         os.kill(victim, signal.SIGKILL)
         begin = time.monotonic()
@@ -198,7 +208,7 @@ class Ranks(unittest.TestCase):
         self.assertNotEqual(process.returncode, 0)
         self.assertRegex(errors, r"rank \d")  # mpirun says which
         self.assertEqual(self.ranks_of("killed"), [])
-        self.train(2, "killed", "--epochs", "3")
+        self.train(2, "killed", "--epochs", "40")
         self.assert_same("killed", "alone")
 
     def test_what_is_wrong_is_said_once(self):
@@ -225,6 +235,10 @@ class Ranks(unittest.TestCase):
             run = self.run_tool(2, "train", *MODEL, "--threads", "1", "--out", out, "--epochs", "1000", *words)
             self.assertEqual((run.returncode, run.stderr), (0, ""))
             self.assert_said_once(run.stdout)
+        self.assertEqual(run.stdout.count(f"the run that was in {out} is now in {out}.1"), 1, run.stdout)
+        self.assertTrue((self.folder / "said.1" / "last.state.safetensors").exists())
+        self.assertTrue((self.folder / "said" / "last.state.safetensors").exists())
+        self.assertFalse((self.folder / "said.2").exists())
         for words in (["--version"], ["--help"], ["help", "train"], ["train", "--help"]):
             alone, run = self.run_tool(1, *words), self.run_tool(2, *words)
             self.assertEqual((run.returncode, run.stdout, run.stderr), (0, alone.stdout, ""))
@@ -277,11 +291,21 @@ class Ranks(unittest.TestCase):
 
     def test_a_profile_has_the_threads_of_each_rank_on_one_axis(self):
         self.train(1, "alone", "--epochs", "2")
-        file = self.folder / "trace.json"
-        text = self.train(2, "profiled", "--epochs", "2", "--profile", str(file), "--profile-skip", "5", "--profile-steps", "3")
-        self.assert_same("profiled", "alone")
-        self.assertEqual(text.count("profile of steps 6 to 8 on rank 0; trace of all 2 ranks for "), 1, text)
-        trace = json.loads(file.read_text())
+        command = mpirun()
+        for place in ("first", "second"):  # a folder for each, to see who writes and who moves a run aside
+            (self.folder / place / "run").mkdir(parents=True)
+            (self.folder / place / "run" / "kept").touch()
+            command += ["-np", "1", "-wdir", str(self.folder / place), TOOL, "train", *MODEL, "--threads", "1", "--epochs", "2",
+                        "--out", "run", "--fresh", "--profile", "trace.json", "--profile-skip", "5", "--profile-steps", "3", ":"]
+        run = subprocess.run(command[:-1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
+                             timeout=250)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assert_same("first/run", "alone")
+        self.assertEqual(run.stdout.count("profile of steps 6 to 8 on rank 0; trace of all 2 ranks for "), 1, run.stdout)
+        self.assertTrue((self.folder / "first" / "run.1" / "kept").exists())
+        second = self.folder / "second"
+        self.assertEqual(sorted(second.rglob("*")), [second / "run", second / "run" / "kept"])
+        trace = json.loads((self.folder / "first" / "trace.json").read_text())
         self.assertEqual(trace["otherData"]["ranks"], "2")
         events = trace["traceEvents"]
         names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
@@ -320,8 +344,9 @@ class Ranks(unittest.TestCase):
                                      "can't be loaded: /nowhere.so")
 
     def test_a_plug_in_of_another_release_is_refused(self):
+        environment = dict(self.environment, CONVMIXER_MPI_PLUGIN=OTHER_PLUGIN, PMI_SIZE="2", PMI_RANK="0")
         run = subprocess.run([TOOL, "train", *MODEL, "--out", str(self.folder / "other")], stderr=subprocess.PIPE, text=True,
-                             env=dict(self.environment, CONVMIXER_MPI_PLUGIN=OTHER_PLUGIN, PMI_SIZE="2", PMI_RANK="0"), timeout=100)
+                             env=environment, timeout=100)
         self.assertEqual(run.returncode, 1)
         self.assertRegex(run.stderr, rf"{re.escape(OTHER_PLUGIN)}: of another release than this program, expected version \d+")
 
@@ -349,8 +374,8 @@ class Ranks(unittest.TestCase):
 
     def test_all_ranks_go_on_with_other_data_if_rank_zero_is_told_to(self):
         data = self.folder / "cifar.tar"
-        words = ["train", *MODEL, "--threads", "1", "--epochs", "2", "--dataset", "cifar10", "--data", str(data), "--allow-partial",
-                 "--out", str(self.folder / "changed")]
+        words = ["train", *MODEL, "--threads", "1", "--epochs", "2", "--dataset", "cifar10", "--data", str(data),
+                 "--allow-partial", "--out", str(self.folder / "changed")]
         write_cifar(data)
         self.assertEqual(self.run_tool(2, *words, "--until-accuracy", "0.01").returncode, 0)
         write_cifar(data, seed=2)
@@ -390,8 +415,9 @@ class Ranks(unittest.TestCase):
         slow = ["--dim", "256", "--depth", "4", "--kernel-size", "5", "--patch-size", "2", "--train-images", "2000",
                 "--test-images", "10", "--batch-size", "256", "--precision", "f32", "--log-interval", "1", "--threads", "1"]
         folder = self.folder / "slow"
-        process = subprocess.Popen([TOOL, "launch", "--ranks", "2", "--", "train", *slow, "--epochs", "100", "--out", str(folder)],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+        words = ["launch", "--ranks", "2", "--", "train", *slow, "--epochs", "100", "--out", str(folder)]
+        process = subprocess.Popen([TOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=self.environment)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
 
         def wait_until(condition):

@@ -116,6 +116,20 @@ TEST_F(RanksOfARun, TellHowMuchAnEpochExchanged) {
   EXPECT_EQ(together[0]["communication_bytes"], together[1]["communication_bytes"]);
 }
 
+// The clock of a run stands still while its process is stopped; that of exchanges doesn't know.
+TEST_F(RanksOfARun, CountNoExchangeLongerThanItsStep) {
+  const auto standing = [](int) {
+    TrainControls controls = undisturbed();
+    controls.clock = [] { return 1.0; };
+    return controls;
+  };
+  ASSERT_EQ(train_on(2, small_config("standing"), standing), TrainEnd::finished);
+  for (const auto& epoch : epoch_records(parent_.path() / "standing")) {
+    EXPECT_EQ(epoch["communication_s"], 0.0);
+    EXPECT_GT(epoch["communication_bytes"], 0);
+  }
+}
+
 TEST_F(RanksOfARun, TellWhatAnEpochExchangedInAllItsSessions) {
   ASSERT_EQ(train_on(2, small_config("whole")), TrainEnd::finished);
   const auto stopped = [](int) { return stopped_after(4); };  // in the first epoch, of six steps
