@@ -52,6 +52,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   network.parameters().initialise(config.seed);
   network.set_micro_batch(config.micro_batch);
   network.set_norm_ranks(config.batch_norm);
+  network.set_exchange_time(options.exchange);
   result.parameters = parameter_count(network.graph());
   result.work = options.inference ? inference_work(network.graph()) : training_work(network.graph());
   const std::unique_ptr<Optimizer> optimizer =
@@ -76,8 +77,11 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
   StepProfile profile(plan.steps(), seconds_now);
   plan.set_observer(&profile);
   CommunicationTotals before;
-  for (int i = 0; i < options.warmup + options.steps; ++i) {
-    if (i == options.warmup) before = ranks.totals();
+  const int warmup = ranks.size() > 1 && options.exchange == ExchangeTime::measured
+                         ? std::max(options.warmup, kExchangeTrialSteps)
+                         : options.warmup;
+  for (int i = 0; i < warmup + options.steps; ++i) {
+    if (i == warmup) before = ranks.totals();
     const StepTimes times = timed_step(profile, [&] {
       if (options.inference) {
         plan.forward(batch.images);
@@ -88,7 +92,7 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
       optimizer->step(kLearningRate);
       return seconds_now() - begin;
     });
-    if (i >= options.warmup) result.steps.push_back(times);
+    if (i >= warmup) result.steps.push_back(times);
   }
   plan.set_observer(nullptr);
   result.plan = plan.kind();

@@ -15,6 +15,11 @@ OptionGroup own_group(StepOptions& options, fs::path& config) {
   return {"Measurement",
           {path_option("config", config, "FILE", "configuration; options given here win over it"),
            switch_option("inference", options.inference, "the logits of a batch instead of a training step"),
+           choice_option(
+               "exchange", options.exchange,
+               {{"measured", ExchangeTime::measured}, {"during", ExchangeTime::during}, {"after", ExchangeTime::after}},
+               "where several ranks train together: gradients are added up during the backward pass, after "
+               "it, or as the first steps find faster"),
            integer_option("steps", options.steps, 1, 1000000, "steps measured"),
            integer_option("warmup", options.warmup, 0, 1000000, "steps before them"),
            number_option("peak-seconds", options.peak_seconds, 0.0F, 3600.0F,
@@ -24,8 +29,8 @@ OptionGroup own_group(StepOptions& options, fs::path& config) {
 
 OptionGroup configuration_group(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
-  for (const char* name :
-       {"dataset", "batch-size", "micro-batch", "optimizer", "precision", "plan", "layout", "threads", "pin-threads"}) {
+  for (const char* name : {"dataset", "batch-size", "micro-batch", "optimizer", "precision", "plan", "layout",
+                           "batch-norm", "threads", "pin-threads"}) {
     names.emplace_back(name);
   }
   return select_options(config_options(config), "Configuration", names);

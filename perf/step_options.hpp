@@ -12,6 +12,7 @@ namespace convmixer::perf {
 struct StepOptions {
   TrainConfig config;
   bool inference = false;
+  ExchangeTime exchange = ExchangeTime::measured;
   int steps = 20;
   int warmup = 3;
   float peak_seconds = 2.0F;  ///< for each of the two peaks

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "dist/mpi/plugin.h"
+#include "dist/overlapped_communicator.hpp"
 #include "dist/tree_communicator.hpp"
 
 #include <array>
@@ -56,18 +57,20 @@ void throw_if(const char* error) {
 
 class MpiTransport final : public Transport {
  public:
-  explicit MpiTransport(const ConvmixerMpi& mpi) : mpi_(mpi), rank_(mpi.rank()), size_(mpi.size()) {}
+  MpiTransport(const ConvmixerMpi& mpi, int lane) : mpi_(mpi), rank_(mpi.rank()), size_(mpi.size()), lane_(lane) {}
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return size_; }
   void exchange(int other, std::span<const std::byte> sent, std::span<std::byte> received) override {
-    throw_if(mpi_.exchange(other, sent.data(), sent.size(), received.data(), received.size()));
+    throw_if(mpi_.exchange(lane_, other, sent.data(), sent.size(), received.data(), received.size()));
   }
+  void hurry(bool whether) override { mpi_.hurry(whether ? 1 : 0); }
 
  private:
   const ConvmixerMpi& mpi_;
   int rank_;
   int size_;
+  int lane_;
 };
 
 /// It stays loaded: MPI's libraries don't take kindly to being unloaded.
@@ -131,7 +134,9 @@ struct LaunchedRanks::Impl {
           "convmixer was built with (srun: --mpi=pmix or pmi2)",
           launch.launcher, launch.ranks, mpi.library(), counted(mpi.size(), "process", "processes"));
     }
-    communicator = make_tree_communicator(std::make_unique<MpiTransport>(mpi));
+    communicator = make_tree_communicator(std::make_unique<MpiTransport>(mpi, 0));
+    if (mpi.lanes() > 1)
+      communicator = make_overlapped_communicator(std::move(communicator), std::make_unique<MpiTransport>(mpi, 1));
   }
 };
 
@@ -139,7 +144,10 @@ LaunchedRanks::LaunchedRanks(const Launch& launch) : impl_(new Impl{load_plugin(
   impl_->start(launch);
 }
 
-LaunchedRanks::~LaunchedRanks() { impl_->mpi.finish(); }
+LaunchedRanks::~LaunchedRanks() {
+  impl_->communicator.reset();  // whose thread calls MPI
+  impl_->mpi.finish();
+}
 
 Communicator& LaunchedRanks::communicator() noexcept { return *impl_->communicator; }
 int LaunchedRanks::local_rank() const { return impl_->mpi.local_rank(); }

@@ -116,6 +116,7 @@ ThreadCount choose_rank_threads(Communicator& ranks, int requested) {
     if (const std::string why = why_bound(places, ranks.rank(), cores); !why.empty()) fail_usage("{}", why);
   }
   run_on(share_of_cpus(places, ranks.rank()));
+  ranks.prepare_background();
   return choose_thread_count(requested);
 }
 

@@ -21,6 +21,9 @@ class Transport {
   /// same, with the lengths the other way round; either may be 0.
   virtual void exchange(int other, std::span<const std::byte> sent, std::span<std::byte> received) = 0;
 
+  /// From now on somebody waits for what is exchanged, or nobody does: of one that leaves the CPU to others meanwhile.
+  virtual void hurry(bool /*whether*/) {}
+
  protected:
   Transport() = default;
 };

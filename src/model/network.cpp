@@ -67,11 +67,8 @@ Targets targets_of(const Targets& targets, std::size_t first, std::size_t count,
 /// Of norms that have seen a share of the batch each: the mean, in which each image counts alike.
 void average_statistics(Parameters& parameters, const BatchChunks& share, Communicator& ranks) {
   const float weight = static_cast<float>(share.images()) / static_cast<float>(share.images_of_all_ranks());
-  for (StatisticId id = 0; id < static_cast<StatisticId>(parameters.graph().statistics().size()); ++id) {
-    const std::span<float> values = parameters.statistic(id);
-    for (float& value : values) value *= weight;
-    ranks.sum(values);
-  }
+  for (float& value : parameters.statistics()) value *= weight;
+  ranks.sum(parameters.statistics());
 }
 
 }  // namespace
@@ -166,6 +163,7 @@ Plan& Network::training_plan(std::int64_t images_of_all_ranks, const Shape& imag
   return plan_of({.batch_size = static_cast<std::int64_t>(share_of(images_of_all_ranks).images()),
                   .images_of_all_ranks = images_of_all_ranks,
                   .norm_ranks = norm_ranks_,
+                  .exchange = exchange_,
                   .mode = PlanMode::training},
                  image);
 }

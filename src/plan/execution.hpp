@@ -6,6 +6,7 @@
 #include "convmixer/plan/dropout_draws.hpp"
 #include "convmixer/plan/plan_report.hpp"
 #include "plan/execution_options.hpp"
+#include "plan/gradient_exchange.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -27,8 +28,11 @@ class Execution {
   /// As Plan's, which checks what it is given.
   virtual std::span<const float> forward(std::span<const float> images, bool update_statistics) = 0;
   virtual void backward(std::span<const float> output_gradient) = 0;
-  /// Whether backward leaves the gradients of all ranks that share the batch; else those of this rank's share.
-  [[nodiscard]] virtual bool sums_over_ranks() const noexcept { return false; }
+  /// Where ranks share the batch: backward then leaves the gradients of all of them. The last step, which is added
+  /// here, makes them final. Once, before the first backward.
+  void sum_over_ranks(Parameters& parameters, Communicator& ranks);
+  /// backward(), and that last step.
+  void backward_of_ranks(std::span<const float> output_gradient);
   /// Fused stages drop nothing.
   virtual void set_dropout_draws(const DropoutDraws& /*draws*/) {}
 
@@ -42,13 +46,16 @@ class Execution {
   PlannedMemory memory;              ///< what it needs, whether it is its own or lent
   bool owns_memory = true;           ///< false: it runs in the lender's
   std::vector<PlannedStep> reports;  ///< by step
-  /// By step, of fused plans: the parameters whose gradients are final once it has ended.
+  /// By step: the parameters whose gradients are final once it has ended.
   std::vector<std::vector<ParameterId>> final_gradients;
   PlanObserver* observer = nullptr;  ///< told of each step, unless it is null
   std::span<float> output;
   std::span<float> input_gradient;  ///< empty unless asked for
 
  protected:
+  /// Tells which gradients ranks add up, and after which step: all in final_gradients but frozen parameters'.
+  virtual void add_sums(GradientExchange& exchange, Parameters& parameters) const;
+
   /// Says what the next step is called in reports and traces, and which gradients it makes final. Forward's steps come
   /// first, then backward's.
   void add_report(PlannedStep step, std::vector<ParameterId> gradients = {});
@@ -66,6 +73,7 @@ class Execution {
       const TraceScope scope(trace_names_[index]);
       body();
     }
+    if (exchange_ != nullptr) exchange_->step_ended(index);
     if (observer != nullptr) observer->end(index);
     ++next_;
   }
@@ -88,6 +96,7 @@ class Execution {
   std::vector<TraceName> trace_names_;  // by step
   std::size_t next_ = 0;                // step; in a step's body, that one
   std::shared_ptr<Block> block_;
+  std::unique_ptr<GradientExchange> exchange_;  // where ranks share the batch
 };
 
 }  // namespace convmixer

@@ -63,15 +63,6 @@ void check_no_norms(const Graph& graph, const std::string& why_plain) {
   }
 }
 
-void sum_gradients(Parameters& parameters, Communicator& ranks) {
-  static const TraceName kSum("gradients: sum over ranks");
-  const TraceScope scope(kSum);
-  const std::vector<Parameter>& all = parameters.graph().parameters();
-  for (std::size_t id = 0; id < all.size(); ++id) {
-    if (!all[id].frozen) ranks.sum(parameters.gradient(static_cast<ParameterId>(id)));
-  }
-}
-
 }  // namespace
 
 struct Plan::Impl {
@@ -79,8 +70,6 @@ struct Plan::Impl {
   Shape images;  // of a batch
   PlanKind kind = PlanKind::plain;
   std::string why_plain;
-  Communicator* ranks = nullptr;  // not null: backward leaves a share's gradients, to be added up with these
-  Parameters* values = nullptr;
 
   Impl(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
        const Execution* lender) {
@@ -98,8 +87,7 @@ struct Plan::Impl {
     } else {
       make_plain(graph, parameters, engine, options, lender);
     }
-    if (options.images_of_all_ranks > 0 && !execution->sums_over_ranks()) ranks = &engine.ranks();
-    values = &parameters;
+    if (options.images_of_all_ranks > 0) execution->sum_over_ranks(parameters, engine.ranks());
   }
 
   void make_plain(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
@@ -170,8 +158,7 @@ void Plan::backward(std::span<const float> output_gradient) {
   static const TraceName kBackward("backward");
   const TraceScope scope(kBackward);
   impl_->execution->drop_forward();  // backward's values take its memory
-  impl_->execution->backward(output_gradient);
-  if (impl_->ranks != nullptr) sum_gradients(*impl_->values, *impl_->ranks);
+  impl_->execution->backward_of_ranks(output_gradient);
 }
 
 std::span<const float> Plan::input_gradient() const { return impl_->execution->input_gradient; }

@@ -101,7 +101,7 @@ TEST(MpiPlugin, IsWhereAVariableSays) {
 TEST(MpiPlugin, OfAnotherKindIsRefused) {
   const EnvironmentVariable place("CONVMIXER_MPI_PLUGIN", "libm.so.6");
   const Error error = error_of([] { const LaunchedRanks ranks({.ranks = 2, .rank = 0, .launcher = "Open MPI"}); });
-  EXPECT_STREQ(error.what(), "libm.so.6: of another release than this program, expected version 1");
+  EXPECT_STREQ(error.what(), "libm.so.6: of another release than this program, expected version 2");
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ ORDER = (
     ("kernels/fused",),
     ("kernels",),
     ("graph",),
-    ("plan/{plan.hpp,plan_*,dropout*,engine*,execution*,product_kernels,*memory*}",),
+    ("plan/{plan.hpp,plan_*,dropout*,engine*,execution*,product_kernels,gradient*,*memory*}",),
     ("plan/plain", "plan/fused"),
     ("plan",),
     ("model",),

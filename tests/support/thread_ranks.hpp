@@ -2,10 +2,12 @@
 #pragma once
 
 #include "convmixer/core/error.hpp"
+#include "dist/overlapped_communicator.hpp"
 #include "dist/transport.hpp"
 #include "dist/tree_communicator.hpp"
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -75,19 +77,22 @@ class ThreadTransport final : public Transport {
 /// others may then have missed it.
 template <typename Body>
 void run_ranks(int size, const Body& body) {
-  Mailboxes boxes;
+  std::array<Mailboxes, 2> lanes;
   std::mutex mutex;
   std::exception_ptr first;
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
+      // Outside: its thread may wait for a rank that waits for this one's message, until they are told.
+      const auto communicator =
+          make_overlapped_communicator(make_tree_communicator(std::make_unique<ThreadTransport>(lanes[0], rank, size)),
+                                       std::make_unique<ThreadTransport>(lanes[1], rank, size));
       try {
-        const auto communicator = make_tree_communicator(std::make_unique<ThreadTransport>(boxes, rank, size));
         body(*communicator);
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!first) first = std::current_exception();
-        boxes.give_up();
+        for (Mailboxes& boxes : lanes) boxes.give_up();
       }
     });
   }

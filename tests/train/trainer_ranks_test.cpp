@@ -113,7 +113,8 @@ TEST_F(RanksOfARun, TellHowMuchAnEpochExchanged) {
     // Each of two ranks sends at least as much as the gradients of each of six steps take.
     EXPECT_GT(epoch["communication_bytes"], 6 * parameters * static_cast<std::int64_t>(sizeof(float)));
   }
-  EXPECT_EQ(together[0]["communication_bytes"], together[1]["communication_bytes"]);
+  EXPECT_NEAR(together[0]["communication_bytes"].get<double>(), together[1]["communication_bytes"].get<double>(), 16.0)
+      << "but for the times by which ranks choose when to add up gradients (kExchangeTrialSteps)";
 }
 
 // The clock of a run stands still while its process is stopped; that of exchanges doesn't know.

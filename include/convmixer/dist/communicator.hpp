@@ -15,7 +15,7 @@ namespace convmixer {
 struct CommunicationTotals {
   std::int64_t messages = 0;  ///< sent
   std::int64_t bytes = 0;     ///< sent
-  double seconds = 0.0;       ///< until its own part was done, waiting for the others among it
+  double seconds = 0.0;       ///< that the calling thread was in here, waiting for the others among it
 };
 
 /// A group of processes, the ranks. Each has an object of its own, used from one thread at a time.
@@ -50,6 +50,16 @@ class Communicator {
   /// The same tree with another operation than the sum. Which rank calls `merge` for a node is not fixed: it must be a
   /// function of its arguments alone.
   virtual void combine(std::span<double> values, const Merge& merge) = 0;
+
+  /// Begins to do as sum() does, in the background if the communicator can, while the caller goes on; other calls may
+  /// come in between. Nobody may touch the values before finish_sums(). One that can't has added them up by its return.
+  virtual void start_sum(std::span<float> values) { sum(values); }
+  virtual void start_sum(std::span<double> values) { sum(values); }
+  /// Returns when all sums that were begun are there. Throws the Error that one of them met.
+  virtual void finish_sums() {}
+  /// Starts the thread that sums in the background, which from then on runs where the caller may run. Else the first
+  /// start_sum() does.
+  virtual void prepare_background() {}
 
   /// Replaces `bytes` on all ranks by those of rank `root`. Throws Error (usage) unless 0 <= root < size().
   void broadcast(std::span<std::byte> bytes, int root);

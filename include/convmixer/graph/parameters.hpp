@@ -22,6 +22,8 @@ class Parameters {
   [[nodiscard]] std::span<float> value(ParameterId id) { return slice(values_, id); }
   [[nodiscard]] std::span<float> gradient(ParameterId id) { return slice(gradients_, id); }
   [[nodiscard]] std::span<float> statistic(StatisticId id);
+  /// All of them, in order, and zeros between them.
+  [[nodiscard]] std::span<float> statistics() noexcept { return statistics_.as<float>(); }
   [[nodiscard]] std::span<const float> value(ParameterId id) const;
   [[nodiscard]] std::span<const float> gradient(ParameterId id) const;
   [[nodiscard]] std::span<const float> statistic(StatisticId id) const;

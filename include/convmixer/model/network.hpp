@@ -78,6 +78,8 @@ class Network {
                           std::int64_t images_of_all_ranks);
   /// From now on, what batch norms have their statistics of in train_share.
   void set_norm_ranks(NormRanks norm_ranks) noexcept { norm_ranks_ = norm_ranks; }
+  /// Of plans made from now on: for measurements, as it changes nothing but the time that steps take.
+  void set_exchange_time(ExchangeTime exchange) noexcept { exchange_ = exchange; }
 
   /// Forward with running statistics, and loss; changes nothing. Takes and throws what train_batch does, and a single
   /// value per channel.
@@ -137,6 +139,7 @@ class Network {
   PlanKind kind_;
   std::int64_t micro_batch_ = 0;
   NormRanks norm_ranks_ = NormRanks::sync;
+  ExchangeTime exchange_ = ExchangeTime::measured;
   DropoutDraws dropout_;      // of the next batch
   bool initialised_ = false;  // that parameters aren't all 0 was seen once
   /// By mode, batch size, that of all ranks, norms' ranks, and graph.

@@ -35,6 +35,16 @@ enum class NormRanks {
   local,  ///< of this rank's share: nothing is exchanged, but what comes out depends on the number of ranks
 };
 
+/// When ranks that share a batch add up their gradients: the results are the same to the last bit.
+enum class ExchangeTime {
+  measured,  ///< one of those that follow: the faster one in a plan's first backward passes
+  during,    ///< of the backward pass: each as soon as it is final (Communicator::start_sum)
+  after,     ///< the backward pass, all of them: computing and communicating take turns on the CPUs
+};
+
+/// Training steps after which ExchangeTime::measured has decided.
+inline constexpr int kExchangeTrialSteps = 8;
+
 /// How one plan runs its graph.
 struct PlanOptions {
   std::int64_t batch_size = 1;  ///< images in each batch: at least 1
@@ -42,6 +52,7 @@ struct PlanOptions {
   /// (core/batch_chunks.hpp). 0: this rank trains alone.
   std::int64_t images_of_all_ranks = 0;
   NormRanks norm_ranks = NormRanks::sync;
+  ExchangeTime exchange = ExchangeTime::measured;
   Precision precision = Precision::f32;           ///< what convolutions and products multiply
   PlanMode mode = PlanMode::training;             ///< whether there is a backward
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <mpi.h>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -13,8 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kTag = 1;
-constexpr int kReadyTag = 2;
+constexpr int kReadyTag = 0;
+constexpr int kLaneTag = 1;                               // of lane 0; then the other's
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // of a message: MPI counts in int
 
 struct State {
@@ -23,8 +25,10 @@ struct State {
   int size = 1;
   int local_rank = 0;
   int local_size = 1;
+  int lanes = 1;
   std::string library;
-  std::string error;
+  std::mutex calls;  // MPI takes one at a time (MPI_THREAD_SERIALIZED)
+  std::atomic<bool> hurries = false;
 };
 
 State& state() {
@@ -35,11 +39,12 @@ State& state() {
 /// Null if it is MPI_SUCCESS.
 const char* explain(int code, const std::string& what) {
   if (code == MPI_SUCCESS) return nullptr;
+  static thread_local std::string error;
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  state().error = what + ": " + std::string(text.data(), static_cast<std::size_t>(length));
-  return state().error.c_str();
+  error = what + ": " + std::string(text.data(), static_cast<std::size_t>(length));
+  return error.c_str();
 }
 
 /// Its first line.
@@ -53,9 +58,10 @@ std::string library_version() {
 
 const char* start() {
   int provided = 0;
-  if (const char* error = explain(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init"))
+  if (const char* error = explain(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init"))
     return error;
   State& s = state();
+  s.lanes = provided >= MPI_THREAD_SERIALIZED ? 2 : 1;
   // A communicator of its own: an error on it comes back instead of ending the process, and no other library's messages
   // are among its.
   if (const char* error = explain(MPI_Comm_dup(MPI_COMM_WORLD, &s.ranks), "MPI_Comm_dup")) return error;
@@ -73,32 +79,47 @@ const char* start() {
   return nullptr;
 }
 
+/// Calls MPI while no other thread does.
+template <typename Call>
+int in_turn(const Call& call) {
+  const std::lock_guard turn(state().calls);
+  return call();
+}
+
 /// Until both are done. MPI's own waiting takes all of a CPU, that of ranks which share it with this one, too: after a
-/// while, which is longer than what ranks on CPUs of their own wait for each other, this one sleeps in between.
-int wait_for(std::array<MPI_Request, 2>& requests) {
+/// while, which is longer than what ranks on CPUs of their own wait for each other, this one sleeps in between. Lane 1
+/// sleeps from the first moment on: others compute on its CPU.
+int wait_for(std::array<MPI_Request, 2>& requests, int lane) {
   constexpr auto kSpin = std::chrono::microseconds(300);
   constexpr auto kNap = std::chrono::microseconds(50);
   const Clock::time_point begin = Clock::now();
   for (int turn = 1;; ++turn) {
     int done = 0;
-    const int code = MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
+    const int code = in_turn(
+        [&] { return MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE); });
     if (code != MPI_SUCCESS || done != 0) return code;
-    if (turn % 16 == 0 && Clock::now() - begin > kSpin) std::this_thread::sleep_for(kNap);
+    const bool gives_way = lane > 0 && !state().hurries.load(std::memory_order_relaxed);
+    if (gives_way || (turn % 16 == 0 && Clock::now() - begin > kSpin)) std::this_thread::sleep_for(kNap);
   }
 }
 
-const char* exchange(int other, const void* sent, std::size_t sent_bytes, void* received, std::size_t received_bytes) {
+const char* exchange(int lane, int other, const void* sent, std::size_t sent_bytes, void* received,
+                     std::size_t received_bytes) {
   const auto* from = static_cast<const char*>(sent);
   auto* to = static_cast<char*>(received);
+  const int tag = kLaneTag + lane;
   while (sent_bytes > 0 || received_bytes > 0) {
     const std::size_t out = std::min(sent_bytes, kMostBytes);
     const std::size_t in = std::min(received_bytes, kMostBytes);
     std::array<MPI_Request, 2> requests{MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-    int code = MPI_SUCCESS;
-    if (in > 0) code = MPI_Irecv(to, static_cast<int>(in), MPI_BYTE, other, kTag, state().ranks, &requests[0]);
-    if (code == MPI_SUCCESS && out > 0)
-      code = MPI_Isend(from, static_cast<int>(out), MPI_BYTE, other, kTag, state().ranks, &requests[1]);
-    if (code == MPI_SUCCESS) code = wait_for(requests);
+    int code = in_turn([&] {
+      int begun = MPI_SUCCESS;
+      if (in > 0) begun = MPI_Irecv(to, static_cast<int>(in), MPI_BYTE, other, tag, state().ranks, &requests[0]);
+      if (begun == MPI_SUCCESS && out > 0)
+        begun = MPI_Isend(from, static_cast<int>(out), MPI_BYTE, other, tag, state().ranks, &requests[1]);
+      return begun;
+    });
+    if (code == MPI_SUCCESS) code = wait_for(requests, lane);
     if (code != MPI_SUCCESS) return explain(code, "rank " + std::to_string(other) + " can't be reached");
     from += out;
     sent_bytes -= out;
@@ -135,7 +156,9 @@ const ConvmixerMpi kPlugin{CONVMIXER_MPI_PLUGIN_VERSION,
                            [] { return state().local_rank; },
                            [] { return state().local_size; },
                            [] { return state().library.c_str(); },
+                           [] { return state().lanes; },
                            exchange,
+                           [](int whether) { state().hurries = whether != 0; },
                            announce,
                            has_announced,
                            finish,

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "plan/fused/chunk_sums.hpp"
-#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/gradient_product.hpp"
 #include "plan/fused/stage_context.hpp"
+#include "plan/gradient_exchange.hpp"
 
 #include <cstddef>
 #include <deque>
@@ -45,8 +45,8 @@ class DenseGradient {
   [[nodiscard]] std::size_t reduce_tasks() const { return context_.geometry.channel_blocks * input_blocks(); }
   void reduce(std::size_t task, const ChunkSums& sums) const;
   /// What ranks then add up.
-  void add_exchange(GradientExchange& exchange) const {
-    exchange.add(context_.parameters.gradient(convolution_.weight));
+  void add_sums(GradientExchange& exchange, std::size_t step) const {
+    exchange.add(step, context_.parameters.gradient(convolution_.weight));
   }
 
  private:

@@ -169,8 +169,8 @@ void DepthwiseStage<Storage>::set_gradients(std::size_t half_block, const double
 }
 
 template <class Storage>
-void DepthwiseStage<Storage>::add_exchange(GradientExchange& exchange) const {
-  exchange.add(std::span(share_sums_, depthwise_sums()), [this] {
+void DepthwiseStage<Storage>::add_sums(GradientExchange& exchange, std::size_t step) const {
+  exchange.add(step, std::span(share_sums_, depthwise_sums()), [this] {
     for (std::size_t half_block = 0; half_block < reduce_tasks(); ++half_block)
       set_gradients(half_block, share_sums_ + half_block * half_sums());
   });

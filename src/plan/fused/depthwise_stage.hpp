@@ -4,12 +4,12 @@
 
 #include "kernels/fused/depthwise_stage.hpp"
 #include "plan/fused/chunk_sums.hpp"
-#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/inference_image.hpp"
 #include "plan/fused/mixer_block_state.hpp"
 #include "plan/fused/refresh_tasks.hpp"
 #include "plan/fused/stage_context.hpp"
 #include "plan/fused/worker.hpp"
+#include "plan/gradient_exchange.hpp"
 
 #include <cstddef>
 #include <deque>
@@ -51,8 +51,8 @@ class DepthwiseStage {
   /// The gradients of filters and biases, in tasks of half a channel block, and the norm of g.
   [[nodiscard]] std::size_t reduce_tasks() const { return 2 * context_.geometry.channel_blocks; }
   void reduce_backward(std::size_t task, const ChunkSums& sums);
-  /// What ranks then add up.
-  void add_exchange(GradientExchange& exchange) const;
+  /// What ranks add up after step `step`, this backward.
+  void add_sums(GradientExchange& exchange, std::size_t step) const;
   /// What then is final.
   [[nodiscard]] std::vector<ParameterId> gradients() const;
 

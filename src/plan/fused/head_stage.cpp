@@ -98,8 +98,8 @@ void HeadStage::backward(const float* diff_logits, Norm& last) {
   bias_gradient();
 }
 
-void HeadStage::add_exchange(GradientExchange& exchange) const {
-  exchange.add(context_.parameters.gradient(linear_.weight));
+void HeadStage::add_sums(GradientExchange& exchange, std::size_t step) const {
+  exchange.add(step, context_.parameters.gradient(linear_.weight));
 }
 
 void HeadStage::pool_images(const Norm& last) {

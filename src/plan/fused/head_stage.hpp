@@ -2,10 +2,10 @@
 /// Sizes (chunk, panel, channel block): see "Words" in HACKING.md.
 #pragma once
 
-#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/norm.hpp"
 #include "plan/fused/stage_chain.hpp"
 #include "plan/fused/stage_context.hpp"
+#include "plan/gradient_exchange.hpp"
 #include "plan/placed_memory.hpp"
 
 #include <cstddef>
@@ -40,8 +40,8 @@ class HeadStage {
   void backward(const float* diff_logits, Norm& last);
   /// (image, padded channel): the last norm's output has this gradient at each pixel.
   [[nodiscard]] const float* pixel_gradients() const { return diff_pooled_; }
-  /// What ranks then add up.
-  void add_exchange(GradientExchange& exchange) const;
+  /// What ranks add up after step `step`, this backward.
+  void add_sums(GradientExchange& exchange, std::size_t step) const;
   /// What is final after backward(), and with ranks after that.
   [[nodiscard]] std::vector<ParameterId> gradients(const Norm& last) const;
 

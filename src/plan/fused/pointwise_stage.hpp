@@ -56,8 +56,8 @@ class PointwiseStage {
   /// The gradients of weights and biases, and the norm of h, in tasks.
   [[nodiscard]] std::size_t reduce_tasks() const { return gradient_->reduce_tasks(); }
   void reduce_backward(std::size_t task, const ChunkSums& sums);
-  /// What ranks then add up.
-  void add_exchange(GradientExchange& exchange) const { gradient_->add_exchange(exchange); }
+  /// What ranks add up after step `step`, this backward.
+  void add_sums(GradientExchange& exchange, std::size_t step) const { gradient_->add_sums(exchange, step); }
   /// What then is final.
   [[nodiscard]] std::vector<ParameterId> gradients() const;
 

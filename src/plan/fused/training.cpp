@@ -1,7 +1,6 @@
 #include "plan/fused/training.hpp"
 
 #include "plan/fused/chunk_sums.hpp"
-#include "plan/fused/gradient_exchange.hpp"
 #include "plan/fused/stage_context.hpp"
 #include "plan/fused/stage_sequence.hpp"
 #include "plan/fused/worker.hpp"
@@ -33,7 +32,6 @@ class Training : public Execution {
     add_memory();
     place(lender);
     add_reports();
-    if (context_.ranks != nullptr) add_exchange();
   }
 
   std::span<const float> forward(std::span<const float> images, bool update_statistics) override {
@@ -60,14 +58,6 @@ class Training : public Execution {
 
   void backward(std::span<const float> output_gradient) override {
     begin_pass(first_backward_);
-    run_backward(output_gradient);
-    if (context_.ranks != nullptr) next_step([&] { exchange_.run(*context_.ranks); });
-  }
-
-  [[nodiscard]] bool sums_over_ranks() const noexcept override { return context_.ranks != nullptr; }
-
- private:
-  void run_backward(std::span<const float> output_gradient) {
     if (backward_is_through()) return;
     next_step([&] { stages_.head.backward(output_gradient.data(), stages_.output().norm); });
     for (std::size_t i = stages_.blocks.size(); i-- > 0;) {
@@ -89,6 +79,23 @@ class Training : public Execution {
           [&](const Chunk& chunk, auto& worker) { stages_.stem.backward(images_, gradient_, chunk, worker); });
       reduce_backward(stages_.stem, stages_.stem.dense_sums());
     });
+  }
+
+ private:
+  /// What norms need at once has gone with their statistics (ChunkSums).
+  void add_sums(GradientExchange& exchange, Parameters& parameters) const override {
+    if (context_.ranks == nullptr) return Execution::add_sums(exchange, parameters);
+    std::size_t step = first_backward_;
+    const auto add = [&](const auto& stage) {
+      if (step < end_backward_) stage.add_sums(exchange, step);
+      ++step;
+    };
+    add(stages_.head);
+    for (std::size_t i = stages_.blocks.size(); i-- > 0;) {
+      add(stages_.blocks[i].pointwise);
+      add(stages_.blocks[i].depthwise);
+    }
+    add(stages_.stem);
   }
 
   void add_memory() {
@@ -140,22 +147,6 @@ class Training : public Execution {
     add(chain_.stem.name, "stem stage", "backward", stages_.stem.backward_implementation(), stages_.stem.gradients());
     leave_out_frozen_steps();
     end_backward_ = reports.size();
-  }
-
-  /// As the last step, which makes all gradients final. Frozen parameters' are of no use, but nor in the way.
-  void add_exchange() {
-    stages_.head.add_exchange(exchange_);
-    for (std::size_t i = stages_.blocks.size(); i-- > 0;) {
-      stages_.blocks[i].pointwise.add_exchange(exchange_);
-      stages_.blocks[i].depthwise.add_exchange(exchange_);
-    }
-    stages_.stem.add_exchange(exchange_);
-    std::vector<ParameterId> gradients;
-    for (std::vector<ParameterId>& of_step : final_gradients) {
-      gradients.insert(gradients.end(), of_step.begin(), of_step.end());
-      of_step.clear();
-    }
-    add_report({"gradients", "sum over ranks", "backward", "hand-written", "plain"}, std::move(gradients));
   }
 
   /// Backward's last steps, if all that they would compute is gradients of frozen parameters.
@@ -234,8 +225,7 @@ class Training : public Execution {
   const float* images_ = nullptr;
   TaskOrder order_ = TaskOrder::forwards;
   std::size_t first_backward_ = 0;
-  std::size_t end_backward_ = 0;  // of what stages do
-  GradientExchange exchange_;     // where ranks share the batch
+  std::size_t end_backward_ = 0;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <utility>
 #include <variant>
 
@@ -28,7 +29,8 @@ class PlainExecution : public Execution {
     runtime_.prepare_caller();
     const StepList list = build_steps(graph, parameters, runtime_, options);
     place(list, lender);
-    for (const Step& step : list.steps) add(step, list);
+    std::vector<std::vector<ParameterId>> gradients = gradients_by_step(list, parameters);
+    for (std::size_t i = 0; i < list.steps.size(); ++i) add(list.steps[i], list, std::move(gradients[i]));
     forward_steps_ = list.forward_steps;
     dropout_draws_ = list.dropout_draws;
     output = as_floats(list, list.output);
@@ -105,9 +107,26 @@ class PlainExecution : public Execution {
     });
   }
 
+  /// Each parameter's gradient is final after the last step that uses it.
+  static std::vector<std::vector<ParameterId>> gradients_by_step(const StepList& list, Parameters& parameters) {
+    std::map<const void*, std::size_t> last_use;
+    for (std::size_t i = list.forward_steps; i < list.steps.size(); ++i) {
+      for (const BufferId id : buffers_of(list.steps[i])) {
+        const BufferId view_of = list.buffer(id).view_of;
+        last_use[list.buffer(view_of < 0 ? id : view_of).fixed] = i;
+      }
+    }
+    std::vector<std::vector<ParameterId>> gradients(list.steps.size());
+    for (ParameterId id = 0; id < static_cast<ParameterId>(parameters.graph().parameters().size()); ++id) {
+      const auto found = last_use.find(parameters.gradient(id).data());
+      if (found != last_use.end()) gradients[found->second].push_back(id);
+    }
+    return gradients;
+  }
+
   /// Binds a step to its buffers' addresses.
-  void add(const Step& step, const StepList& list) {
-    add_report(step.report);
+  void add(const Step& step, const StepList& list, std::vector<ParameterId> gradients) {
+    add_report(step.report, std::move(gradients));
     std::visit([&](const auto& work) { bind(work, step.moves_statistics, list); }, step.work);
   }
 

@@ -3,6 +3,7 @@
 
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
+#include "support/final_gradients.hpp"
 #include "support/test_engine.hpp"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,29 +19,8 @@
 namespace convmixer::fused {
 namespace {
 
+using testing_support::FinalGradients;
 using testing_support::test_engine;
-
-/// Keeps the gradients that a step says are final, as they are when it ends.
-class FinalGradients : public PlanObserver {
- public:
-  FinalGradients(const Execution& execution, Parameters& parameters) : execution_(execution), parameters_(parameters) {}
-
-  void begin(std::size_t /*step*/) override {}
-  void end(std::size_t step) override {
-    for (const ParameterId id : execution_.final_gradients[step]) {
-      ++reports[id];
-      const std::span<const float> gradient = parameters_.gradient(id);
-      kept[id].assign(gradient.begin(), gradient.end());
-    }
-  }
-
-  std::map<ParameterId, int> reports;
-  std::map<ParameterId, std::vector<float>> kept;
-
- private:
-  const Execution& execution_;
-  Parameters& parameters_;
-};
 
 class FusedTraining : public testing::TestWithParam<int> {
  protected:

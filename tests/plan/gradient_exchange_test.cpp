@@ -1,0 +1,168 @@
+// When and in which pieces gradients are added up.
+#include "plan/gradient_exchange.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace convmixer {
+namespace {
+
+/// Keeps what it is asked for; sums double each value.
+class RecordedRanks final : public Communicator {
+ public:
+  explicit RecordedRanks(std::chrono::milliseconds foreground = {}, std::chrono::milliseconds background = {})
+      : foreground_(foreground), background_(background) {}
+
+  [[nodiscard]] int rank() const noexcept override { return 0; }
+  [[nodiscard]] int size() const noexcept override { return 2; }
+  void sum(std::span<float> values) override { record("sum", values, foreground_); }
+  void sum(std::span<double> values) override { record("sum", values, foreground_); }
+  void start_sum(std::span<float> values) override { record("start", values, background_); }
+  void start_sum(std::span<double> values) override { record("start", values, background_); }
+  void finish_sums() override { calls.emplace_back("finish"); }
+  void combine(std::span<double> /*values*/, const Merge& /*merge*/) override {}
+  void barrier() override {}
+
+  std::vector<std::string> calls;
+
+ private:
+  void broadcast_from(std::span<std::byte> /*bytes*/, int /*root*/) override {}
+
+  template <typename T>
+  void record(const char* call, std::span<T> values, std::chrono::milliseconds time) {
+    calls.push_back(std::string(call) + " " + std::to_string(values.size()));
+    for (T& value : values) value *= 2;
+    std::this_thread::sleep_for(time);
+  }
+
+  std::chrono::milliseconds foreground_;
+  std::chrono::milliseconds background_;
+};
+
+using Calls = std::vector<std::string>;
+
+TEST(GradientExchange, StartsEachSumAfterItsStep) {
+  RecordedRanks ranks;
+  GradientExchange exchange(ranks, ExchangeTime::during);
+  std::vector<float> first(100'000, 1.0F);
+  std::vector<double> second(30, 1.0);
+  std::vector<float> third(70'000, 1.0F);
+  float made_of_second = 0.0F;
+  exchange.add(2, std::span(first));
+  exchange.add(3, std::span(second), [&] { made_of_second = static_cast<float>(second[0]); });
+  exchange.add(5, std::span(third));
+  exchange.begin();
+  exchange.step_ended(1);
+  EXPECT_EQ(ranks.calls, Calls());
+  exchange.step_ended(2);
+  EXPECT_EQ(ranks.calls, Calls({"start 100000"}));
+  exchange.step_ended(3);
+  EXPECT_EQ(ranks.calls, Calls({"start 100000", "start 30"}));
+  EXPECT_EQ(made_of_second, 0.0F);
+  exchange.step_ended(5);
+  exchange.finish();
+  EXPECT_EQ(ranks.calls, Calls({"start 100000", "start 30", "start 70000", "finish"}));
+  EXPECT_EQ(made_of_second, 2.0F);
+}
+
+TEST(GradientExchange, SumsAllAfterTheLastStep) {
+  RecordedRanks ranks;
+  GradientExchange exchange(ranks, ExchangeTime::after);
+  std::vector<float> first(10, 1.0F);
+  std::vector<double> second(30, 1.0);
+  double made_of_second = 0.0;
+  exchange.add(2, std::span(first));
+  exchange.add(3, std::span(second), [&] { made_of_second = second[0]; });
+  exchange.begin();
+  exchange.step_ended(2);
+  exchange.step_ended(3);
+  EXPECT_EQ(ranks.calls, Calls());
+  exchange.finish();
+  EXPECT_EQ(ranks.calls, Calls({"sum 10", "sum 30"}));
+  EXPECT_EQ(made_of_second, 2.0);
+}
+
+/// Of a pass whose last steps have nothing to train.
+TEST(GradientExchange, LeavesOutStepsThatDidNotRun) {
+  for (const ExchangeTime when : {ExchangeTime::during, ExchangeTime::after}) {
+    RecordedRanks ranks;
+    GradientExchange exchange(ranks, when);
+    std::vector<float> first(10, 1.0F);
+    std::vector<double> second(30, 1.0);
+    bool finished = false;
+    exchange.add(2, std::span(first));
+    exchange.add(3, std::span(second), [&] { finished = true; });
+    for (int pass = 0; pass < 2; ++pass) {
+      exchange.begin();
+      exchange.step_ended(2);
+      exchange.finish();
+    }
+    EXPECT_EQ(first, std::vector<float>(10, 4.0F));
+    EXPECT_EQ(second, std::vector<double>(30, 1.0));
+    EXPECT_FALSE(finished);
+  }
+}
+
+/// Laid out as Parameters does it: each on cache lines of its own. The last ones are final first.
+TEST(GradientExchange, PutsSmallGradientsThatLieSideBySideIntoOneMessage) {
+  constexpr std::size_t kLine = 16;
+  const std::vector<std::size_t> sizes{7, 90'000, 5, 64, 16, 9, 40'000, 30'000};
+  std::vector<std::size_t> begins{0};
+  for (const std::size_t size : sizes) begins.push_back(begins.back() + (size + kLine - 1) / kLine * kLine);
+  std::vector<float> all(begins.back());
+  RecordedRanks ranks;
+  GradientExchange exchange(ranks, ExchangeTime::during);
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    std::fill_n(all.begin() + static_cast<std::ptrdiff_t>(begins[i]), sizes[i], 1.0F);
+    if (i != 3) exchange.add(10 - i, std::span(all).subspan(begins[i], sizes[i]));  // that is a frozen parameter's
+  }
+  exchange.begin();
+  for (std::size_t step = 0; step <= 10; ++step) exchange.step_ended(step);
+  exchange.finish();
+  // Two that are too long together; 4 to 6, 32 values before the last; what lies between a frozen and a long one; and
+  // so on.
+  EXPECT_EQ(ranks.calls, Calls({"start 30000", "start 40032", "start 5", "start 90000", "start 7", "finish"}));
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    EXPECT_EQ(all[begins[i]], i == 3 ? 1.0F : 2.0F) << i;
+    EXPECT_EQ(all[begins[i] + sizes[i] - 1], i == 3 ? 1.0F : 2.0F) << i;
+  }
+}
+
+/// Passes until it has decided, and what it does from then on.
+Calls calls_after_measuring(RecordedRanks& ranks) {
+  GradientExchange exchange(ranks, ExchangeTime::measured);
+  std::vector<float> gradient(10, 1.0F);
+  exchange.add(1, std::span(gradient));
+  Calls last;
+  for (int pass = 0; pass < 12; ++pass) {
+    ranks.calls.clear();
+    exchange.begin();
+    exchange.step_ended(1);
+    exchange.finish();
+    const bool during = ranks.calls.front() == "start 10";
+    if (pass < 8) {
+      EXPECT_EQ(during, pass % 2 == 0) << "both are tried, pass " << pass;
+    } else if (pass > 8) {
+      EXPECT_EQ(ranks.calls, last);
+    }
+    last = ranks.calls;
+  }
+  return last;
+}
+
+TEST(GradientExchange, KeepsTheFasterWay) {
+  RecordedRanks slow_foreground(std::chrono::milliseconds(20), {});
+  EXPECT_EQ(calls_after_measuring(slow_foreground), Calls({"start 10", "finish"}));
+  RecordedRanks slow_background({}, std::chrono::milliseconds(20));
+  EXPECT_EQ(calls_after_measuring(slow_background), Calls({"sum 10"}));
+}
+
+}  // namespace
+}  // namespace convmixer
