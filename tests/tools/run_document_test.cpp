@@ -163,13 +163,16 @@ TEST_F(RunDocument, HasALogInTheOrderInWhichThingsHappened) {
 
 TEST_F(RunDocument, TellsInItsLogHowMuchOfAnEpochRanksExchanged) {
   const Json json = run(
+      R"({"type":"session","epoch":0,"step":0,"unix_s":1760000000,"version":"0.1.0","threads":2,"ranks":4,"precision":"f32","plan":"fused"})"
+      "\n"
       R"({"type":"epoch","epoch":1,"step":10,"loss":1,"accuracy":0.5,"data_wait_s":1,"communication_s":3,"communication_bytes":9,"train_s":10,"test_s":0,"total_s":10})"
       "\n" +
       epoch_line(2, 0.4));
   const Json& log = json["log"];
-  ASSERT_EQ(log.size(), 2U);
-  EXPECT_THAT(log[0].get<std::string>(), HasSubstr("wait 10.0%  exchange 30.0%"));
-  EXPECT_THAT(log[1].get<std::string>(), Not(HasSubstr("exchange")));
+  ASSERT_EQ(log.size(), 3U);
+  EXPECT_THAT(log[0].get<std::string>(), HasSubstr("started: convmixer 0.1.0, 4 ranks of 2 threads, f32, fused plan"));
+  EXPECT_THAT(log[1].get<std::string>(), HasSubstr("wait 10.0%  exchange 30.0%"));
+  EXPECT_THAT(log[2].get<std::string>(), Not(HasSubstr("exchange")));
 }
 
 TEST_F(RunDocument, CallsRunsOfOneNameByTheirFolders) {

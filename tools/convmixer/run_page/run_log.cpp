@@ -35,7 +35,8 @@ std::string start_line(const SessionRecord& start) {
   const std::string what = start.step == 0 ? "started"
                                            : fmt::format("went on after {} and {}", counted(start.epoch, "epoch"),
                                                          counted(start.step, "step"));
-  return fmt::format("{}{}: convmixer {}, {}, {}, {} plan", moment(start.unix_seconds), what, start.version,
+  const std::string ranks = start.ranks > 1 ? fmt::format("{} ranks of ", start.ranks) : "";
+  return fmt::format("{}{}: convmixer {}, {}{}, {}, {} plan", moment(start.unix_seconds), what, start.version, ranks,
                      counted(start.threads, "thread"), start.precision, start.plan);
 }
 
