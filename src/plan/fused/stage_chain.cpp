@@ -23,7 +23,26 @@ class Reader {
   /// Why the graph is no chain, found at the node that is next.
   [[nodiscard]] std::string missing(const std::string& what) const {
     if (at_end()) return fmt::format("the network ends where fused stages need {}", what);
-    return fmt::format("at node '{}' fused stages need {}", graph_.nodes()[next_].name, what);
+    const Node& node = graph_.nodes()[next_];
+    if (drops(node)) return fmt::format("node '{}' drops values in training, which fused stages can't", node.name);
+    return fmt::format("at node '{}' fused stages need {}", node.name, what);
+  }
+
+  /// The same after take_stage has found none; `first` is what it could have begun with.
+  [[nodiscard]] std::string missing_stage(const std::string& first) const {
+    const std::string what = part_ == Part::convolution  ? first
+                             : part_ == Part::activation ? "GELU or ReLU"
+                                                         : "batch norm";
+    return missing(what + ": each stage is convolution, GELU or ReLU, batch norm, in this order");
+  }
+
+  /// The same for a block's first stage. After a block a sum may stand there.
+  [[nodiscard]] std::string missing_block(bool after_block) const {
+    if (after_block && part_ == Part::convolution && is_at_sum()) {
+      return fmt::format("node '{}' adds to a block's pointwise half, fused stages add to depthwise halves alone",
+                         graph_.nodes()[next_].name);
+    }
+    return missing_stage("a depthwise convolution with bias, or the average pooling");
   }
 
   /// The next node if it is an `Operation` on `input`.
@@ -38,11 +57,16 @@ class Reader {
 
   /// Convolution with bias, GELU or ReLU, and norm; the norm's output replaces `tensor`.
   std::optional<ConvolutionStage> take_stage(TensorId& tensor) {
+    part_ = Part::convolution;
     if (!at_end() && lacks_bias(graph_.nodes()[next_])) return std::nullopt;
     const Node* const convolution = take<Convolution>(tensor);
-    const Node* activation = convolution == nullptr ? nullptr : take<Gelu>(convolution->output);
-    if (convolution != nullptr && activation == nullptr) activation = take<Relu>(convolution->output);
-    const Node* const norm = activation == nullptr ? nullptr : take<BatchNorm>(activation->output);
+    if (convolution == nullptr) return std::nullopt;
+    part_ = Part::activation;
+    const Node* activation = take<Gelu>(convolution->output);
+    if (activation == nullptr) activation = take<Relu>(convolution->output);
+    if (activation == nullptr) return std::nullopt;
+    part_ = Part::norm;
+    const Node* const norm = take<BatchNorm>(activation->output);
     if (norm == nullptr) return std::nullopt;
     ConvolutionStage stage{convolution->name,
                            norm->name,
@@ -82,6 +106,11 @@ class Reader {
   [[nodiscard]] std::size_t channels(TensorId tensor) const { return static_cast<std::size_t>(shape(tensor)[0]); }
 
  private:
+  enum class Part { convolution, activation, norm };
+
+  [[nodiscard]] static bool drops(const Node& node) {
+    return std::holds_alternative<Dropout>(node.operation) || std::holds_alternative<DropPath>(node.operation);
+  }
   void advance() {
     ++next_;
     leave_out_drops();
@@ -90,7 +119,7 @@ class Reader {
   void leave_out_drops() {
     for (; mode_ == PlanMode::inference && !at_end(); ++next_) {
       const Node& node = graph_.nodes()[next_];
-      if (!std::holds_alternative<Dropout>(node.operation) && !std::holds_alternative<DropPath>(node.operation)) return;
+      if (!drops(node)) return;
       same_as_[static_cast<std::size_t>(node.output)] = same(node.inputs.front());
     }
   }
@@ -100,6 +129,7 @@ class Reader {
   const Graph& graph_;
   PlanMode mode_;
   std::size_t next_ = 0;
+  Part part_ = Part::convolution;  ///< of a stage, the one that take_stage has come to
   std::vector<TensorId> same_as_;
 };
 
@@ -126,7 +156,7 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
     MixerBlock block;
     TensorId branch = tensor;
     const auto depthwise = reader.take_stage(branch);
-    if (!depthwise) return reader.missing("depthwise convolution, GELU or ReLU and batch norm, or the average pooling");
+    if (!depthwise) return reader.missing_block(!chain.blocks.empty());
     if (!is_depthwise(*depthwise)) {
       return fmt::format("'{}' is no depthwise convolution that keeps the image's size", depthwise->name);
     }
@@ -134,7 +164,7 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
     if (residual && !reader.take_sum(tensor, branch))
       return reader.missing("the sum of the block's input and its depthwise half");
     const auto pointwise = reader.take_stage(branch);
-    if (!pointwise) return reader.missing("pointwise convolution, GELU or ReLU and batch norm");
+    if (!pointwise) return reader.missing_stage("a pointwise convolution with bias");
     if (!is_pointwise(*pointwise)) return fmt::format("'{}' is no pointwise convolution", pointwise->name);
     if (pointwise->in_channels != pointwise->out_channels) {
       return fmt::format("'{}' makes {} channels of {}; fused stages need the same number in all blocks",
@@ -151,7 +181,7 @@ std::string read_chain(const Graph& graph, PlanMode mode, StageChain& chain) {
   chain.image = reader.shape(graph.input());
   TensorId tensor = graph.input();
   const auto stem = reader.take_stage(tensor);
-  if (!stem) return reader.missing("convolution, GELU or ReLU and batch norm");
+  if (!stem) return reader.missing_stage("a convolution with bias");
   if (stem->convolution.groups != 1) return fmt::format("the first convolution, '{}', has groups", stem->name);
   chain.stem = *stem;
   chain.height = static_cast<std::size_t>(reader.shape(tensor)[1]);

@@ -359,11 +359,11 @@ TEST(FusedPlans, AreMadeForConvMixersAndNothingElse) {
   EXPECT_EQ(error.kind(), ErrorKind::failure);
   EXPECT_STREQ(
       error.what(),
-      "plan = fused: at node 'second sum' fused stages need depthwise convolution, GELU or ReLU and batch norm, "
-      "or the average pooling; expected plan = automatic or plain");
+      "plan = fused: node 'second sum' adds to a block's pointwise half, fused stages add to depthwise halves alone; "
+      "expected plan = automatic or plain");
   Plan automatic(both_residuals, parameters, test_engine(), {.batch_size = 2});
   EXPECT_EQ(automatic.kind(), PlanKind::plain);
-  EXPECT_THAT(automatic.why_plain(), testing::HasSubstr("at node 'second sum'"));
+  EXPECT_THAT(automatic.why_plain(), testing::HasSubstr("node 'second sum' adds"));
   Plan plain(both_residuals, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::plain});
   EXPECT_EQ(plain.why_plain(), "");
   EXPECT_EQ(automatic.forward(random_values(std::int64_t{2} * 3 * 64, 1)).size(), 8U);

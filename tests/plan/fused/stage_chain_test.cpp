@@ -2,6 +2,7 @@
 #include "plan/fused/stage_chain.hpp"
 
 #include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/registry.hpp"
 #include "support/convmixer_config.hpp"
 
 #include <gtest/gtest.h>
@@ -62,6 +63,9 @@ TEST(StageChain, KnowsItsPartsByTheirNamesAndParameters) {
   EXPECT_EQ(name(chain->blocks[1].pointwise.norm.scale), "blocks.1.3.weight");
   EXPECT_EQ(name(chain->head.weight), "head.weight");
 }
+
+/// What follows where a stage breaks off.
+constexpr const char* kOrder = ": each stage is convolution, GELU or ReLU, batch norm, in this order";
 
 /// A network of one block on 16 channels, one of whose pieces may be another than fused stages can run.
 struct Network {
@@ -146,16 +150,35 @@ TEST(StageChain, NeedsConvolutionGeluAndNormInThisOrder) {
     });
   };
   EXPECT_EQ(reason({"convolution", "gelu", "norm"}), "");
-  EXPECT_EQ(reason({"gelu", "norm"}), "at node 'gelu' fused stages need convolution, GELU or ReLU and batch norm");
-  EXPECT_EQ(reason({"convolution", "norm"}),
-            "at node 'norm' fused stages need convolution, GELU or ReLU and batch norm");
-  EXPECT_EQ(reason({"convolution", "gelu"}),
-            "at node 'depthwise' fused stages need convolution, GELU or ReLU and batch norm");
-  EXPECT_EQ(reason({"convolution", "norm", "gelu"}),
-            "at node 'norm' fused stages need convolution, GELU or ReLU and batch norm");
-  EXPECT_EQ(
-      reason({"convolution", "gelu", "norm", "norm 2"}),
-      "at node 'norm 2' fused stages need depthwise convolution, GELU or ReLU and batch norm, or the average pooling");
+  const std::string order = kOrder;
+  EXPECT_EQ(reason({"gelu", "norm"}), "at node 'gelu' fused stages need a convolution with bias" + order);
+  EXPECT_EQ(reason({"convolution", "norm"}), "at node 'norm' fused stages need GELU or ReLU" + order);
+  EXPECT_EQ(reason({"convolution", "gelu"}), "at node 'depthwise' fused stages need batch norm" + order);
+  EXPECT_EQ(reason({"convolution", "norm", "gelu"}), "at node 'norm' fused stages need GELU or ReLU" + order);
+  EXPECT_EQ(reason({"convolution", "gelu", "norm", "norm 2"}),
+            "at node 'norm 2' fused stages need a depthwise convolution with bias, or the average pooling" + order);
+}
+
+TEST(StageChain, SaysOfEveryModelThatIsNoneWhatItNeedsThere) {
+  const std::string order = kOrder;
+  const auto reason = [](const ModelConfig& model, PlanMode mode = PlanMode::training) {
+    std::string text;
+    EXPECT_FALSE(find_stage_chain(make_graph(model), &text, mode));
+    return text;
+  };
+  EXPECT_EQ(reason(ResNetConfig{}), "at node 'conv1' fused stages need a convolution with bias" + order);
+  EXPECT_EQ(reason(VitConfig{}), "at node 'patch_embed.flatten' fused stages need GELU or ReLU" + order);
+  EXPECT_EQ(reason(MlpMixerConfig{}), "at node 'stem.flatten' fused stages need GELU or ReLU" + order);
+  using Config = ConvMixerConfig;
+  for (const Config::Norm norm : {Config::Norm::layer, Config::Norm::group})
+    EXPECT_EQ(reason(Config{.norm = norm}), "at node 'stem.2' fused stages need batch norm" + order);
+  for (const PlanMode mode : {PlanMode::training, PlanMode::inference}) {
+    EXPECT_EQ(reason(Config{.residual = Config::Residual::both}, mode),
+              "node 'blocks.0' adds to a block's pointwise half, fused stages add to depthwise halves alone");
+  }
+  EXPECT_EQ(reason(Config{.dropout = 0.1F}), "node 'head_drop' drops values in training, which fused stages can't");
+  EXPECT_EQ(reason(Config{.drop_path = 0.1F}),
+            "node 'blocks.1.0.drop_path' drops values in training, which fused stages can't");
 }
 
 TEST(StageChain, NeedsDepthwiseConvolutionsThatKeepTheImagesSize) {
@@ -211,16 +234,16 @@ TEST(StageChain, NeedsAPointwiseStageAfterTheSum) {
               const TensorId x = add_stem(graph, {});
               add_head(graph, graph.add("sum", add_stage(graph, "depthwise", x, 16, 3, 1, 16, 2), x));
             }),
-            "at node 'pool' fused stages need pointwise convolution, GELU or ReLU and batch norm");
+            std::string("at node 'pool' fused stages need a pointwise convolution with bias") + kOrder);
 }
 
 TEST(StageChain, NeedsABlockPoolingAndOneLinearLayer) {
   EXPECT_EQ(why_not([](Graph& graph) { add_head(graph, add_stem(graph, {})); }),
             "fused stages need at least one block");
-  EXPECT_EQ(
-      why_not([](Graph& graph) { add_block(graph, {}, add_stem(graph, {}), 0); }),
-      "the network ends where fused stages need depthwise convolution, GELU or ReLU and batch norm, or the average "
-      "pooling");
+  EXPECT_EQ(why_not([](Graph& graph) { add_block(graph, {}, add_stem(graph, {}), 0); }),
+            std::string("the network ends where fused stages need a depthwise convolution with bias, or the average "
+                        "pooling") +
+                kOrder);
   EXPECT_EQ(
       why_not([](Graph& graph) { graph.global_average_pool("pool", add_block(graph, {}, add_stem(graph, {}), 0)); }),
       "the network ends where fused stages need a linear layer");
@@ -240,18 +263,18 @@ TEST(StageChain, NeedsOneOutputAlone) {
             }),
             "at node 'second' fused stages need the end of the network");
   // The pooling reads the stem's output and leaves the block's aside.
-  EXPECT_EQ(
-      why_not([](Graph& graph) {
-        const TensorId x = add_stem(graph, {});
-        add_block(graph, {}, x, 0);
-        add_head(graph, x);
-      }),
-      "at node 'pool' fused stages need depthwise convolution, GELU or ReLU and batch norm, or the average pooling");
+  EXPECT_EQ(why_not([](Graph& graph) {
+              const TensorId x = add_stem(graph, {});
+              add_block(graph, {}, x, 0);
+              add_head(graph, x);
+            }),
+            std::string("at node 'pool' fused stages need a depthwise convolution with bias, or the average pooling") +
+                kOrder);
 }
 
 TEST(StageChain, NeedsAWholeNetwork) {
   EXPECT_EQ(why_not([](Graph& /*graph*/) {}),
-            "the network ends where fused stages need convolution, GELU or ReLU and batch norm");
+            std::string("the network ends where fused stages need a convolution with bias") + kOrder);
 }
 
 }  // namespace
