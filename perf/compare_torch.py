@@ -56,7 +56,7 @@ def parse_arguments(words):
     parser = Parser(prog="compare_torch", description=__doc__)
     model = parser.add_argument_group("model, as step_bench's options and with its defaults")
     model.add_argument("--config", metavar="FILE", help="a training's configuration")
-    model.add_argument("--model", metavar="NAME", help="convmixer, mlp-mixer, resnet, vit")
+    model.add_argument("--model", metavar="NAME", help="one that torch_step.py has as well")
     for name in SIZES:
         model.add_argument(f"--{name}", type=positive, metavar="N")
     add = parser.add_argument

@@ -51,6 +51,9 @@ class Golden : public testing::Test {
 
 TEST(GoldenFiles, AreAllThere) {
   if (golden_folder_is_given()) GTEST_SKIP() << "about the files of tests/golden";
+  for (const ModelEntry& entry : models())
+    EXPECT_THAT(golden_names(entry.name + "_"), testing::Not(testing::IsEmpty()))
+        << entry.name << ": expected a case, made by tests/golden/make_golden.py";
   EXPECT_THAT(golden_names("convmixer_"),
               testing::ElementsAre("convmixer_d16x3_k4_p1", "convmixer_d32x2_k5_p2", "convmixer_d40x1_k7_p4",
                                    "convmixer_group_both", "convmixer_layer", "convmixer_relu_none"));

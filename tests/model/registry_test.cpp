@@ -1,12 +1,22 @@
 #include "convmixer/model/registry.hpp"
 
+#include "convmixer/core/error.hpp"
+#include "convmixer/io/safetensors.hpp"
 #include "support/error_of.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/two_models.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <map>
 #include <set>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace convmixer {
 namespace {
@@ -50,6 +60,66 @@ TEST(Registry, HasSettingsOfDifferentNamesWithinTheirLimits) {
       value = -1;
       EXPECT_EQ(error_of([&] { entry.check(model); }).kind(), ErrorKind::usage) << setting.name;
       model = entry.defaults;
+    }
+  }
+}
+
+/// The shapes of everything that a weights file has of a model.
+std::map<std::string, Shape> tensor_shapes(const ModelConfig& model) {
+  std::map<std::string, Shape> shapes;
+  const Graph graph = make_graph(model);
+  for (const Parameter& parameter : graph.parameters()) shapes.emplace(parameter.name, parameter.shape);
+  for (const Statistic& statistic : graph.statistics()) shapes.emplace(statistic.name, statistic.shape);
+  return shapes;
+}
+
+/// A file with these tensors and nothing that says whose they are.
+SafetensorsFile write_tensors(const std::filesystem::path& path, const std::map<std::string, Shape>& shapes) {
+  std::size_t most = 0;
+  for (const auto& [name, shape] : shapes) most = std::max(most, static_cast<std::size_t>(shape.count()));
+  const std::vector<float> zeros(most);
+  std::vector<TensorView> tensors;
+  for (const auto& [name, shape] : shapes) {
+    const auto values = std::span(zeros).first(static_cast<std::size_t>(shape.count()));
+    tensors.push_back({name, DType::f32, shape, std::as_bytes(values)});
+  }
+  write_safetensors(path, tensors, {});
+  return SafetensorsFile(path);
+}
+
+/// The model with its defaults for another task, and again with each of its sizes a little larger than that.
+std::vector<ModelConfig> variations(const ModelEntry& entry) {
+  std::vector<ModelConfig> variants{with_task(entry.defaults, {.image_size = 48, .channels = 2, .classes = 7})};
+  for (const ModelSetting& setting : entry.settings) {
+    const auto* const size = std::get_if<SizeSetting>(&setting.kind);
+    if (size == nullptr) continue;
+    for (int more = 1; more <= 100; ++more) {  // some go by multiples
+      ModelConfig model = variants.front();
+      size->value(model) += more;
+      try {
+        entry.check(model);
+      } catch (const Error&) {
+        continue;
+      }
+      variants.push_back(model);
+      break;
+    }
+  }
+  return variants;
+}
+
+TEST(Registry, HasModelsWhoseWeightsAreKnownByTheirTensors) {
+  const testing_support::TemporaryFolder folder;
+  for (const ModelEntry& entry : models()) {
+    for (const ModelConfig& model : variations(entry)) {
+      SCOPED_TRACE(describe(model));
+      const std::map<std::string, Shape> shapes = tensor_shapes(model);
+      const SafetensorsFile file = write_tensors(folder.path() / "weights.safetensors", shapes);
+      for (const ModelEntry& other : models())
+        EXPECT_EQ(other.recognises(file), other.name == entry.name) << other.name;
+      ModelConfig read = entry.defaults;
+      entry.read_sizes(file, read);
+      EXPECT_EQ(tensor_shapes(read), shapes);
     }
   }
 }
