@@ -87,7 +87,10 @@ void initialise_depthwise(Parameters& parameters, DepthwiseInitialisation kind, 
       if (kind == DepthwiseInitialisation::impulse) draw_impulse(rng, filter);
     }
   }
-  if (!found) fail_usage("depthwise filters: the network has no depthwise convolution to initialise");
+  if (!found) {
+    fail_usage("depthwise-init = {}: the network has no depthwise convolution, as ConvMixers have; expected default",
+               kind == DepthwiseInitialisation::gaussian ? "gaussian" : "impulse");
+  }
 }
 
 }  // namespace convmixer

@@ -17,10 +17,13 @@ const Convolution& first_convolution(const Graph& graph) {
     const auto* const convolution = std::get_if<Convolution>(&node.operation);
     if (convolution == nullptr || convolution->groups != 1 || node.inputs.front() != graph.input()) continue;
     if (convolution->bias == kNoParameter)
-      fail_usage("whitened stem: the network's first convolution, {}, has no bias to centre patches with", node.name);
+      fail_usage(
+          "stem-init = whitened: the network's first convolution, {}, has no bias to centre patches with; expected "
+          "default",
+          node.name);
     return *convolution;
   }
-  fail_usage("whitened stem: the network doesn't begin with a convolution over all colours");
+  fail_usage("stem-init = whitened: the network doesn't begin with a convolution over all colours; expected default");
 }
 
 /// Rows of `width` numbers: random unit vectors, each orthogonal to those before it, `width` at a time, by Gram-Schmidt
@@ -51,8 +54,8 @@ PatchStatistics::PatchStatistics(const Graph& graph) : image_(graph.tensors().fr
   stride_ = convolution.stride;
   const std::int64_t values = image_[0] * kernel_ * kernel_;
   if (values > kMostValues) {
-    fail_usage("whitened stem: patches of {} x {} pixels in {} colours have {} values, expected at most {}", kernel_,
-               kernel_, image_[0], values, kMostValues);
+    fail_usage("stem-init = whitened: patches of {} x {} pixels in {} colours have {} values, expected at most {}",
+               kernel_, kernel_, image_[0], values, kMostValues);
   }
   const auto n = static_cast<std::size_t>(values);
   sums_.resize(n);

@@ -1,24 +1,12 @@
 #include "convmixer/train/image_size_schedule.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/image_size.hpp"
 #include "convmixer/model/registry.hpp"
 
 #include <string>
 
 namespace convmixer {
-
-namespace {
-
-/// The first parameter whose shape is another in the other graph; empty if there is none.
-std::string first_other_shape(const Graph& graph, const Graph& other) {
-  for (std::size_t id = 0; id < graph.parameters().size(); ++id) {
-    const Parameter& parameter = graph.parameters()[id];
-    if (parameter.shape != other.parameters()[id].shape) return parameter.name;
-  }
-  return "";
-}
-
-}  // namespace
 
 std::vector<ImageSizeStretch> image_size_stretches(const TrainConfig& config) {
   return image_size_stretches(config.image_sizes, config.epochs);
@@ -30,7 +18,6 @@ void check_image_sizes(const TrainConfig& config, const ModelConfig& model) {
   const std::string given = to_string(config.image_sizes);
   const int whole = task_of(model).image_size;
   const int step = entry_of(model).image_step(model);
-  const Graph of_whole = make_graph(model);
   for (const ImageSizeShare& share : config.image_sizes) {
     const int size = share.image_size;
     if (size > whole)
@@ -39,9 +26,7 @@ void check_image_sizes(const TrainConfig& config, const ModelConfig& model) {
     if (size != whole && size % step != 0) {
       fail_usage("image-sizes = {}: {} pixels, expected a multiple of {} for {}", given, size, step, describe(model));
     }
-    const ClassificationTask task = task_of(model);
-    const Graph of_part = make_graph(with_task(model, {size, task.channels, task.classes}));
-    const std::string weight = first_other_shape(of_part, of_whole);
+    const std::string weight = parameter_of_image_size(model, size);
     if (!weight.empty())
       fail_usage("image-sizes = {}: {} has a {} whose shape depends on the image's size, expected off", given,
                  entry_of(model).name, weight);

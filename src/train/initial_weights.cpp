@@ -6,6 +6,7 @@
 #include "convmixer/data/data_identity.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/data/relabel.hpp"
+#include "convmixer/model/image_size.hpp"
 #include "convmixer/model/model_file.hpp"
 #include "train/saved_run.hpp"
 
@@ -134,6 +135,7 @@ void require_same_model(const TrainConfig& config, const CheckpointInfo& info, c
   if (task_of(info.model).channels != channels)
     fail_usage("{}: its images have {}, the data's {}", file, counted(task_of(info.model).channels, "colour"),
                channels);
+  require_image_size(config.init, info.model, static_cast<int>(parameters.graph().tensors()[0][1]));
 }
 
 void copy_rows(std::span<const float> from, std::span<float> to, const std::vector<int>& rows) {
@@ -181,10 +183,12 @@ std::string describe_normalisation(const TrainConfig& config, const CheckpointIn
 }  // namespace
 
 void take_settings(TrainConfig& config, const CheckpointInfo& info, std::span<const Assignment> given) {
-  if (find(given, "model") != nullptr) require_model(config.init, info.model, config.model);
+  const ModelEntry& entry = entry_of(info.model);
+  const auto is_given = [given](const ModelSetting& setting) { return find(given, setting.name) != nullptr; };
+  if (find(given, "model") != nullptr || std::ranges::any_of(entry.settings, is_given))
+    require_model(config.init, info.model, config.model);
   ModelConfig taken = with_task(info.model, task_of(config.model));
   std::vector<std::string> conflicts;
-  const ModelEntry& entry = entry_of(info.model);
   for (const ModelSetting& setting : entry.settings) {
     if (setting.is_of_training()) {
       if (entry.holds(config.model)) copy_setting(setting, config.model, taken);

@@ -134,7 +134,7 @@ TEST(InitialiseDepthwise, RefusesANetworkWithoutDepthwiseConvolutionsAndSizesOf0
   Parameters parameters(graph);
   EXPECT_EQ(
       std::string(error_of([&] { initialise_depthwise(parameters, DepthwiseInitialisation::impulse, 1); }).what()),
-      "depthwise filters: the network has no depthwise convolution to initialise");
+      "depthwise-init = impulse: the network has no depthwise convolution, as ConvMixers have; expected default");
   EXPECT_EQ(std::string(error_of([&] {
                           initialise_depthwise(parameters, DepthwiseInitialisation::gaussian, 1, {.sigma = 0.0F});
                         }).what()),

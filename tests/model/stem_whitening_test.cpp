@@ -2,6 +2,7 @@
 
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/registry.hpp"
 #include "support/error_of.hpp"
 
 #include <gmock/gmock.h>
@@ -177,11 +178,15 @@ TEST(WhitenStem, IsAFunctionOfTheSeedAndLeavesOtherParametersAsTheyAre) {
 TEST(WhitenStem, RefusesWhatItCanNotWhiten) {
   const auto message = [](const auto& call) { return std::string(error_of(call).what()); };
   EXPECT_EQ(message([] { PatchStatistics{network(4, 3, 32, 20)}; }),
-            "whitened stem: patches of 20 x 20 pixels in 3 colours have 1200 values, expected at most 1024");
+            "stem-init = whitened: patches of 20 x 20 pixels in 3 colours have 1200 values, expected at most 1024");
   Graph depthwise_first(2, 4, 4);
   depthwise_first.convolution_same("first", depthwise_first.input(), 2, 3, 2);
   EXPECT_EQ(message([&] { PatchStatistics{depthwise_first}; }),
-            "whitened stem: the network doesn't begin with a convolution over all colours");
+            "stem-init = whitened: the network doesn't begin with a convolution over all colours; expected default");
+  EXPECT_EQ(
+      message([&] { PatchStatistics{make_graph(ResNetConfig{})}; }),
+      "stem-init = whitened: the network's first convolution, conv1, has no bias to centre patches with; expected "
+      "default");
   const Graph graph = network(4, 2, 4, 2);
   EXPECT_EQ(message([&] { PatchStatistics(graph).add(std::vector<float>(31)); }),
             "whitened stem: an image of 31 numbers, expected one of shape (2, 4, 4)");

@@ -2,6 +2,7 @@
 
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/registry.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 
@@ -202,6 +203,30 @@ TEST_F(InitialWeightsTest, GiveTheSettingsThatArentGiven) {
   const std::array<Assignment, 2> other{{{"dim", "8", "x.ini:3: dim = 8"}, {"depth", "2", "--depth 2"}}};
   EXPECT_THAT(error_of([&] { take_settings(config, info, other); }).what(),
               HasSubstr("dim = 16, but x.ini:3: dim = 8; depth = 1, but --depth 2"));
+  config.model = VitConfig{};
+  EXPECT_THAT(error_of([&] { take_settings(config, info, other); }).what(),
+              HasSubstr("its model is convmixer, but the run's configuration says model = vit"));
+}
+
+TEST_F(InitialWeightsTest, GoWithImagesOfTheirOwnSizeWhereTheirShapesDependOnIt) {
+  CheckpointInfo info;
+  info.model = VitConfig{.dim = 4, .depth = 1, .heads = 1, .mlp_dim = 4};
+  const Graph graph = make_graph(info.model);
+  const fs::path file = parent_.path() / "vit.safetensors";
+  save_weights(file, Parameters(graph), info);
+  for (const int size : {16, 48}) {
+    VitConfig other = std::get<VitConfig>(info.model);
+    other.image_size = size;
+    const Graph other_graph = make_vit(other);
+    Parameters parameters(other_graph);
+    TrainConfig config = config_from(file);
+    config.model = other;
+    const Error error = error_of([&] { (void)load_initial_weights(config, names_, parameters); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()), "image-size = " + std::to_string(size) + ": " + file.string() +
+                                             " is for images of 32 x 32 pixels alone: the shape of vit's pos_embed "
+                                             "depends on it");
+  }
 }
 
 }  // namespace

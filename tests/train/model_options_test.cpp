@@ -61,6 +61,17 @@ TEST_F(ModelOptions, OfAnotherModelThanTheChosenAreRefused) {
   EXPECT_EQ(refusal({"--dim", "16", "--model", "twin"}), "--dim 16: has no effect without model = convmixer");
 }
 
+TEST(ModelOptionsOfAll, AreRefusedWithEveryModelThatHasThem) {
+  ModelConfig model = models().front().defaults;
+  const std::vector<OptionGroup> groups{{"Model", model_options(model)}};
+  const auto refusal = [&](const std::vector<std::string>& words) {
+    return std::string(error_of([&] { assign(groups, parse_command_line(groups, words).settings); }).what());
+  };
+  EXPECT_EQ(refusal({"--model", "resnet", "--dim", "64"}),
+            "--dim 64: has no effect without model = convmixer, mlp-mixer or vit");
+  EXPECT_EQ(refusal({"--model", "vit", "--layers", "8"}), "--layers 8: has no effect without model = resnet");
+}
+
 TEST_F(ModelOptions, HaveTheLimitsOfTheChosenModel) {
   EXPECT_EQ(refusal({"--model", "twin", "--depth", "6"}), "--depth 6: expected a whole number from 1 to 5");
   EXPECT_EQ(refusal({"--model", "convmixer", "--depth", "0"}), "--depth 0: expected a whole number from 1 to 1024");
@@ -84,6 +95,16 @@ TEST_F(ModelOptions, AreAllInTheHelp) {
        {"--model NAME (=convmixer)", "--dim N (=256)", "--depth N (=8)", "--depth N (=3)", "--heads N (=2)"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
+}
+
+TEST_F(ModelOptions, SayInTheHelpWhoseTheyAre) {
+  std::vector<std::string> help;
+  for (const Option& option : groups_.front().options)
+    if (option.name == "depth" || option.name == "norm") help.push_back(option.help);
+  EXPECT_THAT(help, testing::ElementsAre("convmixer: number of blocks",
+                                         "convmixer: batch, layer, group; of each convolution's activations; group: 32 "
+                                         "groups of channels",
+                                         "twin: layers"));
 }
 
 TEST_F(ModelOptions, SetTheChosenModelsChoicesAndRates) {

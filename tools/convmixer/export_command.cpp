@@ -8,6 +8,7 @@
 #include "convmixer/data/known_class_names.hpp"
 #include "convmixer/export/onnx.hpp"
 #include "convmixer/export/weights.hpp"
+#include "convmixer/model/image_size.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "given_weights.hpp"
@@ -20,6 +21,7 @@
 #include <map>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 namespace convmixer::tool {
 namespace {
@@ -63,7 +65,7 @@ OptionGroup command_group(CommandOptions& options) {
                       {"locuslab", WeightNaming::locuslab},
                       {"paper", WeightNaming::paper},
                       {"labml", WeightNaming::labml}},
-                     "whose ConvMixer is to load the tensors; not for ONNX"),
+                     "whose ConvMixer is to load the tensors; not for ONNX; other models: timm"),
        switch_option("normalise", options.normalise, "ONNX: take pixels scaled to 0..1 and normalise them inside"),
        switch_option("probabilities", options.probabilities, "ONNX: give probabilities (softmax) instead of logits"),
        path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file")}};
@@ -107,6 +109,13 @@ void check_options(const CommandOptions& options, const CommandLine& line, Forma
     fail_usage("--names: not for ONNX, whose files hold the network: nobody looks for its tensors by name");
 }
 
+/// Throws Error (usage) for names that the weights' model doesn't have.
+void check_names(const CommandOptions& options, const CommandLine& line, const GivenWeights& weights) {
+  if (options.names == WeightNaming::timm || std::holds_alternative<ConvMixerConfig>(weights.info.model)) return;
+  fail_usage("--names {}: for ConvMixers alone, {} is of model = {}; expected timm", *line.find("names"),
+             weights.path.string(), entry_of(weights.info.model).name);
+}
+
 /// Nothing that was trained is lost by a slip of the hand.
 void check_not_saved_weights(const fs::path& out, const GivenWeights& weights) {
   std::vector<fs::path> kept{weights.path};
@@ -132,7 +141,10 @@ void take_image_options(const ImageOptions& options, const CommandLine& line, Fo
   const bool given_normalisation = !options.mean.empty() || !options.std.empty();
   if (info.mean.empty() && options.image_size == 0 && (format == Format::onnx || given_normalisation))
     fail_usage("{} doesn't say how large its images are: give --image-size", weights.path.string());
-  if (options.image_size > 0) task.image_size = options.image_size;
+  if (options.image_size > 0) {
+    require_image_size(weights.path, info.model, options.image_size);
+    task.image_size = options.image_size;
+  }
   info.model = with_task(info.model, task);
   if (line.find("fit") != nullptr) info.fit = options.fit == Fit::stretch ? "stretch" : "crop";
   if (!options.mean.empty()) info.mean = options.mean;
@@ -217,6 +229,7 @@ int export_command(std::span<const std::string> words) {
   require_writable(options.out);
   GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
   check_not_saved_weights(options.out, weights);
+  check_names(options, line, weights);
   take_image_options(images, line, format, weights);
 
   const Graph graph = make_graph(weights.info.model);

@@ -5,6 +5,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/data/known_class_names.hpp"
+#include "convmixer/model/image_size.hpp"
 #include "convmixer/train/run_config.hpp"
 
 #include <fmt/ranges.h>
@@ -23,7 +24,8 @@ struct UsualImages {
   Normalisation normalisation;
 };
 
-UsualImages usual_images(const ClassificationTask& task) {
+UsualImages usual_images(const ModelConfig& model) {
+  const ClassificationTask task = task_of(model);
   if (task.channels != 3)
     return {"0 to 1",
             task.image_size,
@@ -32,8 +34,8 @@ UsualImages usual_images(const ClassificationTask& task) {
   if (task.classes == 10) return {"CIFAR-10's", task.image_size, default_normalisation(kCifar10Dataset)};
   if (task.classes == 100) return {"CIFAR-100's", task.image_size, default_normalisation(kCifar100Dataset)};
   // What timm's IMAGENET_DEFAULT_MEAN and _STD are; it trains on 224 x 224 pixels.
-  return {
-      "ImageNet's", task.classes == 1000 ? 224 : task.image_size, {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}};
+  const bool may_be_large = task.classes == 1000 && parameter_of_image_size(model, 224).empty();
+  return {"ImageNet's", may_be_large ? 224 : task.image_size, {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}};
 }
 
 std::string numbers(const std::vector<float>& values) { return fmt::format("{}", fmt::join(values, ",")); }
@@ -41,7 +43,7 @@ std::string numbers(const std::vector<float>& values) { return fmt::format("{}",
 /// Weights of another program, or of a release that wrote no such thing.
 void take_usual_settings(const GivenWeights& weights, const std::function<bool(const std::string&)>& is_given,
                          const std::function<void(const std::string&)>& note, TrainConfig& config) {
-  const UsualImages usual = usual_images(task_of(weights.info.model));
+  const UsualImages usual = usual_images(weights.info.model);
   std::vector<std::string> taken;
   std::vector<std::string> options;
   const auto take = [&](const std::string& option, const std::string& text) {

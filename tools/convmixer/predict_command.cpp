@@ -8,6 +8,7 @@
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/image_file_loader.hpp"
 #include "convmixer/data/image_reader.hpp"
+#include "convmixer/model/image_size.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/model/selective_inference.hpp"
@@ -318,6 +319,7 @@ int predict_command(std::span<const std::string> words) {
   take_image_settings(
       weights, [&](const std::string& option) { return line.find(option) != nullptr; }, note, config);
   assign(groups, line.settings);
+  require_image_size(weights.path, weights.info.model, config.image_size);
   const ImageReader reader(image_reader_options(config, weights.info.model));
   std::vector<std::string> class_names = class_names_for(weights, options.class_names, note);
   GivenImages images = list_given_images({.words = std::span(line.arguments).subspan(1),

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/open_dataset.hpp"
+#include "convmixer/model/registry.hpp"
 #include "convmixer/plan/engine.hpp"
 #include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/option_parser.hpp"
@@ -13,7 +14,9 @@
 #include "seed_folders.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace convmixer::tool {
@@ -67,7 +70,7 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   if (knows_data && !is_given("std")) config.std = before.std;
   if (!is_given("init")) config.init = before.init;
   if (!config.init.empty() && !before.init.empty()) {
-    if (std::ranges::none_of(model_option_names(), is_given)) config.model = before.model;
+    if (!is_given("model") || entry_of(before.model).holds(config.model)) config.model = before.model;
     if (!is_given("image-size")) config.image_size = before.image_size;
     if (!is_given("fit")) config.fit = before.fit;
   }
@@ -75,16 +78,26 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
     config.cooldown_epochs = before.cooldown_epochs;
 }
 
-/// A new run begins with these weights. Of a run folder, they are its best.
-void take_initial_weights(std::span<const Assignment> settings, bool goes_on, TrainConfig& config) {
+/// What a new run's weights say that it begins with; of a run folder, they are its best. Settings that name no model
+/// are those of theirs.
+std::optional<CheckpointInfo> find_initial_weights(bool names_model, bool goes_on, TrainConfig& config) {
   std::error_code ignored;
+  if (config.init.empty()) return std::nullopt;
   if (goes_on) {  // only which file it was is asked
     if (fs::is_directory(config.init, ignored)) config.init = RunFolder{config.init}.best();
-    return;
+    return std::nullopt;
   }
-  const GivenWeights weights = find_weights(config.init);
+  GivenWeights weights = find_weights(config.init);
   config.init = weights.path;
-  take_settings(config, weights.info, settings);
+  const ModelEntry& entry = entry_of(weights.info.model);
+  if (!names_model && !entry.holds(config.model)) config.model = entry.defaults;
+  return std::move(weights.info);
+}
+
+/// Settings of the model's own: which model, weights that the run begins with may say.
+bool is_of_model(const Assignment& setting) {
+  static const std::vector<std::string> names = model_option_names();
+  return setting.key != "model" && setting.key != "image-size" && std::ranges::find(names, setting.key) != names.end();
 }
 
 /// Gives one of several runs its seed and its folder. Returns the folder of the run that it keeps settings of: its own,
@@ -167,7 +180,10 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
   std::vector<Assignment> settings;
   if (!file.empty()) settings = parse_ini_file(keys, file);
   settings.insert(settings.end(), line.settings.begin(), line.settings.end());
-  assign(keys, settings);
+  std::vector<Assignment> of_model;
+  std::vector<Assignment> others;
+  std::ranges::partition_copy(settings, std::back_inserter(of_model), std::back_inserter(others), is_of_model);
+  assign(keys, others);
   recognise_dataset(config);
   if (config.out.empty()) {
     config.out = fs::path("runs") / (file.empty() ? config.dataset : file.stem().string());
@@ -175,8 +191,11 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
   }
   const RunFolder before = seed ? place_seed(*seed, config) : RunFolder{config.out};
   if (!options.fresh) keep_from_run(before, settings, config);
-  if (!config.init.empty())
-    take_initial_weights(settings, !options.fresh && RunFolder{config.out}.holds_state(), config);
+  const bool names_model = std::ranges::find(settings, "model", &Assignment::key) != settings.end();
+  const auto begins_with =
+      find_initial_weights(names_model, !options.fresh && RunFolder{config.out}.holds_state(), config);
+  assign(keys, of_model);
+  if (begins_with) take_settings(config, *begins_with, settings);
   if (options.extend > 0) extend_run({config.out}, options.extend, config);
   return config;
 }
