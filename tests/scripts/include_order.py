@@ -13,6 +13,7 @@ import re
 import sys
 
 ORDER = (
+    ("tools/cmake",),
     ("core",),
     ("io", "dist"),
     ("kernels/onednn", "kernels/image"),

@@ -4,7 +4,16 @@
 set(precompiled_headers
     <algorithm> <array> <charconv> <cmath> <cstdint> <filesystem> <fmt/format.h> <functional> <limits> <map> <memory> <optional>
     <span> <string> <string_view> <utility> <variant> <vector>)
-set(precompiled_test_headers ${precompiled_headers} <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp> <set> <sstream>)
+set(precompiled_test_headers ${precompiled_headers} <gmock/gmock.h> <gtest/gtest.h> <set> <sstream>)
+
+# Most of nlohmann/json's templates are compiled once, too: for targets that precompile json_header.
+set(json_header ${CMAKE_CURRENT_LIST_DIR}/json_templates.hpp)
+if(CONVMIXER_PRECOMPILED_HEADERS)
+  add_library(convmixer-json-templates STATIC ${CMAKE_CURRENT_LIST_DIR}/json_templates.cpp)
+  target_link_libraries(convmixer-json-templates PUBLIC nlohmann_json::nlohmann_json PRIVATE convmixer-flags)
+else()
+  add_library(convmixer-json-templates ALIAS nlohmann_json::nlohmann_json)
+endif()
 
 # convmixer_precompile_headers(TARGET header...)
 function(convmixer_precompile_headers target)
