@@ -1,10 +1,17 @@
 #include "dist/background_sums.hpp"
 
+#include "convmixer/core/trace.hpp"
 #include "dist/tree_communicator.hpp"
 
 #include <utility>
 
 namespace convmixer {
+
+namespace {
+
+constexpr int kTrack = 10'000;  // in a trace: below the pool's workers
+
+}  // namespace
 
 BackgroundSums::BackgroundSums(std::unique_ptr<Transport> transport)
     : transport_(*transport), ranks_(make_tree_communicator(std::move(transport))) {}
@@ -42,6 +49,7 @@ void BackgroundSums::finish() {
 }
 
 void BackgroundSums::work() {
+  name_traced_thread("sums over ranks", kTrack);
   std::unique_lock lock(mutex_);
   while (true) {
     begun_.wait(lock, [this] { return ends_ || !queue_.empty(); });
