@@ -3,6 +3,7 @@
 
 #include "convmixer/core/rng.hpp"
 #include "core/summation_tree.hpp"
+#include "support/error_of.hpp"
 #include "support/thread_ranks.hpp"
 
 #include <gtest/gtest.h>
@@ -17,6 +18,7 @@
 namespace convmixer {
 namespace {
 
+using testing_support::error_of;
 using testing_support::run_ranks;
 
 /// Values whose sum depends on the order of the additions.
@@ -120,6 +122,16 @@ TEST_P(TreeCommunicator, GathersTextsAndTheLargestNumber) {
 
 INSTANTIATE_TEST_SUITE_P(Ranks, TreeCommunicator, testing::Values(1, 2, 3, 4, 5, 7, 8, 16),
                          [](const auto& instance) { return std::to_string(instance.param); });
+
+/// What the tests of ranks rest on: one that ends before the others are through with it is an error, not a wait.
+TEST(ThreadRanks, FailWhereOneEndsBeforeTheOthersAreThrough) {
+  const Error error = error_of([] {
+    run_ranks(2, [](Communicator& communicator) {
+      if (communicator.rank() == 1) communicator.barrier();
+    });
+  });
+  EXPECT_STREQ(error.what(), "rank 0 is gone");
+}
 
 }  // namespace
 }  // namespace convmixer

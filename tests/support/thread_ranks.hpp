@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <thread>
 #include <utility>
@@ -32,13 +33,19 @@ class Mailboxes {
   std::vector<std::byte> receive(int from, int to) {
     std::unique_lock lock(mutex_);
     std::vector<std::vector<std::byte>>& box = box_[{from, to}];
-    changed_.wait(lock, [&] { return !box.empty() || failed_; });
+    changed_.wait(lock, [&] { return !box.empty() || failed_ || gone_.contains(from); });
     if (box.empty()) fail("rank {} is gone", from);
     std::vector<std::byte> bytes = std::move(box.front());
     box.erase(box.begin());
     return bytes;
   }
-  /// A rank has ended with an error: nobody waits any longer.
+  /// A rank has ended: nobody waits for more of it.
+  void leave(int rank) {
+    const std::lock_guard lock(mutex_);
+    gone_.insert(rank);
+    changed_.notify_all();
+  }
+  /// One has ended with an error: nobody waits any longer.
   void give_up() {
     const std::lock_guard lock(mutex_);
     failed_ = true;
@@ -49,6 +56,7 @@ class Mailboxes {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::pair<int, int>, std::vector<std::vector<std::byte>>> box_;
+  std::set<int> gone_;
   bool failed_ = false;
 };
 
@@ -84,7 +92,7 @@ void run_ranks(int size, const Body& body) {
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       // Outside: its thread may wait for a rank that waits for this one's message, until they are told.
-      const auto communicator =
+      auto communicator =
           make_overlapped_communicator(make_tree_communicator(std::make_unique<ThreadTransport>(lanes[0], rank, size)),
                                        std::make_unique<ThreadTransport>(lanes[1], rank, size));
       try {
@@ -94,6 +102,8 @@ void run_ranks(int size, const Body& body) {
         if (!first) first = std::current_exception();
         for (Mailboxes& boxes : lanes) boxes.give_up();
       }
+      communicator.reset();  // which ends the sums that it has begun
+      for (Mailboxes& boxes : lanes) boxes.leave(rank);
     });
   }
   for (std::thread& thread : threads) thread.join();
