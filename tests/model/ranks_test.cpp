@@ -1,6 +1,7 @@
 // Networks that ranks train together, each on its share of a batch: 2^n of them have the bits of one.
 #include "convmixer/core/rng.hpp"
 #include "convmixer/model/convmixer.hpp"
+#include "convmixer/model/freeze.hpp"
 #include "convmixer/model/network.hpp"
 #include "convmixer/model/vit.hpp"
 #include "core/batch_chunks.hpp"
@@ -133,16 +134,17 @@ TEST(NetworkOfRanks, HasThemForBatchesThatCannotBeDivided) {
 
 TEST(NetworkOfRanks, HasThemWithMicroBatches) { expect_the_bits_of_one({.micro_batch = 16}, 40); }
 
+/// Of the first parts, whose gradients aren't computed; and of a later one, whose are and of no use.
 TEST(NetworkOfRanks, HasThemWithFrozenParts) {
-  const auto frozen = [] {
-    Graph graph = small_convmixer();
-    for (const Node& node : graph.nodes()) {
-      graph.freeze(node.name);
-      if (node.name.find("stages.0") != std::string::npos) break;
-    }
-    return graph;
-  };
-  expect_the_bits_of_one({.graph = frozen}, 32);
+  for (const char* const parts : {"stem,blocks.0", "blocks.1"}) {
+    expect_the_bits_of_one({.graph =
+                                [parts] {
+                                  Graph graph = small_convmixer();
+                                  freeze(graph, parts);
+                                  return graph;
+                                }},
+                           32);
+  }
 }
 
 TEST(NetworkOfRanks, HasThemInBf16) {

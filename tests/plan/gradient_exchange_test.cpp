@@ -6,27 +6,44 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
 namespace {
 
-/// Keeps what it is asked for; sums double each value.
-class RecordedRanks final : public Communicator {
+/// Keeps what it is asked for; sums double each value, those in the background once they are waited for.
+class RecordedRanks : public Communicator {
  public:
   explicit RecordedRanks(std::chrono::milliseconds foreground = {}, std::chrono::milliseconds background = {})
       : foreground_(foreground), background_(background) {}
 
   [[nodiscard]] int rank() const noexcept override { return 0; }
   [[nodiscard]] int size() const noexcept override { return 2; }
-  void sum(std::span<float> values) override { record("sum", values, foreground_); }
-  void sum(std::span<double> values) override { record("sum", values, foreground_); }
-  void start_sum(std::span<float> values) override { record("start", values, background_); }
-  void start_sum(std::span<double> values) override { record("start", values, background_); }
-  void finish_sums() override { calls.emplace_back("finish"); }
+  void sum(std::span<float> values) override {
+    record("sum", values.size(), foreground_);
+    double_all(values);
+  }
+  void sum(std::span<double> values) override {
+    record("sum", values.size(), foreground_);
+    double_all(values);
+  }
+  void start_sum(std::span<float> values) override {
+    record("start", values.size(), background_);
+    started_.emplace_back([values] { double_all(values); });
+  }
+  void start_sum(std::span<double> values) override {
+    record("start", values.size(), background_);
+    started_.emplace_back([values] { double_all(values); });
+  }
+  void finish_sums() override {
+    calls.emplace_back("finish");
+    for (const auto& sum : std::exchange(started_, {})) sum();
+  }
   void combine(std::span<double> /*values*/, const Merge& /*merge*/) override {}
   void barrier() override {}
 
@@ -36,12 +53,15 @@ class RecordedRanks final : public Communicator {
   void broadcast_from(std::span<std::byte> /*bytes*/, int /*root*/) override {}
 
   template <typename T>
-  void record(const char* call, std::span<T> values, std::chrono::milliseconds time) {
-    calls.push_back(std::string(call) + " " + std::to_string(values.size()));
+  static void double_all(std::span<T> values) {
     for (T& value : values) value *= 2;
+  }
+  void record(const char* call, std::size_t values, std::chrono::milliseconds time) {
+    calls.push_back(std::string(call) + " " + std::to_string(values));
     std::this_thread::sleep_for(time);
   }
 
+  std::vector<std::function<void()>> started_;
   std::chrono::milliseconds foreground_;
   std::chrono::milliseconds background_;
 };
@@ -162,6 +182,21 @@ TEST(GradientExchange, KeepsTheFasterWay) {
   EXPECT_EQ(calls_after_measuring(slow_foreground), Calls({"start 10", "finish"}));
   RecordedRanks slow_background({}, std::chrono::milliseconds(20));
   EXPECT_EQ(calls_after_measuring(slow_background), Calls({"sum 10"}));
+}
+
+/// For this rank the background is slower by some 20 ms a step, for the other one faster by a second.
+TEST(GradientExchange, KeepsTheWayThatIsFasterForAllRanksTogether) {
+  class WithAnotherRank final : public RecordedRanks {
+   public:
+    using RecordedRanks::RecordedRanks;
+    void sum(std::span<double> seconds) override {
+      ASSERT_EQ(seconds.size(), 2U);
+      EXPECT_GT(seconds[0], seconds[1] + 0.015);
+      seconds[1] += 1.0;
+    }
+  };
+  WithAnotherRank ranks({}, std::chrono::milliseconds(20));
+  EXPECT_EQ(calls_after_measuring(ranks), Calls({"start 10", "finish"}));
 }
 
 }  // namespace
