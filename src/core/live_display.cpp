@@ -20,7 +20,7 @@ constexpr std::string_view kWrap = "\x1b[?7h";
 constexpr std::string_view kNextLine = "\r\v";
 constexpr int kNowhere = -2;
 
-// A signal handler can reach nothing but globals.
+// A signal handler can reach nothing but globals. Set while the cursor rests where lines are drawn or will be next.
 std::atomic<int> drawn_on{kNowhere};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not lock");
 
@@ -31,7 +31,10 @@ bool is_in_background(int descriptor) {
 
 }  // namespace
 
-LiveDisplay::~LiveDisplay() { erase(); }
+LiveDisplay::~LiveDisplay() {
+  erase();
+  drawn_on = kNowhere;
+}
 
 void LiveDisplay::draw(std::span<const std::string> lines) {
   const int descriptor = ::fileno(file_);
@@ -47,7 +50,6 @@ void LiveDisplay::erase() {
   is_drawn_ = false;
   if (drawn_on == kNowhere) return;  // erased by a signal
   write_text(file_, kErase, true);
-  drawn_on = kNowhere;
 }
 
 bool erase_live_display() noexcept {

@@ -27,7 +27,8 @@ class LiveDisplay {
   bool is_drawn_ = false;
 };
 
-/// For signal handlers, which then may write to the terminal: erases what is drawn, and says whether something was.
+/// For signal handlers, which then may write to the terminal: erases what is drawn, or after erase() the "^C" on the
+/// line that comes next, and says whether something was drawn before.
 bool erase_live_display() noexcept;
 
 }  // namespace convmixer
