@@ -7,8 +7,8 @@ usage() {
 usage: tools/test.sh [--preset release|debug|asan|tsan] [--quick] [ctest options]
 
 Installs the missing packages, builds the preset (release) in build/PRESET, and runs every test. With --quick,
-builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them); the three kernels
-that take minutes to compile with sanitizers are built without (CONVMIXER_SANITIZE_KERNELS).
+builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them); the kernels that
+take minutes to compile with sanitizers are built without, or with the address one alone (CONVMIXER_SANITIZE_KERNELS).
 Further arguments go to ctest:  tools/test.sh -R Golden    tools/test.sh --preset asan -R Safetensors
 EOF
 }
