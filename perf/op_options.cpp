@@ -1,5 +1,6 @@
 #include "op_options.hpp"
 
+#include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/plan/engine.hpp"
@@ -72,10 +73,14 @@ std::vector<Setting> networks_of(const Words& words, const CommandLine& line) {
 std::vector<ElementType> types_of(const std::string& precision) {
   if (precision == "f32") return {ElementType::f32};
   if (precision == "bf16") {
-    static_cast<void>(choose_precision("bf16"));  // refuses it on CPUs that don't have it
+    if (!Engine::has_instructions(Precision::bf16)) {
+      fail_usage(
+          "precision = bf16: this CPU ({}) has no instructions for it that oneDNN may use (best: {}); expected f32",
+          cpu_info().model, Engine::onednn_info().instructions);
+    }
     return {ElementType::bf16};
   }
-  if (Engine::supports(Precision::bf16)) return {ElementType::f32, ElementType::bf16};
+  if (Engine::has_instructions(Precision::bf16)) return {ElementType::f32, ElementType::bf16};
   return {ElementType::f32};
 }
 

@@ -106,10 +106,11 @@ StepMeasurement measure_steps(const StepOptions& options, Engine& engine) {
 }
 
 MeasuredPeaks measure_peaks(Precision precision, std::chrono::duration<double> time_for_each, Engine& engine) {
+  if (!Engine::has_instructions(precision)) precision = Precision::f32;
   const auto type = precision == Precision::f32 ? kernels::ElementType::f32 : kernels::ElementType::bf16;
   const Peak matrix = matrix_peak(runtime_of(engine), type, time_for_each);
   const Peak fma = fma_peak(runtime_of(engine), time_for_each);
-  return {{matrix.flops, fma.flops}, matrix.implementation, fma.implementation};
+  return {{matrix.flops, fma.flops}, precision, matrix.implementation, fma.implementation};
 }
 
 }  // namespace convmixer::perf

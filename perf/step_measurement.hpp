@@ -39,6 +39,7 @@ struct StepMeasurement {
 /// The machine's peaks, and what reached them.
 struct MeasuredPeaks {
   Peaks peaks;
+  Precision matrix_precision;  ///< f32's where there are no instructions for that of the steps
   std::string matrix_implementation;
   std::string fma_implementation;
 };

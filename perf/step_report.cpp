@@ -127,8 +127,9 @@ std::string to_text(const StepReport& report) {
       "  limit     {:.1f} images/s: {:.3f} GFLOP at {:.1f} GFLOP/s ({} matrix product, {}) and {:.3f} "
       "GFLOP at {:.1f} GFLOP/s (f32 multiply-adds, {})\n",
       report.images_per_second(report.limit_seconds), gigaflop(m.work.matrix, batch),
-      kPerGiga * report.peaks.peaks.matrix, to_string(m.precision), report.peaks.matrix_implementation,
-      gigaflop(m.work.depthwise, batch), kPerGiga * report.peaks.peaks.fma, report.peaks.fma_implementation);
+      kPerGiga * report.peaks.peaks.matrix, to_string(report.peaks.matrix_precision),
+      report.peaks.matrix_implementation, gigaflop(m.work.depthwise, batch), kPerGiga * report.peaks.peaks.fma,
+      report.peaks.fma_implementation);
   text += fmt::format("  fraction  {:.3f} of the limit\n", report.fraction_of_limit());
   text += fmt::format("  memory    {:.1f} MiB at most, {:.1f} MiB of them planned\n",
                       static_cast<double>(m.peak_rss) / kMebi, static_cast<double>(m.planned.total()) / kMebi);

@@ -39,6 +39,8 @@ void combine_tile(float factor, float* values, float other_factor, const float* 
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/fused/bf16_target.hpp"
+
 namespace convmixer::kernels {
 
 HWY_EXPORT(round_to_bf16);
@@ -79,7 +81,7 @@ void put_symmetric(const float* tile, std::size_t i, std::size_t j, std::size_t 
     if (place != tile) std::copy_n(tile, kTile, place);
   } else {
     alignas(64) std::array<Bf16, kTile> rounded;
-    HWY_DYNAMIC_DISPATCH(round_to_bf16)(tile, kTile, rounded.data());
+    CONVMIXER_DISPATCH_BF16(round_to_bf16)(tile, kTile, rounded.data());
     pair_rows(rounded.data(), kChannelBlock, place);
   }
   if (i == j) return;
@@ -130,7 +132,7 @@ void NewtonSchulz<Storage>::keep_rows(std::size_t panel, const float* rows, std:
   if constexpr (Storage::kValuesPerWord == 1) {
     if (rows != to) std::copy_n(rows, height_ * kChannelBlock, to);
   } else {
-    HWY_DYNAMIC_DISPATCH(round_to_bf16)(rows, height_ * kChannelBlock, to);
+    CONVMIXER_DISPATCH_BF16(round_to_bf16)(rows, height_ * kChannelBlock, to);
     pair_rows(to, height_, words_ + panel * words_of<Storage>(height_) * kChannelBlock);
   }
 }

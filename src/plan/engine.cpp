@@ -2,6 +2,7 @@
 
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
+#include "kernels/fused/bf16_target.hpp"
 #include "kernels/onednn/onednn.hpp"
 #include "kernels/onednn/onednn_caches.hpp"
 
@@ -24,17 +25,17 @@ OnednnInfo Engine::onednn_info() {
           kernels::onednn_assumes_caches()};
 }
 
-bool Engine::supports(Precision precision) { return precision == Precision::f32 || kernels::onednn_has_bf16(); }
+bool Engine::has_instructions(Precision precision) { return precision == Precision::f32 || kernels::onednn_has_bf16(); }
+
+bool Engine::supports(Precision precision) { return has_instructions(precision) || kernels::has_bf16_target(); }
 
 Precision choose_precision(const std::string& name) {
   if (name == "f32") return Precision::f32;
-  if (name == "auto") return Engine::supports(Precision::bf16) ? Precision::bf16 : Precision::f32;
+  if (name == "auto") return Engine::has_instructions(Precision::bf16) ? Precision::bf16 : Precision::f32;
   if (name != "bf16") fail_usage("precision = {}: expected f32, bf16 or auto", name);
   if (!Engine::supports(Precision::bf16)) {
-    fail_usage(
-        "precision = bf16: this CPU ({}) has no bf16 instructions that oneDNN may use (best: {}); expected avx512_bf16 "
-        "or amx_bf16. Use f32 or auto",
-        cpu_info().model, kernels::onednn_instructions());
+    fail_usage("precision = bf16: this CPU ({}) has neither instructions for bf16 nor AVX2; expected f32 or auto",
+               cpu_info().model);
   }
   return Precision::bf16;
 }

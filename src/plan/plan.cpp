@@ -1,11 +1,13 @@
 #include "convmixer/plan/plan.hpp"
 
+#include "convmixer/core/cpu.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace.hpp"
 #include "core/batch_chunks.hpp"
 #include "plan/execution.hpp"
 #include "plan/fused/execution_factory.hpp"
+#include "plan/fused/stage_chain.hpp"
 #include "plan/plain/execution.hpp"
 
 #include <fmt/format.h>
@@ -90,11 +92,22 @@ struct Plan::Impl {
     if (options.images_of_all_ranks > 0) execution->sum_over_ranks(parameters, engine.ranks());
   }
 
+  /// Throws Error (usage) for a precision that fused plans alone can be computed in.
+  void check_precision(const ExecutionOptions& options) const {
+    if (Engine::has_instructions(options.precision)) return;
+    fail_usage(
+        "precision = {}: this CPU ({}) has no instructions for it that oneDNN may use (best: {}), without which fused "
+        "plans alone are computed in it, but {}; expected f32 or auto",
+        to_string(options.precision), cpu_info().model, Engine::onednn_info().instructions,
+        why_plain.empty() ? fmt::format("plan = {}", to_string(options.kind)) : why_plain);
+  }
+
   void make_plain(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
                   const Execution* lender) {
     if (options.kind == PlanKind::fused) {
       fail("plan = fused: {}; expected plan = automatic or plain", why_plain);
     }
+    check_precision(options);
     if (options.images_of_all_ranks > 0 && options.norm_ranks == NormRanks::sync) check_no_norms(graph, why_plain);
     if (options.kind == PlanKind::onednn) kind = PlanKind::onednn;
     execution = make_plain_execution(graph, parameters, engine, options, lender);
@@ -134,6 +147,11 @@ Plan make_plan(const Graph& graph, Parameters& parameters, Engine& engine, const
 }
 
 Plan::~Plan() = default;
+
+bool Plan::supports(const Graph& graph, Precision precision) {
+  return Engine::has_instructions(precision) || (Engine::supports(precision) && find_stage_chain(graph));
+}
+
 Plan::Plan(Plan&&) noexcept = default;
 Plan& Plan::operator=(Plan&&) noexcept = default;
 

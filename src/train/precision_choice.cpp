@@ -48,6 +48,17 @@ BestSteps time_both(Network& f32, Network& bf16, const Batch& batch) {
   return best;
 }
 
+/// Throws Error (usage) for one that no plan of the network can be computed in.
+Precision given_precision(const TrainConfig& config, int channels, int classes, Engine& engine) {
+  constexpr std::int64_t kImages = 2;  // as few as a batch norm takes
+  const Precision precision = choose_precision(config.precision);
+  if (!Engine::has_instructions(precision)) {
+    Network network(make_graph(model_config(config, channels, classes)), precision, engine, config.layout, config.plan);
+    static_cast<void>(network.plan(kImages, PlanMode::training));
+  }
+  return precision;
+}
+
 }  // namespace
 
 Precision faster_precision(double f32_seconds, double bf16_seconds) {
@@ -55,8 +66,8 @@ Precision faster_precision(double f32_seconds, double bf16_seconds) {
 }
 
 PrecisionChoice choose_precision(const TrainConfig& config, int channels, int classes, Engine& engine) {
-  if (config.precision != "auto") return {choose_precision(config.precision), "as given"};
-  if (!Engine::supports(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
+  if (config.precision != "auto") return {given_precision(config, channels, classes, engine), "as given"};
+  if (!Engine::has_instructions(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
   const ModelConfig model = model_config(config, channels, classes);
   Network bf16 = initial_network(config, model, Precision::bf16, engine);
   const std::int64_t size = timed_batch(bf16.graph(), bf16.micro_batches(config.batch_size).largest());

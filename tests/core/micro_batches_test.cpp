@@ -126,7 +126,7 @@ struct Way {
 class TrainedInMicroBatches : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
-    if (!Engine::supports(GetParam().precision)) GTEST_SKIP() << "this CPU has no bf16";
+    if (!Engine::supports(GetParam().precision)) GTEST_SKIP() << "nothing is computed in bf16 on this CPU";
   }
   [[nodiscard]] Network network() const {
     return network_of(mixer(GetParam().frozen), GetParam().precision, GetParam().kind);

@@ -148,7 +148,7 @@ TEST(NetworkOfRanks, HasThemWithFrozenParts) {
 }
 
 TEST(NetworkOfRanks, HasThemInBf16) {
-  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16 instructions";
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "nothing is computed in bf16 on this CPU";
   expect_the_bits_of_one({.precision = Precision::bf16}, 32);
 }
 

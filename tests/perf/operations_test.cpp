@@ -119,7 +119,7 @@ TEST(Operations, CostWhatHandCountsGiveInF32) {
 }
 
 TEST(Operations, InBf16HalveTheBytesOfWhatIsBf16) {
-  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
+  if (!Engine::has_instructions(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
   const std::map<std::string, Count> found = counts(small(ElementType::bf16));
   const auto expect_bytes = [&found](const std::string& name, double bytes) {
     ASSERT_TRUE(found.contains(name)) << name;
@@ -232,7 +232,7 @@ void check_all(const Setting& setting) {
 TEST(Operations, ComputeWhatPlainLoopsDoOverOddShapes) {
   for (const LayoutPolicy layout : {LayoutPolicy::automatic, LayoutPolicy::channels_last, LayoutPolicy::blocked}) {
     for (const ElementType type : {ElementType::f32, ElementType::bf16}) {
-      if (type == ElementType::bf16 && !Engine::supports(Precision::bf16)) continue;
+      if (type == ElementType::bf16 && !Engine::has_instructions(Precision::bf16)) continue;
       check_all({.network = "20x1",
                  .model = ConvMixerConfig{.dim = 20,
                                           .depth = 1,

@@ -108,7 +108,7 @@ TEST_F(PlanOfABlock, LeavesTheRunningStatisticsWhenTold) {
 
 TEST_F(PlanOfABlock, GivesTheSameBitsFromRunToRun) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
-    if (!Engine::supports(precision)) continue;
+    if (!Engine::has_instructions(precision)) continue;
     Plan one = plan(6, PlanMode::training, precision);
     Plan other = plan(6, PlanMode::training, precision);
     const std::vector<float> output = copy(one.forward(images(6)));

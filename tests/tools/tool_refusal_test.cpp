@@ -80,9 +80,14 @@ TEST(ToolRefusals, NameADataFileOfTheWrongSize) {
 
 TEST(ToolRefusals, SayThatTheCpuHasNoBf16) {
   const testing_support::TemporaryFolder folder;
-  const std::string message =
-      refusal({"train", "--precision", "bf16", "--out", folder.path() / "run"}, 2, {{"ONEDNN_MAX_CPU_ISA", "AVX2"}});
-  EXPECT_THAT(message, HasSubstr("bf16"));
+  const std::vector<std::string> words{"train", "--precision", "bf16", "--out", folder.path() / "run"};
+  for (const auto& [choice, reason] :
+       {std::pair<std::vector<std::string>, const char*>{{"--plan", "plain"}, "but plan = plain; expected f32 or auto"},
+        {{"--model", "vit"}, "but at node 'patch_embed.flatten' "}}) {
+    const std::string message = refusal(words + choice, 2, {{"ONEDNN_MAX_CPU_ISA", "AVX2"}});
+    EXPECT_THAT(message, HasSubstr("precision = bf16: this CPU ("));
+    EXPECT_THAT(message, HasSubstr("fused plans alone are computed in it, " + std::string(reason)));
+  }
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "run"));
 }
 

@@ -187,7 +187,23 @@ TEST_F(ToolTrain, KeepsThePrecisionThatWasChosenWhenItBegan) {
   *std::next(std::ranges::find(automatic, "--precision")) = "auto";
   EXPECT_THAT(run_tool(automatic).output, HasSubstr("is finished: 1 epoch;")) << "it goes on in f32";
   EXPECT_EQ(run_tool(automatic + std::vector<std::string>{"--fresh"}).status, 0);
-  EXPECT_EQ(read_config(folder("run") / "config.ini").precision, Engine::supports(Precision::bf16) ? "bf16" : "f32");
+  EXPECT_EQ(read_config(folder("run") / "config.ini").precision,
+            Engine::has_instructions(Precision::bf16) ? "bf16" : "f32");
+}
+
+TEST_F(ToolTrain, GoesOnInBf16WhereOnlyFusedPlansHaveIt) {
+  if (!Engine::supports(Precision::bf16)) GTEST_SKIP() << "nothing is computed in bf16 on this CPU";
+  std::vector<std::string> words =
+      small_training(folder("run"), 1) + std::vector<std::string>{"--schedule", "constant"};
+  const auto precision = std::next(std::ranges::find(words, "--precision"));
+  *precision = "bf16";
+  ASSERT_EQ(run_tool(words).status, 0);
+  *precision = "auto";
+  const ToolResult result =
+      run_tool(words + std::vector<std::string>{"--extend", "1"}, {{"ONEDNN_MAX_CPU_ISA", "AVX2"}});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_EQ(read_config(folder("run") / "config.ini").precision, "bf16");
+  EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 2);
 }
 
 TEST_F(ToolTrain, LooksAtEverythingInADryRunAndWritesNothing) {

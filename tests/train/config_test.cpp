@@ -255,7 +255,7 @@ TEST_F(Resolve, FillsInWhatTheDataSetAndTheMachineDecide) {
   EXPECT_EQ(config_.image_size, 32);
   EXPECT_EQ(config_.mean, default_normalisation("shapes").mean);
   EXPECT_EQ(config_.std, default_normalisation("shapes").std);
-  EXPECT_EQ(config_.precision, Engine::supports(Precision::bf16) ? "bf16" : "f32");
+  EXPECT_EQ(config_.precision, Engine::has_instructions(Precision::bf16) ? "bf16" : "f32");
 }
 
 TEST_F(Resolve, KeepsWhatIsGiven) {

@@ -47,7 +47,8 @@ Augmentation paper_augmentation() {
 class TrainerResume : public TrainerFixture, public testing::WithParamInterface<Variation> {
  protected:
   void SetUp() override {
-    if (GetParam().precision == "bf16" && !Engine::supports(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
+    if (GetParam().precision == "bf16" && !Engine::supports(Precision::bf16))
+      GTEST_SKIP() << "nothing is computed in bf16 on this CPU";
     ASSERT_EQ(train(config_of("whole")), TrainEnd::finished);
   }
   [[nodiscard]] TrainConfig config_of(const std::string& folder) const {

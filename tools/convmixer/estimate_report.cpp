@@ -139,7 +139,11 @@ Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunImag
     if (!other.failure.empty())
       rows.emplace_back(to_string(other.precision), "can't be trained in: " + printable(other.failure));
   }
-  if (!Engine::supports(Precision::bf16)) rows.emplace_back("bf16", "this CPU has no instructions for it");
+  if (!Engine::has_instructions(Precision::bf16)) {
+    rows.emplace_back("bf16", Engine::supports(Precision::bf16)
+                                  ? "this CPU has no instructions for it; those for f32 compute it in fused plans"
+                                  : "this CPU has no instructions for it");
+  }
   if (config.max_time > 0 && run_seconds > static_cast<double>(config.max_time)) {
     rows.emplace_back("limit",
                       fmt::format("max-time {} ends it before its last epoch", format_duration(config.max_time)));

@@ -44,7 +44,8 @@ OptionGroup configuration_group(TrainConfig& config) {
 }
 
 std::string supported_precisions() {
-  return Engine::supports(Precision::bf16) ? "f32, bf16" : "f32 (no instructions for bf16)";
+  if (Engine::has_instructions(Precision::bf16)) return "f32, bf16";
+  return Engine::supports(Precision::bf16) ? "f32; bf16 without instructions for it, in fused plans" : "f32";
 }
 
 void print_primitives(const Plan& plan) {

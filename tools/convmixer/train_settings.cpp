@@ -3,7 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/registry.hpp"
-#include "convmixer/plan/engine.hpp"
+#include "convmixer/plan/plan.hpp"
 #include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/run_config.hpp"
@@ -47,6 +47,14 @@ void check_command_options(const CommandLine& line, const TrainOptions& options)
   }
 }
 
+/// Whether a run's network can be trained here in the precision that it was.
+bool can_keep_precision(const TrainConfig& before) {
+  constexpr int kColours = 3;
+  constexpr int kClasses = 10;  // any
+  const Precision precision = before.precision == "f32" ? Precision::f32 : Precision::bf16;
+  return Plan::supports(make_graph(model_config(before, kColours, kClasses)), precision);
+}
+
 /// A run that goes on keeps its plan, its test images and the epochs it was extended by unless told otherwise: its bits
 /// depend on them, but no setting would be refused. So it does its name, tags and note. What `auto` chose for its
 /// precision it keeps as well. What its images are normalised by it keeps too where the run knows its data, which is
@@ -62,8 +70,7 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   if (!is_given("name")) config.name = before.name;
   if (!is_given("tag")) config.tags = before.tags;
   if (!is_given("note")) config.note = before.note;
-  const bool has_precision = before.precision == "f32" || Engine::supports(Precision::bf16);
-  if (config.precision == "auto" && has_precision) config.precision = before.precision;
+  if (config.precision == "auto" && can_keep_precision(before)) config.precision = before.precision;
   if (!is_given("test-choice")) config.test_choice = before.test_choice;
   const bool knows_data = fs::exists(folder.data());
   if (knows_data && !is_given("mean")) config.mean = before.mean;

@@ -35,6 +35,9 @@ class Engine {
 
   [[nodiscard]] static OnednnInfo onednn_info();
   /// Whether this CPU (as far as oneDNN may use it: ONEDNN_MAX_CPU_ISA) has instructions for the precision.
+  [[nodiscard]] static bool has_instructions(Precision precision);
+  /// Whether some plans can be computed in it: bf16 without instructions for it in fused plans alone, by those for f32,
+  /// on x86 from AVX2 on.
   [[nodiscard]] static bool supports(Precision precision);
 
   [[nodiscard]] ThreadPool& pool() noexcept { return pool_; }
@@ -55,8 +58,8 @@ class Engine {
   std::unique_ptr<kernels::Runtime> runtime_;
 };
 
-/// The precision a name asks for: "f32", "bf16", or "auto" (bf16 where supported). Throws Error (usage) for any
-/// other name, and for bf16 on a CPU without bf16 instructions.
+/// The precision a name asks for: "f32", "bf16", or "auto" (bf16 where the CPU has instructions for it). Throws Error
+/// (usage) for any other name, and for bf16 where no plan can be computed in it.
 [[nodiscard]] Precision choose_precision(const std::string& name);
 
 }  // namespace convmixer

@@ -28,6 +28,8 @@ class Plan {
   Plan(const Graph& graph, Parameters& parameters, Engine& engine, const PlanOptions& options,
        const Plan* lender = nullptr);
   ~Plan();
+  /// Whether one for training can be computed in the precision here: bf16 without instructions for it if it is fused.
+  [[nodiscard]] static bool supports(const Graph& graph, Precision precision);
   Plan(Plan&&) noexcept;
   Plan& operator=(Plan&&) noexcept;
 

@@ -211,6 +211,8 @@ void depthwise_backward_bf16(const DepthwiseBackward<Bf16Storage>& a, const Dept
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/fused/bf16_target.hpp"
+
 namespace convmixer::kernels {
 
 HWY_EXPORT(depthwise_forward_f32);
@@ -224,13 +226,13 @@ void depthwise_forward(const DepthwiseForward<F32Storage>& a, DepthwiseScratch& 
   HWY_DYNAMIC_DISPATCH(depthwise_forward_f32)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
 }
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& a, DepthwiseScratch& scratch) {
-  HWY_DYNAMIC_DISPATCH(depthwise_forward_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
+  CONVMIXER_DISPATCH_BF16(depthwise_forward_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
 }
 void depthwise_inference(const DepthwiseInference<F32Storage>& a, DepthwiseScratch& scratch) {
   HWY_DYNAMIC_DISPATCH(depthwise_inference_f32)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
 }
 void depthwise_inference(const DepthwiseInference<Bf16Storage>& a, DepthwiseScratch& scratch) {
-  HWY_DYNAMIC_DISPATCH(depthwise_inference_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
+  CONVMIXER_DISPATCH_BF16(depthwise_inference_bf16)(a, scratch.prepare(a.geometry, a.geometry.padding_begin));
 }
 void depthwise_backward(const DepthwiseBackward<F32Storage>& a, DepthwiseScratch& scratch) {
   const std::size_t begin = a.geometry.kernel - 1 - a.geometry.padding_begin;
@@ -238,7 +240,7 @@ void depthwise_backward(const DepthwiseBackward<F32Storage>& a, DepthwiseScratch
 }
 void depthwise_backward(const DepthwiseBackward<Bf16Storage>& a, DepthwiseScratch& scratch) {
   const std::size_t begin = a.geometry.kernel - 1 - a.geometry.padding_begin;
-  HWY_DYNAMIC_DISPATCH(depthwise_backward_bf16)(a, scratch.prepare(a.geometry, begin));
+  CONVMIXER_DISPATCH_BF16(depthwise_backward_bf16)(a, scratch.prepare(a.geometry, begin));
 }
 
 }  // namespace convmixer::kernels

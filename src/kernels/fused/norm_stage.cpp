@@ -27,6 +27,8 @@ void gradient_sums_bf16(const GradientSums<Bf16Storage>& arguments) { gradient_s
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/fused/bf16_target.hpp"
+
 namespace convmixer::kernels {
 
 HWY_EXPORT(gelu_forward_f32);
@@ -41,17 +43,23 @@ HWY_EXPORT(gradient_sums_f32);
 HWY_EXPORT(gradient_sums_bf16);
 
 void gelu_forward(const GeluForward<F32Storage>& arguments) { HWY_DYNAMIC_DISPATCH(gelu_forward_f32)(arguments); }
-void gelu_forward(const GeluForward<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(gelu_forward_bf16)(arguments); }
-void gelu_forward(const GeluForward<Bf16StemStorage>& arguments) { HWY_DYNAMIC_DISPATCH(gelu_forward_stem)(arguments); }
+void gelu_forward(const GeluForward<Bf16Storage>& arguments) { CONVMIXER_DISPATCH_BF16(gelu_forward_bf16)(arguments); }
+void gelu_forward(const GeluForward<Bf16StemStorage>& arguments) {
+  CONVMIXER_DISPATCH_BF16(gelu_forward_stem)(arguments);
+}
 void norm_forward(const NormForward<F32Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_forward_f32)(arguments); }
-void norm_forward(const NormForward<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_forward_bf16)(arguments); }
+void norm_forward(const NormForward<Bf16Storage>& arguments) { CONVMIXER_DISPATCH_BF16(norm_forward_bf16)(arguments); }
 void norm_backward(const NormBackward<F32Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_backward_f32)(arguments); }
-void norm_backward(const NormBackward<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(norm_backward_bf16)(arguments); }
+void norm_backward(const NormBackward<Bf16Storage>& arguments) {
+  CONVMIXER_DISPATCH_BF16(norm_backward_bf16)(arguments);
+}
 void norm_backward(const NormBackward<Bf16StemStorage>& arguments) {
-  HWY_DYNAMIC_DISPATCH(norm_backward_stem)(arguments);
+  CONVMIXER_DISPATCH_BF16(norm_backward_stem)(arguments);
 }
 void gradient_sums(const GradientSums<F32Storage>& arguments) { HWY_DYNAMIC_DISPATCH(gradient_sums_f32)(arguments); }
-void gradient_sums(const GradientSums<Bf16Storage>& arguments) { HWY_DYNAMIC_DISPATCH(gradient_sums_bf16)(arguments); }
+void gradient_sums(const GradientSums<Bf16Storage>& arguments) {
+  CONVMIXER_DISPATCH_BF16(gradient_sums_bf16)(arguments);
+}
 
 }  // namespace convmixer::kernels
 #endif

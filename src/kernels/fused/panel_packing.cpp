@@ -140,6 +140,8 @@ PanelLayout best_layout() { return HWY_TARGET <= HWY_AVX3 ? PanelLayout::rows : 
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/fused/bf16_target.hpp"
+
 namespace convmixer::kernels {
 
 HWY_EXPORT(best_layout);
@@ -174,7 +176,7 @@ std::size_t pack_transposed(const float* from, std::size_t column_stride, std::s
   if constexpr (Storage::kValuesPerWord == 1) {
     return HWY_DYNAMIC_DISPATCH(pack_transposed_f32)(from, column_stride, inner, to, places);
   } else {
-    return HWY_DYNAMIC_DISPATCH(pack_transposed_bf16)(from, column_stride, inner, to, places);
+    return CONVMIXER_DISPATCH_BF16(pack_transposed_bf16)(from, column_stride, inner, to, places);
   }
 }
 

@@ -202,6 +202,8 @@ void pair_rows_of_bf16(const Bf16* from, std::size_t rows, float* words) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "kernels/fused/bf16_target.hpp"
+
 namespace convmixer::kernels {
 
 HWY_EXPORT(multiply_rows_f32);
@@ -216,7 +218,7 @@ void multiply_rows<F32Storage>(const RowsProduct& product) {
 }
 template <>
 void multiply_rows<Bf16Storage>(const RowsProduct& product) {
-  HWY_DYNAMIC_DISPATCH(multiply_rows_bf16)(product);
+  CONVMIXER_DISPATCH_BF16(multiply_rows_bf16)(product);
 }
 template <>
 void multiply_columns<F32Storage>(const ColumnsProduct& product) {
@@ -224,11 +226,11 @@ void multiply_columns<F32Storage>(const ColumnsProduct& product) {
 }
 template <>
 void multiply_columns<Bf16Storage>(const ColumnsProduct& product) {
-  HWY_DYNAMIC_DISPATCH(multiply_columns_bf16)(product);
+  CONVMIXER_DISPATCH_BF16(multiply_columns_bf16)(product);
 }
 
 void pair_rows(const Bf16* from, std::size_t rows, float* words) {
-  HWY_DYNAMIC_DISPATCH(pair_rows_of_bf16)(from, rows, words);
+  CONVMIXER_DISPATCH_BF16(pair_rows_of_bf16)(from, rows, words);
 }
 
 }  // namespace convmixer::kernels

@@ -25,8 +25,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using StageFloats = hn::CappedTag<float, kGroup>;
 using StageVector = hn::Vec<StageFloats>;
 
-// Highway up to 1.0.3 doesn't know the bf16 instructions. Plans in bf16 are made for CPUs that have them alone
-// (Engine::supports), so that with AVX-512 they can be taken for granted.
+// Highway up to 1.0.3 doesn't know the bf16 instructions. Kernels in bf16 run on AVX-512 only where it has them
+// (bf16_target.hpp), so that they can be taken for granted there.
 #undef CONVMIXER_NATIVE_BF16
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
 #define CONVMIXER_NATIVE_BF16 1
