@@ -26,16 +26,21 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPluginFile = "convmixer-mpi.so";
 
+/// MPICH's mpirun would lose what a rank has printed just before it ends all.
+constexpr auto kOutputIsRead = std::chrono::milliseconds(200);
+
 /// Variables by which a launcher tells a process its place. (srun sets some of SLURM's for each step that it starts,
 /// and Open MPI's or MPICH's beside them with --mpi.)
 struct Variables {
   const char* size;
   const char* rank;
+  const char* local_rank;  ///< how many ranks before it are on its machine
   const char* launcher;
 };
-constexpr std::array<Variables, 3> kLaunchers{{{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "Open MPI"},
-                                               {"PMI_SIZE", "PMI_RANK", "MPICH or Intel MPI"},
-                                               {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "srun"}}};
+constexpr std::array<Variables, 3> kLaunchers{
+    {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "Open MPI"},
+     {"PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID", "MPICH or Intel MPI"},
+     {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID", "srun"}}};
 
 int read_number(const char* variable) {
   const char* const text = std::getenv(variable);
@@ -57,12 +62,12 @@ void throw_if(const char* error) {
 
 class MpiTransport final : public Transport {
  public:
-  MpiTransport(const ConvmixerMpi& mpi, int lane) : mpi_(mpi), rank_(mpi.rank()), size_(mpi.size()), lane_(lane) {}
+  MpiTransport(const ConvmixerMpi& mpi, int tag) : mpi_(mpi), rank_(mpi.rank()), size_(mpi.size()), tag_(tag) {}
 
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int size() const noexcept override { return size_; }
   void exchange(int other, std::span<const std::byte> sent, std::span<std::byte> received) override {
-    throw_if(mpi_.exchange(lane_, other, sent.data(), sent.size(), received.data(), received.size()));
+    throw_if(mpi_.exchange(tag_, other, sent.data(), sent.size(), received.data(), received.size()));
   }
   void hurry(bool whether) override { mpi_.hurry(whether ? 1 : 0); }
 
@@ -70,7 +75,7 @@ class MpiTransport final : public Transport {
   const ConvmixerMpi& mpi_;
   int rank_;
   int size_;
-  int lane_;
+  int tag_;
 };
 
 /// It stays loaded: MPI's libraries don't take kindly to being unloaded.
@@ -98,7 +103,9 @@ const ConvmixerMpi& load_plugin(const Launch& launch) {
 Launch find_launch() {
   for (const Variables& variables : kLaunchers) {
     if (std::getenv(variables.size) == nullptr) continue;
-    const Launch launch{read_number(variables.size), read_number(variables.rank), variables.launcher};
+    Launch launch{
+        .ranks = read_number(variables.size), .rank = read_number(variables.rank), .launcher = variables.launcher};
+    if (std::getenv(variables.local_rank) != nullptr) launch.local_rank = read_number(variables.local_rank);
     if (launch.ranks > 1) return launch;
   }
   return {};
@@ -130,12 +137,12 @@ struct LaunchedRanks::Impl {
     throw_if(mpi.start());
     if (mpi.size() != launch.ranks) {
       fail(
-          "{} has started {} processes, but MPI ({}) finds {}: the launcher belongs to another MPI than the one that "
-          "convmixer was built with (srun: --mpi=pmix or pmi2)",
+          "{} has started {} processes, but MPI ({}) finds {}: expected the mpirun of the MPI that convmixer was built "
+          "with (Debian has mpirun.openmpi and mpirun.mpich), or srun with --mpi=pmix or pmi2",
           launch.launcher, launch.ranks, mpi.library(), counted(mpi.size(), "process", "processes"));
     }
     communicator = make_tree_communicator(std::make_unique<MpiTransport>(mpi, 0));
-    if (mpi.lanes() > 1)
+    if (mpi.tags() > 1)
       communicator = make_overlapped_communicator(std::move(communicator), std::make_unique<MpiTransport>(mpi, 1));
   }
 };
@@ -181,6 +188,7 @@ void LaunchedRanks::meet(int seconds) {
 }
 
 void LaunchedRanks::abort(int status) {
+  std::this_thread::sleep_for(kOutputIsRead);
   impl_->mpi.abort(status);
   std::_Exit(status);
 }

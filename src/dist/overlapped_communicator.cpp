@@ -12,8 +12,8 @@ namespace {
 
 class OverlappedCommunicator final : public Communicator {
  public:
-  OverlappedCommunicator(std::unique_ptr<Communicator> first_lane, std::unique_ptr<Transport> second_lane)
-      : ranks_(std::move(first_lane)), background_(std::move(second_lane)) {}
+  OverlappedCommunicator(std::unique_ptr<Communicator> first_tag, std::unique_ptr<Transport> second_tag)
+      : ranks_(std::move(first_tag)), background_(std::move(second_tag)) {}
 
   [[nodiscard]] int rank() const noexcept override { return ranks_->rank(); }
   [[nodiscard]] int size() const noexcept override { return ranks_->size(); }
@@ -53,9 +53,9 @@ class OverlappedCommunicator final : public Communicator {
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_overlapped_communicator(std::unique_ptr<Communicator> first_lane,
-                                                           std::unique_ptr<Transport> second_lane) {
-  return std::make_unique<OverlappedCommunicator>(std::move(first_lane), std::move(second_lane));
+std::unique_ptr<Communicator> make_overlapped_communicator(std::unique_ptr<Communicator> first_tag,
+                                                           std::unique_ptr<Transport> second_tag) {
+  return std::make_unique<OverlappedCommunicator>(std::move(first_tag), std::move(second_tag));
 }
 
 }  // namespace convmixer

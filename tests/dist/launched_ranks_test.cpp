@@ -25,8 +25,9 @@ class Environment {
   using Variables = std::vector<std::pair<std::string, std::string>>;
 
   explicit Environment(const Variables& set) {
-    for (const char* name : {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_SIZE", "PMI_RANK",
-                             "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_NTASKS"}) {
+    for (const char* name :
+         {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "PMI_SIZE", "PMI_RANK",
+          "MPI_LOCALRANKID", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"}) {
       variables_.emplace_back(name);
     }
     for (const auto& [name, value] : set) variables_.emplace_back(name, value);
@@ -55,6 +56,18 @@ TEST(Launch, IsOfMpirunOrSrun) {
     EXPECT_EQ(launch.ranks, 4);
     EXPECT_EQ(launch.rank, 3);
     EXPECT_EQ(launch.launcher, one.launcher);
+  }
+}
+
+TEST(Launch, HasThePlaceAmongTheRanksOfItsMachineIfThatIsSaid) {
+  for (const auto& [size, rank, local_rank] :
+       {std::tuple{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"},
+        std::tuple{"PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"},
+        std::tuple{"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"}}) {
+    const Environment said(Environment::Variables{{size, "4"}, {rank, "3"}, {local_rank, "1"}});
+    EXPECT_EQ(find_launch().local_rank, 1);
+    const Environment not_said(Environment::Variables{{size, "4"}, {rank, "3"}});
+    EXPECT_EQ(find_launch().local_rank, -1);
   }
 }
 

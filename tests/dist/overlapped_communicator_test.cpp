@@ -66,7 +66,7 @@ TEST_P(OverlappedCommunicator, HasTheBitsOfSumsInTheForeground) {
   });
 }
 
-TEST_P(OverlappedCommunicator, CountsMessagesOfBothLanes) {
+TEST_P(OverlappedCommunicator, CountsMessagesOfBothTags) {
   run_ranks(GetParam(), [&](Communicator& communicator) {
     std::vector<float> values(100, 1.0F);
     communicator.sum(std::span(values));
@@ -102,14 +102,14 @@ TEST(OverlappedCommunicator, SumsWhileTheCallerComputes) {
   });
 }
 
-/// Of a lane whose other rank is gone.
+/// Of a tag under which the other rank is gone.
 TEST(OverlappedCommunicator, ThrowsTheErrorOfABackgroundSumWhereItIsWaitedFor) {
-  Mailboxes first_lane;
-  Mailboxes second_lane;
-  second_lane.give_up();
+  Mailboxes first_tag;
+  Mailboxes second_tag;
+  second_tag.give_up();
   const auto ranks =
-      make_overlapped_communicator(make_tree_communicator(std::make_unique<ThreadTransport>(first_lane, 0, 2)),
-                                   std::make_unique<ThreadTransport>(second_lane, 0, 2));
+      make_overlapped_communicator(make_tree_communicator(std::make_unique<ThreadTransport>(first_tag, 0, 2)),
+                                   std::make_unique<ThreadTransport>(second_tag, 0, 2));
   std::vector<float> values(10, 1.0F);
   ranks->start_sum(std::span(values));
   ranks->start_sum(std::span(values));

@@ -85,7 +85,7 @@ class ThreadTransport final : public Transport {
 /// others may then have missed it.
 template <typename Body>
 void run_ranks(int size, const Body& body) {
-  std::array<Mailboxes, 2> lanes;
+  std::array<Mailboxes, 2> tags;
   std::mutex mutex;
   std::exception_ptr first;
   std::vector<std::thread> threads;
@@ -93,17 +93,17 @@ void run_ranks(int size, const Body& body) {
     threads.emplace_back([&, rank] {
       // Outside: its thread may wait for a rank that waits for this one's message, until they are told.
       auto communicator =
-          make_overlapped_communicator(make_tree_communicator(std::make_unique<ThreadTransport>(lanes[0], rank, size)),
-                                       std::make_unique<ThreadTransport>(lanes[1], rank, size));
+          make_overlapped_communicator(make_tree_communicator(std::make_unique<ThreadTransport>(tags[0], rank, size)),
+                                       std::make_unique<ThreadTransport>(tags[1], rank, size));
       try {
         body(*communicator);
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!first) first = std::current_exception();
-        for (Mailboxes& boxes : lanes) boxes.give_up();
+        for (Mailboxes& boxes : tags) boxes.give_up();
       }
       communicator.reset();  // which ends the sums that it has begun
-      for (Mailboxes& boxes : lanes) boxes.leave(rank);
+      for (Mailboxes& boxes : tags) boxes.leave(rank);
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -1,5 +1,6 @@
 """Trains by several processes that mpirun starts, two and four on this machine; skipped where the plug-in wasn't built or
-there is no mpirun.
+there is no mpirun. With --mpich and the folder of the sources it does the same by MPICH (Debian: mpich, libmpich-dev), for
+which it builds a plug-in of its own; skipped where there is none.
 """
 
 import errno
@@ -18,9 +19,14 @@ import tempfile
 import time
 import unittest
 
-TOOL = sys.argv.pop(1)
+TOOL = os.path.abspath(sys.argv.pop(1))
 PLUGIN = sys.argv.pop(1)  # empty: the build has no MPI
 OTHER_PLUGIN = sys.argv.pop(1)  # of another release
+SOURCES = sys.argv[2] if sys.argv[1:2] == ["--mpich"] else None
+del sys.argv[1 : 3 if SOURCES else 1]
+IS_MPICH = SOURCES is not None or bool(PLUGIN) and b"libmpich" in pathlib.Path(PLUGIN).read_bytes()
+LAUNCHER = "MPICH or Intel MPI" if IS_MPICH else "Open MPI"  # as its environment tells
+LAUNCH = ["--mpirun", "mpiexec.mpich"] if IS_MPICH else []
 MODEL = ["--dim", "32", "--depth", "2", "--kernel-size", "3", "--patch-size", "4", "--train-images", "400",
          "--test-images", "100", "--batch-size", "64", "--precision", "f32", "--log-interval", "1", "--seed", "3"]
 TIMES = {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_per_s", "data_cpu_share", "train_s", "test_s",
@@ -28,8 +34,18 @@ TIMES = {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_p
 COMMUNICATION = {"communication_s", "communication_bytes"}
 
 
-def mpirun():
+def mpirun(mpich=IS_MPICH):
+    if mpich:
+        return ["mpiexec.mpich", "-bind-to", "none"]
     return ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
+
+
+def build_for_mpich(folder):
+    """The plug-in; it is found by the variable."""
+    file = pathlib.Path(folder) / "convmixer-mpi.so"
+    subprocess.run(["mpicxx.mpich", "-std=c++20", "-O1", "-fPIC", "-shared", "-I", SOURCES, f"{SOURCES}/dist/mpi/plugin.cpp",
+                    "-o", str(file)], check=True)
+    os.environ["CONVMIXER_MPI_PLUGIN"] = str(file)
 
 
 def catches(process, number):
@@ -92,7 +108,7 @@ class Ranks(unittest.TestCase):
 
     def start_with_statuses(self, ranks, name, *words):
         """Likewise; each rank's exit status will be in a file, name.status.rank."""
-        keep = f'"$@"; echo $? > {self.folder}/{name}.status.$OMPI_COMM_WORLD_RANK'
+        keep = f'"$@"; echo $? > {self.folder}/{name}.status.${{PMI_RANK:-$OMPI_COMM_WORLD_RANK}}'
         return self.started(name, [*mpirun(), "-np", str(ranks), "sh", "-c", keep, "sh", TOOL, "train", *MODEL, "--threads", "1",
                                    "--out", str(self.folder / name), *words])
 
@@ -125,7 +141,7 @@ class Ranks(unittest.TestCase):
         folders = [self.folder / f"{name}-{place}" for place in ("ready", "waiting")]
         for number, folder in zip((ready, waiting), folders):
             folder.mkdir()
-            commands.append(["-np", str(number), "-wdir", str(folder), TOOL, "train", *MODEL, "--threads", "1", "--dataset",
+            commands.append(["-np", str(number), "env", "-C", str(folder), TOOL, "train", *MODEL, "--threads", "1", "--dataset",
                              "cifar10", "--data", "cifar.tar", "--allow-partial", "--out", str(self.folder / name), *words])
         write_cifar(folders[0] / "cifar.tar")
         os.mkfifo(folders[1] / "cifar.tar")
@@ -144,6 +160,13 @@ class Ranks(unittest.TestCase):
                 self.assertEqual(error.errno, errno.ENXIO)
             self.assertLess(time.monotonic(), end, "nobody waits")
             time.sleep(0.02)
+
+    def assert_gone(self, name):
+        """MPICH's mpirun may end before the ranks that it kills."""
+        end = time.monotonic() + (10 if IS_MPICH else 0)
+        while (left := self.ranks_of(name)) and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertEqual(left, [])
 
     def assert_said_once(self, text):
         lines = [line for line in text.splitlines() if line.strip()]
@@ -203,11 +226,11 @@ class Ranks(unittest.TestCase):
         victim = random.choice(self.ranks_of("killed"))
         os.kill(victim, signal.SIGKILL)
         begin = time.monotonic()
-        _, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
         self.assertLess(time.monotonic() - begin, 10)
         self.assertNotEqual(process.returncode, 0)
-        self.assertRegex(errors, r"rank \d")  # mpirun says which
-        self.assertEqual(self.ranks_of("killed"), [])
+        self.assertRegex(output + errors, r"Killed \(signal 9\)" if IS_MPICH else r"rank \d")  # mpirun says which
+        self.assert_gone("killed")
         self.train(2, "killed", "--epochs", "40")
         self.assert_same("killed", "alone")
 
@@ -217,7 +240,7 @@ class Ranks(unittest.TestCase):
         self.assertIn("batch of 1 image: expected at least one for each of the 4 ranks", self.error_of(
             self.run_tool(4, "train", *[{"64": "57"}.get(word, word) for word in MODEL], "--out", out), 2))
         self.assertIn("not there", self.error_of(self.run_tool(2, "train", "--data", "/not there", "--out", out), 1))
-        self.assertIn("eval: started as 2 processes by Open MPI: expected one",
+        self.assertIn(f"eval: started as 2 processes by {LAUNCHER}: expected one",
                       self.error_of(self.run_tool(2, "eval", out), 2))
         self.assertIn("expected --batch-norm local", self.error_of(
             self.run_tool(2, "train", *MODEL, "--plan", "plain", "--out", out), 2))
@@ -263,19 +286,19 @@ class Ranks(unittest.TestCase):
                 self.assertIn(f"{named} after 2 seconds: ", message)
                 self.assertIn("--start-timeout waits longer", message)
                 self.assertLess(time.monotonic() - begin, 20)
-                self.assertEqual(self.ranks_of(f"late{waiting}"), [])
+                self.assert_gone(f"late{waiting}")
 
     def test_a_rank_that_is_late_but_in_time_says_itself_what_is_wrong(self):
         process = self.start_with_waiting_ranks("found", 1, 1)
         os.close(self.writer_of_the_waiting("found"))
         self.assertEqual(self.error_of(self.ended(process), 1),
                          "rank 1 of 2: cifar.tar: expected a file, found something else")
-        self.assertEqual(self.ranks_of("found"), [])
+        self.assert_gone("found")
 
     def test_a_plug_in_that_is_missing_is_said_once(self):
         out = str(self.folder / "none")
         run = self.run_tool(3, "train", *MODEL, "--out", out, CONVMIXER_MPI_PLUGIN="/nowhere.so")
-        self.assertEqual(self.error_of(run, 1), "started as one of 3 processes by Open MPI, but MPI can't be loaded: "
+        self.assertEqual(self.error_of(run, 1), f"started as one of 3 processes by {LAUNCHER}, but MPI can't be loaded: "
                          "/nowhere.so: cannot open shared object file: No such file or directory")
 
     def test_a_loss_that_is_not_finite_ends_all(self):
@@ -287,7 +310,7 @@ class Ranks(unittest.TestCase):
         process = self.start(2, "lost", "--epochs", "1000")
         os.rename(self.folder / "lost", self.folder / "elsewhere")
         self.assertIn("last.state.safetensors", self.error_of(self.ended(process), 1))
-        self.assertEqual(self.ranks_of("lost"), [])
+        self.assert_gone("lost")
 
     def test_a_profile_has_the_threads_of_each_rank_on_one_axis(self):
         self.train(1, "alone", "--epochs", "2")
@@ -295,7 +318,7 @@ class Ranks(unittest.TestCase):
         for place in ("first", "second"):  # a folder for each, to see who writes and who moves a run aside
             (self.folder / place / "run").mkdir(parents=True)
             (self.folder / place / "run" / "kept").touch()
-            command += ["-np", "1", "-wdir", str(self.folder / place), TOOL, "train", *MODEL, "--threads", "1", "--epochs", "2",
+            command += ["-np", "1", "env", "-C", str(self.folder / place), TOOL, "train", *MODEL, "--threads", "1", "--epochs", "2",
                         "--out", "run", "--fresh", "--profile", "trace.json", "--profile-skip", "5", "--profile-steps", "3", ":"]
         run = subprocess.run(command[:-1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
                              timeout=250)
@@ -351,10 +374,22 @@ class Ranks(unittest.TestCase):
         self.assertRegex(run.stderr, rf"{re.escape(OTHER_PLUGIN)}: of another release than this program, expected version \d+")
 
     def test_a_launcher_of_another_mpi_is_told(self):
+        variables = {"OMPI_COMM_WORLD_SIZE": "3", "OMPI_COMM_WORLD_RANK": "0"} if IS_MPICH else {"PMI_SIZE": "3", "PMI_RANK": "0"}
         run = subprocess.run([TOOL, "train", *MODEL, "--out", str(self.folder / "other")], stderr=subprocess.PIPE,
-                             text=True, env=dict(self.environment, PMI_SIZE="3", PMI_RANK="0"), timeout=100)
+                             text=True, env=dict(self.environment, **variables), timeout=100)
         self.assertEqual(run.returncode, 1)
-        self.assertIn("MPICH or Intel MPI has started 3 processes, but MPI (Open MPI", run.stderr)
+        self.assertRegex(run.stderr, r"Open MPI has started 3 processes, but MPI \(MPICH [0-9.]+\) finds 1 process: " if IS_MPICH
+                         else r"MPICH or Intel MPI has started 3 processes, but MPI \(Open MPI v[0-9.]+\) finds 1 process: ")
+
+    def test_ranks_that_another_mpi_starts_refuse_once_and_train_nothing(self):
+        if shutil.which(mpirun(not IS_MPICH)[0]) is None:
+            self.skipTest("one MPI alone is installed")
+        out = self.folder / "alone"
+        run = subprocess.run([*mpirun(not IS_MPICH), "-np", "3", TOOL, "train", *MODEL, "--out", str(out)], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment, timeout=100)
+        self.assertIn("has started 3 processes, but MPI (MPICH" if IS_MPICH else "has started 3 processes, but MPI (Open MPI",
+                      self.error_of(run, 1))
+        self.assertFalse(out.exists())
 
     def test_ranks_share_the_cores_of_the_machine(self):
         cpus = os.sched_getaffinity(0)
@@ -405,17 +440,17 @@ class Ranks(unittest.TestCase):
 
     def test_launch_prints_the_command_and_runs_it(self):
         out = str(self.folder / "launched")
-        words = ["launch", "--ranks", "2", "--", "train", *MODEL, "--epochs", "1", "--threads", "1", "--out", out]
+        words = ["launch", *LAUNCH, "--ranks", "2", "--", "train", *MODEL, "--epochs", "1", "--threads", "1", "--out", out]
         run = self.run_tool(1, *words)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
-        self.assertRegex(run.stdout, r"^mpirun -np 2 .*--bind-to none \S*convmixer train --dim 32")
+        self.assertRegex(run.stdout, rf"^{mpirun()[0]} -np 2 .*-bind-to none \S*convmixer train --dim 32")
         self.assertIn("finished 1 epoch", run.stdout)
 
     def test_launch_lets_ranks_pause_and_finish_a_step_longer_than_mpirun_would_wait(self):
         slow = ["--dim", "256", "--depth", "4", "--kernel-size", "5", "--patch-size", "2", "--train-images", "2000",
                 "--test-images", "10", "--batch-size", "256", "--precision", "f32", "--log-interval", "1", "--threads", "1"]
         folder = self.folder / "slow"
-        words = ["launch", "--ranks", "2", "--", "train", *slow, "--epochs", "100", "--out", str(folder)]
+        words = ["launch", *LAUNCH, "--ranks", "2", "--", "train", *slow, "--epochs", "100", "--out", str(folder)]
         process = subprocess.Popen([TOOL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=self.environment)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
@@ -433,20 +468,21 @@ class Ranks(unittest.TestCase):
 
         metrics = folder / "metrics.jsonl"
         wait_until(lambda: metrics.exists() and '"type":"step"' in metrics.read_text())
-        process.send_signal(signal.SIGTSTP)
-        wait_until(lambda: paused() == [True, True])
-        process.send_signal(signal.SIGCONT)
-        wait_until(lambda: paused() == [False, False])
+        if not IS_MPICH:  # whose mpirun stops alone
+            process.send_signal(signal.SIGTSTP)
+            wait_until(lambda: paused() == [True, True])
+            process.send_signal(signal.SIGCONT)
+            wait_until(lambda: paused() == [False, False])
         process.send_signal(signal.SIGINT)
         run = self.ended(process)
         self.assertEqual(run.returncode, 128 + signal.SIGINT, run.stdout + run.stderr)
         self.assertRegex(run.stdout, r"stopped and saved in epoch \d+/100 after step")
         self.assertEqual(self.said_by_the_program(run.stderr),
                          ["convmixer: stopping after this step and saving; once more to stop at once"])
-        self.assertEqual(self.ranks_of("slow"), [])
+        self.assert_gone("slow")
 
     def test_launch_ends_at_once_at_the_second_signal(self):
-        words = ["launch", "--ranks", "2", "--", "train", *MODEL, "--epochs", "100000", "--progress", "none", "--out"]
+        words = ["launch", *LAUNCH, "--ranks", "2", "--", "train", *MODEL, "--epochs", "100000", "--progress", "none", "--out"]
         process = subprocess.Popen([TOOL, *words, str(self.folder / "twice")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True, env=self.environment)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
@@ -462,7 +498,7 @@ class Ranks(unittest.TestCase):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
         self.assertNotEqual(process.returncode, 0)
-        self.assertEqual(self.ranks_of("twice"), [])
+        self.assert_gone("twice")
 
     def test_launch_says_that_mpirun_can_not_be_run(self):
         run = self.run_tool(1, "launch", "--ranks", "2", "--mpirun", "/nowhere/mpirun", "--", "train")
@@ -475,7 +511,13 @@ class Ranks(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not PLUGIN or shutil.which("mpirun") is None:
-        print("skipped: no MPI in this build, or no mpirun")
+    if SOURCES and (shutil.which("mpicxx.mpich") is None or shutil.which("mpiexec.mpich") is None):
+        print("skipped: no MPICH (Debian: mpich, libmpich-dev)")
         sys.exit(77)
-    unittest.main()
+    if not SOURCES and (not PLUGIN or shutil.which(mpirun()[0]) is None):
+        print(f"skipped: no MPI in this build, or no {mpirun()[0]}")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as plugin_folder:
+        if SOURCES:
+            build_for_mpich(plugin_folder)
+        unittest.main()

@@ -129,7 +129,7 @@ int launch_command(std::span<const std::string> words) {
   const std::vector<std::string> all = words_of(mpirun);
   print_line(as_typed(all));
   if (options.dry_run) return 0;
-  if (mpirun.kind == Mpirun::open_mpi) return run_mpirun(all);
+  if (mpirun.kind != Mpirun::intel) return run_mpirun(mpirun.kind, all);
   std::vector<char*> arguments;
   for (const std::string& word : all) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

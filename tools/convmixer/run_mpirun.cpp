@@ -20,14 +20,16 @@ constexpr std::array<int, 3> kEnding{SIGINT, SIGTERM, SIGHUP};
 // A signal handler can reach nothing but globals.
 std::atomic<pid_t> mpirun_process{0};
 std::atomic<int> first_signal{0};
+std::atomic<bool> is_mpich{false};
 static_assert(std::atomic<pid_t>::is_always_lock_free, "a signal handler may not lock");
 
 void pass_on(int signal) {
   int none = 0;
-  ::kill(mpirun_process, first_signal.compare_exchange_strong(none, signal) ? SIGUSR1 : signal);
+  const bool is_first = first_signal.compare_exchange_strong(none, signal);
+  ::kill(mpirun_process, is_mpich ? SIGINT : is_first ? SIGUSR1 : signal);
 }
 
-/// Ctrl-Z stops the ranks as well, and what follows it has them go on.
+/// Ctrl-Z stops the ranks as well (MPICH's mpirun alone), and what follows it has them go on.
 void pause_with_ranks(int /*signal*/) {
   const int number_of_error = errno;
   ::kill(mpirun_process, SIGTSTP);
@@ -68,7 +70,7 @@ int status_of(pid_t process) {
 
 }  // namespace
 
-int run_mpirun(const std::vector<std::string>& words) {
+int run_mpirun(Mpirun kind, const std::vector<std::string>& words) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -79,6 +81,7 @@ int run_mpirun(const std::vector<std::string>& words) {
   ::close(ends[1]);
   if (process < 0) fail("{}: no process: {}", words.front(), std::strerror(errno));
   mpirun_process = process;
+  is_mpich = kind == Mpirun::mpich;
   for (const int signal : kEnding) handle(signal, pass_on);
   handle(SIGTSTP, pause_with_ranks);
   int reason = 0;
@@ -86,7 +89,8 @@ int run_mpirun(const std::vector<std::string>& words) {
   ::close(ends[0]);
   const int status = status_of(process);
   if (failed) fail("{}: can't be run: {}", words.front(), std::strerror(reason));
-  return status == 128 + SIGUSR1 && first_signal != 0 ? 128 + first_signal : status;
+  const bool by_signal = is_mpich ? status == 0 || status == 128 + SIGINT : status == 128 + SIGUSR1;
+  return by_signal && first_signal != 0 ? 128 + first_signal : status;
 }
 
 }  // namespace convmixer::tool

@@ -293,8 +293,12 @@ int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
   return TrainingSession(config, options.progress, &ranks, options.start_timeout).train(config, options, page.get());
 }
 
-/// Longer than what mpirun takes to end the others when a rank has failed: a second, where it wasn't told by MPI.
+/// Longer than what mpirun takes to end the others when a rank has failed: a second, where it wasn't told by MPI (and
+/// MPICH's ends nobody then).
 constexpr auto kFirstTells = std::chrono::seconds(3);
+
+/// On the machine of rank 0: its MPI is this one's, too.
+bool is_beside_first(const Launch& launch) { return launch.local_rank == launch.rank; }
 
 /// Where a rank fails, all end: nobody would come to meet them. What all of them find, rank 0 tells.
 int train_together(std::span<const std::string> words, const Launch& launch) {
@@ -314,6 +318,7 @@ int train_together(std::span<const std::string> words, const Launch& launch) {
   }
   if (launch.rank > 0) {
     std::this_thread::sleep_for(kFirstTells);
+    if (!ranks && is_beside_first(launch)) return status;
     message = fmt::format("rank {} of {}: {}", launch.rank, launch.ranks, message);
   }
   report_error(message);

@@ -11,9 +11,10 @@ namespace convmixer {
 
 /// What the environment says of how this process was started.
 struct Launch {
-  int ranks = 1;         ///< processes that were started together
-  int rank = 0;          ///< this one
-  std::string launcher;  ///< "Open MPI"; empty: none
+  int ranks = 1;           ///< processes that were started together
+  int rank = 0;            ///< this one
+  int local_rank = -1;     ///< how many before it are on its machine; -1: not said
+  std::string launcher{};  ///< "Open MPI"; empty: none
 };
 
 /// Of mpirun by Open MPI, MPICH or Intel MPI, and srun. Throws Error (usage) for variables of theirs that don't hold

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <mpi.h>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -15,8 +16,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// MPI's tags.
 constexpr int kReadyTag = 0;
-constexpr int kLaneTag = 1;                               // of lane 0; then the other's
+constexpr int kFirstTag = 1;                              // of what exchange() calls 0; then the other one's
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // of a message: MPI counts in int
 
 struct State {
@@ -25,7 +27,7 @@ struct State {
   int size = 1;
   int local_rank = 0;
   int local_size = 1;
-  int lanes = 1;
+  int tags = 1;
   std::string library;
   std::mutex calls;  // MPI takes one at a time (MPI_THREAD_SERIALIZED)
   std::atomic<bool> hurries = false;
@@ -47,13 +49,19 @@ const char* explain(int code, const std::string& what) {
   return error.c_str();
 }
 
-/// Its first line.
+/// Its name and number: "Open MPI v4.1.4"; "MPICH 4.0.2", which says "MPICH Version:\t4.0.2"; lines that follow say
+/// more.
 std::string library_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
   MPI_Get_library_version(text.data(), &length);
   const std::string all(text.data(), static_cast<std::size_t>(length));
-  return all.substr(0, std::min(all.find_first_of(",\n"), all.size()));
+  std::istringstream words(all.substr(0, std::min(all.find_first_of(",\n"), all.size())));
+  std::string version;
+  for (std::string word; words >> word;) {
+    if (word != "Version:") version += (version.empty() ? "" : " ") + word;
+  }
+  return version;
 }
 
 const char* start() {
@@ -61,7 +69,7 @@ const char* start() {
   if (const char* error = explain(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init"))
     return error;
   State& s = state();
-  s.lanes = provided >= MPI_THREAD_SERIALIZED ? 2 : 1;
+  s.tags = provided >= MPI_THREAD_SERIALIZED ? 2 : 1;
   // A communicator of its own: an error on it comes back instead of ending the process, and no other library's messages
   // are among its.
   if (const char* error = explain(MPI_Comm_dup(MPI_COMM_WORLD, &s.ranks), "MPI_Comm_dup")) return error;
@@ -87,9 +95,9 @@ int in_turn(const Call& call) {
 }
 
 /// Until both are done. MPI's own waiting takes all of a CPU, that of ranks which share it with this one, too: after a
-/// while, which is longer than what ranks on CPUs of their own wait for each other, this one sleeps in between. Lane 1
+/// while, which is longer than what ranks on CPUs of their own wait for each other, this one sleeps in between. Tag 1
 /// sleeps from the first moment on: others compute on its CPU.
-int wait_for(std::array<MPI_Request, 2>& requests, int lane) {
+int wait_for(std::array<MPI_Request, 2>& requests, int tag) {
   constexpr auto kSpin = std::chrono::microseconds(300);
   constexpr auto kNap = std::chrono::microseconds(50);
   const Clock::time_point begin = Clock::now();
@@ -98,28 +106,28 @@ int wait_for(std::array<MPI_Request, 2>& requests, int lane) {
     const int code = in_turn(
         [&] { return MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE); });
     if (code != MPI_SUCCESS || done != 0) return code;
-    const bool gives_way = lane > 0 && !state().hurries.load(std::memory_order_relaxed);
+    const bool gives_way = tag > 0 && !state().hurries.load(std::memory_order_relaxed);
     if (gives_way || (turn % 16 == 0 && Clock::now() - begin > kSpin)) std::this_thread::sleep_for(kNap);
   }
 }
 
-const char* exchange(int lane, int other, const void* sent, std::size_t sent_bytes, void* received,
+const char* exchange(int tag, int other, const void* sent, std::size_t sent_bytes, void* received,
                      std::size_t received_bytes) {
   const auto* from = static_cast<const char*>(sent);
   auto* to = static_cast<char*>(received);
-  const int tag = kLaneTag + lane;
   while (sent_bytes > 0 || received_bytes > 0) {
     const std::size_t out = std::min(sent_bytes, kMostBytes);
     const std::size_t in = std::min(received_bytes, kMostBytes);
     std::array<MPI_Request, 2> requests{MPI_REQUEST_NULL, MPI_REQUEST_NULL};
     int code = in_turn([&] {
       int begun = MPI_SUCCESS;
-      if (in > 0) begun = MPI_Irecv(to, static_cast<int>(in), MPI_BYTE, other, tag, state().ranks, &requests[0]);
+      if (in > 0)
+        begun = MPI_Irecv(to, static_cast<int>(in), MPI_BYTE, other, kFirstTag + tag, state().ranks, &requests[0]);
       if (begun == MPI_SUCCESS && out > 0)
-        begun = MPI_Isend(from, static_cast<int>(out), MPI_BYTE, other, tag, state().ranks, &requests[1]);
+        begun = MPI_Isend(from, static_cast<int>(out), MPI_BYTE, other, kFirstTag + tag, state().ranks, &requests[1]);
       return begun;
     });
-    if (code == MPI_SUCCESS) code = wait_for(requests, lane);
+    if (code == MPI_SUCCESS) code = wait_for(requests, tag);
     if (code != MPI_SUCCESS) return explain(code, "rank " + std::to_string(other) + " can't be reached");
     from += out;
     sent_bytes -= out;
@@ -156,7 +164,7 @@ const ConvmixerMpi kPlugin{CONVMIXER_MPI_PLUGIN_VERSION,
                            [] { return state().local_rank; },
                            [] { return state().local_size; },
                            [] { return state().library.c_str(); },
-                           [] { return state().lanes; },
+                           [] { return state().tags; },
                            exchange,
                            [](int whether) { state().hurries = whether != 0; },
                            announce,

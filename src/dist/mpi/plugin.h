@@ -1,6 +1,6 @@
 /* What convmixer's MPI plug-in offers: MPI as a few C functions, so that the program starts where no MPI is installed and
  * knows none of its types. The plug-in is a file of its own beside the library, loaded when a launcher such as mpirun has
- * started the process (dist/launched_ranks.hpp). All calls come from one thread, but for exchanges of the second lane,
+ * started the process (dist/launched_ranks.hpp). All calls come from one thread, but for exchanges under the second tag,
  * which another one makes meanwhile. Those that can fail return NULL or what went wrong, a text that lasts until the
  * thread's next call. */
 #ifndef CONVMIXER_DIST_MPI_PLUGIN_H
@@ -23,12 +23,12 @@ struct ConvmixerMpi {
   /* "Open MPI v4.1.4". */
   const char* (*library)(void);
 
-  /* How many lanes there are: 2, or 1 where MPI can't be called from two threads in turn. */
-  int (*lanes)(void);
-  /* Sends to another rank and receives from it, both at once; either may be of 0 bytes. Meets the same call there, on the
-   * same lane (0 or 1), with the lengths the other way round. On lane 1 it leaves the CPU to others while it waits, but
-   * for the time in which somebody waits for it (`hurry`). */
-  const char* (*exchange)(int lane, int other, const void* sent, size_t sent_bytes, void* received,
+  /* How many tags messages can have: 2, or 1 where MPI can't be called from two threads in turn. */
+  int (*tags)(void);
+  /* Sends to another rank and receives from it, both at once; either may be of 0 bytes. Meets the same call there, under
+   * the same tag (0 or 1), with the lengths the other way round. Under tag 1 it leaves the CPU to others while it waits,
+   * but for the time in which somebody waits for it (`hurry`). */
+  const char* (*exchange)(int tag, int other, const void* sent, size_t sent_bytes, void* received,
                           size_t received_bytes);
   void (*hurry)(int whether);
 
