@@ -21,7 +21,7 @@ struct StepMeasurement {
   ModelConfig model;
   Precision precision = Precision::f32;
   MicroBatches micro_batches{1, 0};
-  PlanKind plan = PlanKind::plain;  ///< fused or plain: what was run
+  PlanKind plan = PlanKind::plain;  ///< fused, plain or onednn: what was run
   std::int64_t parameters = 0;      ///< numbers that are trained
   Work work;                        ///< of an image
   std::vector<OperationKind> kinds;

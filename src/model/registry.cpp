@@ -16,6 +16,7 @@ template <typename Config>
 ModelEntry entry_for(const ModelDefinition<Config>& definition) {
   ModelEntry entry{
       .name = definition.name,
+      .weight_names = definition.weight_names,
       .defaults = Config{},
       .settings = {},
       .holds = [](const ModelConfig& model) { return std::holds_alternative<Config>(model); },

@@ -136,6 +136,7 @@ ModelDefinition<ResNetConfig> resnet_definition() {
   using Config = ResNetConfig;
   return {
       .name = "resnet",
+      .weight_names = "torchvision's",
       .sizes = {{"layers", &Config::layers, 8, kMostLayers, "with weights, 6 n + 2 for n blocks in each of 3 stages"},
                 {"width", &Config::width, 1, 2048, "channels of the first stage; the next have twice as many"}},
       .rates = drop_rates<Config>(),

@@ -65,6 +65,14 @@ void check_no_norms(const Graph& graph, const std::string& why_plain) {
   }
 }
 
+/// The kinds that run a graph which can't be fused.
+std::string other_kinds(const Graph& graph, PlanMode mode) {
+  const bool drops = std::ranges::any_of(graph.nodes(), [](const Node& node) {
+    return std::holds_alternative<Dropout>(node.operation) || std::holds_alternative<DropPath>(node.operation);
+  });
+  return drops && mode == PlanMode::training ? "automatic or plain" : "automatic, plain or onednn";
+}
+
 }  // namespace
 
 struct Plan::Impl {
@@ -105,7 +113,7 @@ struct Plan::Impl {
   void make_plain(const Graph& graph, Parameters& parameters, Engine& engine, const ExecutionOptions& options,
                   const Execution* lender) {
     if (options.kind == PlanKind::fused) {
-      fail("plan = fused: {}; expected plan = automatic or plain", why_plain);
+      fail_usage("plan = fused: {}; expected plan = {}", why_plain, other_kinds(graph, options.mode));
     }
     check_precision(options);
     if (options.images_of_all_ranks > 0 && options.norm_ranks == NormRanks::sync) check_no_norms(graph, why_plain);

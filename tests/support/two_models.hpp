@@ -19,6 +19,7 @@ inline ModelEntry twin_entry() {
   const auto config = [](ModelConfig& model) -> Config& { return std::get<Config>(model); };
   return {
       .name = "twin",
+      .weight_names = "their own",
       .defaults = Config{.dim = kTwinMark, .depth = 3, .kernel_size = 2},
       .settings = {{"depth", "layers", SizeSetting{1, 5, [config](ModelConfig& m) -> int& { return config(m).depth; }}},
                    {"heads", "of attention",

@@ -65,10 +65,40 @@ TEST_F(ToolModels, HaveTheNamesOfConvMixersIfTheyAreOnes) {
   for (const std::string names : {"locuslab", "paper", "labml"}) {
     EXPECT_EQ(refusal({"export", vit(), "--out", file, "--names", names}),
               "convmixer: error: --names " + names + ": for ConvMixers alone, " +
-                  (vit() / "best.safetensors").string() + " is of model = vit; expected timm\n");
+                  (vit() / "best.safetensors").string() +
+                  " is of model = vit; expected no --names: its weights have timm's\n");
     EXPECT_FALSE(fs::exists(file));
   }
-  EXPECT_EQ(run_tool({"export", vit(), "--out", file, "--names", "timm"}).status, 0);
+  const ToolResult exported = run_tool({"export", vit(), "--out", file, "--names", "timm"});
+  EXPECT_EQ(exported.status, 0);
+  EXPECT_THAT(exported.output, HasSubstr("PyTorch, f32, timm's names"));
+}
+
+TEST_F(ToolModels, OfTorchvisionHaveItsNames) {
+  const fs::path run = parent_->path() / "of-torchvision";
+  ASSERT_EQ(
+      run_tool(training("of-torchvision") + std::vector<std::string>{"--model", "resnet", "--layers", "8"}).status, 0);
+  const fs::path file = parent_->path() / "b.pth";
+  EXPECT_THAT(refusal({"export", run, "--out", file, "--names", "timm"}),
+              HasSubstr(" is of model = resnet; expected no --names: its weights have torchvision's\n"));
+  const ToolResult exported = run_tool({"export", run, "--out", file});
+  EXPECT_EQ(exported.status, 0);
+  EXPECT_THAT(exported.output, HasSubstr("PyTorch, f32, torchvision's names"));
+}
+
+/// Each of them before the network, its images and their number are told of.
+TEST_F(ToolModels, AreRefusedFusedStagesWithNothingElsePrinted) {
+  for (const char* command : {"eval", "train"}) {
+    const std::vector<std::string> words =
+        command == std::string("eval")
+            ? std::vector<std::string>{"eval", vit()}
+            : training("refused") + std::vector<std::string>{"--model", "vit", "--dim", "8", "--heads", "2"};
+    const ToolResult result = run_tool(words + std::vector<std::string>{"--plan", "fused"});
+    EXPECT_EQ(result.status, 2) << command;
+    EXPECT_EQ(result.output, "") << command;
+    EXPECT_THAT(result.errors, HasSubstr("convmixer: error: plan = fused: ")) << command;
+    EXPECT_THAT(result.errors, HasSubstr("; expected plan = automatic, plain or onednn\n")) << command;
+  }
 }
 
 TEST_F(ToolModels, HaveImagesOfTheirOwnSizeWhereTheirWeightsDependOnIt) {

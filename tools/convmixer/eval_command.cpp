@@ -229,6 +229,9 @@ int eval_command(std::span<const std::string> words) {
                   config.plan);
   load_weights(weights.path, network.parameters());
   Loader loader(images, loader_options(config, Split::test), pool);
+  // What doesn't go together is refused before anything is printed.
+  check_fits(network, loader);
+  network.plan(std::min(config.eval_batch_size, images.size()), PlanMode::inference);
 
   const CheckpointInfo& info = weights.info;  // other programs' files don't say how far they were trained
   const std::string averaged = info.averaged.empty() ? "" : fmt::format(", averaged ({})", info.averaged);

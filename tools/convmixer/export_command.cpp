@@ -65,7 +65,7 @@ OptionGroup command_group(CommandOptions& options) {
                       {"locuslab", WeightNaming::locuslab},
                       {"paper", WeightNaming::paper},
                       {"labml", WeightNaming::labml}},
-                     "whose ConvMixer is to load the tensors; not for ONNX; other models: timm"),
+                     "whose ConvMixer is to load the tensors; not for ONNX; other models have one way"),
        switch_option("normalise", options.normalise, "ONNX: take pixels scaled to 0..1 and normalise them inside"),
        switch_option("probabilities", options.probabilities, "ONNX: give probabilities (softmax) instead of logits"),
        path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file")}};
@@ -109,11 +109,23 @@ void check_options(const CommandOptions& options, const CommandLine& line, Forma
     fail_usage("--names: not for ONNX, whose files hold the network: nobody looks for its tensors by name");
 }
 
+/// Who gives weights the names that they will have.
+std::string whose_names(const ModelConfig& model, WeightNaming names) {
+  static const std::map<WeightNaming, std::string> whose{{WeightNaming::timm, "timm's"},
+                                                         {WeightNaming::locuslab, "locuslab's"},
+                                                         {WeightNaming::paper, "the paper's"},
+                                                         {WeightNaming::labml, "labml's"}};
+  return std::holds_alternative<ConvMixerConfig>(model) ? whose.at(names) : entry_of(model).weight_names;
+}
+
 /// Throws Error (usage) for names that the weights' model doesn't have.
 void check_names(const CommandOptions& options, const CommandLine& line, const GivenWeights& weights) {
-  if (options.names == WeightNaming::timm || std::holds_alternative<ConvMixerConfig>(weights.info.model)) return;
-  fail_usage("--names {}: for ConvMixers alone, {} is of model = {}; expected timm", *line.find("names"),
-             weights.path.string(), entry_of(weights.info.model).name);
+  const ModelConfig& model = weights.info.model;
+  const bool is_convmixer = std::holds_alternative<ConvMixerConfig>(model);
+  const bool has_timms = options.names == WeightNaming::timm && whose_names(model, options.names) == "timm's";
+  if (line.find("names") == nullptr || is_convmixer || has_timms) return;
+  fail_usage("--names {}: for ConvMixers alone, {} is of model = {}; expected no --names: its weights have {}",
+             *line.find("names"), weights.path.string(), entry_of(model).name, whose_names(model, options.names));
 }
 
 /// Nothing that was trained is lost by a slip of the hand.
@@ -188,17 +200,13 @@ Rows write_weights(const CommandOptions& options, Format format, const Checkpoin
   return {};
 }
 
-std::string describe(Format format, WeightNaming names) {
+std::string describe(Format format, const std::string& names) {
   if (format == Format::onnx) return "ONNX, opset 17";
   const std::string container = format == Format::pytorch ? "PyTorch" : "safetensors";
   const std::string elements = format == Format::safetensors_f16    ? "f16"
                                : format == Format::safetensors_bf16 ? "bf16"
                                                                     : "f32";
-  static const std::map<WeightNaming, std::string> whose{{WeightNaming::timm, "timm's"},
-                                                         {WeightNaming::locuslab, "locuslab's"},
-                                                         {WeightNaming::paper, "the paper's"},
-                                                         {WeightNaming::labml, "labml's"}};
-  return fmt::format("{}, {}, {} names", container, elements, whose.at(names));
+  return fmt::format("{}, {}, {} names", container, elements, names);
 }
 
 }  // namespace
@@ -239,7 +247,8 @@ int export_command(std::span<const std::string> words) {
   const Rows more = format == Format::onnx ? write_network(options, weights, parameters)
                                            : write_weights(options, format, weights.info, parameters);
   rows.insert(rows.end(), more.begin(), more.end());
-  print_format("{}: {}, {}\n", printable(options.out.native()), describe(format, options.names),
+  print_format("{}: {}, {}\n", printable(options.out.native()),
+               describe(format, whose_names(weights.info.model, options.names)),
                byte_size(static_cast<std::int64_t>(fs::file_size(options.out))));
   print(format_rows(rows, false));
   return 0;

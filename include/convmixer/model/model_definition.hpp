@@ -67,10 +67,11 @@ struct RateOf {
 };
 
 /// All that a model needs besides its line in registry.cpp. Its defaults are those of Config{}, its weights have the
-/// names of the graph's parameters (those that timm gives them).
+/// names of the graph's parameters.
 template <typename Config>
 struct ModelDefinition {
   std::string name;  ///< value of the option `model` and of the key "model" in a weights file's metadata: "convmixer"
+  std::string weight_names = "timm's";  ///< who gives a model's weights these names
   std::vector<SizeOf<Config>> sizes;
   std::vector<ChoiceOf<Config>> choices{};
   std::vector<RateOf<Config>> rates{};

@@ -56,6 +56,7 @@ void copy_setting(const ModelSetting& setting, const ModelConfig& from, ModelCon
 /// A ModelDefinition of whichever model. All functions but `holds` and `recognises` take its configurations only.
 struct ModelEntry {
   std::string name;
+  std::string weight_names;
   ModelConfig defaults;
   std::vector<ModelSetting> settings;
   std::function<bool(const ModelConfig&)> holds;  ///< whether a configuration is one of this model's

@@ -151,8 +151,8 @@ Step& Builder::add_step(std::string operation, std::string direction, const kern
 
 Step& Builder::add_step(std::string operation, std::string direction, const Layout& main, KernelStep kernel) {
   if (onednn_alone()) {
-    fail("{}: plan = onednn: oneDNN has no primitive for {} {}; expected plan = automatic or plain", node_->name,
-         operation, direction);
+    fail_usage("{}: plan = onednn: oneDNN has no primitive for {} {}; expected plan = automatic or plain", node_->name,
+               operation, direction);
   }
   PlannedStep report{node_->name, std::move(operation), std::move(direction), "hand-written",
                      kernels::to_string(main.format())};

@@ -358,11 +358,11 @@ TEST(FusedPlans, AreMadeForConvMixersAndNothingElse) {
   Parameters parameters(both_residuals);
   const Error error =
       error_of([&] { Plan(both_residuals, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::fused}); });
-  EXPECT_EQ(error.kind(), ErrorKind::failure);
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(
       error.what(),
       "plan = fused: node 'second sum' adds to a block's pointwise half, fused stages add to depthwise halves alone; "
-      "expected plan = automatic or plain");
+      "expected plan = automatic, plain or onednn");
   Plan automatic(both_residuals, parameters, test_engine(), {.batch_size = 2});
   EXPECT_EQ(automatic.kind(), PlanKind::plain);
   EXPECT_THAT(automatic.why_plain(), testing::HasSubstr("node 'second sum' adds"));

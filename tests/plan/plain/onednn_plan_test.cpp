@@ -10,6 +10,7 @@
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,6 +22,8 @@
 namespace convmixer {
 namespace {
 
+using testing::HasSubstr;
+using testing::Not;
 using testing_support::all_statistics;
 using testing_support::error_of;
 using testing_support::relative_error;
@@ -123,6 +126,10 @@ TEST(OnednnPlan, RefusesWhatDrawsRandomNumbers) {
   EXPECT_EQ(
       std::string(error.what()),
       "head_drop: plan = onednn: oneDNN has no primitive for dropout forward; expected plan = automatic or plain");
+  const Error fused =
+      error_of([&] { Plan(graph, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::fused}); });
+  EXPECT_THAT(fused.what(), HasSubstr("expected plan = automatic or plain"));
+  EXPECT_THAT(fused.what(), Not(HasSubstr("onednn")));
   EXPECT_NO_THROW(
       Plan(graph, parameters, test_engine(), {.batch_size = 2, .mode = PlanMode::inference, .kind = PlanKind::onednn}));
 }
