@@ -180,8 +180,9 @@ class DepthwiseBackwardStage : public DepthwiseStage<Storage> {
                   .filters = this->filters(block),
                   .src = this->src_.data() + offset,
                   .src_norm = {this->scale_.data() + channel, this->shift_.data() + channel},
-                  .src_mean = mean_.data() + channel,
                   .filter_sums = sums + block * sums_size,
+                  .norm_value = this->src_.data() + offset,
+                  .norm_mean = mean_.data() + channel,
                   .norm_sums = {sums_.first.data() + chunk * sums_.stride + channel,
                                 sums_.second.data() + chunk * sums_.stride + channel}},
               this->scratch_[worker]);

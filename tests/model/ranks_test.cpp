@@ -47,9 +47,11 @@ Batches make_batches(std::int64_t size) {
   return batches;
 }
 
-Graph small_convmixer() {
-  return make_convmixer(
-      {.dim = 40, .depth = 2, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = kClasses});
+Graph small_convmixer(ConvMixerConfig::Residual residual = ConvMixerConfig::Residual::depthwise) {
+  ConvMixerConfig config{
+      .dim = 40, .depth = 2, .kernel_size = 3, .patch_size = 2, .image_size = 8, .channels = 3, .classes = kClasses};
+  config.residual = residual;
+  return make_convmixer(config);
 }
 
 /// Everything that training leaves.
@@ -62,7 +64,7 @@ struct Outcome {
 };
 
 struct Training {
-  std::function<Graph()> graph = small_convmixer;
+  std::function<Graph()> graph = [] { return small_convmixer(); };
   Precision precision = Precision::f32;
   PlanKind kind = PlanKind::automatic;
   NormRanks norms = NormRanks::sync;
@@ -145,6 +147,10 @@ TEST(NetworkOfRanks, HasThemWithFrozenParts) {
                                 }},
                            32);
   }
+}
+
+TEST(NetworkOfRanks, HasThemWithBothResiduals) {
+  expect_the_bits_of_one({.graph = [] { return small_convmixer(ConvMixerConfig::Residual::both); }}, 32);
 }
 
 TEST(NetworkOfRanks, HasThemInBf16) {

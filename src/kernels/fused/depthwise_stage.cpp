@@ -102,7 +102,9 @@ void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas a
     for (std::size_t row = 0; row < rows; ++row) {
       const StageVector branch = gelu(hn::LoadU(d, areas.convolved + row * kGroup + lane)).value;
       const StageVector trunk = hn::MulAdd(load_stage(d, a.src + row * kChannelBlock + first), scale, shift);
-      store_stage(hn::MulAdd(branch, branch_scale, trunk), d, a.dst + row * a.stride + first);
+      const StageVector sum = hn::MulAdd(branch, branch_scale, trunk);
+      store_stage(sum, d, a.dst + row * a.stride + first);
+      if (a.kept != nullptr) store_stage(sum, d, a.kept + row * kChannelBlock + first);
     }
   }
 }
@@ -172,8 +174,8 @@ void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScrat
                               .rows = g.height * g.width,
                               .groups = 1,
                               .residual = a.residual ? a.gradient + channel : nullptr,
-                              .value = a.src + channel,
-                              .mean = a.src_mean + channel,
+                              .value = a.norm_value + channel,
+                              .mean = a.norm_mean + channel,
                               .dst = a.gradient + channel,
                               .sums = {a.norm_sums.gradient + channel, a.norm_sums.weighted + channel}});
 }

@@ -47,7 +47,8 @@ struct DepthwiseInference {
   typename Storage::Operand* dst;  ///< rows of 32
   std::size_t stride;              ///< between them
   StageActivation activation = StageActivation::gelu;
-  bool residual = true;  ///< without: dst = branch_scale gelu(u) + out_shift
+  bool residual = true;                     ///< without: dst = branch_scale gelu(u) + out_shift
+  typename Storage::Value* kept = nullptr;  ///< not null: dst once more, rows of kChannelBlock; may be src
 };
 void depthwise_inference(const DepthwiseInference<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_inference(const DepthwiseInference<Bf16Storage>& arguments, DepthwiseScratch& scratch);
@@ -65,9 +66,10 @@ struct DepthwiseBackward {
   const float* filters;  ///< packed and flipped, of the channel block
   const typename Storage::Value* src;
   NormCoefficients src_norm;
-  const float* src_mean;
-  double* filter_sums;         ///< of the channel block, see depthwise_filters.hpp
-  NormGradientSums norm_sums;  ///< of the norm of src
+  double* filter_sums;                        ///< of the channel block, see depthwise_filters.hpp
+  const typename Storage::Value* norm_value;  ///< what the norm before the convolution reads: src, unless that is a sum
+  const float* norm_mean;
+  NormGradientSums norm_sums;  ///< of that norm
   bool residual = true;        ///< without: depthwise'(du) alone
 };
 void depthwise_backward(const DepthwiseBackward<F32Storage>& arguments, DepthwiseScratch& scratch);

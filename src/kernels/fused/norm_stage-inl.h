@@ -143,6 +143,49 @@ void norm_forward_any(const NormForward<Storage>& a) {
   a.value1 != nullptr ? norm_forward_to<Storage, true>(a) : norm_forward_to<Storage, false>(a);
 }
 
+/// ResidualSum; `kThree` with value2.
+template <class Storage, bool kThree>
+void residual_sum_rows(ResidualSum<Storage> a) {
+  const StageFloats d;
+  constexpr std::size_t kVectors = kRowVectors<2>;
+  const RowCoefficients<kVectors> scale0(a.scale0);
+  const RowCoefficients<kVectors> scale1(a.scale1);
+  const RowCoefficients<kVectors> scale2(kThree ? a.scale2 : a.scale1);
+  const RowCoefficients<kVectors> shift(a.shift);
+  for (std::size_t row = 0; row < a.rows; ++row) {
+    HWY_UNROLL(4)
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      const std::size_t at = row * kChannelBlock + i * hn::Lanes(d);
+      StageVector sum = hn::MulAdd(load_stage(d, a.value0 + at), scale0.vectors[i], shift.vectors[i]);
+      sum = hn::MulAdd(load_stage(d, a.value1 + at), scale1.vectors[i], sum);
+      if constexpr (kThree) sum = hn::MulAdd(load_stage(d, a.value2 + at), scale2.vectors[i], sum);
+      store_stage(sum, d, a.dst + at);
+    }
+  }
+}
+
+template <class Storage>
+void residual_sum_any(const ResidualSum<Storage>& a) {
+  a.value2 != nullptr ? residual_sum_rows<Storage, true>(a) : residual_sum_rows<Storage, false>(a);
+}
+
+template <class Value>
+void value_sums_any(const Value* values, std::size_t rows, double* sums) {
+  const StageFloats d;
+  constexpr std::size_t kVectors = kRowVectors<2>;
+  std::fill_n(sums, kChannelBlock, 0.0);
+  for (std::size_t begin = 0; begin < rows; begin += kStageRowsInF32) {
+    StageVector sum[kVectors];
+    set_zero(sum);
+    for (std::size_t row = begin; row < std::min(rows, begin + kStageRowsInF32); ++row) {
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kVectors; ++i)
+        sum[i] = hn::Add(sum[i], load_stage(d, values + row * kChannelBlock + i * hn::Lanes(d)));
+    }
+    add_to_doubles(sum, sums);
+  }
+}
+
 /// (a diff_dst + b value + c) gelu_derivative of the vector at the offset `at`; without `kDiffDst`, diff_dst is 0.
 template <class Storage, bool kDiffDst>
 HWY_INLINE StageVector norm_gradient(const typename Storage::Operand* diff_dst, const typename Storage::Value* value,

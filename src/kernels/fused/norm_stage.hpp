@@ -77,6 +77,27 @@ struct NormForward {
 void norm_forward(const NormForward<F32Storage>& arguments);
 void norm_forward(const NormForward<Bf16Storage>& arguments);
 
+/// dst = scale0 value0 + scale1 value1 + scale2 value2 + shift, to be kept: what a mixer block hands on that adds both
+/// of its halves to its input.
+template <class Storage>
+struct ResidualSum {
+  const typename Storage::Value* value0;
+  const float* scale0;
+  const typename Storage::Value* value1;
+  const float* scale1;
+  const typename Storage::Value* value2;  ///< null: none
+  const float* scale2;
+  const float* shift;
+  std::size_t rows;
+  typename Storage::Value* dst;  ///< rows of kChannelBlock, as all of them; may be one of the values
+};
+void residual_sum(const ResidualSum<F32Storage>& arguments);
+void residual_sum(const ResidualSum<Bf16Storage>& arguments);
+
+/// For each of 32 channels, the sum of its values in `rows` rows.
+void value_sums(const F32Storage::Value* values, std::size_t rows, double* sums);
+void value_sums(const Bf16Storage::Value* values, std::size_t rows, double* sums);
+
 /// dst = (a diff_dst + b value + c) gelu_derivative; sum += dst.
 template <class Storage>
 struct NormBackward {

@@ -6,7 +6,7 @@
 namespace convmixer::fused {
 
 DenseWeights::DenseWeights(const StageContext& context, const ConvolutionStage& stage, std::size_t inputs,
-                           std::size_t padded_inputs, std::size_t backward_pixels)
+                           std::size_t padded_inputs, const DenseBackward& backward)
     : context_(context),
       convolution_(stage.convolution),
       inputs_(inputs),
@@ -18,13 +18,13 @@ DenseWeights::DenseWeights(const StageContext& context, const ConvolutionStage& 
                 .type = context.type,
                 .bias = true},
                context.products) {
-  if (backward_pixels == 0) return;
+  if (backward.pixels == 0) return;
   backward_.emplace(context.runtime,
-                    TiledProductProblem{.rows = backward_pixels,
+                    TiledProductProblem{.rows = backward.pixels,
                                         .columns = padded_inputs,
                                         .inner = context.geometry.padded_channels,
                                         .type = context.type,
-                                        .bias = false},
+                                        .bias = backward.added},
                     context.products);
 }
 

@@ -14,13 +14,19 @@
 
 namespace convmixer::fused {
 
+/// The data gradient of a dense convolution.
+struct DenseBackward {
+  std::size_t pixels;  ///< that it takes at a time; 0: there is none
+  bool added;          ///< whether a vector is added to all pixels' gradients
+};
+
 /// As a matrix (outputs x inputs), packed anew at each step in the layout and type that products read.
 class DenseWeights {
  public:
   /// `inputs` of an output: of a pixel, or of a patch. `padded_inputs`: with zeros, if the operand has padding
-  /// channels. `backward_pixels`: those that the data gradient takes at a time; 0: there is none.
+  /// channels.
   DenseWeights(const StageContext& context, const ConvolutionStage& stage, std::size_t inputs,
-               std::size_t padded_inputs, std::size_t backward_pixels);
+               std::size_t padded_inputs, const DenseBackward& backward);
   DenseWeights(const DenseWeights&) = delete;  // placed memory is set through pointers to its members
   DenseWeights& operator=(const DenseWeights&) = delete;
 
@@ -59,10 +65,11 @@ class DenseWeights {
   void forward(const Operand* src, const TileRange& range, Worker& worker, const Use& use) {
     forward_workers_[worker.number].run(src, context_.geometry.pixels, range, packed_forward_, bias_, worker.tile, use);
   }
-  /// W' diff_dst of some pixels, likewise.
+  /// W' diff_dst of some pixels, likewise; plus `added`, by padded input, null unless DenseBackward says that there is
+  /// one.
   template <class Worker, typename Operand, typename Use>
-  void backward(const Operand* diff_dst, std::size_t pixels, Worker& worker, const Use& use) {
-    backward_workers_[worker.number].run(diff_dst, pixels, packed_backward_, nullptr, worker.tile, use);
+  void backward(const Operand* diff_dst, std::size_t pixels, const float* added, Worker& worker, const Use& use) {
+    backward_workers_[worker.number].run(diff_dst, pixels, packed_backward_, added, worker.tile, use);
   }
 
  private:

@@ -62,19 +62,31 @@ template <class Storage>
 void DepthwiseStage<Storage>::infer(std::size_t part, const InferenceImage<Storage>& image, kernels::RowLayout dst,
                                     Worker<Storage>& worker) const {
   const std::size_t channel = part * kChannelBlock;
+  const std::size_t offset = context_.geometry.offset(0, part);
+  if (state_.before != nullptr) {  // image.sum is the input of its pointwise convolution
+    kernels::residual_sum(kernels::ResidualSum<Storage>{.value0 = image.value + offset,
+                                                        .scale0 = state_.input.norm.scale() + channel,
+                                                        .value1 = image.sum + offset,
+                                                        .scale1 = no_norm().scale,
+                                                        .value2 = nullptr,
+                                                        .scale2 = nullptr,
+                                                        .shift = state_.input.norm.shift() + channel,
+                                                        .rows = context_.geometry.pixels,
+                                                        .dst = image.sum + offset});
+  }
   kernels::depthwise_inference(
-      kernels::DepthwiseInference<Storage>{
-          .geometry = geometry_,
-          .src = image.value + context_.geometry.offset(0, part),
-          .norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
-          .filters = filters_ + part * filter_words(),
-          .bias = bias_ + channel,
-          .branch_scale = state_.depthwise.norm.scale() + channel,
-          .out_shift = state_.residual_shift + channel,
-          .dst = image.src + part * dst.block,
-          .stride = dst.row,
-          .activation = activation_,
-          .residual = state_.residual},
+      kernels::DepthwiseInference<Storage>{.geometry = geometry_,
+                                           .src = (state_.before != nullptr ? image.sum : image.value) + offset,
+                                           .norm = state_.input_norm(part),
+                                           .filters = filters_ + part * filter_words(),
+                                           .bias = bias_ + channel,
+                                           .branch_scale = state_.depthwise.norm.scale() + channel,
+                                           .out_shift = state_.residual_shift + channel,
+                                           .dst = image.src + part * dst.block,
+                                           .stride = dst.row,
+                                           .activation = activation_,
+                                           .residual = state_.depthwise_residual,
+                                           .kept = state_.pointwise_residual ? image.sum + offset : nullptr},
       *worker.depthwise);
 }
 
@@ -86,17 +98,17 @@ void DepthwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worke
     for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
       const std::size_t channel = channel_block * kChannelBlock;
       const std::size_t offset = geometry.offset(image, channel_block);
+      if (state_.before != nullptr) state_.set_sum(channel_block, offset, geometry.pixels);
       kernels::depthwise_forward(
-          kernels::DepthwiseForward<Storage>{
-              .geometry = geometry_,
-              .src = state_.input.value + offset,
-              .norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
-              .filters = filters_ + channel_block * filter_words(),
-              .bias = bias_ + channel,
-              .value = state_.depthwise.value + offset,
-              .gelu_derivative = gelu_derivative_ + offset,
-              .moments = chunk.moments(image, channel),
-              .activation = activation_},
+          kernels::DepthwiseForward<Storage>{.geometry = geometry_,
+                                             .src = state_.input_values() + offset,
+                                             .norm = state_.input_norm(channel_block),
+                                             .filters = filters_ + channel_block * filter_words(),
+                                             .bias = bias_ + channel,
+                                             .value = state_.depthwise.value + offset,
+                                             .gelu_derivative = gelu_derivative_ + offset,
+                                             .moments = chunk.moments(image, channel),
+                                             .activation = activation_},
           *worker.depthwise);
     }
   }
@@ -121,12 +133,13 @@ void DepthwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
               .coefficients = {state_.depthwise.norm.a() + channel, state_.depthwise.norm.b() + channel,
                                state_.depthwise.norm.c() + channel},
               .filters = flipped_ + channel_block * filter_words(),
-              .src = state_.input.value + offset,
-              .src_norm = {state_.input.norm.scale() + channel, state_.input.norm.shift() + channel},
-              .src_mean = state_.input.norm.mean() + channel,
+              .src = state_.input_values() + offset,
+              .src_norm = state_.input_norm(channel_block),
               .filter_sums = chunk.depthwise + channel_block * sums,
+              .norm_value = state_.input.value + offset,
+              .norm_mean = state_.input.norm.mean() + channel,
               .norm_sums = {chunk.gradient_sum + channel, chunk.weighted_sum + channel},
-              .residual = state_.residual},
+              .residual = state_.depthwise_residual},
           *worker.depthwise);
     }
   }

@@ -20,13 +20,15 @@ HeadStage::HeadStage(const StageContext& context, const StageChain& chain)
     : context_(context),
       linear_(chain.head),
       classes_(chain.classes),
-      padded_classes_(kernels::padded_channels(chain.classes)) {}
+      padded_classes_(kernels::padded_channels(chain.classes)),
+      has_residual_(chain.blocks.back().pointwise_residual) {}
 
 void HeadStage::add_memory(PlacedMemory& memory) {
   const std::size_t batch = context_.geometry.batch;
   const std::size_t channels = context_.geometry.channels;
   const std::size_t padded = context_.geometry.padded_channels;
   memory.add(image_means_, batch * padded);
+  if (has_residual_) memory.add(residual_means_, batch * padded);
   memory.add(pooled_, batch * padded);
   memory.add(logits_, batch * classes_);
   memory.add(bias_, padded_classes_);
@@ -107,9 +109,10 @@ void HeadStage::pool_images(const Norm& last) {
   const std::size_t padded = context_.geometry.padded_channels;
   for (std::size_t image = 0; image < batch; ++image) {
     for (std::size_t c = 0; c < padded; ++c) {
-      pooled_[(c / kChannelBlock * batch + image) * kChannelBlock + c % kChannelBlock] =
-          static_cast<float>(static_cast<double>(last.scale()[c]) * image_means_[image * padded + c] +
-                             static_cast<double>(last.shift()[c]));
+      double mean = static_cast<double>(last.scale()[c]) * image_means_[image * padded + c] +
+                    static_cast<double>(last.shift()[c]);
+      if (has_residual_) mean += residual_means_[image * padded + c];
+      pooled_[(c / kChannelBlock * batch + image) * kChannelBlock + c % kChannelBlock] = static_cast<float>(mean);
     }
   }
 }

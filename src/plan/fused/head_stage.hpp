@@ -14,7 +14,7 @@
 namespace convmixer::fused {
 
 /// With g, the last GELU's values, N images and P pixels:
-///     forward    pooled = norm(mean of g over the pixels); logits = pooled W' + bias
+///     forward    pooled = norm(mean of g over the pixels) (+ mean of the residual); logits = pooled W' + bias
 ///     backward   dW = dlogits' pooled; dbias = sum of dlogits over the images; dpooled = dlogits W
 /// Sums over the images are added up as in the other stages: by chunk, then in a tree.
 /// The last norm is linear, and the gradient that the mean hands back, dpooled / P, is the same for all pixels of an
@@ -31,6 +31,11 @@ class HeadStage {
 
   /// For who runs the last stage: an image's mean of g is origin + sum / P, by padded channel.
   void set_image_mean(std::size_t image, const float* origin, const double* sum);
+  /// Where the last block has a pointwise residual, for the same one to set: an image's mean of what that adds to the
+  /// norm of g, by padded channel.
+  [[nodiscard]] double* residual_mean(std::size_t image) {
+    return residual_means_ + image * context_.geometry.padded_channels;
+  }
   /// (N, classes).
   [[nodiscard]] float* logits() { return logits_; }
 
@@ -58,8 +63,10 @@ class HeadStage {
   const Linear& linear_;
   std::size_t classes_;
   std::size_t padded_classes_;
-  double* image_means_ = nullptr;  // (image, padded channel)
-  float* pooled_ = nullptr;        // (channel block, image, channel)
+  bool has_residual_;
+  double* image_means_ = nullptr;     // (image, padded channel)
+  double* residual_means_ = nullptr;  // likewise
+  float* pooled_ = nullptr;           // (channel block, image, channel)
   float* logits_ = nullptr;
   float* packed_ = nullptr;       // weights by panels of classes, or, in backward, of channels
   float* bias_ = nullptr;         // with zeros up to a whole panel

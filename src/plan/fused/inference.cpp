@@ -6,6 +6,7 @@
 #include "plan/fused/stage_sequence.hpp"
 #include "plan/fused/worker.hpp"
 
+#include <algorithm>
 #include <deque>
 
 namespace convmixer::fused {
@@ -26,8 +27,9 @@ class Inference : public Execution {
         divided_(divided_images(context_.geometry.batch, workers_.size())) {
     stages_.add_memory(memory_, context_);
     WorkerSizes sizes = stages_.worker_sizes();
+    const bool keeps_sum = std::ranges::any_of(chain_.blocks, &MixerBlock::pointwise_residual);
     for (std::size_t i = 0; i < images_.size(); ++i) {
-      images_[i].add_memory(memory_, sizes, context_.geometry, ArrayUser::worker(i));
+      images_[i].add_memory(memory_, sizes, context_.geometry, keeps_sum, ArrayUser::worker(i));
     }
     sizes.src = sizes.patches = 0;
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i].add_memory(memory_, sizes, i);
@@ -140,6 +142,13 @@ class Inference : public Execution {
 
   void finish(const Image& image) {
     stages_.head.set_image_mean(image.number, image.moments.origin, image.moments.sum);
+    if (!chain_.blocks.back().pointwise_residual) return;
+    const StageGeometry& geometry = context_.geometry;
+    double* const mean = stages_.head.residual_mean(image.number);
+    for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block)
+      kernels::value_sums(image.sum + geometry.offset(0, channel_block), geometry.pixels,
+                          mean + channel_block * kernels::kChannelBlock);
+    for (std::size_t c = 0; c < geometry.padded_channels; ++c) mean[c] /= static_cast<double>(geometry.pixels);
   }
 
   StageChain chain_;

@@ -5,6 +5,7 @@
 #include "plan/fused/tile_gelu.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace convmixer::fused {
 
@@ -35,9 +36,11 @@ PointwiseStage<Storage>::PointwiseStage(const StageContext& context, const Convo
       activation_(stage.activation),
       state_(state),
       head_(head),
+      adds_gradient_(state.pointwise_residual && head == nullptr),
+      adds_pixel_gradient_(state.pointwise_residual && head != nullptr),
       slab_pixels_(slab_pixels(context, sizeof(Operand))),
       weights_(context, stage, context.geometry.channels, context.geometry.padded_channels,
-               context.training ? slab_pixels_ : 0) {
+               {.pixels = context.training ? slab_pixels_ : 0, .added = adds_pixel_gradient_}) {
   if (!context.training) return;
   gradient_.emplace(context, stage, context.geometry.channels, context.geometry.padded_channels, slab_pixels_);
 }
@@ -99,6 +102,26 @@ void PointwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worke
     // The image's sums are the chunk's with it less those before it.
     for (std::size_t c = 0; c < channels; ++c) worker.sums[c] = chunk.moment_sum[c] - worker.sums[c];
     head_->set_image_mean(image, chunk.origin, worker.sums);
+    if (state_.pointwise_residual) set_residual_mean(image);
+  }
+}
+
+/// Of y, the input of the product, which no stage keeps.
+template <class Storage>
+void PointwiseStage<Storage>::set_residual_mean(std::size_t image) const {
+  const StageGeometry& geometry = context_.geometry;
+  double* const means = head_->residual_mean(image);
+  std::copy_n(state_.residual_shift, geometry.padded_channels, means);
+  const auto add = [&](const typename Storage::Value* values, const float* scale, std::size_t channel_block) {
+    std::array<double, kChannelBlock> sums;
+    kernels::value_sums(values + geometry.offset(image, channel_block), geometry.pixels, sums.data());
+    double* const mean = means + channel_block * kChannelBlock;
+    for (std::size_t c = 0; c < kChannelBlock; ++c)
+      mean[c] += static_cast<double>(scale[c]) * sums[c] / static_cast<double>(geometry.pixels);
+  };
+  for (std::size_t channel_block = 0; channel_block < geometry.channel_blocks; ++channel_block) {
+    add(state_.depthwise.value, state_.depthwise.norm.scale() + channel_block * kChannelBlock, channel_block);
+    if (state_.depthwise_residual) add(state_.input_values(), state_.input_norm(channel_block).scale, channel_block);
   }
 }
 
@@ -110,8 +133,9 @@ void PointwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
   // The weight gradient reads its operands as the data gradient does, or in words.
   const void* const diff_dst = pair_words > 0 ? static_cast<const void*>(worker.diff_dst_words) : worker.diff_dst;
   const void* const src = pair_words > 0 ? static_cast<const void*>(worker.src_words) : worker.src;
-  chunk.clear_gradient_sums(geometry.padded_channels);
-  std::fill_n(chunk.bias, geometry.padded_channels, 0.0);
+  const std::size_t channels = geometry.padded_channels;
+  chunk.clear_gradient_sums(channels);
+  std::fill_n(chunk.bias, channels, 0.0);
   const GeluBackward<Storage> gelu{.geometry = geometry,
                                    .value = state_.pointwise.value,
                                    .gelu_derivative = gelu_derivative_,
@@ -123,13 +147,15 @@ void PointwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
                                    .bias_sums = chunk.bias};
   for (std::size_t image = chunk.begin; image < chunk.end; ++image) {
     const float* const shifted_c = head_ == nullptr ? nullptr : shifted_by_head(image, worker);
+    // What the residual hands back where the gradient is the same at all pixels.
+    const float* const pixel_gradient = adds_pixel_gradient_ ? head_->pixel_gradients() + image * channels : nullptr;
     for (std::size_t first = 0; first < geometry.pixels; first += slab_pixels_) {
       const Slab slab{image, first, std::min(slab_pixels_, geometry.pixels - first)};
       normalise_input(slab, layout, pair_words, worker);
       head_ == nullptr ? gelu.from_tensor(gradient, slab) : gelu.from_pixel_gradient(shifted_c, slab);
       const bool begins = image == chunk.begin && first == 0;
       gradient_->run(worker.number, diff_dst, src, slab.pixels, chunk.dense, begins);
-      weights_.backward(worker.diff_dst, slab.pixels, worker,
+      weights_.backward(worker.diff_dst, slab.pixels, pixel_gradient, worker,
                         [&](const ProductTile& tile) { store_gradient(tile, slab, gradient, chunk); });
     }
   }
@@ -145,8 +171,8 @@ void PointwiseStage<Storage>::normalise_input(const Slab& slab, const kernels::R
     kernels::norm_forward(
         kernels::NormForward<Storage>{.value0 = state_.depthwise.value + offset,
                                       .scale0 = state_.depthwise.norm.scale() + channel,
-                                      .value1 = state_.residual ? state_.input.value + offset : nullptr,
-                                      .scale1 = state_.input.norm.scale() + channel,
+                                      .value1 = state_.depthwise_residual ? state_.input_values() + offset : nullptr,
+                                      .scale1 = state_.input_norm(channel_block).scale,
                                       .shift = state_.residual_shift + channel,
                                       .rows = slab.pixels,
                                       .dst = worker.src + channel_block * layout.block,
@@ -155,7 +181,7 @@ void PointwiseStage<Storage>::normalise_input(const Slab& slab, const kernels::R
   }
 }
 
-/// A tile of dy, with the sums for the norm of h.
+/// A tile of dy, and what a residual hands back, with the sums for the norm of h.
 template <class Storage>
 void PointwiseStage<Storage>::store_gradient(const ProductTile& tile, const Slab& slab, Operand* gradient,
                                              const Chunk& chunk) const {
@@ -167,7 +193,7 @@ void PointwiseStage<Storage>::store_gradient(const ProductTile& tile, const Slab
                                        .stride = tile.stride,
                                        .rows = tile.rows,
                                        .groups = 2,
-                                       .residual = nullptr,
+                                       .residual = adds_gradient_ ? gradient + offset : nullptr,
                                        .value = state_.depthwise.value + offset,
                                        .mean = state_.depthwise.norm.mean() + channel,
                                        .dst = gradient + offset,
@@ -188,6 +214,7 @@ const float* PointwiseStage<Storage>::shifted_by_head(std::size_t image, Worker<
 template <class Storage>
 void PointwiseStage<Storage>::reduce_forward(std::size_t channel_block, const ChunkSums& sums, bool update_statistics) {
   sums.finish_forward(state_.pointwise.norm, channel_block, update_statistics);
+  if (state_.pointwise_residual) state_.set_output_shift(channel_block);
 }
 
 template <class Storage>

@@ -19,10 +19,10 @@
 
 namespace convmixer::fused {
 
-/// With h and x, the depthwise stage's output and normalised input:
+/// With h and x, the depthwise stage's output and the block's input:
 ///     forward    y = norm(h) + x; u = W y + bias; g = gelu(u)
-///     backward   du = norm'(dz) gelu'(u); dW += du y'; dy = W' du
-/// where dz is the gradient of norm(g).
+///     backward   du = norm'(dz) gelu'(u); dW += du y'; dy = W' du (+ dz with a pointwise residual)
+/// where dz is the gradient of norm(g), and of the block's output.
 template <class Storage>
 class PointwiseStage {
   using Operand = typename Storage::Operand;
@@ -66,12 +66,15 @@ class PointwiseStage {
                        Worker<Storage>& worker) const;
   void store_gradient(const ProductTile& tile, const Slab& slab, Operand* gradient, const Chunk& chunk) const;
   const float* shifted_by_head(std::size_t image, Worker<Storage>& worker) const;
+  void set_residual_mean(std::size_t image) const;
 
   const StageContext& context_;
   const Convolution& convolution_;
   kernels::StageActivation activation_;
   MixerBlockState<Storage>& state_;
   HeadStage* head_;
+  bool adds_gradient_;        // to dy: dz, from a tensor
+  bool adds_pixel_gradient_;  // to dy: dz, the head's, the same at all pixels of an image
   std::size_t slab_pixels_;
   DenseWeights weights_;
   std::optional<DenseGradient> gradient_;      // training only

@@ -36,15 +36,6 @@ class Reader {
     return missing(what + ": each stage is convolution, GELU or ReLU, batch norm, in this order");
   }
 
-  /// The same for a block's first stage. After a block a sum may stand there.
-  [[nodiscard]] std::string missing_block(bool after_block) const {
-    if (after_block && part_ == Part::convolution && is_at_sum()) {
-      return fmt::format("node '{}' adds to a block's pointwise half, fused stages add to depthwise halves alone",
-                         graph_.nodes()[next_].name);
-    }
-    return missing_stage("a depthwise convolution with bias, or the average pooling");
-  }
-
   /// The next node if it is an `Operation` on `input`.
   template <typename Operation>
   const Node* take(TensorId input) {
@@ -156,13 +147,14 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
     MixerBlock block;
     TensorId branch = tensor;
     const auto depthwise = reader.take_stage(branch);
-    if (!depthwise) return reader.missing_block(!chain.blocks.empty());
+    if (!depthwise) return reader.missing_stage("a depthwise convolution with bias, or the average pooling");
     if (!is_depthwise(*depthwise)) {
       return fmt::format("'{}' is no depthwise convolution that keeps the image's size", depthwise->name);
     }
-    const bool residual = reader.is_at_sum();
-    if (residual && !reader.take_sum(tensor, branch))
+    const bool depthwise_residual = reader.is_at_sum();
+    if (depthwise_residual && !reader.take_sum(tensor, branch))
       return reader.missing("the sum of the block's input and its depthwise half");
+    tensor = branch;
     const auto pointwise = reader.take_stage(branch);
     if (!pointwise) return reader.missing_stage("a pointwise convolution with bias");
     if (!is_pointwise(*pointwise)) return fmt::format("'{}' is no pointwise convolution", pointwise->name);
@@ -170,8 +162,11 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
       return fmt::format("'{}' makes {} channels of {}; fused stages need the same number in all blocks",
                          pointwise->name, pointwise->out_channels, pointwise->in_channels);
     }
+    const bool pointwise_residual = reader.is_at_sum();
+    if (pointwise_residual && !reader.take_sum(tensor, branch))
+      return reader.missing("the sum of the pointwise half's input and its output");
     tensor = branch;
-    chain.blocks.push_back({*depthwise, *pointwise, residual});
+    chain.blocks.push_back({*depthwise, *pointwise, depthwise_residual, pointwise_residual});
   }
 }
 

@@ -23,11 +23,12 @@ struct ConvolutionStage {
   std::size_t out_channels = 0;
 };
 
-/// x + norm(gelu(depthwise(x))), then norm(gelu(pointwise(.))).
+/// y = x + norm(gelu(depthwise(x))), then y + norm(gelu(pointwise(y))); each sum or its second operand alone.
 struct MixerBlock {
   ConvolutionStage depthwise;
   ConvolutionStage pointwise;
-  bool residual = true;  ///< without: norm(gelu(depthwise(x))) alone
+  bool depthwise_residual = true;   ///< whether x is added
+  bool pointwise_residual = false;  ///< whether y is
 };
 
 /// Stem, blocks, mean over the pixels, linear classifier. All tensors after the stem have the same height and width.

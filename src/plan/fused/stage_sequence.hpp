@@ -18,10 +18,10 @@ namespace convmixer::fused {
 
 template <class Storage>
 struct MixerBlockStages {
-  /// `head`: see PointwiseStage.
+  /// `before`: see MixerBlockState; `head`: see PointwiseStage.
   MixerBlockStages(const StageContext& context, const StageChain& chain, const MixerBlock& block,
-                   Activation<Storage>& input, HeadStage* head)
-      : state(context, block, input),
+                   Activation<Storage>& input, MixerBlockState<Storage>* before, HeadStage* head)
+      : state(context, block, input, before),
         depthwise(context, chain, block.depthwise, state),
         pointwise(context, block.pointwise, state, head) {}
 
@@ -37,7 +37,8 @@ struct StageSequence {
       : stem_output(context, chain.stem), stem(context, chain, stem_output), head(context, chain) {
     for (const MixerBlock& block : chain.blocks) {
       const bool last = &block == &chain.blocks.back();
-      blocks.emplace_back(context, chain, block, output(), last ? &head : nullptr);
+      MixerBlockState<Storage>* const before = blocks.empty() ? nullptr : &blocks.back().state;
+      blocks.emplace_back(context, chain, block, output(), before, last ? &head : nullptr);
     }
   }
   StageSequence(const StageSequence&) = delete;  // placed memory is set through pointers to its members

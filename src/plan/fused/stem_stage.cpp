@@ -32,7 +32,7 @@ StemStage<Storage>::StemStage(const StageContext& context, const StageChain& cha
       activation_(chain.stem.activation),
       output_(output),
       patches_(patch_geometry(chain)),
-      weights_(context, chain.stem, patches_.columns(), patches_.columns(), 0) {
+      weights_(context, chain.stem, patches_.columns(), patches_.columns(), {.pixels = 0, .added = false}) {
   if (!context.training) return;
   gradient_.emplace(context, chain.stem, patches_.columns(), patches_.columns(), context.geometry.pixels);
 }

@@ -11,9 +11,10 @@
 ///              dv = norm'(dy) gelu'(v)                dW = sum of du y'
 ///
 // clang-format on
-/// A stage's step: tasks take chunks of the batch through it and leave sums; they meet; tasks of some channels each add
-/// up the chunks' sums to the next norm's coefficients and, in backward, to the stage's gradients, which then are
-/// final.
+/// With a pointwise residual, x of the next = norm(g) + y, which its depthwise stage forms and keeps, and dy has dx of
+/// the next added. A stage's step: tasks take chunks of the batch through it and leave sums; they meet; tasks of some
+/// channels each add up the chunks' sums to the next norm's coefficients and, in backward, to the stage's gradients,
+/// which then are final.
 ///
 /// Kept for backward are the values after each GELU and its derivative there; what the norms make of them is computed
 /// again, which takes less time than reading it.

@@ -144,6 +144,19 @@ void check_inference() {
                                                     .dst = dst.data(),
                                                     .stride = kStride},
                         memory.scratch());
+    auto kept = with.src;  // in its place
+    auto dst_beside = untouched<Operand>(with.pixels * kStride);
+    depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
+                                                    .src = kept.data(),
+                                                    .norm = {with.scale.data(), with.shift.data()},
+                                                    .filters = taps.data(),
+                                                    .bias = with.bias.data(),
+                                                    .branch_scale = branch_scale.data(),
+                                                    .out_shift = out_shift.data(),
+                                                    .dst = dst_beside.data(),
+                                                    .stride = kStride,
+                                                    .kept = kept.data()},
+                        memory.scratch());
     Errors errors;
     for (std::size_t c = 0; c < kChannelBlock; ++c) {
       for (std::size_t pixel = 0; pixel < with.pixels; ++pixel) {
@@ -152,11 +165,14 @@ void check_inference() {
         const double trunk = number(with.scale[c]) * number(with.src[pixel * kChannelBlock + c]);
         const double expected = branch + trunk + number(out_shift[c]);
         const double sizes = std::abs(branch) + std::abs(trunk) + std::abs(number(out_shift[c]));
+        const std::size_t at = pixel * kChannelBlock + c;
+        const double error =
+            std::abs(number(branch_scale[c])) * (kSteepestGelu * u.error + gelu_error<Storage>(u.value)) +
+            4 * kF32 * sizes;
         const Operand actual = dst[pixel * kStride + c];
-        errors.add(number(actual), expected,
-                   std::abs(number(branch_scale[c])) * (kSteepestGelu * u.error + gelu_error<Storage>(u.value)) +
-                       4 * kF32 * sizes + stored_error(expected, actual),
-                   pixel * kChannelBlock + c);
+        errors.add(number(actual), expected, error + stored_error(expected, actual), at);
+        errors.add(number(kept[at]), expected, error + stored_error(expected, kept[at]), at);
+        ASSERT_EQ(number(dst_beside[pixel * kStride + c]), number(actual));
       }
     }
     EXPECT_WITHIN_ROUNDING(errors);
@@ -194,7 +210,8 @@ struct Backward {
   Values<Value> src = random_values<Value>(pixels * kChannelBlock, 6);
   Values<float> src_scale = random_values<float>(kChannelBlock, 7);
   Values<float> src_shift = random_values<float>(kChannelBlock, 8);
-  Values<float> src_mean = random_values<float>(kChannelBlock, 9, 0.3);
+  Values<Value> norm_value = random_values<Value>(pixels * kChannelBlock, 10);
+  Values<float> norm_mean = random_values<float>(kChannelBlock, 9, 0.3);
   Values<double> sums = Values<double>(depthwise_sums_size(g.kernel), kBefore);
   Values<double> first = Values<double>(kChannelBlock, kBefore);
   Values<double> second = Values<double>(kChannelBlock, kBefore);
@@ -209,8 +226,9 @@ struct Backward {
                                                   .filters = flipped.data(),
                                                   .src = src.data(),
                                                   .src_norm = {src_scale.data(), src_shift.data()},
-                                                  .src_mean = src_mean.data(),
                                                   .filter_sums = sums.data(),
+                                                  .norm_value = norm_value.data(),
+                                                  .norm_mean = norm_mean.data(),
                                                   .norm_sums = {first.data(), second.data()}},
                        scratch);
   }
@@ -292,7 +310,7 @@ void expect_backward(const Backward<Storage>& run) {
       gradient.add({number(run.given[at]), kF32 * std::abs(number(run.given[at]))});
       gradient.error += kF32 * std::abs(gradient.value) + stored_error(gradient.value, run.gradient[at]) + 1e-30;
       gradients.add(number(run.gradient[at]), gradient.value, gradient.error, at);
-      const double centred = number(run.src[at]) - number(run.src_mean[c]);
+      const double centred = number(run.norm_value[at]) - number(run.norm_mean[c]);
       first.add({gradient.value, gradient.error + 32 * kF32 * std::abs(gradient.value)});
       second.add({gradient.value * centred,
                   gradient.error * std::abs(centred) + 34 * kF32 * std::abs(gradient.value * centred)});

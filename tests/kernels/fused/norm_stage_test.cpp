@@ -248,6 +248,85 @@ TEST_P(NormStage, NormForwardMatchesPlainLoopInBf16) {
   check_norm_forward<Bf16Storage>();
 }
 
+// ---- sums of residuals ----
+
+template <class Storage>
+void check_residual_sum(std::size_t rows, bool three) {
+  using Value = typename Storage::Value;
+  SCOPED_TRACE(fmt::format("{} rows of {} values", rows, three ? "three" : "two"));
+  const auto value0 = random_values<Value>(rows * kChannelBlock, 1);
+  const auto value1 = random_values<Value>(rows * kChannelBlock, 2);
+  const auto value2 = random_values<Value>(rows * kChannelBlock, 3);
+  const auto scale0 = random_values<float>(kChannelBlock, 4);
+  const auto scale1 = random_values<float>(kChannelBlock, 5);
+  const auto scale2 = random_values<float>(kChannelBlock, 6);
+  const auto shift = random_values<float>(kChannelBlock, 7);
+  auto in_place = value1;
+  auto elsewhere = untouched<Value>(rows * kChannelBlock);
+  for (auto* const dst : {&elsewhere, &in_place}) {
+    residual_sum(ResidualSum<Storage>{.value0 = value0.data(),
+                                      .scale0 = scale0.data(),
+                                      .value1 = dst == &in_place ? in_place.data() : value1.data(),
+                                      .scale1 = scale1.data(),
+                                      .value2 = three ? value2.data() : nullptr,
+                                      .scale2 = three ? scale2.data() : nullptr,
+                                      .shift = shift.data(),
+                                      .rows = rows,
+                                      .dst = dst->data()});
+    Errors errors;
+    for (std::size_t at = 0; at < rows * kChannelBlock; ++at) {
+      const std::size_t c = at % kChannelBlock;
+      const double parts[4] = {number(scale0[c]) * number(value0[at]), number(scale1[c]) * number(value1[at]),
+                               three ? number(scale2[c]) * number(value2[at]) : 0.0, number(shift[c])};
+      const double expected = parts[0] + parts[1] + parts[2] + parts[3];
+      const double sizes = std::abs(parts[0]) + std::abs(parts[1]) + std::abs(parts[2]) + std::abs(parts[3]);
+      errors.add(number((*dst)[at]), expected, 5 * kF32 * sizes + stored_error(expected, (*dst)[at]), at);
+    }
+    EXPECT_WITHIN_ROUNDING(errors);
+  }
+}
+
+template <class Storage>
+void check_residual_sums() {
+  for (const std::size_t rows : kRows) {
+    check_residual_sum<Storage>(rows, false);
+    check_residual_sum<Storage>(rows, true);
+  }
+}
+
+TEST_P(NormStage, ResidualSumMatchesPlainLoopInF32) { check_residual_sums<F32Storage>(); }
+TEST_P(NormStage, ResidualSumMatchesPlainLoopInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_residual_sums<Bf16Storage>();
+}
+
+template <class Storage>
+void check_value_sums() {
+  for (const std::size_t rows : kRows) {
+    SCOPED_TRACE(fmt::format("{} rows", rows));
+    const auto values = random_values<typename Storage::Value>(rows * kChannelBlock, 1);
+    Values<double> sums(kChannelBlock, kBefore);  // which goes
+    value_sums(values.data(), rows, sums.data());
+    Errors errors;
+    for (std::size_t c = 0; c < kChannelBlock; ++c) {
+      double sum = 0.0;
+      double sizes = 0.0;
+      for (std::size_t row = 0; row < rows; ++row) {
+        sum += number(values[row * kChannelBlock + c]);
+        sizes += std::abs(number(values[row * kChannelBlock + c]));
+      }
+      errors.add(sums[c], sum, 32 * kF32 * sizes, c);
+    }
+    EXPECT_WITHIN_ROUNDING(errors);
+  }
+}
+
+TEST_P(NormStage, ValueSumsMatchPlainLoopInF32) { check_value_sums<F32Storage>(); }
+TEST_P(NormStage, ValueSumsMatchPlainLoopInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_value_sums<Bf16Storage>();
+}
+
 // ---- norm, backward ----
 
 template <class Storage>

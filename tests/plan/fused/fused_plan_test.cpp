@@ -41,10 +41,12 @@ struct Case {
   std::int64_t batch;
 };
 
-/// With ReLU, and without residuals.
-ConvMixerConfig variant(ConvMixerConfig model, bool relu, bool residual) {
+using Residual = ConvMixerConfig::Residual;
+
+/// With ReLU, and other residuals.
+ConvMixerConfig variant(ConvMixerConfig model, bool relu, Residual residual) {
   if (relu) model.activation = ConvMixerConfig::Activation::relu;
-  if (!residual) model.residual = ConvMixerConfig::Residual::none;
+  model.residual = residual;
   return model;
 }
 
@@ -60,9 +62,13 @@ std::vector<Case> cases() {
           {model(96, 1, 11, 2, 21), 4},
           {model(33, 3, 5, 4, 33), 35},
           {model(16, 1, 1, 1, 3), 70},
-          {variant(model(40, 2, 5, 2, 14), true, true), 5},
-          {variant(model(20, 2, 3, 1, 7), false, false), 3},
-          {variant(model(72, 3, 4, 2, 13), true, false), 4}};
+          {variant(model(40, 2, 5, 2, 14), true, Residual::depthwise), 5},
+          {variant(model(20, 2, 3, 1, 7), false, Residual::none), 3},
+          {variant(model(72, 3, 4, 2, 13), true, Residual::none), 4},
+          {variant(model(40, 1, 3, 2, 14), false, Residual::both), 5},
+          {variant(model(20, 3, 4, 1, 7), false, Residual::both), 9},
+          {variant(model(290, 2, 3, 1, 15), false, Residual::both), 2},  // several slabs
+          {variant(model(72, 3, 4, 2, 13), true, Residual::both), 4}};
 }
 
 std::string name_of(const Case& one) {
@@ -70,7 +76,9 @@ std::string name_of(const Case& one) {
   return "dim" + std::to_string(m.dim) + "x" + std::to_string(m.depth) + "_k" + std::to_string(m.kernel_size) + "_p" +
          std::to_string(m.patch_size) + "_image" + std::to_string(m.image_size) + "_batch" + std::to_string(one.batch) +
          (m.activation == ConvMixerConfig::Activation::relu ? "_relu" : "") +
-         (m.residual == ConvMixerConfig::Residual::none ? "_no_residuals" : "");
+         (m.residual == Residual::none   ? "_no_residuals"
+          : m.residual == Residual::both ? "_both_residuals"
+                                         : "");
 }
 
 std::vector<float> random_values(std::int64_t count, std::uint64_t seed) {
@@ -344,29 +352,29 @@ TEST(FusedPlans, AreMadeForConvMixersAndNothingElse) {
   EXPECT_EQ(chain->height, 4U);
   EXPECT_EQ(chain->classes, 4U);
 
-  Graph both_residuals(3, 8, 8);
-  TensorId x = both_residuals.convolution("stem", 0, 16, 2, 2, 1, 0, 0);
-  x = both_residuals.batch_norm("norm", both_residuals.gelu("gelu", x));
-  x = both_residuals.convolution_same("depthwise", x, 16, 3, 16);
-  const TensorId y = both_residuals.batch_norm("norm2", both_residuals.gelu("gelu2", x));
-  x = both_residuals.convolution_same("pointwise", y, 16, 1, 1);
-  x = both_residuals.batch_norm("norm3", both_residuals.gelu("gelu3", x));
-  x = both_residuals.add("second sum", x, y);
-  both_residuals.linear("head", both_residuals.global_average_pool("pool", x), 4);
-  EXPECT_FALSE(find_stage_chain(both_residuals));
+  Graph long_residual(3, 8, 8);
+  TensorId x = long_residual.convolution("stem", 0, 16, 2, 2, 1, 0, 0);
+  const TensorId stem = long_residual.batch_norm("norm", long_residual.gelu("gelu", x));
+  x = long_residual.convolution_same("depthwise", stem, 16, 3, 16);
+  x = long_residual.batch_norm("norm2", long_residual.gelu("gelu2", x));
+  x = long_residual.convolution_same("pointwise", x, 16, 1, 1);
+  x = long_residual.batch_norm("norm3", long_residual.gelu("gelu3", x));
+  x = long_residual.add("second sum", x, stem);
+  long_residual.linear("head", long_residual.global_average_pool("pool", x), 4);
+  EXPECT_FALSE(find_stage_chain(long_residual));
 
-  Parameters parameters(both_residuals);
+  Parameters parameters(long_residual);
   const Error error =
-      error_of([&] { Plan(both_residuals, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::fused}); });
+      error_of([&] { Plan(long_residual, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::fused}); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(
       error.what(),
-      "plan = fused: node 'second sum' adds to a block's pointwise half, fused stages add to depthwise halves alone; "
+      "plan = fused: at node 'second sum' fused stages need the sum of the pointwise half's input and its output; "
       "expected plan = automatic, plain or onednn");
-  Plan automatic(both_residuals, parameters, test_engine(), {.batch_size = 2});
+  Plan automatic(long_residual, parameters, test_engine(), {.batch_size = 2});
   EXPECT_EQ(automatic.kind(), PlanKind::plain);
-  EXPECT_THAT(automatic.why_plain(), testing::HasSubstr("node 'second sum' adds"));
-  Plan plain(both_residuals, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::plain});
+  EXPECT_THAT(automatic.why_plain(), testing::HasSubstr("at node 'second sum' fused stages need"));
+  Plan plain(long_residual, parameters, test_engine(), {.batch_size = 2, .kind = PlanKind::plain});
   EXPECT_EQ(plain.why_plain(), "");
   EXPECT_EQ(automatic.forward(random_values(std::int64_t{2} * 3 * 64, 1)).size(), 8U);
 }

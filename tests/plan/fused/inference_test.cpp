@@ -124,7 +124,10 @@ TEST_P(FusedInference, DividesTheLastImageOfAnOddBatchAmongTwoThreads) {
 
 std::vector<Case> cases() {
   constexpr auto model = testing_support::convmixer_config;
+  ConvMixerConfig both = model(70, 3, 4, 1, 12);
+  both.residual = ConvMixerConfig::Residual::both;
   return {{model(8, 1, 3, 1, 5), "OneTile"},
+          {both, "BothResiduals"},
           {model(96, 2, 5, 2, 24), "SeveralChannelBlocks"},
           {model(70, 2, 4, 1, 18), "SeveralTilesAndPaddingChannels"},
           {model(257, 1, 7, 3, 13), "OneChannelInABlock"}};

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
@@ -82,6 +83,8 @@ struct Network {
   bool residual = true;
   bool residual_first = false;  ///< as the sum's first operand
   bool residual_before_norm = false;
+  bool pointwise_residual = false;
+  bool pointwise_residual_of_block = false;  ///< of the block's input instead of the pointwise half's
 };
 
 /// Adds convolution, GELU and norm; returns the norm's output and, if asked, the GELU's.
@@ -104,8 +107,10 @@ TensorId add_block(Graph& graph, const Network& network, TensorId x, TensorId ge
   if (network.residual) {
     branch = network.residual_first ? graph.add("sum", trunk, branch) : graph.add("sum", branch, trunk);
   }
-  return add_stage(graph, "pointwise", branch, network.pointwise_channels, network.pointwise_kernel,
-                   network.pointwise_stride, network.pointwise_groups, network.pointwise_padding);
+  const TensorId y = add_stage(graph, "pointwise", branch, network.pointwise_channels, network.pointwise_kernel,
+                               network.pointwise_stride, network.pointwise_groups, network.pointwise_padding);
+  if (!network.pointwise_residual) return y;
+  return graph.add("second sum", y, network.pointwise_residual_of_block ? x : branch);
 }
 
 void add_head(Graph& graph, TensorId x) { graph.linear("head", graph.global_average_pool("pool", x), 4); }
@@ -161,9 +166,9 @@ TEST(StageChain, NeedsConvolutionGeluAndNormInThisOrder) {
 
 TEST(StageChain, SaysOfEveryModelThatIsNoneWhatItNeedsThere) {
   const std::string order = kOrder;
-  const auto reason = [](const ModelConfig& model, PlanMode mode = PlanMode::training) {
+  const auto reason = [](const ModelConfig& model) {
     std::string text;
-    EXPECT_FALSE(find_stage_chain(make_graph(model), &text, mode));
+    EXPECT_FALSE(find_stage_chain(make_graph(model), &text));
     return text;
   };
   EXPECT_EQ(reason(ResNetConfig{}), "at node 'conv1' fused stages need a convolution with bias" + order);
@@ -172,10 +177,6 @@ TEST(StageChain, SaysOfEveryModelThatIsNoneWhatItNeedsThere) {
   using Config = ConvMixerConfig;
   for (const Config::Norm norm : {Config::Norm::layer, Config::Norm::group})
     EXPECT_EQ(reason(Config{.norm = norm}), "at node 'stem.2' fused stages need batch norm" + order);
-  for (const PlanMode mode : {PlanMode::training, PlanMode::inference}) {
-    EXPECT_EQ(reason(Config{.residual = Config::Residual::both}, mode),
-              "node 'blocks.0' adds to a block's pointwise half, fused stages add to depthwise halves alone");
-  }
   EXPECT_EQ(reason(Config{.dropout = 0.1F}), "node 'head_drop' drops values in training, which fused stages can't");
   EXPECT_EQ(reason(Config{.drop_path = 0.1F}),
             "node 'blocks.1.0.drop_path' drops values in training, which fused stages can't");
@@ -199,8 +200,13 @@ TEST(StageChain, HasTheActivationsAndResidualsOfTheNetwork) {
   EXPECT_EQ(other.stem.activation, kernels::StageActivation::relu);
   EXPECT_EQ(other.blocks[1].depthwise.activation, kernels::StageActivation::relu);
   EXPECT_EQ(other.blocks[1].pointwise.activation, kernels::StageActivation::relu);
-  EXPECT_TRUE(usual.blocks[1].residual);
-  EXPECT_FALSE(other.blocks[1].residual);
+  const StageChain both = chain_of({.dim = 16, .depth = 2, .residual = Config::Residual::both});
+  const auto residuals = [](const StageChain& chain) {
+    return std::pair(chain.blocks[1].depthwise_residual, chain.blocks[1].pointwise_residual);
+  };
+  EXPECT_EQ(residuals(usual), std::pair(true, false));
+  EXPECT_EQ(residuals(other), std::pair(false, false));
+  EXPECT_EQ(residuals(both), std::pair(true, true));
 }
 
 TEST(StageChain, LeavesOutForInferenceWhatDropsNothingThere) {
@@ -209,13 +215,17 @@ TEST(StageChain, LeavesOutForInferenceWhatDropsNothingThere) {
   const auto chain = find_stage_chain(graph, nullptr, PlanMode::inference);
   ASSERT_TRUE(chain);
   EXPECT_EQ(chain->blocks.size(), 2U);
-  EXPECT_TRUE(chain->blocks[1].residual);
+  EXPECT_TRUE(chain->blocks[1].depthwise_residual);
 }
 
 TEST(StageChain, NeedsTheResidualToBeTheBlocksInput) {
   EXPECT_EQ(why_not({.residual = false}), "");
   EXPECT_EQ(why_not({.residual_before_norm = true}),
             "at node 'sum' fused stages need the sum of the block's input and its depthwise half");
+  EXPECT_EQ(why_not({.pointwise_residual = true}), "");
+  EXPECT_EQ(why_not({.residual = false, .pointwise_residual = true}), "");
+  EXPECT_EQ(why_not({.pointwise_residual = true, .pointwise_residual_of_block = true}),
+            "at node 'second sum' fused stages need the sum of the pointwise half's input and its output");
 }
 
 TEST(StageChain, NeedsPointwiseConvolutionsThatKeepTheChannels) {
