@@ -43,7 +43,7 @@ TEST(Allocations, AreCounted) {
 class SteadyState : public testing::TestWithParam<Precision> {
  protected:
   void SetUp() override {
-    if (!Engine::supports(GetParam())) GTEST_SKIP() << "this CPU has no bf16 instructions";
+    if (!Engine::supports(GetParam())) GTEST_SKIP() << "nothing is computed in bf16 on this CPU";
     network_ = std::make_unique<Network>(
         make_convmixer(
             {.dim = 24, .depth = 1, .kernel_size = 5, .patch_size = 2, .image_size = 8, .channels = 3, .classes = 10}),

@@ -108,7 +108,7 @@ class Implementations : public testing::TestWithParam<Parameter> {
  protected:
   void SetUp() override {
     ASSERT_TRUE(kVerbose);
-    if (!Engine::supports(std::get<Precision>(GetParam()))) GTEST_SKIP() << "no bf16 instructions here";
+    if (!Engine::has_instructions(std::get<Precision>(GetParam()))) GTEST_SKIP() << "no bf16 instructions here";
     const std::string& configuration = std::get<std::string>(GetParam());
     std::string why_not;
     if (std::get<PlanKind>(GetParam()) == PlanKind::fused &&
