@@ -80,6 +80,13 @@ TEST_P(OverlappedCommunicator, CountsMessagesOfBothTags) {
   });
 }
 
+TEST_P(OverlappedCommunicator, CopiesWhatAnyRankHas) {
+  run_ranks(GetParam(), [&](Communicator& communicator) {
+    for (int root = 0; root < communicator.size(); ++root)
+      EXPECT_EQ(broadcast_number(communicator, communicator.rank(), root), root);
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, OverlappedCommunicator, testing::Values(1, 2, 3, 4, 8),
                          testing::PrintToStringParamName());
 

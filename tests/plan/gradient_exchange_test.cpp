@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -155,6 +156,36 @@ TEST(GradientExchange, PutsSmallGradientsThatLieSideBySideIntoOneMessage) {
   }
 }
 
+/// The lower one first, or the upper one; between them as many zeros as a cache line leaves, and together as long as a
+/// message may be.
+TEST(GradientExchange, PutsThemIntoOneMessageInEitherOrder) {
+  struct Case {
+    std::size_t lower;
+    std::size_t begin_of_upper;
+    std::size_t upper;
+  };
+  for (const auto& [lower, begin, upper] : {Case{17, 32, 5}, Case{16, 16, 1}, Case{32'768, 32'768, 32'768}}) {
+    for (const bool lower_first : {true, false}) {
+      std::vector<float> all(begin + upper + 16, 1.0F);
+      RecordedRanks ranks;
+      GradientExchange exchange(ranks, ExchangeTime::during);
+      const std::span<float> of_lower = std::span(all).first(lower);
+      const std::span<float> of_upper = std::span(all).subspan(begin, upper);
+      exchange.add(1, lower_first ? of_lower : of_upper);
+      exchange.add(2, lower_first ? of_upper : of_lower);
+      exchange.begin();
+      exchange.step_ended(1);
+      EXPECT_EQ(ranks.calls, Calls()) << "not before both are final";
+      exchange.step_ended(2);
+      exchange.finish();
+      EXPECT_EQ(ranks.calls, Calls({"start " + std::to_string(begin + upper), "finish"}));
+      std::vector<float> expected(all.size(), 1.0F);
+      std::fill_n(expected.begin(), begin + upper, 2.0F);
+      EXPECT_EQ(all, expected);
+    }
+  }
+}
+
 /// Passes until it has decided, and what it does from then on.
 Calls calls_after_measuring(RecordedRanks& ranks) {
   GradientExchange exchange(ranks, ExchangeTime::measured);
@@ -182,6 +213,39 @@ TEST(GradientExchange, KeepsTheFasterWay) {
   EXPECT_EQ(calls_after_measuring(slow_foreground), Calls({"start 10", "finish"}));
   RecordedRanks slow_background({}, std::chrono::milliseconds(20));
   EXPECT_EQ(calls_after_measuring(slow_background), Calls({"sum 10"}));
+}
+
+/// Neither the first two passes count, nor those of the others that something has delayed.
+TEST(GradientExchange, KeepsTheWayWhoseFastestPassIsFaster) {
+  using Milliseconds = std::array<int, 8>;  // of each pass: during and after backward in turns
+  class RanksInPasses final : public RecordedRanks {
+   public:
+    explicit RanksInPasses(const Milliseconds& times) : times_(times) {}
+    void sum(std::span<float> values) override {
+      wait();
+      RecordedRanks::sum(values);
+    }
+    void start_sum(std::span<float> values) override {
+      wait();
+      RecordedRanks::start_sum(values);
+    }
+
+   private:
+    void wait() {
+      if (pass_ < times_.size()) std::this_thread::sleep_for(std::chrono::milliseconds(times_[pass_++]));
+    }
+    Milliseconds times_;
+    std::size_t pass_ = 0;
+  };
+  const Calls during{"start 10", "finish"};
+  const Calls after{"sum 10"};
+  for (const auto& [times, expected] : {std::pair(Milliseconds{0, 60, 120, 60, 120, 60, 120, 60}, after),
+                                        std::pair(Milliseconds{60, 0, 60, 120, 60, 120, 60, 120}, during),
+                                        std::pair(Milliseconds{60, 60, 0, 60, 120, 60, 120, 60}, during),
+                                        std::pair(Milliseconds{60, 60, 60, 120, 60, 120, 60, 0}, after)}) {
+    RanksInPasses ranks(times);
+    EXPECT_EQ(calls_after_measuring(ranks), expected);
+  }
 }
 
 /// For this rank the background is slower by some 20 ms a step, for the other one faster by a second.
