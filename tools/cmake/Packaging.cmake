@@ -40,7 +40,10 @@ if(CONVMIXER_MPI)
   set(CPACK_DEBIAN_MPI_PACKAGE_NAME convmixer-mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_SECTION science)
   set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS openmpi-bin)
+  set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS openmpi-bin) # which has the mpirun
+  if(MPI_CXX_LIB_NAMES MATCHES mpich)
+    set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS mpich)
+  endif()
   set(CPACK_COMPONENT_MPI_DESCRIPTION
       "several processes of convmixer that train together\n${about}\n.\nThis package has the plug-in by which they exchange sums, with MPI.")
 endif()
