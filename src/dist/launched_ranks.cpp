@@ -84,8 +84,8 @@ const ConvmixerMpi& load_plugin(const Launch& launch) {
   const std::string started = fmt::format("started as one of {} processes by {}", launch.ranks, launch.launcher);
   if (file.empty()) {
     fail(
-        "{}, but {} isn't there: this build has no MPI; with Debian's package libopenmpi-dev, or another MPI, and "
-        "-DCONVMIXER_MPI=ON it has",
+        "{}, but {} isn't there: expected the package convmixer-mpi, or a build with -DCONVMIXER_MPI=ON and Debian's "
+        "libopenmpi-dev or another MPI",
         started, kPluginFile);
   }
   // Open MPI's own plug-ins need its symbols, and so do others'.

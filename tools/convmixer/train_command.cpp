@@ -297,8 +297,9 @@ int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
 /// MPICH's ends nobody then).
 constexpr auto kFirstTells = std::chrono::seconds(3);
 
-/// On the machine of rank 0: its MPI is this one's, too.
-bool is_beside_first(const Launch& launch) { return launch.local_rank == launch.rank; }
+/// Whether one before it is on its machine, whose MPI is this one's, too: what is wrong with that is for the first to
+/// tell.
+bool has_others_before_it(const Launch& launch) { return launch.local_rank > 0; }
 
 /// Where a rank fails, all end: nobody would come to meet them. What all of them find, rank 0 tells.
 int train_together(std::span<const std::string> words, const Launch& launch) {
@@ -318,7 +319,7 @@ int train_together(std::span<const std::string> words, const Launch& launch) {
   }
   if (launch.rank > 0) {
     std::this_thread::sleep_for(kFirstTells);
-    if (!ranks && is_beside_first(launch)) return status;
+    if (!ranks && has_others_before_it(launch)) return status;
     message = fmt::format("rank {} of {}: {}", launch.rank, launch.ranks, message);
   }
   report_error(message);
