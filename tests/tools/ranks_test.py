@@ -275,7 +275,10 @@ class Ranks(unittest.TestCase):
             self.assertLess(time.monotonic(), end, "the ranks don't begin")
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(self.said_by_the_program(self.ended(process).stderr), ["convmixer: ended by SIGTERM"])
+        said = self.said_by_the_program(self.ended(process).stderr)
+        self.assertNotEqual(process.returncode, 0)
+        if said or not IS_MPICH:  # whose mpirun may end with the first rank, before it has read what the others say
+            self.assertEqual(said, ["convmixer: ended by SIGTERM"])
 
     def test_a_rank_that_is_not_ready_in_time_is_named_and_ends_all(self):
         for waiting, named in ((1, "rank 2 not ready"), (2, "ranks 1, 2 not ready")):
