@@ -3,11 +3,13 @@
 #include "convmixer/model/network.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
+#include "core/batch_chunks.hpp"
 #include "plan/fused/stage_chain.hpp"
 #include "support/golden_case.hpp"
 #include "support/golden_files.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
+#include "support/thread_ranks.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,6 +28,7 @@ using testing_support::golden_folder_is_given;
 using testing_support::golden_names;
 using testing_support::GoldenCase;
 using testing_support::relative_error;
+using testing_support::run_ranks;
 using testing_support::test_engine;
 
 constexpr LayoutPolicy kPolicies[] = {LayoutPolicy::automatic, LayoutPolicy::channels_last, LayoutPolicy::blocked};
@@ -183,6 +186,44 @@ TEST_F(Golden, FiveF32TrainingStepsFollowPyTorch) {
     // Statistics follow the weights, whose small differences they sum over the channels.
     expect_statistics(golden, "after5.", net.parameters(), 1e-2);
   }
+}
+
+/// This rank's part of what has a value, or so many, for each of a batch's images.
+template <typename T>
+std::span<const T> share_of(const std::vector<T>& values, const BatchChunks& share, std::size_t batch) {
+  const std::size_t each = values.size() / batch;
+  return std::span(values).subspan(share.first_image() * each, share.images() * each);
+}
+
+TEST_F(Golden, TwoRanksComputeWhatPyTorchDoesWithTheWholeBatch) {
+  std::size_t cases = 0;
+  for (const auto& file : files_) {
+    const GoldenCase golden(file);
+    const Graph graph = make_graph(golden.model);
+    if (!find_stage_chain(graph)) continue;  // norms of both ranks' images are in fused stages alone
+    SCOPED_TRACE(file.filename().string());
+    ++cases;
+    run_ranks(2, [&](Communicator& ranks) {
+      ThreadPool pool(1);
+      Engine engine(pool, &ranks);
+      Network net(make_graph(golden.model), Precision::f32, engine);
+      golden.load("init.", net.parameters());
+      const Shape& image = graph.tensors().front();
+      const auto batch = golden.images.size() / static_cast<std::size_t>(image.count());
+      const BatchChunks share(batch, ranks.rank(), ranks.size());
+      const BatchResult result = net.train_share(share_of(golden.images, share, batch), image,
+                                                 {.labels = share_of(golden.labels, share, batch),
+                                                  .soft = share_of(golden.soft, share, batch),
+                                                  .label_smoothing = golden.label_smoothing},
+                                                 static_cast<std::int64_t>(batch));
+      EXPECT_NEAR(result.loss(), golden.values("losses")[0], 1e-4 * std::abs(golden.values("losses")[0]));
+      const std::vector<float> logits = golden.values("train.logits");
+      EXPECT_LE(relative_error(net.logits(), share_of(logits, share, batch)), 1e-4);
+      expect_gradients(golden, net.parameters(), 1e-4);
+      expect_statistics(golden, "stats1.", net.parameters(), 1e-4);
+    });
+  }
+  EXPECT_GE(cases, 4U);
 }
 
 struct Bf16Tolerance {
