@@ -7,8 +7,9 @@ usage() {
 usage: tools/test.sh [--preset release|debug|asan|tsan] [--quick] [ctest options]
 
 Installs the missing packages, builds the preset (release) in build/PRESET, and runs every test. With --quick,
-builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them); the kernels that
-take minutes to compile with sanitizers are built without, or with the address one alone (CONVMIXER_SANITIZE_KERNELS).
+builds and runs only those that are quick with sanitizers, too (tests/CMakeLists.txt names them), and builds nothing
+else (CONVMIXER_QUICK_TESTS_ALONE); the kernels that take minutes to compile with sanitizers are built without, or
+with the address one alone, and all of them for AVX2 and the baseline alone (CONVMIXER_SANITIZE_KERNELS).
 Further arguments go to ctest:  tools/test.sh -R Golden    tools/test.sh --preset asan -R Safetensors
 EOF
 }
@@ -19,7 +20,7 @@ die() {
 }
 
 preset=release
-configure_options=(-D CONVMIXER_SANITIZE_KERNELS=ON -D CONVMIXER_PRECOMPILED_HEADERS=ON)
+configure_options=(-D CONVMIXER_PRECOMPILED_HEADERS=ON -D CONVMIXER_SANITIZE_KERNELS=ON -D CONVMIXER_QUICK_TESTS_ALONE=OFF)
 build_options=()
 ctest_options=()
 while (($# > 0)); do
@@ -34,7 +35,7 @@ while (($# > 0)); do
       shift
       ;;
     --quick)
-      configure_options+=(-D CONVMIXER_SANITIZE_KERNELS=OFF)
+      configure_options+=(-D CONVMIXER_SANITIZE_KERNELS=OFF -D CONVMIXER_QUICK_TESTS_ALONE=ON)
       build_options=(--target quick-tests)
       ctest_options+=(--label-regex quick)
       ;;
