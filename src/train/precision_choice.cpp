@@ -48,15 +48,14 @@ BestSteps time_both(Network& f32, Network& bf16, const Batch& batch) {
   return best;
 }
 
-/// Throws Error (usage) for one that no plan of the network can be computed in.
-Precision given_precision(const TrainConfig& config, int channels, int classes, Engine& engine) {
+/// Throws Error (usage) if the network can't be trained in this precision by the plan that is asked for. Before
+/// anything is written; of plans that any network has in f32 as in bf16, nothing is asked.
+void check_plan(const TrainConfig& config, Precision precision, int channels, int classes, Engine& engine) {
   constexpr std::int64_t kImages = 2;  // as few as a batch norm takes
-  const Precision precision = choose_precision(config.precision);
-  if (!Engine::has_instructions(precision)) {
-    Network network(make_graph(model_config(config, channels, classes)), precision, engine, config.layout, config.plan);
-    static_cast<void>(network.plan(kImages, PlanMode::training));
-  }
-  return precision;
+  const bool any_network_has_it = config.plan == PlanKind::automatic || config.plan == PlanKind::plain;
+  if (Engine::has_instructions(precision) && any_network_has_it) return;
+  Network network(make_graph(model_config(config, channels, classes)), precision, engine, config.layout, config.plan);
+  static_cast<void>(network.plan(kImages, PlanMode::training));
 }
 
 }  // namespace
@@ -66,7 +65,10 @@ Precision faster_precision(double f32_seconds, double bf16_seconds) {
 }
 
 PrecisionChoice choose_precision(const TrainConfig& config, int channels, int classes, Engine& engine) {
-  if (config.precision != "auto") return {given_precision(config, channels, classes, engine), "as given"};
+  const bool is_given = config.precision != "auto";
+  const Precision given = is_given ? choose_precision(config.precision) : Precision::f32;
+  check_plan(config, given, channels, classes, engine);
+  if (is_given) return {given, "as given"};
   if (!Engine::has_instructions(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
   const ModelConfig model = model_config(config, channels, classes);
   Network bf16 = initial_network(config, model, Precision::bf16, engine);

@@ -91,6 +91,22 @@ TEST(ToolRefusals, SayThatTheCpuHasNoBf16) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "run"));
 }
 
+TEST(ToolRefusals, NameAPlanThatTheNetworkCannotHaveAndWriteNothing) {
+  const testing_support::TemporaryFolder folder;
+  for (const char* const precision : {"f32", "auto"}) {
+    const std::vector<std::string> resnet{"--model",     "resnet",  "--plan", "fused",
+                                          "--precision", precision, "--out",  folder.path() / "run"};
+    for (const auto& command : {std::vector<std::string>{"train"}, {"seeds", "--count", "2"}}) {
+      EXPECT_THAT(refusal(command + resnet, 2), HasSubstr("plan = fused: at node 'conv1' fused stages need"));
+    }
+    EXPECT_THAT(refusal({"train", "--dropout", "0.1", "--plan", "onednn", "--precision", precision, "--out",
+                         folder.path() / "run"},
+                        2),
+                HasSubstr("drop"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "run"));
+}
+
 TEST(ToolRefusals, KeepFusedPlansApartFromLayouts) {
   const testing_support::TemporaryFolder folder;
   const std::vector<std::string> choice{"--plan", "fused", "--layout", "blocked"};
