@@ -48,8 +48,8 @@ BestSteps time_both(Network& f32, Network& bf16, const Batch& batch) {
   return best;
 }
 
-/// Throws Error (usage) if the network can't be trained in this precision by the plan that is asked for. Before
-/// anything is written; of plans that any network has in f32 as in bf16, nothing is asked.
+/// Throws Error (usage) if the network can't be trained in this precision by the plan that is asked for: makes a small
+/// one, before anything is written, unless it is a plan that every network has.
 void check_plan(const TrainConfig& config, Precision precision, int channels, int classes, Engine& engine) {
   constexpr std::int64_t kImages = 2;  // as few as a batch norm takes
   const bool any_network_has_it = config.plan == PlanKind::automatic || config.plan == PlanKind::plain;

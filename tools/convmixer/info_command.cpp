@@ -45,7 +45,7 @@ OptionGroup configuration_group(TrainConfig& config) {
 
 std::string supported_precisions() {
   if (Engine::has_instructions(Precision::bf16)) return "f32, bf16";
-  return Engine::supports(Precision::bf16) ? "f32; bf16 without instructions for it, in fused plans" : "f32";
+  return Engine::supports(Precision::bf16) ? "f32; bf16 in fused plans, by the instructions for f32" : "f32";
 }
 
 void print_primitives(const Plan& plan) {

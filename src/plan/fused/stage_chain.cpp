@@ -144,7 +144,6 @@ std::string read_blocks(Reader& reader, TensorId& tensor, StageChain& chain) {
       tensor = pool->output;
       return chain.blocks.empty() ? "fused stages need at least one block" : "";
     }
-    MixerBlock block;
     TensorId branch = tensor;
     const auto depthwise = reader.take_stage(branch);
     if (!depthwise) return reader.missing_stage("a depthwise convolution with bias, or the average pooling");

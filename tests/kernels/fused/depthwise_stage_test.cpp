@@ -134,29 +134,23 @@ void check_inference() {
     const auto out_shift = random_values<float>(kChannelBlock, 22);
     const Values<float> taps = packed<Storage>(with.filters, g.kernel, false);
     auto dst = untouched<Operand>(with.pixels * kStride);
-    depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
-                                                    .src = with.src.data(),
-                                                    .norm = {with.scale.data(), with.shift.data()},
-                                                    .filters = taps.data(),
-                                                    .bias = with.bias.data(),
-                                                    .branch_scale = branch_scale.data(),
-                                                    .out_shift = out_shift.data(),
-                                                    .dst = dst.data(),
-                                                    .stride = kStride},
-                        memory.scratch());
+    const auto infer = [&](const auto& src, Values<Operand>& to, typename Storage::Value* kept) {
+      depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
+                                                      .src = src.data(),
+                                                      .norm = {with.scale.data(), with.shift.data()},
+                                                      .filters = taps.data(),
+                                                      .bias = with.bias.data(),
+                                                      .branch_scale = branch_scale.data(),
+                                                      .out_shift = out_shift.data(),
+                                                      .dst = to.data(),
+                                                      .stride = kStride,
+                                                      .kept = kept},
+                          memory.scratch());
+    };
+    infer(with.src, dst, nullptr);
     auto kept = with.src;  // in its place
     auto dst_beside = untouched<Operand>(with.pixels * kStride);
-    depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
-                                                    .src = kept.data(),
-                                                    .norm = {with.scale.data(), with.shift.data()},
-                                                    .filters = taps.data(),
-                                                    .bias = with.bias.data(),
-                                                    .branch_scale = branch_scale.data(),
-                                                    .out_shift = out_shift.data(),
-                                                    .dst = dst_beside.data(),
-                                                    .stride = kStride,
-                                                    .kept = kept.data()},
-                        memory.scratch());
+    infer(kept, dst_beside, kept.data());
     Errors errors;
     for (std::size_t c = 0; c < kChannelBlock; ++c) {
       for (std::size_t pixel = 0; pixel < with.pixels; ++pixel) {
