@@ -73,6 +73,10 @@ class LivePage(unittest.TestCase):
             time.sleep(0.05)
         return result
 
+    def until_it_says(self, selector, text):
+        """Until an element is there, which it isn't while a page is loaded anew, and has the text."""
+        self.until(f"document.querySelector('{selector}')?.innerText.includes('{text}')")
+
     def text(self, selector):
         return self.browser.find(selector).text
 
@@ -105,14 +109,14 @@ class LivePage(unittest.TestCase):
             self.assertIn("running", self.text("h1"))
             self.append("a", step(84) + step(88) + json.dumps(epoch_record(3, 120, 0.4, "test", 0.8765, 0.8765)) + "\n")
             self.until(f"{self.points('a')} === {before + 2}")
-            self.until("document.querySelector('.key-figures').innerText.includes('87.65%')")
+            self.until_it_says(".key-figures", "87.65%")
             self.append("a", step(124)[:20])  # torn: it waits for its rest
             self.append("a", step(124)[20:] + step(128))
             self.until(f"{self.points('a')} === {before + 4}")
-        self.until("document.querySelector('h1').innerText.includes('died')")
+        self.until_it_says("h1", "died")
         lines = self.browser.run("return runPage.document.runs[0].log.length")
         self.append("a", json.dumps({"type": "end", "epoch": 3, "step": 128, "unix_s": 1764403300.0, "end": "signal"}) + "\n")
-        self.until("document.querySelector('h1').innerText.includes('stopped')")
+        self.until_it_says("h1", "stopped")
         self.assertIn("ended: signal", self.text("#log"))
         self.assertEqual(self.browser.run("return runPage.document.runs[0].log.length"), lines + 1)
         self.check_quiet()
@@ -144,13 +148,13 @@ class LivePage(unittest.TestCase):
         train(run, "1")
         self.serve()
         self.browser.open(self.origin)
-        self.until("document.querySelector('#results').innerText.includes('Of the best weights after epoch 1')")
+        self.until_it_says("#results", "Of the best weights after epoch 1")
         image = self.browser.run("return document.querySelector('#results .sheet img').src")
         self.assertIn("weren't evaluated yet", self.text("#results"))
         with tempfile.TemporaryDirectory() as elsewhere:
             train(pathlib.Path(elsewhere) / "longer", "3")
             shutil.copy(pathlib.Path(elsewhere) / "longer/last.safetensors", run / "best.safetensors")
-        self.until("document.querySelector('#results').innerText.includes('Of the best weights after epoch 3')")
+        self.until_it_says("#results", "Of the best weights after epoch 3")
         self.assertNotEqual(self.browser.run("return document.querySelector('#results .sheet img').src"), image)
         self.check_quiet()
 
@@ -162,7 +166,7 @@ class LivePage(unittest.TestCase):
         self.until(self.points("a"))  # the only run is shown without being ticked
         process.kill()
         process.wait()
-        self.until("document.querySelector('#live').innerText.includes('No answer since')")
+        self.until_it_says("#live", "No answer since")
         self.add("b")
         self.serve(self.port)
         self.until("document.querySelector('[data-run=b]')")
