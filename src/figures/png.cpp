@@ -130,19 +130,19 @@ std::optional<PngImage> png_of_data_uri(std::string_view uri) {
   std::string_view digits = uri.substr(kUriPrefix.size());
   if (digits.size() % 4 != 0) return std::nullopt;
   for (int padding = 0; padding < 2 && digits.ends_with('='); ++padding) digits.remove_suffix(1);
-  PngImage image;
+  std::optional<PngImage> image(std::in_place);
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < digits.size(); ++i) {
     const std::size_t value = kDigits.find(digits[i]);
     if (value == std::string_view::npos) return std::nullopt;
     bits = bits << 6U | static_cast<std::uint32_t>(value);
     // The first of four digits completes no byte, each of the others one.
-    if (i % 4 != 0) image.bytes += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 0xffU);
+    if (i % 4 != 0) image->bytes += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 0xffU);
   }
-  if (!image.bytes.starts_with(kBeginning) || image.bytes.size() < kBeginning.size() + 8) return std::nullopt;
-  image.width = read_size(image.bytes, kBeginning.size());
-  image.height = read_size(image.bytes, kBeginning.size() + 4);
-  if (image.width < 1 || image.height < 1) return std::nullopt;
+  if (!image->bytes.starts_with(kBeginning) || image->bytes.size() < kBeginning.size() + 8) return std::nullopt;
+  image->width = read_size(image->bytes, kBeginning.size());
+  image->height = read_size(image->bytes, kBeginning.size() + 4);
+  if (image->width < 1 || image->height < 1) return std::nullopt;
   return image;
 }
 

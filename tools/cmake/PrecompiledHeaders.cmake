@@ -6,11 +6,20 @@ set(precompiled_headers
     <span> <string> <string_view> <utility> <variant> <vector>)
 set(precompiled_test_headers ${precompiled_headers} <gmock/gmock.h> <gtest/gtest.h> <set> <sstream>)
 
-# Most of nlohmann/json's templates are compiled once, too: for targets that precompile json_header.
-set(json_header ${CMAKE_CURRENT_LIST_DIR}/json_templates.hpp)
+# Most of nlohmann/json's templates are compiled once, too: targets that link convmixer-json-templates find a header in place
+# of its own (json_templates/nlohmann/json.hpp). The archive that is installed has them as well. Not in precompiled headers:
+# whatever includes json.hpp instantiates what its literals need, half a second for each source.
 if(CONVMIXER_PRECOMPILED_HEADERS)
-  add_library(convmixer-json-templates STATIC ${CMAKE_CURRENT_LIST_DIR}/json_templates.cpp)
-  target_link_libraries(convmixer-json-templates PUBLIC nlohmann_json::nlohmann_json PRIVATE convmixer-flags)
+  set(json_templates ${CMAKE_CURRENT_LIST_DIR}/json_templates)
+  add_library(convmixer-json-objects OBJECT ${json_templates}/json_templates.cpp)
+  target_include_directories(convmixer-json-objects PRIVATE ${json_templates})
+  target_link_libraries(convmixer-json-objects PRIVATE nlohmann_json::nlohmann_json convmixer-flags)
+  set_target_properties(convmixer-json-objects PROPERTIES CONVMIXER_ADDRESSES_ALONE ON) # it isn't ours
+  set(json_objects $<TARGET_OBJECTS:convmixer-json-objects>)
+  add_library(convmixer-json-templates STATIC ${json_objects})
+  set_target_properties(convmixer-json-templates PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(convmixer-json-templates INTERFACE ${json_templates})
+  target_link_libraries(convmixer-json-templates PUBLIC nlohmann_json::nlohmann_json)
 else()
   add_library(convmixer-json-templates ALIAS nlohmann_json::nlohmann_json)
 endif()

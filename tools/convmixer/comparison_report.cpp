@@ -129,7 +129,8 @@ std::string format_rows_of_runs(const std::string& heading, const std::vector<Ro
       TableColumn& column = columns.emplace_back(TableColumn{.title = titles[run], .least = kLeastColumn});
       for (const Row& one : rows) column.cells.push_back(printable(one.cells[run]));
     }
-    text += (first == 0 ? "" : "\n") + format_table(std::move(columns), width, colour);
+    if (first > 0) text += '\n';
+    text += format_table(std::move(columns), width, colour);
   }
   return text;
 }

@@ -206,7 +206,8 @@ void print_estimate(const TrainConfig& config, const PrecisionChoice& choice, co
     if (precision.failure.empty()) rows.push_back(row(precision, &precision == &estimate.chosen(), epoch, run));
   }
   const double seconds = position.seconds + estimate.chosen().seconds(run);
-  print_lines("\n" + format_table(rows) + "\n" + format_rows(notes(estimate, config, images, run, seconds), colour));
+  print_lines(
+      fmt::format("\n{}\n{}", format_table(rows), format_rows(notes(estimate, config, images, run, seconds), colour)));
 }
 
 }  // namespace convmixer::tool

@@ -52,8 +52,10 @@ std::string cell(const TableColumn& column, const std::string& text, std::size_t
 std::string line_of(const std::vector<TableColumn>& columns, const Widths& widths,
                     const std::string& (*text)(const TableColumn& column, std::size_t row), std::size_t row) {
   std::string line;
-  for (std::size_t i = 0; i < columns.size(); ++i)
-    line += (i == 0 ? "" : std::string(kBetween, ' ')) + cell(columns[i], text(columns[i], row), widths[i]);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (i > 0) line.append(kBetween, ' ');
+    line += cell(columns[i], text(columns[i], row), widths[i]);
+  }
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
 }

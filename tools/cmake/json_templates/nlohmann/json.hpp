@@ -1,8 +1,8 @@
-/// nlohmann/json, of which json_templates.cpp holds what else each source would compile anew: precompiled headers
-/// include it (PrecompiledHeaders.cmake).
+/// In place of nlohmann/json's own header, which it includes: json_templates.cpp holds what else each source would
+/// compile anew (PrecompiledHeaders.cmake).
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include_next <nlohmann/json.hpp>
 
 #include <functional>
 #include <map>

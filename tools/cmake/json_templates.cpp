@@ -1,2 +1,0 @@
-#define JSON_TEMPLATES
-#include "json_templates.hpp"

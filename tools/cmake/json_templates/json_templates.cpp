@@ -1,0 +1,2 @@
+#define JSON_TEMPLATES
+#include <nlohmann/json.hpp>
