@@ -22,8 +22,9 @@ namespace convmixer::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Pixels of a row computed at once, each in a register: with a row of taps and one input they fill the registers.
-constexpr std::size_t kPixelsAtOnce = HWY_TARGET <= HWY_AVX3 ? 16 : 4;
+/// Pixels of a row computed at once, each in a register: with a row of taps and one input they fill the registers. Two
+/// multiply-adds a cycle that take four cycles each need eight of them at least.
+constexpr std::size_t kPixelsAtOnce = HWY_TARGET <= HWY_AVX3 ? 16 : 8;
 
 /// One pass over an image of one group of 16 channels, with all rows and some columns of the filter:
 ///

@@ -36,7 +36,7 @@ template <std::size_t kRows, std::size_t kColumns>
 using TapRegisters = WordVector[kRows][kColumns];
 
 /// Sums that fit into the registers beside what they need.
-constexpr std::size_t kTapRegisters = HWY_TARGET <= HWY_AVX3 ? 24 : 9;
+constexpr std::size_t kTapRegisters = HWY_TARGET <= HWY_AVX3 ? 24 : 10;
 
 template <std::size_t kRows, std::size_t kColumns>
 HWY_INLINE void clear_taps(TapRegisters<kRows, kColumns>& taps) {
@@ -76,7 +76,7 @@ HWY_INLINE void add_words(const float* plain, const float* padded, std::size_t p
 template <class Storage, std::size_t kRows, std::size_t kColumns>
 HWY_INLINE void add_pixel_row(const float* plain, std::size_t words, const float* padded, std::size_t padded_width,
                               TapRegisters<kRows, kColumns>& taps) {
-  constexpr std::size_t kWordsAtOnce = HWY_TARGET <= HWY_AVX3 && kRows * kColumns <= 24 ? 4 : 1;
+  constexpr std::size_t kWordsAtOnce = HWY_TARGET <= HWY_AVX3 ? (kRows * kColumns <= 24 ? 4 : 1) : 2;
   constexpr std::size_t kStep = Storage::kValuesPerWord;
   std::size_t w = 0;
   for (; w + kWordsAtOnce <= words; w += kWordsAtOnce) {
