@@ -131,12 +131,14 @@ HWY_INLINE void multiply_rows_of(std::size_t rows, const Tile& tile) {
   }
 }
 
-/// All rows in register tiles of about the same height, and a panel's columns, as many at once as two vectors have.
+/// Columns that a register tile takes.
+HWY_INLINE std::size_t tile_columns() { return 2 * hn::Lanes(WordFloats()); }
+
+/// All rows in register tiles of about the same height, and the tiles that reach some of a panel's first `columns`.
 template <class Storage, std::size_t kRow, std::size_t kStep, std::size_t kBlock, std::size_t kBRow = kChannelBlock>
-void multiply_tiles(std::size_t rows, const Tile& all) {
-  const std::size_t lanes = hn::Lanes(WordFloats());
+void multiply_tiles(std::size_t rows, std::size_t columns, const Tile& all) {
   const std::size_t tiles = (rows + kMostRows - 1) / kMostRows;
-  for (std::size_t column = 0; column < kChannelBlock; column += 2 * lanes) {
+  for (std::size_t column = 0; column < columns; column += tile_columns()) {
     for (std::size_t t = 0; t < tiles; ++t) {
       const std::size_t begin = rows * t / tiles;
       const std::size_t end = rows * (t + 1) / tiles;
@@ -150,6 +152,14 @@ void multiply_tiles(std::size_t rows, const Tile& all) {
   }
 }
 
+/// 0 in the columns that no tile has reached.
+void clear_other_columns(const RowsProduct& p) {
+  const std::size_t reached = (p.columns + tile_columns() - 1) / tile_columns() * tile_columns();
+  if (reached >= kChannelBlock) return;
+  for (std::size_t row = 0; row < p.rows; ++row)
+    std::fill_n(p.dst + row * kChannelBlock + reached, kChannelBlock - reached, 0.0F);
+}
+
 template <class Storage>
 void multiply_rows_any(const RowsProduct& p) {
   constexpr std::size_t kRow = kChannelBlock / Storage::kValuesPerWord;
@@ -160,25 +170,27 @@ void multiply_rows_any(const RowsProduct& p) {
                   .begin = p.bias != nullptr ? Begin::bias : Begin::zero,
                   .bias = p.bias,
                   .dst = p.dst};
+  clear_other_columns(p);
   if constexpr (HWY_TARGET > HWY_AVX3) {
     if (p.layout == PanelLayout::halves) {
-      multiply_tiles<Storage, kRow, 1, kRow, kChannelBlock / 2>(p.rows, tile);
+      multiply_tiles<Storage, kRow, 1, kRow, kChannelBlock / 2>(p.rows, p.columns, tile);
       return;
     }
   }
   assert(p.layout == PanelLayout::rows);
-  multiply_tiles<Storage, kRow, 1, kRow>(p.rows, tile);
+  multiply_tiles<Storage, kRow, 1, kRow>(p.rows, p.columns, tile);
 }
 
 template <class Storage>
 void multiply_columns_any(const ColumnsProduct& p) {
-  multiply_tiles<Storage, 1, kChannelBlock, 0>(kChannelBlock, {.a = p.a,
-                                                               .block = 0,
-                                                               .words = p.words,
-                                                               .b = p.b,
-                                                               .begin = p.accumulate ? Begin::dst : Begin::zero,
-                                                               .bias = nullptr,
-                                                               .dst = p.dst});
+  multiply_tiles<Storage, 1, kChannelBlock, 0>(p.rows, p.columns,
+                                               {.a = p.a,
+                                                .block = 0,
+                                                .words = p.words,
+                                                .b = p.b,
+                                                .begin = p.accumulate ? Begin::dst : Begin::zero,
+                                                .bias = nullptr,
+                                                .dst = p.dst});
 }
 
 void multiply_rows_f32(const RowsProduct& product) { multiply_rows_any<F32Storage>(product); }

@@ -30,18 +30,22 @@ struct RowsProduct {
   PanelLayout layout = PanelLayout::rows;  ///< its; halves where they are the best_panel_layout() alone
   std::size_t rows;
   std::size_t inner;  ///< if it is odd, a row of bf16 in a goes on with a 0, as the last word of b does
-  const float* bias;  ///< 32 floats; null: 0
+  std::size_t columns = kChannelBlock;  ///< from there on b and the bias are 0, and so is dst, computed or not
+  const float* bias;                    ///< 32 floats; null: 0
   float* dst;
 };
 template <class Storage>
 void multiply_rows(const RowsProduct& product);
 
-/// dst (32 x 32 floats) (+)= a' (32 x pixels) b (pixels x 32): a weight gradient's part of 32 x 32.
+/// dst (rows x columns floats, rows 32 apart) (+)= a' (rows x pixels) b (pixels x columns): a weight gradient's part of
+/// 32 x 32. What lies beyond the columns isn't wanted: it may be left as it is, or not.
 struct ColumnsProduct {
   const float* a;     ///< words of pixels, (word, 32 channels)
   const float* b;     ///< likewise
   std::size_t words;  ///< of pixels
   bool accumulate;
+  std::size_t rows = kChannelBlock;
+  std::size_t columns = kChannelBlock;
   float* dst;
 };
 template <class Storage>

@@ -14,17 +14,19 @@ DenseWeights::DenseWeights(const StageContext& context, const ConvolutionStage& 
       forward_(context.runtime,
                {.rows = context.geometry.pixels,
                 .columns = context.geometry.padded_channels,
-                .inner = padded_inputs,
+                .inner = inner(inputs, padded_inputs),
                 .type = context.type,
-                .bias = true},
+                .bias = true,
+                .padding = context.geometry.padded_channels - context.geometry.channels},
                context.products) {
   if (backward.pixels == 0) return;
   backward_.emplace(context.runtime,
                     TiledProductProblem{.rows = backward.pixels,
                                         .columns = padded_inputs,
-                                        .inner = context.geometry.padded_channels,
+                                        .inner = inner(context.geometry.channels, context.geometry.padded_channels),
                                         .type = context.type,
-                                        .bias = backward.added},
+                                        .bias = backward.added,
+                                        .padding = padded_inputs - inputs},
                     context.products);
 }
 

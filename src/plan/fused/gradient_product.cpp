@@ -73,6 +73,8 @@ void GradientProduct::Worker::run_hand_written(const float* diff_dst, const floa
                                           .b = src + input * words,
                                           .words = kernels::words_of<Storage>(pixels),
                                           .accumulate = !first,
+                                          .rows = std::min(kChannelBlock, p.outputs - output),
+                                          .columns = std::min(kChannelBlock, p.inputs - input),
                                           .dst = sums + product_->at(output, input)});
     }
   }

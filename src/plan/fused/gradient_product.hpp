@@ -14,7 +14,7 @@
 namespace convmixer {
 
 struct GradientProductProblem {
-  std::size_t outputs;  ///< whole channel blocks
+  std::size_t outputs;
   std::size_t inputs;
   std::size_t pixels;
   kernels::ElementType type;

@@ -77,6 +77,7 @@ void HeadStage::forward(const Norm& last) {
                                         .layout = kernels::best_panel_layout(),
                                         .rows = batch,
                                         .inner = channels,
+                                        .columns = count,
                                         .bias = bias_ + first,
                                         .dst = dst});
     for (std::size_t image = 0; image < batch; ++image) {

@@ -23,6 +23,7 @@ struct TiledProductProblem {
   std::size_t inner;    ///< channels of the operand, or values of a patch
   kernels::ElementType type;
   bool bias;
+  std::size_t padding = 0;  ///< how many of the last columns only fill a channel block: weights and bias are 0 there
 };
 
 /// One tile of a result: rows x columns floats, rows `stride` apart.
@@ -116,6 +117,7 @@ class TiledProduct {
                                        .layout = product_->panel_layout_,
                                        .rows = place.rows,
                                        .inner = p.inner,
+                                       .columns = std::min(place.columns, p.columns - p.padding - place.first_column),
                                        .bias = bias,
                                        .dst = tile});
     }

@@ -190,6 +190,96 @@ TEST_P(PanelProduct, PacksEveryValueInItsPlaceInBf16) {
   for (const PanelLayout layout : {PanelLayout::rows, PanelLayout::halves}) check_packing<Bf16Storage>(layout);
 }
 
+// A panel that isn't full: zeros after its columns, whatever stood there, and nothing after the rows.
+template <class Storage>
+void check_rows_of_some_columns() {
+  constexpr std::size_t kRows = 13;
+  constexpr std::size_t kInner = 33;
+  const Blocked<Storage> a(kRows, kInner, 1);
+  for (std::size_t columns = 1; columns <= kChannelBlock; ++columns) {
+    SCOPED_TRACE(columns);
+    const auto weights = random_values<float>(kInner * columns, 2);
+    auto bias = random_values<float>(kChannelBlock, 3);
+    std::fill(bias.begin() + static_cast<std::ptrdiff_t>(columns), bias.end(), 0.0F);
+    auto panel = untouched<float>(packed_panels_size<Storage>(kInner, columns));
+    pack_panels<Storage>(weights.data(), columns, 1, kInner, columns, panel.data(), best_panel_layout());
+    auto dst = untouched<float>((kRows + 1) * kChannelBlock);
+    multiply_rows<Storage>({.a = a.values.data(),
+                            .a_block = kRows * kChannelBlock,
+                            .b = panel.data(),
+                            .layout = best_panel_layout(),
+                            .rows = kRows,
+                            .inner = kInner,
+                            .columns = columns,
+                            .bias = bias.data(),
+                            .dst = dst.data()});
+    Errors errors;
+    for (std::size_t r = 0; r < kRows; ++r) {
+      for (std::size_t c = 0; c < columns; ++c) {
+        double expected = number(bias[c]);
+        double sizes = std::abs(expected);
+        for (std::size_t k = 0; k < kInner; ++k) {
+          const double product = a(r, k) * weight_as_packed<Storage>(weights[k * columns + c]);
+          expected += product;
+          sizes += std::abs(product);
+        }
+        errors.add(number(dst[r * kChannelBlock + c]), expected, static_cast<double>(kInner + 2) * kF32 * sizes,
+                   r * kChannelBlock + c);
+      }
+      for (std::size_t c = columns; c < kChannelBlock; ++c) EXPECT_EQ(number(dst[r * kChannelBlock + c]), 0.0) << c;
+    }
+    EXPECT_WITHIN_ROUNDING(errors);
+    for (std::size_t c = 0; c < kChannelBlock; ++c) EXPECT_TRUE(is_untouched(dst[kRows * kChannelBlock + c]));
+  }
+}
+TEST_P(PanelProduct, OfRowsHasZerosAfterThePanelsColumnsInF32) { check_rows_of_some_columns<F32Storage>(); }
+TEST_P(PanelProduct, OfRowsHasZerosAfterThePanelsColumnsInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_rows_of_some_columns<Bf16Storage>();
+}
+
+template <class Storage>
+void check_some_columns() {
+  constexpr std::size_t kPixels = 7;
+  const Blocked<Storage> a(kPixels, kChannelBlock, 1);
+  const Blocked<Storage> b(kPixels, kChannelBlock, 2);
+  const Values<float> a_words = a.words();
+  const Values<float> b_words = b.words();
+  auto whole = untouched<float>(kChannelBlock * kChannelBlock);
+  multiply_columns<Storage>({.a = a_words.data(),
+                             .b = b_words.data(),
+                             .words = words_of<Storage>(kPixels),
+                             .accumulate = false,
+                             .dst = whole.data()});
+  for (const std::size_t rows : std::initializer_list<std::size_t>{1, 4, 12, 13, 31}) {
+    for (const std::size_t columns : std::initializer_list<std::size_t>{1, 4, 16, 17, 32}) {
+      auto dst = untouched<float>(kChannelBlock * kChannelBlock);
+      multiply_columns<Storage>({.a = a_words.data(),
+                                 .b = b_words.data(),
+                                 .words = words_of<Storage>(kPixels),
+                                 .accumulate = false,
+                                 .rows = rows,
+                                 .columns = columns,
+                                 .dst = dst.data()});
+      for (std::size_t r = 0; r < kChannelBlock; ++r) {
+        for (std::size_t c = 0; c < kChannelBlock; ++c) {
+          const std::size_t at = r * kChannelBlock + c;
+          if (r >= rows) {
+            ASSERT_TRUE(is_untouched(dst[at])) << r << ", " << c;
+          } else if (c < columns) {
+            ASSERT_EQ(dst[at], whole[at]) << r << ", " << c;
+          }
+        }
+      }
+    }
+  }
+}
+TEST_P(PanelProduct, OfColumnsTakesSomeRowsAndColumnsInF32) { check_some_columns<F32Storage>(); }
+TEST_P(PanelProduct, OfColumnsTakesSomeRowsAndColumnsInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_some_columns<Bf16Storage>();
+}
+
 // The fast way of packing and the plain one round alike, whatever the value.
 TEST_P(PanelProduct, PacksEveryKindOfF32AsToBf16RoundsIt) {
   constexpr std::size_t kInner = 8;

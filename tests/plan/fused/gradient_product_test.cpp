@@ -20,10 +20,10 @@ using kernels::ElementType;
 using kernels::F32Storage;
 using kernels::padded_channels;
 
-/// Outputs are whole blocks of 32; inputs are padded channels or a patch's values; odd numbers of pixels.
-constexpr GradientProductProblem kProblems[] = {{32, 32, 1, {}},   {32, 12, 49, {}},  {64, 27, 64, {}},
-                                                {64, 64, 225, {}}, {288, 75, 49, {}}, {288, 288, 81, {}},
-                                                {32, 257, 66, {}}, {96, 40, 257, {}}};
+/// Whole channel blocks and others; inputs are channels or a patch's values; odd numbers of pixels.
+constexpr GradientProductProblem kProblems[] = {
+    {32, 32, 1, {}},   {32, 12, 49, {}},  {64, 27, 64, {}},   {64, 64, 225, {}}, {288, 75, 49, {}}, {288, 288, 81, {}},
+    {32, 257, 66, {}}, {96, 40, 257, {}}, {100, 100, 49, {}}, {33, 48, 64, {}},  {80, 112, 31, {}}, {1, 1, 8, {}}};
 
 template <class Storage>
 constexpr ElementType kTypeOf = std::is_same_v<Storage, F32Storage> ? ElementType::f32 : ElementType::bf16;

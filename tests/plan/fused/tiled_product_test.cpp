@@ -43,10 +43,12 @@ struct Operands {
                 .columns = padded_channels(sizes.channels),
                 .inner = sizes.inner,
                 .type = kTypeOf<Storage>,
-                .bias = bias},
+                .bias = bias,
+                .padding = padded_channels(sizes.channels) - sizes.channels},
         bias_values(random_values<float>(problem.columns, 3)) {
-    for (std::size_t i = 0; i < problem.inner; ++i) {
-      for (std::size_t j = sizes.channels; j < problem.columns; ++j) weights[i * problem.columns + j] = 0.0F;
+    for (std::size_t j = sizes.channels; j < problem.columns; ++j) {
+      for (std::size_t i = 0; i < problem.inner; ++i) weights[i * problem.columns + j] = 0.0F;
+      bias_values[j] = 0.0F;
     }
   }
 
