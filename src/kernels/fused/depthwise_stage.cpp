@@ -2,6 +2,8 @@
 
 #include "kernels/plain/channel_group.hpp"
 
+#include <algorithm>
+
 // Compiled once for each instruction set: see batch_norm.cpp. The order of these lines matters.
 // clang-format off
 #undef HWY_TARGET_INCLUDE
@@ -31,6 +33,12 @@ std::size_t channel_block_size(const DepthwiseGeometry& geometry) {
 template <class Storage>
 const float* filters_of_group(const float* filters, const DepthwiseGeometry& geometry, std::size_t channel) {
   return filters + channel * geometry.kernel * words_of<Storage>(geometry.kernel);
+}
+
+/// A group's values in rows `stride` apart: 0, as those of channels that only fill a channel block are.
+template <typename T>
+void clear_group(T* values, std::size_t rows, std::size_t stride) {
+  for (std::size_t row = 0; row < rows; ++row) std::fill_n(values + row * stride, kGroup, T{});
 }
 
 // ---- forward ----
@@ -66,6 +74,12 @@ void convolve_group(const Forward& a, const DepthwiseScratch::Areas& areas, std:
 template <class Storage>
 void forward_of_group(const DepthwiseForward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t channel,
                       NextChannelBlock<1>& next) {
+  if (channel >= a.channels) {
+    clear_group(a.value + channel, a.geometry.height * a.geometry.width, kChannelBlock);
+    clear_group(a.gelu_derivative + channel, a.geometry.height * a.geometry.width, kChannelBlock);
+    if (a.moments.begins) std::fill_n(a.moments.origin + channel, kGroup, 0.0F);
+    return;
+  }
   convolve_group<Storage>(a, areas, channel, next);
   gelu_forward_rows<Storage, 1, true>(
       {.src = areas.convolved,
@@ -90,10 +104,15 @@ void depthwise_forward_any(const DepthwiseForward<Storage>& a, const DepthwiseSc
 template <class Function, class Storage>
 void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas areas, std::size_t channel,
                         NextChannelBlock<1>& next) {
+  const std::size_t rows = a.geometry.height * a.geometry.width;
+  if (channel >= a.channels) {
+    clear_group(a.dst + channel, rows, a.stride);
+    if (a.kept != nullptr) clear_group(a.kept + channel, rows, kChannelBlock);
+    return;
+  }
   const StageFloats d;
   convolve_group<Storage>(a, areas, channel, next);
   const Function gelu(d);
-  const std::size_t rows = a.geometry.height * a.geometry.width;
   for (std::size_t lane = 0; lane < kGroup; lane += hn::Lanes(d)) {
     const std::size_t first = channel + lane;
     const StageVector branch_scale = hn::LoadU(d, a.branch_scale + first);
@@ -163,6 +182,7 @@ template <class Storage>
 void backward_of_group(const DepthwiseBackward<Storage>& a, const DepthwiseScratch::Areas& areas, std::size_t channel,
                        NextChannelBlock<4>& next) {
   const DepthwiseGeometry& g = a.geometry;
+  if (channel >= a.channels) return clear_group(a.gradient + channel, g.height * g.width, kChannelBlock);
   const std::size_t taps = g.kernel * g.kernel;
   double* const sums = a.filter_sums + channel * (taps + 1);
   put_backward_operands(a, areas, channel, sums + taps * kGroup);

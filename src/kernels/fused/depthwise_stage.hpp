@@ -17,6 +17,9 @@
 
 namespace convmixer::kernels {
 
+// Of the 32 channels of a block the first `channels` are there, and the others only fill it: those whose whole group of
+// 16 does are 0 in all that is written, without being computed.
+
 /// u = depthwise(norm(src)) + bias; value = gelu(u), gelu_derivative = gelu'(u).
 template <class Storage>
 struct DepthwiseForward {
@@ -29,6 +32,7 @@ struct DepthwiseForward {
   typename Storage::GeluDerivative* gelu_derivative;
   MomentSums moments;
   StageActivation activation = StageActivation::gelu;
+  std::size_t channels = kChannelBlock;
 };
 void depthwise_forward(const DepthwiseForward<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_forward(const DepthwiseForward<Bf16Storage>& arguments, DepthwiseScratch& scratch);
@@ -49,6 +53,7 @@ struct DepthwiseInference {
   StageActivation activation = StageActivation::gelu;
   bool residual = true;                     ///< without: dst = branch_scale gelu(u) + out_shift
   typename Storage::Value* kept = nullptr;  ///< not null: dst once more, rows of kChannelBlock; may be src
+  std::size_t channels = kChannelBlock;
 };
 void depthwise_inference(const DepthwiseInference<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_inference(const DepthwiseInference<Bf16Storage>& arguments, DepthwiseScratch& scratch);
@@ -71,6 +76,7 @@ struct DepthwiseBackward {
   const float* norm_mean;
   NormGradientSums norm_sums;  ///< of that norm
   bool residual = true;        ///< without: depthwise'(du) alone
+  std::size_t channels = kChannelBlock;
 };
 void depthwise_backward(const DepthwiseBackward<F32Storage>& arguments, DepthwiseScratch& scratch);
 void depthwise_backward(const DepthwiseBackward<Bf16Storage>& arguments, DepthwiseScratch& scratch);

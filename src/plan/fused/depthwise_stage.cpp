@@ -86,7 +86,8 @@ void DepthwiseStage<Storage>::infer(std::size_t part, const InferenceImage<Stora
                                            .stride = dst.row,
                                            .activation = activation_,
                                            .residual = state_.depthwise_residual,
-                                           .kept = state_.pointwise_residual ? image.sum + offset : nullptr},
+                                           .kept = state_.pointwise_residual ? image.sum + offset : nullptr,
+                                           .channels = context_.geometry.channels_of_block(part)},
       *worker.depthwise);
 }
 
@@ -108,7 +109,8 @@ void DepthwiseStage<Storage>::forward(const Chunk& chunk, Worker<Storage>& worke
                                              .value = state_.depthwise.value + offset,
                                              .gelu_derivative = gelu_derivative_ + offset,
                                              .moments = chunk.moments(image, channel),
-                                             .activation = activation_},
+                                             .activation = activation_,
+                                             .channels = geometry.channels_of_block(channel_block)},
           *worker.depthwise);
     }
   }
@@ -139,7 +141,8 @@ void DepthwiseStage<Storage>::backward(Operand* gradient, const Chunk& chunk, Wo
               .norm_value = state_.input.value + offset,
               .norm_mean = state_.input.norm.mean() + channel,
               .norm_sums = {chunk.gradient_sum + channel, chunk.weighted_sum + channel},
-              .residual = state_.depthwise_residual},
+              .residual = state_.depthwise_residual,
+              .channels = geometry.channels_of_block(channel_block)},
           *worker.depthwise);
     }
   }

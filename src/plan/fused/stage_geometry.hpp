@@ -5,6 +5,7 @@
 #include "kernels/fused/stage_storage.hpp"
 #include "plan/fused/stage_chain.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace convmixer::fused {
@@ -30,6 +31,11 @@ struct StageGeometry {
   std::size_t channels;
   std::size_t padded_channels;  ///< whole channel blocks
   std::size_t channel_blocks;
+
+  /// Channels of a channel block that aren't padding.
+  [[nodiscard]] std::size_t channels_of_block(std::size_t channel_block) const {
+    return std::min(kernels::kChannelBlock, channels - channel_block * kernels::kChannelBlock);
+  }
 
   /// Elements of an image and of a batch.
   [[nodiscard]] std::size_t image_size() const { return pixels * padded_channels; }

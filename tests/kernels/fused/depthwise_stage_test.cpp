@@ -40,7 +40,7 @@ struct Forward {
   Values<double> sum = Values<double>(kChannelBlock, kBefore);
   Values<double> square = Values<double>(kChannelBlock, kBefore);
 
-  void run(DepthwiseScratch& scratch) {
+  void run(DepthwiseScratch& scratch, std::size_t channels = kChannelBlock) {
     const Values<float> taps = packed<Storage>(filters, g.kernel, false);
     const MomentSums moments{origin.data(), sum.data(), square.data(), true};
     depthwise_forward(DepthwiseForward<Storage>{.geometry = g,
@@ -50,7 +50,8 @@ struct Forward {
                                                 .bias = bias.data(),
                                                 .value = value.data(),
                                                 .gelu_derivative = gelu_derivative.data(),
-                                                .moments = moments},
+                                                .moments = moments,
+                                                .channels = channels},
                       scratch);
   }
 
@@ -210,7 +211,7 @@ struct Backward {
   Values<double> first = Values<double>(kChannelBlock, kBefore);
   Values<double> second = Values<double>(kChannelBlock, kBefore);
 
-  void run(DepthwiseScratch& scratch) {
+  void run(DepthwiseScratch& scratch, std::size_t channels = kChannelBlock) {
     const Values<float> flipped = packed<Storage>(filters, g.kernel, true);
     depthwise_backward(DepthwiseBackward<Storage>{.geometry = g,
                                                   .gradient = gradient.data(),
@@ -223,7 +224,8 @@ struct Backward {
                                                   .filter_sums = sums.data(),
                                                   .norm_value = norm_value.data(),
                                                   .norm_mean = norm_mean.data(),
-                                                  .norm_sums = {first.data(), second.data()}},
+                                                  .norm_sums = {first.data(), second.data()},
+                                                  .channels = channels},
                        scratch);
   }
 
@@ -333,6 +335,110 @@ TEST_P(DepthwiseStage, BackwardMatchesPlainLoopsInF32) { check_backward<F32Stora
 TEST_P(DepthwiseStage, BackwardMatchesPlainLoopsInBf16) {
   if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
   check_backward<Bf16Storage>();
+}
+
+// ---- channel blocks that aren't full ----
+
+/// The first group's values are those of a full channel block, the second's are `second`.
+template <class Some, class Full>
+void expect_first_group(const Some& some, const Full& full, double second, std::size_t stride = kChannelBlock) {
+  const auto value = [](const auto& of) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(of)>, double>) {
+      return of;
+    } else {
+      return number(of);
+    }
+  };
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    if (i % stride >= kChannelBlock) continue;
+    ASSERT_EQ(value(some[i]), i % stride < kChannelBlock / 2 ? value(full[i]) : second) << i;
+  }
+}
+
+template <class Storage>
+void check_forward_without_second_group(const DepthwiseGeometry& g, std::size_t channels) {
+  Scratch memory(g);
+  Forward<Storage> full(g);
+  Forward<Storage> some(g);
+  full.run(memory.scratch());
+  some.run(memory.scratch(), channels);
+  expect_first_group(some.value, full.value, 0.0);
+  expect_first_group(some.origin, full.origin, 0.0);
+  expect_first_group(some.sum, full.sum, kBefore);
+  expect_first_group(some.square, full.square, kBefore);
+  for (std::size_t i = 0; i < full.value.size(); ++i) {
+    const bool is_first = i % kChannelBlock < kChannelBlock / 2;
+    ASSERT_EQ(derivative_number(some.gelu_derivative[i], some.value[i]),
+              derivative_number(is_first ? full.gelu_derivative[i] : typename Storage::GeluDerivative{},
+                                is_first ? full.value[i] : typename Storage::Value{}))
+        << i;
+  }
+}
+
+template <class Storage>
+void check_inference_without_second_group(const DepthwiseGeometry& g, std::size_t channels) {
+  using Operand = typename Storage::Operand;
+  constexpr std::size_t kStride = kChannelBlock + 16;
+  Scratch memory(g);
+  const Forward<Storage> with(g);
+  const Values<float> taps = packed<Storage>(with.filters, g.kernel, false);
+  const auto infer = [&](std::size_t of, Values<Operand>& dst, Values<typename Storage::Value>& kept) {
+    depthwise_inference(DepthwiseInference<Storage>{.geometry = g,
+                                                    .src = with.src.data(),
+                                                    .norm = {with.scale.data(), with.shift.data()},
+                                                    .filters = taps.data(),
+                                                    .bias = with.bias.data(),
+                                                    .branch_scale = with.scale.data(),
+                                                    .out_shift = with.shift.data(),
+                                                    .dst = dst.data(),
+                                                    .stride = kStride,
+                                                    .kept = kept.data(),
+                                                    .channels = of},
+                        memory.scratch());
+  };
+  auto full = untouched<Operand>(with.pixels * kStride);
+  auto some = full;
+  auto full_kept = untouched<typename Storage::Value>(with.pixels * kChannelBlock);
+  auto some_kept = full_kept;
+  infer(kChannelBlock, full, full_kept);
+  infer(channels, some, some_kept);
+  expect_first_group(some, full, 0.0, kStride);
+  expect_first_group(some_kept, full_kept, 0.0);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    ASSERT_TRUE(i % kStride < kChannelBlock || is_untouched(some[i])) << i;
+  }
+}
+
+template <class Storage>
+void check_backward_without_second_group(const DepthwiseGeometry& g, std::size_t channels) {
+  Scratch memory(g);
+  Backward<Storage> full(g);
+  Backward<Storage> some(g);
+  full.run(memory.scratch());
+  some.run(memory.scratch(), channels);
+  expect_first_group(some.gradient, full.gradient, 0.0);
+  expect_first_group(some.first, full.first, kBefore);
+  expect_first_group(some.second, full.second, kBefore);
+  for (std::size_t i = 0; i < full.sums.size(); ++i) {
+    ASSERT_EQ(some.sums[i], i < full.sums.size() / 2 ? full.sums[i] : kBefore) << i;
+  }
+}
+
+template <class Storage>
+void check_without_second_group() {
+  for (const DepthwiseGeometry& g : {DepthwiseGeometry{9, 11, 5, 2}, DepthwiseGeometry{4, 4, 4, 1}}) {
+    for (const std::size_t channels : std::initializer_list<std::size_t>{1, 16}) {
+      SCOPED_TRACE(fmt::format("{}, {} channels", name_of(g), channels));
+      check_forward_without_second_group<Storage>(g, channels);
+      check_inference_without_second_group<Storage>(g, channels);
+      check_backward_without_second_group<Storage>(g, channels);
+    }
+  }
+}
+TEST_P(DepthwiseStage, WritesZerosForAGroupThatOnlyPadsInF32) { check_without_second_group<F32Storage>(); }
+TEST_P(DepthwiseStage, WritesZerosForAGroupThatOnlyPadsInBf16) {
+  if (!can_run_bf16_stages()) GTEST_SKIP() << kNoBf16Stages;
+  check_without_second_group<Bf16Storage>();
 }
 
 TEST_P(DepthwiseStage, FindsItsBordersEmptyWhateverRanBefore) {
