@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from programs import measure_operations, measure_step, run
+from programs import Failure, measure_operations, measure_step, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,18 @@ class Measurement:
         """The words that run it in a build folder."""
         return [str(pathlib.Path(folder) / "bin" / self.program), *self.options.split()]
 
+    def computes_bf16(self, folder):
+        """Whether the build folder's program does, where oneDNN can't: steps in fused plans, by f32's instructions."""
+        if self.program != "step_bench":
+            return False
+        try:
+            measure_step(Measurement("", "step_bench", f"--precision bf16 {LITTLE}").command(folder))
+        except Failure:
+            return False
+        return True
 
+
+LITTLE = "--dim 16 --depth 1 --batch-size 1 --steps 1 --warmup 0 --peak-seconds 0"
 STEPS = "--steps 4 --warmup 2 --peak-seconds 0"
 OPERATIONS = "--peak-seconds 0 --benchmark_min_time=0.01 --benchmark_repetitions=5"
 SET = (
@@ -84,9 +95,8 @@ def take_turn(folder, measurement):
 
 
 def probe(folder):
-    """The conditions of a turn, at next to no cost; the precision is bf16 if there is bf16."""
-    options = "--dim 16 --depth 1 --batch-size 1 --precision auto --steps 1 --warmup 0 --peak-seconds 0"
-    return take_turn(folder, Measurement("probe", "step_bench", options)).conditions
+    """The conditions of a turn, at next to no cost; the precision is bf16 if oneDNN has bf16."""
+    return take_turn(folder, Measurement("probe", "step_bench", f"--precision auto {LITTLE}")).conditions
 
 
 def measure(builds, measurements, rounds, tell):

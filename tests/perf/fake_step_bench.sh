@@ -3,7 +3,7 @@
 # below, `samples` has the milliseconds of each call's steps, one line after the other. A line is added to calls.log in the
 # folder of the build's folder. In sh because hundreds of calls of Python take a while.
 here=$(cd "${0%/*}/.." && pwd)
-threads=2 onednn=2.6.3 best_precision=bf16 plan=fused commit=0123456789ab memory=100.0 memory_key=peak_rss_mib fails=
+threads=2 onednn=2.6.3 best_precision=bf16 other_bf16= plan=fused commit=0123456789ab memory=100.0 memory_key=peak_rss_mib fails=
 . "$here/figures"
 if [ -n "$fails" ]; then
   echo "step_bench: error: $fails" >&2
@@ -24,6 +24,11 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+
+if [ "$precision$best_precision$other_bf16" = bf16f32 ]; then
+  echo "step_bench: error: precision = bf16: expected f32" >&2
+  exit 2
+fi
 
 calls=0
 while read -r _; do calls=$((calls + 1)); done <"$here/samples.used"

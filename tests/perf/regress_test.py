@@ -103,6 +103,19 @@ class Builds(Regress):
         log = (self.folder / "calls.log").read_text().splitlines()
         self.assertEqual([line.split()[2] for line in log], ["auto", "f32", "f32"])
 
+    def test_in_bf16_by_other_instructions_are_taken_if_all_builds_have_them(self):
+        def now(**figures):
+            return self.build("now", best_precision="f32", **figures)
+
+        result = self.regress("--build", now(other_bf16="yes"), "--rounds", "1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"training bf16, kernel 9 +\d")
+        then = self.build("then", best_precision="f32")
+        both = ("--rounds", "8", "--only", "training f32", "training bf16")
+        result = self.regress("--against", then, "--build", now(other_bf16="yes"), *both)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("left out: training bf16: the processor has no bf16 that oneDNN may use\n", result.stdout)
+
     def test_that_fail_end_the_comparison_with_their_message(self):
         then = self.build("then", fails="out of luck")
         result = self.compare(then, self.build("now"))
