@@ -202,6 +202,7 @@ TEST_F(ToolTrain, GoesOnInBf16WhereOnlyFusedPlansHaveIt) {
   const ToolResult result =
       run_tool(words + std::vector<std::string>{"--extend", "1"}, {{"ONEDNN_MAX_CPU_ISA", "AVX2"}});
   EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("bf16, by the instructions for f32: not as fast as f32, in less memory\n"));
   EXPECT_EQ(read_config(folder("run") / "config.ini").precision, "bf16");
   EXPECT_EQ(read_checkpoint_info(folder("run") / "last.safetensors").epoch, 2);
 }

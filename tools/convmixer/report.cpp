@@ -196,6 +196,11 @@ std::int64_t values_in_training(const Graph& graph, const TrainConfig& config) {
   return with_gradients + moments;
 }
 
+std::string describe_precision(Precision precision) {
+  if (Engine::has_instructions(precision)) return std::string(to_string(precision));
+  return fmt::format("{}, by the instructions for f32: not as fast as f32, in less memory", to_string(precision));
+}
+
 std::string describe_plan(const Plan& plan) {
   std::string text = to_string(plan.kind());
   if (!plan.why_plain().empty()) text += ": " + plan.why_plain();

@@ -32,6 +32,8 @@ namespace convmixer::tool {
 /// Values kept for the parameters in training: themselves, their gradients, these summed up over micro-batches, the
 /// optimiser's, their averages.
 [[nodiscard]] std::int64_t values_in_training(const Graph& graph, const TrainConfig& config);
+/// "f32"; of a bf16 that f32's instructions compute, what that means.
+[[nodiscard]] std::string describe_precision(Precision precision);
 /// "fused", or "plain: fused stages have a layout of their own".
 [[nodiscard]] std::string describe_plan(const Plan& plan);
 /// What the optimiser has besides such values.

@@ -156,7 +156,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
   append(image_size_rows(config, model_config(config, train.channels(), train.classes())));
   append(optimizer_rows(config, trainer.steps_per_epoch(), images.train));
   append(micro_batch_rows(config, images.train));
-  rows.emplace_back("precision", config.precision);
+  rows.emplace_back("precision", describe_precision(trainer.network().precision()));
   rows.emplace_back("plan", describe_plan(trainer.training_plan()));
   if (ranks != nullptr) rows.emplace_back("ranks", describe_ranks(*ranks, config));
   append(machine_rows(threads, engine));
