@@ -56,42 +56,52 @@ double weight_as_packed(float weight) {
   return Storage::kValuesPerWord == 1 ? number(weight) : number(from_bf16(to_bf16(weight)));
 }
 
+/// Multiplies random rows by a panel of so many columns, and compares what comes out with plain loops: zeros after the
+/// columns, whatever stood there, and nothing after the rows.
+template <class Storage>
+void check_rows_product(std::size_t rows, std::size_t inner, std::size_t columns, bool has_bias, PanelLayout layout) {
+  const Blocked<Storage> a(rows, inner, 1);
+  const auto weights = random_values<float>(inner * columns, 2);
+  auto bias = random_values<float>(kChannelBlock, 3);
+  std::fill(bias.begin() + static_cast<std::ptrdiff_t>(columns), bias.end(), 0.0F);
+  auto panel = untouched<float>(packed_panels_size<Storage>(inner, columns));
+  pack_panels<Storage>(weights.data(), columns, 1, inner, columns, panel.data(), layout);
+  auto dst = untouched<float>((rows + 1) * kChannelBlock);
+  multiply_rows<Storage>({.a = a.values.data(),
+                          .a_block = rows * kChannelBlock,
+                          .b = panel.data(),
+                          .layout = layout,
+                          .rows = rows,
+                          .inner = inner,
+                          .columns = columns,
+                          .bias = has_bias ? bias.data() : nullptr,
+                          .dst = dst.data()});
+  Errors errors;
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) {
+      double expected = has_bias ? number(bias[c]) : 0.0;
+      double sizes = std::abs(expected);
+      for (std::size_t k = 0; k < inner; ++k) {
+        const double product = a(r, k) * weight_as_packed<Storage>(weights[k * columns + c]);
+        expected += product;
+        sizes += std::abs(product);
+      }
+      errors.add(number(dst[r * kChannelBlock + c]), expected, static_cast<double>(inner + 2) * kF32 * sizes,
+                 r * kChannelBlock + c);
+    }
+    for (std::size_t c = columns; c < kChannelBlock; ++c) EXPECT_EQ(number(dst[r * kChannelBlock + c]), 0.0) << c;
+  }
+  EXPECT_WITHIN_ROUNDING(errors);
+  for (std::size_t c = 0; c < kChannelBlock; ++c) EXPECT_TRUE(is_untouched(dst[rows * kChannelBlock + c]));
+}
+
 template <class Storage>
 void check_rows(PanelLayout layout) {
   for (const std::size_t rows : std::initializer_list<std::size_t>{1, 5, 12, 13, 64, 100}) {
     for (const std::size_t inner : std::initializer_list<std::size_t>{1, 3, 12, 31, 32, 33, 80}) {
       for (const bool has_bias : {true, false}) {
         SCOPED_TRACE(fmt::format("{} x {}{}", rows, inner, has_bias ? ", bias" : ""));
-        const Blocked<Storage> a(rows, inner, 1);
-        const auto weights = random_values<float>(inner * kChannelBlock, 2);
-        const auto bias = random_values<float>(kChannelBlock, 3);
-        auto panel = untouched<float>(packed_panels_size<Storage>(inner, kChannelBlock));
-        pack_panels<Storage>(weights.data(), kChannelBlock, 1, inner, kChannelBlock, panel.data(), layout);
-        auto dst = untouched<float>((rows + 1) * kChannelBlock);
-        multiply_rows<Storage>({.a = a.values.data(),
-                                .a_block = rows * kChannelBlock,
-                                .b = panel.data(),
-                                .layout = layout,
-                                .rows = rows,
-                                .inner = inner,
-                                .bias = has_bias ? bias.data() : nullptr,
-                                .dst = dst.data()});
-        Errors errors;
-        for (std::size_t r = 0; r < rows; ++r) {
-          for (std::size_t c = 0; c < kChannelBlock; ++c) {
-            double expected = has_bias ? number(bias[c]) : 0.0;
-            double sizes = std::abs(expected);
-            for (std::size_t k = 0; k < inner; ++k) {
-              const double product = a(r, k) * weight_as_packed<Storage>(weights[k * kChannelBlock + c]);
-              expected += product;
-              sizes += std::abs(product);
-            }
-            errors.add(number(dst[r * kChannelBlock + c]), expected, static_cast<double>(inner + 2) * kF32 * sizes,
-                       r * kChannelBlock + c);
-          }
-        }
-        EXPECT_WITHIN_ROUNDING(errors);
-        for (std::size_t c = 0; c < kChannelBlock; ++c) EXPECT_TRUE(is_untouched(dst[rows * kChannelBlock + c]));
+        check_rows_product<Storage>(rows, inner, kChannelBlock, has_bias, layout);
       }
     }
   }
@@ -190,46 +200,11 @@ TEST_P(PanelProduct, PacksEveryValueInItsPlaceInBf16) {
   for (const PanelLayout layout : {PanelLayout::rows, PanelLayout::halves}) check_packing<Bf16Storage>(layout);
 }
 
-// A panel that isn't full: zeros after its columns, whatever stood there, and nothing after the rows.
 template <class Storage>
 void check_rows_of_some_columns() {
-  constexpr std::size_t kRows = 13;
-  constexpr std::size_t kInner = 33;
-  const Blocked<Storage> a(kRows, kInner, 1);
   for (std::size_t columns = 1; columns <= kChannelBlock; ++columns) {
     SCOPED_TRACE(columns);
-    const auto weights = random_values<float>(kInner * columns, 2);
-    auto bias = random_values<float>(kChannelBlock, 3);
-    std::fill(bias.begin() + static_cast<std::ptrdiff_t>(columns), bias.end(), 0.0F);
-    auto panel = untouched<float>(packed_panels_size<Storage>(kInner, columns));
-    pack_panels<Storage>(weights.data(), columns, 1, kInner, columns, panel.data(), best_panel_layout());
-    auto dst = untouched<float>((kRows + 1) * kChannelBlock);
-    multiply_rows<Storage>({.a = a.values.data(),
-                            .a_block = kRows * kChannelBlock,
-                            .b = panel.data(),
-                            .layout = best_panel_layout(),
-                            .rows = kRows,
-                            .inner = kInner,
-                            .columns = columns,
-                            .bias = bias.data(),
-                            .dst = dst.data()});
-    Errors errors;
-    for (std::size_t r = 0; r < kRows; ++r) {
-      for (std::size_t c = 0; c < columns; ++c) {
-        double expected = number(bias[c]);
-        double sizes = std::abs(expected);
-        for (std::size_t k = 0; k < kInner; ++k) {
-          const double product = a(r, k) * weight_as_packed<Storage>(weights[k * columns + c]);
-          expected += product;
-          sizes += std::abs(product);
-        }
-        errors.add(number(dst[r * kChannelBlock + c]), expected, static_cast<double>(kInner + 2) * kF32 * sizes,
-                   r * kChannelBlock + c);
-      }
-      for (std::size_t c = columns; c < kChannelBlock; ++c) EXPECT_EQ(number(dst[r * kChannelBlock + c]), 0.0) << c;
-    }
-    EXPECT_WITHIN_ROUNDING(errors);
-    for (std::size_t c = 0; c < kChannelBlock; ++c) EXPECT_TRUE(is_untouched(dst[kRows * kChannelBlock + c]));
+    check_rows_product<Storage>(13, 33, columns, true, best_panel_layout());
   }
 }
 TEST_P(PanelProduct, OfRowsHasZerosAfterThePanelsColumnsInF32) { check_rows_of_some_columns<F32Storage>(); }
