@@ -119,7 +119,7 @@ void inference_of_group(DepthwiseInference<Storage> a, DepthwiseScratch::Areas a
     const StageVector scale = a.residual ? hn::LoadU(d, a.norm.scale + first) : hn::Zero(d);
     const StageVector shift = hn::LoadU(d, a.out_shift + first);
     for (std::size_t row = 0; row < rows; ++row) {
-      const StageVector branch = gelu(hn::LoadU(d, areas.convolved + row * kGroup + lane)).value;
+      const StageVector branch = gelu.value(hn::LoadU(d, areas.convolved + row * kGroup + lane));
       const StageVector trunk = hn::MulAdd(load_stage(d, a.src + row * kChannelBlock + first), scale, shift);
       const StageVector sum = hn::MulAdd(branch, branch_scale, trunk);
       store_stage(sum, d, a.dst + row * a.stride + first);

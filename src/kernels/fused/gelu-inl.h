@@ -51,6 +51,7 @@ class RoundedGelu {
     // Far below zero the value is 0 or wrong by a rounding: its sign still tells the derivative's side.
     return {hn::CopySign(hn::MulAdd(x, hn::Set(d_, 0.5F), f), x), gelu_derivative};
   }
+  HWY_INLINE V value(V x) const { return (*this)(x).value; }
 
  private:
   D d_;
@@ -70,6 +71,7 @@ class RoundedGelu {
     const auto [value, gelu_derivative] = exact_(x);
     return {hn::CopySign(value, x), hn::Abs(hn::Sub(gelu_derivative, hn::Set(d_, 0.5F)))};
   }
+  HWY_INLINE V value(V x) const { return exact_.value(x); }
 
  private:
   D d_;
@@ -110,6 +112,7 @@ class StageRelu {
       return {hn::IfThenElseZero(positive, x), hn::IfThenElseZero(positive, hn::Set(d_, 1.0F))};
     }
   }
+  HWY_INLINE V value(V x) const { return (*this)(x).value; }
 
  private:
   D d_;

@@ -48,9 +48,12 @@ void activation_rows(GeluForward<Storage> a) {
       HWY_UNROLL(4)
       for (std::size_t i = 0; i < kVectors; ++i) {
         const std::size_t lane = i * hn::Lanes(d);
-        const auto [value, gelu_derivative] = gelu(hn::LoadU(d, a.src + row * a.stride + lane));
-        store_stage(value, d, a.value + row * kChannelBlock + lane);
-        if constexpr (kTraining) {
+        const StageVector x = hn::LoadU(d, a.src + row * a.stride + lane);
+        if constexpr (!kTraining) {
+          store_stage(gelu.value(x), d, a.value + row * kChannelBlock + lane);
+        } else {
+          const auto [value, gelu_derivative] = gelu(x);
+          store_stage(value, d, a.value + row * kChannelBlock + lane);
           store_derivative(gelu_derivative, d, a.gelu_derivative + row * kChannelBlock + lane);
           const StageVector centred = hn::Sub(value, origin.vectors[i]);
           sum[i] = hn::Add(sum[i], centred);

@@ -26,12 +26,12 @@ void gelu_as(std::size_t count, const float* src, Result* dst) {
   const Floats d;
   const FineGelu<Floats> gelu(d);
   const std::size_t whole = count / hn::Lanes(d) * hn::Lanes(d);
-  for (std::size_t i = 0; i < whole; i += hn::Lanes(d)) store(gelu(hn::LoadU(d, src + i)).value, d, dst + i);
+  for (std::size_t i = 0; i < whole; i += hn::Lanes(d)) store(gelu.value(hn::LoadU(d, src + i)), d, dst + i);
   if (whole == count) return;
   std::array<float, kMostLanes> x{};
   std::array<Result, kMostLanes> y{};
   std::copy_n(src + whole, count - whole, x.begin());
-  store(gelu(hn::LoadU(d, x.data())).value, d, y.data());
+  store(gelu.value(hn::LoadU(d, x.data())), d, y.data());
   std::copy_n(y.begin(), count - whole, dst + whole);
 }
 
