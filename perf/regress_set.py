@@ -22,16 +22,6 @@ class Measurement:
         """The words that run it in a build folder."""
         return [str(pathlib.Path(folder) / "bin" / self.program), *self.options.split()]
 
-    def computes_bf16(self, folder):
-        """Whether the build folder's program does, where oneDNN can't: steps in fused plans, by f32's instructions."""
-        if self.program != "step_bench":
-            return False
-        try:
-            measure_step(Measurement("", "step_bench", f"--precision bf16 {LITTLE}").command(folder))
-        except Failure:
-            return False
-        return True
-
 
 LITTLE = "--dim 16 --depth 1 --batch-size 1 --steps 1 --warmup 0 --peak-seconds 0"
 STEPS = "--steps 4 --warmup 2 --peak-seconds 0"
@@ -97,6 +87,15 @@ def take_turn(folder, measurement):
 def probe(folder):
     """The conditions of a turn, at next to no cost; the precision is bf16 if oneDNN has bf16."""
     return take_turn(folder, Measurement("probe", "step_bench", f"--precision auto {LITTLE}")).conditions
+
+
+def has_bf16_steps(folder):
+    """Whether the build folder's step_bench computes in bf16: where oneDNN can't, in fused plans, by f32's instructions."""
+    try:
+        take_turn(folder, Measurement("probe", "step_bench", f"--precision bf16 {LITTLE}"))
+    except Failure:
+        return False
+    return True
 
 
 def measure(builds, measurements, rounds, tell):

@@ -8,26 +8,17 @@ namespace convmixer::fused {
 
 using kernels::kChannelBlock;
 
-namespace {
-
-/// Hand-written products leave out what only pads an operand; oneDNN's read rows as they lie.
-GradientProductProblem product_of(const StageContext& context, std::size_t inputs, std::size_t padded_inputs,
-                                  std::size_t pixels) {
-  const bool is_hand_written = context.products == ProductKernels::hand_written;
-  return {.outputs = is_hand_written ? context.geometry.channels : context.geometry.padded_channels,
-          .inputs = is_hand_written ? inputs : padded_inputs,
-          .pixels = pixels,
-          .type = context.type};
-}
-
-}  // namespace
-
 DenseGradient::DenseGradient(const StageContext& context, const ConvolutionStage& stage, std::size_t inputs,
                              std::size_t padded_inputs, std::size_t pixels)
     : context_(context),
       convolution_(stage.convolution),
       inputs_(inputs),
-      product_(context.runtime, product_of(context, inputs, padded_inputs, pixels), context.products) {}
+      product_(context.runtime,
+               {.outputs = context.read_by_products(context.geometry.channels, context.geometry.padded_channels),
+                .inputs = context.read_by_products(inputs, padded_inputs),
+                .pixels = pixels,
+                .type = context.type},
+               context.products) {}
 
 std::size_t DenseGradient::input_blocks() const { return kernels::padded_channels(inputs_) / kChannelBlock; }
 

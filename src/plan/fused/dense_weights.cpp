@@ -14,19 +14,20 @@ DenseWeights::DenseWeights(const StageContext& context, const ConvolutionStage& 
       forward_(context.runtime,
                {.rows = context.geometry.pixels,
                 .columns = context.geometry.padded_channels,
-                .inner = inner(inputs, padded_inputs),
+                .inner = context.read_by_products(inputs, padded_inputs),
                 .type = context.type,
                 .bias = true,
                 .padding = context.geometry.padded_channels - context.geometry.channels},
                context.products) {
   if (backward.pixels == 0) return;
   backward_.emplace(context.runtime,
-                    TiledProductProblem{.rows = backward.pixels,
-                                        .columns = padded_inputs,
-                                        .inner = inner(context.geometry.channels, context.geometry.padded_channels),
-                                        .type = context.type,
-                                        .bias = backward.added,
-                                        .padding = padded_inputs - inputs},
+                    TiledProductProblem{
+                        .rows = backward.pixels,
+                        .columns = padded_inputs,
+                        .inner = context.read_by_products(context.geometry.channels, context.geometry.padded_channels),
+                        .type = context.type,
+                        .bias = backward.added,
+                        .padding = padded_inputs - inputs},
                     context.products);
 }
 

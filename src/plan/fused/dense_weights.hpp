@@ -73,10 +73,6 @@ class DenseWeights {
   }
 
  private:
-  /// Hand-written products leave out what only pads an operand; oneDNN's read rows as they lie.
-  [[nodiscard]] std::size_t inner(std::size_t values, std::size_t padded) const {
-    return context_.products == ProductKernels::hand_written ? values : padded;
-  }
   void add_refresh(RefreshTasks& refresh);
   void copy_with_padding() const;
   void copy_bias() const;

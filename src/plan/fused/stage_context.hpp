@@ -51,6 +51,11 @@ struct StageContext {
 
   /// Of an array that is cut evenly among the chunks.
   [[nodiscard]] ArrayUser by_chunk() const { return ArrayUser::tasks(chunks.count()); }
+  /// Of an operand's `padded` values at a pixel, those that its products read: hand-written ones leave out what only
+  /// pads, oneDNN's read rows as they lie.
+  [[nodiscard]] std::size_t read_by_products(std::size_t values, std::size_t padded) const {
+    return products == ProductKernels::hand_written ? values : padded;
+  }
   /// Per channel, that a norm's statistics are of.
   [[nodiscard]] std::size_t norm_values() const { return chunks.images_of_all_ranks() * geometry.pixels; }
 
