@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace convmixer {
 
@@ -64,11 +65,25 @@ Targets targets_of(const Targets& targets, std::size_t first, std::size_t count,
   return {part(targets.labels), part(targets.soft), targets.label_smoothing};
 }
 
-/// Of norms that have seen a share of the batch each: the mean, in which each image counts alike.
-void average_statistics(Parameters& parameters, const BatchChunks& share, Communicator& ranks) {
+/// Of norms that have seen a share of the batch each: the mean, in which each image counts alike. Frozen ones stay as
+/// they are, the same on all ranks.
+void average_statistics(const Graph& graph, Parameters& parameters, const BatchChunks& share, Communicator& ranks) {
   const float weight = static_cast<float>(share.images()) / static_cast<float>(share.images_of_all_ranks());
-  for (float& value : parameters.statistics()) value *= weight;
-  ranks.sum(parameters.statistics());
+  const auto average = [&](std::span<float> values) {
+    for (float& value : values) value *= weight;
+    ranks.sum(values);
+  };
+  const auto is_frozen = [](const Node& node) {
+    const auto* const norm = std::get_if<BatchNorm>(&node.operation);
+    return norm != nullptr && norm->frozen;
+  };
+  if (std::ranges::none_of(graph.nodes(), is_frozen)) return average(parameters.statistics());
+  for (const Node& node : graph.nodes()) {
+    const auto* const norm = std::get_if<BatchNorm>(&node.operation);
+    if (norm == nullptr || norm->frozen) continue;
+    average(parameters.statistic(norm->running_mean));
+    average(parameters.statistic(norm->running_var));
+  }
 }
 
 }  // namespace
@@ -246,7 +261,7 @@ BatchResult Network::train_at_once(std::span<const float> images, const Targets&
   const BatchResult result = score_share(logits_, classes(), targets, share, gradient);
   training.backward(gradient);
   Communicator& ranks = engine_->ranks();
-  if (ranks.size() > 1 && norm_ranks_ == NormRanks::local) average_statistics(*parameters_, share, ranks);
+  if (ranks.size() > 1 && norm_ranks_ == NormRanks::local) average_statistics(graph(), *parameters_, share, ranks);
   return sum_over_ranks(result, ranks);
 }
 

@@ -51,7 +51,8 @@ std::optional<TrainingPosition> Checkpointer::restore(const std::optional<SavedR
 }
 
 void Checkpointer::complete_epoch(const TrainingPosition& position) {
-  const bool at_end_of_epoch = position.epoch > 0 && position.step_in_epoch == 0;
+  // With an evaluation before any epoch (epochs = 0), that is one too.
+  const bool at_end_of_epoch = position.step_in_epoch == 0 && (position.epoch > 0 || position.best_accuracy >= 0.0);
   const bool best_missing = position.best_epoch == position.epoch && !is_of_step(folder_.best(), position.step);
   if (at_end_of_epoch && (best_missing || !is_of_step(folder_.last(), position.step))) save_epoch(position);
 }

@@ -29,7 +29,9 @@ FollowedRun::FollowedRun(Communicator& ranks) {
   }
 }
 
-FollowedRun::~FollowedRun() {
+FollowedRun::~FollowedRun() { remove(); }
+
+void FollowedRun::remove() noexcept {
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }

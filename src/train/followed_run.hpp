@@ -11,16 +11,20 @@ namespace convmixer {
 
 /// What a rank other than 0 opens in place of the run's folder: one of its own, that has the run's state as rank 0 has
 /// saved it, so that it begins where that one does, and refuses settings or data that are others there. Nothing is
-/// written to it later; it is gone with this.
+/// written to it later.
 class FollowedRun {
  public:
   /// Meets send_state() of rank 0. Throws Error for a temporary folder ($TMPDIR) that can't be written.
   explicit FollowedRun(Communicator& ranks);
+  /// As remove().
   ~FollowedRun();
   FollowedRun(const FollowedRun&) = delete;
   FollowedRun& operator=(const FollowedRun&) = delete;
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
+
+  /// Once the run is open nobody reads the folder again, and a rank that is killed can't remove it.
+  void remove() noexcept;
 
  private:
   std::filesystem::path folder_;

@@ -71,12 +71,13 @@ PrecisionChoice choose_precision(const TrainConfig& config, int channels, int cl
   if (is_given) return {given, "as given"};
   if (!Engine::has_instructions(Precision::bf16)) return {Precision::f32, "this CPU has no instructions for bf16"};
   const ModelConfig model = model_config(config, channels, classes);
-  Network bf16 = initial_network(config, model, Precision::bf16, engine);
+  Engine alone(engine.pool());  // other ranks don't take part
+  Network bf16 = initial_network(config, model, Precision::bf16, alone);
   const std::int64_t size = timed_batch(bf16.graph(), bf16.micro_batches(config.batch_size).largest());
   if (bf16.plan(size, PlanMode::training).kind() == PlanKind::fused) {
     return {Precision::bf16, "faster in fused plans wherever the CPU has instructions for it, as this one has"};
   }
-  Network f32 = initial_network(config, model, Precision::f32, engine);
+  Network f32 = initial_network(config, model, Precision::f32, alone);
   const RandomBatch batch(task_of(model), size);
   const BestSteps best = time_both(f32, bf16, batch.batch());
   const Precision precision = faster_precision(best.f32, best.bf16);

@@ -86,6 +86,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
                           .fresh = controls_.dry_run && controls_.fresh,
                           .follow = follows});
   if (ranks_.size() > 1 && !follows) send_state(ranks_, run.parts->folder);
+  if (followed_) followed_->remove();
   parts_ = std::move(run.parts);
   position_ = run.position;
   schedule_shift_ = position_.epoch * steps_per_epoch() + position_.step_in_epoch - position_.step;
@@ -385,6 +386,10 @@ void Trainer::check_weights_are_finite() const {
 }
 
 void Trainer::fail_not_finite(const char* what, double value, std::int64_t update) const {
+  if (update < 0) {
+    fail("the {} became {} before the first step; expected initial weights{} that give a number", what, value,
+         config_.init.empty() ? "" : fmt::format(" (init = {})", config_.init.string()));
+  }
   fail(
       "the {} became {} at step {} (epoch {}, learning rate {:.4g}); what was saved at step {} is untouched; a lower "
       "--lr "

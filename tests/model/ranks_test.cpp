@@ -20,6 +20,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace convmixer {
@@ -242,6 +243,39 @@ TEST(NetworkOfRanks, WithNormsOfTheirOwnHasTheSameStatisticsOnAll) {
     outcomes.push_back(std::move(outcome));
   });
   EXPECT_TRUE(outcomes[0] == outcomes[1]);
+}
+
+TEST(NetworkOfRanks, LeavesFrozenNormsAsTheyAreWithNormsOfTheirOwn) {
+  const Batches batches = make_batches(32);  // 10, 11 and 11 images: shares that don't add up to 1 in f32
+  Graph graph = small_convmixer();
+  freeze(graph, "stem,blocks.0");
+  const auto* const frozen = std::get_if<BatchNorm>(&graph.nodes()[2].operation);
+  ASSERT_TRUE(frozen != nullptr && frozen->frozen) << graph.nodes()[2].name;
+  const auto statistics = [](const Parameters& parameters, StatisticId id) {
+    const std::span<const float> values = parameters.statistic(id);
+    return std::vector<float>(values.begin(), values.end());
+  };
+  run_ranks(3, [&](Communicator& communicator) {
+    ThreadPool pool(1);
+    Engine engine(pool, &communicator);
+    Network network(graph, Precision::f32, engine);
+    network.set_norm_ranks(NormRanks::local);
+    Parameters& parameters = network.parameters();
+    parameters.initialise(1);
+    Rng rng(9, RandomStream::synthetic_data);
+    for (float& value : parameters.statistics()) value = 1.0F + std::abs(rng.normal());
+    const std::vector<float> before = statistics(parameters, frozen->running_var);
+    const std::vector<float> trained_before(parameters.statistics().begin(), parameters.statistics().end());
+    const BatchChunks share(static_cast<std::size_t>(batches.size), communicator.rank(), communicator.size());
+    const std::size_t pixels = batches.images.size() / static_cast<std::size_t>(batches.size);
+    for (int step = 0; step < 10; ++step) {
+      network.train_share(
+          std::span(batches.images).subspan(share.first_image() * pixels, share.images() * pixels), {3, 8, 8},
+          {.labels = std::span(batches.labels).subspan(share.first_image(), share.images()), .soft = {}}, batches.size);
+    }
+    EXPECT_EQ(statistics(parameters, frozen->running_var), before);
+    EXPECT_FALSE(std::ranges::equal(parameters.statistics(), trained_before));
+  });
 }
 
 TEST(NetworkOfRanks, RefusesWhatItCannotShare) {

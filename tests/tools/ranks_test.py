@@ -231,6 +231,7 @@ class Ranks(unittest.TestCase):
         self.assertNotEqual(process.returncode, 0)
         self.assertRegex(output + errors, r"Killed \(signal 9\)" if IS_MPICH else r"rank \d")  # mpirun says which
         self.assert_gone("killed")
+        self.assertEqual(list(self.folder.glob("convmixer-rank-*")), [])
         self.train(2, "killed", "--epochs", "40")
         self.assert_same("killed", "alone")
 

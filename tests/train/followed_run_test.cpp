@@ -60,6 +60,16 @@ TEST_F(FollowedRunTest, HasTheStateThatRankZeroSendsWhileItLasts) {
   EXPECT_TRUE(fs::is_empty(temporary_.path()));
 }
 
+TEST_F(FollowedRunTest, LeavesNothingOnceItIsRemovedWhateverBecomesOfTheRank) {
+  run_ranks(2, [&](Communicator& ranks) {
+    if (ranks.rank() == 0) return send_state(ranks, folder_);
+    FollowedRun followed(ranks);
+    EXPECT_FALSE(fs::is_empty(temporary_.path()));
+    followed.remove();
+    EXPECT_TRUE(fs::is_empty(temporary_.path()));
+  });
+}
+
 TEST_F(FollowedRunTest, SaysWhereNoTemporaryFolderCanBeMade) {
   const EnvironmentVariable file("TMPDIR", folder_.state().string());  // no folder
   EXPECT_THAT(error_of([&] { follow(); }).what(), HasSubstr("rank 1: no temporary folder in "));

@@ -14,7 +14,10 @@ namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::StartsWith;
 using testing_support::error_of;
 
 std::map<std::string, std::string> tensors_of(const fs::path& path) {
@@ -87,6 +90,27 @@ TEST_F(InitialWeightsTest, ComeOutOfNoEpochsBitForBit) {
     EXPECT_EQ(tensors_of(parent_.path() / "run" / name), tensors_of(given)) << name;
   EXPECT_GE(read_checkpoint_info(parent_.path() / "run" / "best.safetensors").test_accuracy, 0.0);
   EXPECT_EQ(train(config), TrainEnd::finished);  // again
+}
+
+TEST_F(InitialWeightsTest, ComeOutOfNoEpochsThatWereKilledBeforeTheWeightsWereWritten) {
+  const fs::path given = save(names_);
+  TrainConfig config = config_from(given);
+  config.epochs = 0;
+  EXPECT_EQ(train(config), TrainEnd::finished);
+  for (const char* name : {"best.safetensors", "last.safetensors"}) fs::remove(parent_.path() / "run" / name);
+  EXPECT_EQ(train(config), TrainEnd::finished);
+  for (const char* name : {"best.safetensors", "last.safetensors"})
+    EXPECT_EQ(tensors_of(parent_.path() / "run" / name), tensors_of(given)) << name;
+}
+
+TEST_F(InitialWeightsTest, WhoseLossIsNoNumberAreNamed) {
+  for (float& value : parameters_.value(head_)) value = value < 0.0F ? -3e38F : 3e38F;
+  TrainConfig config = config_from(save(names_));
+  config.epochs = 0;
+  EXPECT_THAT(error_of([&] { train(config); }).what(),
+              AllOf(StartsWith("the test loss became "),
+                    EndsWith("before the first step; expected initial weights (init = " + config.init.string() +
+                             ") that give a number")));
 }
 
 TEST_F(InitialWeightsTest, AreNeededNoMoreByARunThatGoesOn) {

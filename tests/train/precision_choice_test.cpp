@@ -1,6 +1,8 @@
 #include "convmixer/train/precision_choice.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/resnet.hpp"
+#include "support/thread_ranks.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -50,6 +52,21 @@ TEST_F(PrecisionChoiceTest, IsBf16InFusedPlansWhereTheCpuHasIt) {
 TEST_F(PrecisionChoiceTest, IsMeasuredInPlainPlans) {
   if (!Engine::has_instructions(Precision::bf16)) GTEST_SKIP() << "this CPU has no bf16";
   EXPECT_THAT(choose("auto", PlanKind::plain).reason, HasSubstr("a step of 4 images took"));
+}
+
+TEST_F(PrecisionChoiceTest, IsMeasuredByOneOfTheRanksAlone) {
+  testing_support::run_ranks(2, [&](Communicator& ranks) {
+    if (ranks.rank() > 0) return;  // it takes no part
+    ThreadPool pool(1);
+    Engine engine(pool, &ranks);
+    TrainConfig config;
+    config.model = ResNetConfig{.layers = 8, .width = 8};
+    config.image_size = 8;
+    config.batch_size = 4;
+    const PrecisionChoice choice = choose_precision(config, 3, 10, engine);
+    const bool has_bf16 = Engine::has_instructions(Precision::bf16);
+    EXPECT_THAT(choice.reason, HasSubstr(has_bf16 ? "a step of 4 images took" : "no instructions for bf16"));
+  });
 }
 
 TEST(FasterPrecision, IsF32OnlyWhereItIsFasterByMoreThanATenth) {
