@@ -65,25 +65,19 @@ Targets targets_of(const Targets& targets, std::size_t first, std::size_t count,
   return {part(targets.labels), part(targets.soft), targets.label_smoothing};
 }
 
-/// Of norms that have seen a share of the batch each: the mean, in which each image counts alike. Frozen ones stay as
-/// they are, the same on all ranks.
+/// Of norms that have seen a share of the batch each: the mean, in which each image counts alike. Frozen ones, which
+/// are the same on all ranks, are rank 0's: as shares needn't add up to 1 in f32, their mean might be another.
 void average_statistics(const Graph& graph, Parameters& parameters, const BatchChunks& share, Communicator& ranks) {
-  const float weight = static_cast<float>(share.images()) / static_cast<float>(share.images_of_all_ranks());
-  const auto average = [&](std::span<float> values) {
-    for (float& value : values) value *= weight;
-    ranks.sum(values);
-  };
-  const auto is_frozen = [](const Node& node) {
-    const auto* const norm = std::get_if<BatchNorm>(&node.operation);
-    return norm != nullptr && norm->frozen;
-  };
-  if (std::ranges::none_of(graph.nodes(), is_frozen)) return average(parameters.statistics());
+  const float of_images = static_cast<float>(share.images()) / static_cast<float>(share.images_of_all_ranks());
+  const float of_frozen = ranks.rank() == 0 ? 1.0F : 0.0F;
   for (const Node& node : graph.nodes()) {
     const auto* const norm = std::get_if<BatchNorm>(&node.operation);
-    if (norm == nullptr || norm->frozen) continue;
-    average(parameters.statistic(norm->running_mean));
-    average(parameters.statistic(norm->running_var));
+    if (norm == nullptr) continue;
+    for (const StatisticId id : {norm->running_mean, norm->running_var}) {
+      for (float& value : parameters.statistic(id)) value *= norm->frozen ? of_frozen : of_images;
+    }
   }
+  ranks.sum(parameters.statistics());
 }
 
 }  // namespace
