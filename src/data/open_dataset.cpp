@@ -64,6 +64,9 @@ std::unique_ptr<Dataset> open_dataset(const DatasetOptions& options, Split split
   }
   std::unique_ptr<Dataset> dataset;
   if (options.name == kShapesDataset) {
+    if (!options.path.empty())
+      fail_usage("data set 'shapes' is drawn, not read: found --data {}; dataset = auto takes what is there",
+                 options.path.string());
     dataset = make_shapes(split, options.limit);
   } else {
     dataset = open_files(options, split);

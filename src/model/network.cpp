@@ -212,6 +212,12 @@ std::int64_t Network::check_batch(std::span<const float> images, const Shape& im
   return batch;
 }
 
+void Network::check_share(std::int64_t found, std::int64_t expected, std::int64_t images_of_all_ranks) const {
+  if (found == expected) return;
+  fail_usage("share of a batch: {} given, expected {} of {}, of rank {} of {}", counted(found, "image"), expected,
+             images_of_all_ranks, engine_->ranks().rank(), engine_->ranks().size());
+}
+
 BatchResult Network::train_batch(std::span<const float> images, const Targets& targets) {
   return train_batch(images, image_shape(), targets);
 }
@@ -232,10 +238,7 @@ BatchResult Network::train_share(std::span<const float> images, const Shape& ima
   std::int64_t expected = 0;
   for (std::int64_t part = 0; part < parts.count(); ++part)
     expected += static_cast<std::int64_t>(share_of(parts.size(part)).images());
-  if (count != expected) {
-    fail_usage("share of a batch: {} given, expected {} of {}, of rank {} of {}", counted(count, "image"), expected,
-               images_of_all_ranks, engine_->ranks().rank(), engine_->ranks().size());
-  }
+  check_share(count, expected, images_of_all_ranks);
   Plan& training = plan_training(images_of_all_ranks, image);  // all of it, before anything changes
   const BatchResult result = parts.count() == 1
                                  ? train_at_once(images, targets, share_of(images_of_all_ranks), 0, training)
@@ -254,9 +257,13 @@ BatchResult Network::train_at_once(std::span<const float> images, const Targets&
   const std::span<float> gradient = logits_gradient_.as<float>().first(logits_.size());
   const BatchResult result = score_share(logits_, classes(), targets, share, gradient);
   training.backward(gradient);
+  share_statistics(share);
+  return sum_over_ranks(result, engine_->ranks());
+}
+
+void Network::share_statistics(const BatchChunks& share) {
   Communicator& ranks = engine_->ranks();
   if (ranks.size() > 1 && norm_ranks_ == NormRanks::local) average_statistics(graph(), *parameters_, share, ranks);
-  return sum_over_ranks(result, ranks);
 }
 
 BatchResult Network::train_in_parts(std::span<const float> images, const Shape& image, const Targets& targets,
@@ -285,12 +292,15 @@ BatchResult Network::train_in_parts(std::span<const float> images, const Shape& 
   return sum;
 }
 
-void Network::move_statistics(std::span<const float> images) {
-  const std::int64_t batch = count_images(images, image_shape());
+void Network::move_statistics(std::span<const float> images, std::int64_t images_of_all_ranks) {
+  const std::int64_t count = count_images(images, image_shape());
   check_initialised();
-  Plan& training = plan(batch, PlanMode::training);
+  const BatchChunks share = share_of(images_of_all_ranks);
+  check_share(count, static_cast<std::int64_t>(share.images()), images_of_all_ranks);
+  Plan& training = training_plan(images_of_all_ranks, image_shape());
   training.set_dropout_draws({.drops = false});
   logits_ = training.forward(images);
+  share_statistics(share);
 }
 
 BatchResult Network::evaluate_batch(std::span<const float> images, const Targets& targets) {

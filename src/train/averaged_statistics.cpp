@@ -14,8 +14,8 @@ bool recompute_statistics(Network& network, Loader& loader, std::int64_t epoch, 
   for (std::int64_t done = 0; done < images;) {
     const Batch* const batch = loader.next();
     if (batch == nullptr) break;
-    statistics.add(batch->images);
-    done += batch->size;
+    statistics.add(batch->images, batch->size_of_all_ranks);
+    done += batch->size_of_all_ranks;
     if (!go_on(done)) return false;
   }
   statistics.finish();

@@ -43,6 +43,7 @@ class Checkpointer {
 
   /// From now on, in every state that is saved.
   void set_circumstances(const Circumstances& circumstances) { circumstances_ = circumstances; }
+  [[nodiscard]] const Circumstances& circumstances() const noexcept { return circumstances_; }
 
   void save_state(const TrainingPosition& position);
   /// At the end of an epoch, after its state.

@@ -30,7 +30,7 @@ std::vector<fs::path> event_files(const RunFolder& folder) {
   fs::directory_iterator entry(folder.path, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     const bool is_file = fs::is_regular_file(entry->symlink_status(error));
-    if (is_file && entry->path().filename().native().starts_with(kPrefix)) files.push_back(entry->path());
+    if (is_file && is_event_file_name(entry->path().filename().native())) files.push_back(entry->path());
   }
   if (error) fail("{}: can't be read: {}", folder.path.string(), error.message());
   return files;
@@ -102,6 +102,8 @@ std::string host_name() {
 }
 
 }  // namespace
+
+bool is_event_file_name(std::string_view name) { return name.starts_with(kPrefix); }
 
 bool cut_event_files(const RunFolder& folder, const TrainingPosition& position) {
   bool any = false;

@@ -18,6 +18,9 @@ inline constexpr std::string_view kEventWriter = "convmixer";
 inline constexpr std::string_view kEpochTag = "epoch";               ///< of an epoch's end: which it was
 inline constexpr std::string_view kTestedEpochTag = "epoch/tested";  ///< of the final test: whose weights were tested
 
+/// Whether a file of this name is one, whoever wrote it.
+[[nodiscard]] bool is_event_file_name(std::string_view name);
+
 /// Takes out of the event files of earlier sessions what is later than `position`, and the session's end, so that a
 /// training that goes on from there writes every step once. A file in which nothing else is left is removed. Whether
 /// any is left. Throws Error naming the file.

@@ -1,8 +1,11 @@
 #include "convmixer/train/find_runs.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/train/run_evaluation.hpp"
+#include "train/event_files.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <system_error>
 
@@ -52,6 +55,20 @@ bool holds_run(const RunFolder& folder) {
   std::error_code ignored;
   return fs::is_regular_file(folder.config(), ignored) &&
          (fs::is_regular_file(folder.metrics(), ignored) || folder.holds_state());
+}
+
+bool is_name_in_run(const fs::path& name) {
+  const RunFolder here;
+  const std::array names{here.config(), here.metrics(), here.data(), here.best(),
+                         here.last(),   here.state(),   here.lock(), evaluation_file(here)};
+  return std::ranges::find(names, name) != names.end() || is_event_file_name(name.string());
+}
+
+bool is_file_of_run(const fs::path& file) {
+  std::error_code ignored;
+  const RunFolder folder{file.parent_path()};
+  return is_name_in_run(file.filename()) && fs::exists(file, ignored) && fs::exists(folder.config(), ignored) &&
+         (holds_run(folder) || fs::exists(folder.best(), ignored));
 }
 
 std::vector<fs::path> find_runs(const fs::path& folder, int depth) {

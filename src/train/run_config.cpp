@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/data/dataset_names.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "train/saved_run.hpp"
 
@@ -52,6 +53,12 @@ void require_same_settings(const RunFolder& folder, const TrainConfig& config) {
   if (present.std.empty()) present.std = before.std;
   if (present.precision == "auto") present.precision = before.precision;
   SavedRun(folder).require_settings(fingerprint(present));
+}
+
+void take_data(const fs::path& data, TrainConfig& config) {
+  if (data.empty()) return;
+  config.data = data;
+  if (config.dataset != kCifar100CoarseDataset) config.dataset = kAutoDataset;
 }
 
 void require_data(const RunFolder& folder, const TrainConfig& config) {

@@ -56,7 +56,7 @@ BestWeights read_best(const RunFolder& folder, const TrainConfig& config, Engine
 TrainConfig configuration(const RunFolder& folder, const RunEvaluationOptions& options, const CheckpointInfo& info) {
   TrainConfig config = read_run_config(folder);
   config.image_size = task_of(info.model).image_size;
-  if (!options.data.empty()) config.data = options.data;
+  take_data(options.data, config);
   std::error_code error;
   if (!config.data.empty() && !fs::exists(config.data, error))
     fail("{} of {} aren't there", images_of(split_of(config)), config.data.string());

@@ -58,7 +58,7 @@ void add_evaluation(RunFigures& figures, const RunFolder& folder, const RunFigur
 void add_samples(RunFigures& figures, const RunFolder& folder, const RunFiguresOptions& options) {
   TrainConfig config = read_run_config(folder);
   if (config.dataset == kAutoDataset && config.data.empty()) fail("{} names no data", folder.config().string());
-  if (!options.evaluated.data.empty()) config.data = options.evaluated.data;
+  take_data(options.evaluated.data, config);
   if (!config.data.empty() && !is_there(config.data)) fail("training images of {} aren't there", config.data.string());
   recognise_dataset(config);
   const auto all = open_dataset(dataset_options(config, Split::train), Split::train);

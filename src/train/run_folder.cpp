@@ -51,7 +51,7 @@ bool RunFolder::holds_state() const {
 }
 
 RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) {
-  const std::filesystem::path file = folder.path / ".lock";
+  const std::filesystem::path file = folder.lock();
   const bool look = use == FolderUse::look;
   std::error_code error;
   if (look) {
@@ -92,7 +92,7 @@ RunFolderLock::~RunFolderLock() {
 }
 
 std::optional<bool> is_locked(const RunFolder& folder) {
-  const Descriptor file(folder.path / ".lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const Descriptor file(folder.lock(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file.valid()) return errno == ENOENT ? std::optional(false) : std::nullopt;
   struct flock found = whole_file(F_RDLCK);
   if (::fcntl(file.get(), F_OFD_GETLK, &found) != 0) return std::nullopt;

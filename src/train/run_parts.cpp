@@ -1,16 +1,20 @@
 #include "train/run_parts.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/model/norm_statistics.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "convmixer/train/trainer.hpp"
 #include "core/batch_chunks.hpp"
 #include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
 #include "train/stem_initialisation.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -60,11 +64,11 @@ std::unique_ptr<WeightAverage> weight_average(const TrainConfig& config, Paramet
 }
 
 /// The training images as they are trained on, but as large as they are evaluated.
-std::unique_ptr<Loader> statistics_loader(const TrainConfig& config, const Dataset& train, ThreadPool& pool) {
+std::unique_ptr<Loader> statistics_loader(const TrainConfig& config, const Dataset& train, Engine& engine) {
   if (statistics_images(config, train.size()) == 0) return nullptr;
-  LoaderOptions options = loader_options(config, Split::train);
+  LoaderOptions options = share_of(engine.ranks(), loader_options(config, Split::train));
   options.image_sizes.clear();
-  return std::make_unique<Loader>(train, options, pool);
+  return std::make_unique<Loader>(train, options, engine.pool());
 }
 
 /// The batch sizes of one pass over `images`, the full batch first.
@@ -73,6 +77,28 @@ std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, b
   if (images >= batch) sizes.push_back(batch);
   if (images % batch != 0 && !drop_last) sizes.push_back(images % batch);
   return sizes;
+}
+
+/// The configuration of a run that has ended by its own settings and by these, which it never had: of these, what it is
+/// called and where its data is. Nothing for one that goes on, or whose configuration is lost.
+std::optional<TrainConfig> ended_run(const RunFolder& folder, const TrainConfig& config,
+                                     const TrainingPosition& position) {
+  std::error_code ignored;
+  if (!is_done(config, position) || !std::filesystem::exists(folder.config(), ignored)) return std::nullopt;
+  TrainConfig kept = read_run_config(folder);
+  if (!is_done(kept, position)) return std::nullopt;
+  kept.name = config.name;
+  kept.tags = config.tags;
+  kept.note = config.note;
+  kept.data = config.data;
+  kept.data_cache = config.data_cache;
+  return kept;
+}
+
+Circumstances circumstances(const TrainConfig& config, const Plan& training, Engine& engine) {
+  return {.threads = engine.pool().threads(),
+          .plan = to_string(training.kind()),
+          .ranks = config.batch_norm == NormRanks::local ? engine.ranks().size() : 0};
 }
 
 }  // namespace
@@ -91,10 +117,12 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
       train_loader(data.train(), share_of(engine.ranks(), loader_options(config, Split::train)), engine.pool()),
       evaluation_loader(data.epoch_images(), share_of(engine.ranks(), loader_options(config, Split::test)),
                         engine.pool()),
-      statistics_loader(convmixer::statistics_loader(config, data.train(), engine.pool())),
+      statistics_loader(convmixer::statistics_loader(config, data.train(), engine)),
       schedule(make_schedule(config, train_loader.batches_per_epoch())),
       checkpointer(folder, fingerprint(config), data.identity(), initial.record, weights_info(config, data),
                    network.parameters(), *optimizer, average.get(), config.holdout.is_on(), options.follow) {
+  if (!saved && statistics_loader && !NormStatistics(network).has_any())
+    fail_usage("ema-statistics = recomputed has no effect: the network has no batch norm that is trained");
   check_dataset(data.test());
   check_fits(network, train_loader);
   check_fits(network, data.test());
@@ -124,13 +152,17 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
       within_epoch(restored.value_or(TrainingPosition{}), parts->train_loader.batches_per_epoch(),
                    options.may_change_data, parts->folder);
   (void)plan_all(parts->network, config, run_images(config, train.size(), test.size()), engine.ranks());
+  const std::optional<TrainConfig> ended = restored ? ended_run(parts->folder, config, position) : std::nullopt;
+  const std::optional<Circumstances>& before = parts->checkpointer.before();
+  parts->checkpointer.set_circumstances(
+      ended && before
+          ? *before
+          : circumstances(config, training_plan(parts->network, config, parts->data.train().size()), engine));
   if (!options.writes()) return {std::move(parts), position};
   if (restored) parts->checkpointer.complete_epoch(*restored);
-  const PlanKind kind = training_plan(parts->network, config, parts->data.train().size()).kind();
-  parts->checkpointer.set_circumstances({engine.pool().threads(), to_string(kind)});
   // What an earlier release saved doesn't know its data yet.
   if (!parts->saved || !parts->saved->data()) parts->checkpointer.save_state(position);
-  write_run_config(parts->folder, config);
+  write_run_config(parts->folder, ended.value_or(config));
   write_run_data(parts->folder, parts->data);
   parts->metrics.emplace(parts->folder.metrics(), position.epoch, position.step,
                          position.test.accuracy < 0.0 ? -1 : position.test.epoch);
@@ -154,8 +186,11 @@ PlannedMemory plan_all(Network& network, const TrainConfig& config, const RunIma
   std::ranges::stable_sort(training, std::greater<>(),
                            [&](auto batch) { return network.micro_batches(batch).largest(); });
   const Shape& whole = network.graph().tensors().front();
-  for (const int size :
-       distinct_sizes(image_size_stretches(config), static_cast<int>(whole[1]))) {  // the largest first
+  std::vector<int> sizes = distinct_sizes(image_size_stretches(config), static_cast<int>(whole[1]));  // largest first
+  // Recomputed statistics are of images of the whole size.
+  if (statistics_images(config, images.train) > 0 && sizes.front() != whole[1])
+    sizes.insert(sizes.begin(), static_cast<int>(whole[1]));
+  for (const int size : sizes) {
     for (const auto batch : training) (void)network.plan_training(batch, {whole[0], size, size});
   }
   for (const std::int64_t evaluated : {images.epoch_evaluation(), images.final_evaluation()}) {

@@ -16,16 +16,26 @@ using Settings = SavedRun::Settings;
 // Saved with the settings, but none of them.
 constexpr const char* kThreadsKey = "threads";
 constexpr const char* kPlanKey = "plan";
+constexpr const char* kRanksKey = "ranks";
 constexpr std::string_view kDataPrefix = "data.";
 constexpr std::string_view kInitialPrefix = "init.";
 
 bool is_setting(const std::string& key) {
-  return key != kThreadsKey && key != kPlanKey && !key.starts_with(kDataPrefix) && !key.starts_with(kInitialPrefix);
+  return key != kThreadsKey && key != kPlanKey && key != kRanksKey && !key.starts_with(kDataPrefix) &&
+         !key.starts_with(kInitialPrefix);
 }
 
 std::string value_of(const Settings& settings, const char* key) {
   const auto found = settings.find(key);
   return found == settings.end() ? std::string() : found->second;
+}
+
+/// 0 if it isn't there.
+int number_of(const Settings& settings, const char* key) {
+  const std::string text = value_of(settings, key);
+  int number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 Settings read_state(const RunFolder& folder) {
@@ -41,10 +51,9 @@ Settings read_state(const RunFolder& folder) {
 SavedRun::SavedRun(const RunFolder& folder) : folder_(folder), saved_(read_state(folder)) {}
 
 Circumstances SavedRun::circumstances() const {
-  Circumstances found{.plan = value_of(saved_, kPlanKey)};
-  const std::string threads = value_of(saved_, kThreadsKey);
-  std::from_chars(threads.data(), threads.data() + threads.size(), found.threads);
-  return found;
+  return {.threads = number_of(saved_, kThreadsKey),
+          .plan = value_of(saved_, kPlanKey),
+          .ranks = number_of(saved_, kRanksKey)};
 }
 
 std::optional<DataIdentity> SavedRun::data() const {
@@ -92,6 +101,7 @@ SavedRun::Settings fingerprint_of(const Settings& settings, const Circumstances&
   result.insert(initial_weights.begin(), initial_weights.end());
   result[kThreadsKey] = fmt::format("{}", circumstances.threads);
   if (!circumstances.plan.empty()) result[kPlanKey] = circumstances.plan;
+  if (circumstances.ranks > 0) result[kRanksKey] = fmt::format("{}", circumstances.ranks);
   for (const auto& [key, value] : to_text(data)) result[fmt::format("{}{}", kDataPrefix, key)] = value;
   return result;
 }

@@ -15,10 +15,12 @@ namespace convmixer {
 inline constexpr const char* kWaysOut =
     "choose another --out, or --fresh to begin anew (the folder is kept under another name)";
 
-/// What a run computes under. A change of it is no reason to refuse, but it may cost the last bits.
+/// What a run computes under. A change of it is no reason to refuse, but it may cost the last bits; one of the ranks,
+/// where each has statistics of its own for batch norms, more.
 struct Circumstances {
   int threads = 0;
   std::string plan;  ///< of its training steps, "fused", "plain" or "onednn"; empty: not known
+  int ranks = 0;     ///< each of which has batch norms of its own; 0: they share theirs, or it isn't known
 };
 
 /// What a state is saved with: settings, circumstances, data and initial weights, together its fingerprint.

@@ -401,14 +401,20 @@ void Trainer::fail_not_finite(const char* what, double value, std::int64_t updat
 std::string Trainer::changed_circumstances() {
   if (!parts_->checkpointer.before()) return "";
   const Circumstances& before = *parts_->checkpointer.before();
-  const PlanKind plan = training_plan().kind();
-  if (!before.plan.empty() && before.plan != to_string(plan)) {
-    return fmt::format("so far this run was trained in a {} plan, now in a {} one", before.plan, to_string(plan));
+  const Circumstances& now = parts_->checkpointer.circumstances();
+  constexpr const char* kLastBits = "as good, but not the same to the last bit";
+  if (before.ranks > 0 && before.ranks != now.ranks) {
+    return fmt::format("so far this run was trained by {}, now by {}: with batch-norm = local, not what it would be",
+                       counted(before.ranks, "rank"), now.ranks);
+  }
+  if (!before.plan.empty() && before.plan != now.plan) {
+    return fmt::format("so far this run was trained in a {} plan, now in a {} one: {}", before.plan, now.plan,
+                       kLastBits);
   }
   // Fused plans give the same bits for any number.
-  if (plan == PlanKind::fused || before.threads == pool_.threads()) return "";
-  return fmt::format("so far this run was trained with {}, now with {}", counted(before.threads, "thread"),
-                     pool_.threads());
+  if (now.plan == to_string(PlanKind::fused) || before.threads == now.threads) return "";
+  return fmt::format("so far this run was trained with {}, now with {}: {}", counted(before.threads, "thread"),
+                     now.threads, kLastBits);
 }
 
 double Trainer::lap() {

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -15,6 +16,7 @@ namespace {
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 using namespace testing_support;
 
 /// A folder of two classes, three training images of 8 x 8 each, and one for the test.
@@ -183,6 +185,27 @@ TEST_F(ToolData, EvaluatesOnTheTestFolderThatTrainingLeftAlone) {
   EXPECT_THAT(run_tool({"eval", path("run"), "--threads", "1"}).output, HasSubstr("(2 images"));
   const ToolResult at_last = run_tool({"eval", path("run"), "--threads", "1", "--test-folder", "test"});
   EXPECT_THAT(at_last.output, HasSubstr("(1 image,")) << at_last.errors;
+}
+
+TEST_F(ToolData, EvaluatesARunOfAFolderOnThePackedFileOfIt) {
+  ASSERT_EQ(train_a_little("pictures", "cache", "run", "2").status, 0);
+  ASSERT_EQ(run_tool(command({"--pack", path("packed.safetensors")})).status, 0);
+  const auto numbers = [&](const std::vector<std::string>& data) {
+    const ToolResult result =
+        run_tool(std::vector<std::string>{"eval", path("run"), "--json", path("numbers.json")} + data);
+    EXPECT_EQ(result.status, 0) << result.errors;
+    nlohmann::json found = nlohmann::json::parse(read_text_file(path("numbers.json")));
+    found.erase("seconds");
+    found.erase("dataset");
+    return found;
+  };
+  EXPECT_EQ(numbers({"--data", path("packed.safetensors")}), numbers({"--data-cache", path("cache")}));
+  const ToolResult report =
+      run_tool({"report", path("run"), "--data", path("packed.safetensors"), "--out", path("page.html")});
+  EXPECT_EQ(report.status, 0) << report.errors;
+  EXPECT_THAT(report.output + report.errors, Not(HasSubstr("packed.safetensors:")));
+  const ToolResult other = run_tool({"eval", path("run"), "--dataset", "folder", "--data", path("packed.safetensors")});
+  EXPECT_EQ(other.status, 1) << other.output;
 }
 
 TEST_F(ToolData, AsksForDataWhereAWordStands) {

@@ -213,7 +213,7 @@ TEST_F(ToolEval, DrawsTheConfusionMatrix) {
 
 TEST_F(ToolEval, RefusesOutputsThatCannotBeWrittenBeforeTheWork) {
   for (const std::string option : {"--json", "--predictions", "--confusion-csv", "--confusion-png"}) {
-    const ToolResult result = run_tool({"eval", run(), option, parent_->path() / "none" / "file"});
+    const ToolResult result = run_tool({"eval", run(), option, parent_->path() / "none" / "file.png"});
     EXPECT_EQ(result.status, 1) << option;
     EXPECT_THAT(result.errors, HasSubstr("can't be created")) << option;
     EXPECT_EQ(result.output, "") << option;

@@ -60,6 +60,29 @@ TEST(ToolRefusals, AskForTheFolderOfCifar) {
   EXPECT_THAT(refusal({"train", "--dataset", "cifar10"}, 2), HasSubstr("--data"));
 }
 
+TEST(ToolRefusals, TakeNoDataForTheShapes) {
+  const testing_support::TemporaryFolder folder;
+  EXPECT_EQ(refusal({"train", "--dataset", "shapes", "--data", folder.path()}, 2),
+            "convmixer: error: data set 'shapes' is drawn, not read: found --data " + folder.path().string() +
+                "; dataset = auto takes what is there\n");
+}
+
+TEST(ToolRefusals, NameSettingsThatDoNothing) {
+  const testing_support::TemporaryFolder folder;
+  const std::string out = folder.path() / "run";
+  EXPECT_EQ(refusal(small_training(out) + std::vector<std::string>{"--momentum", "0.8"}, 2),
+            "convmixer: error: --momentum 0.8: has no effect without optimizer = sgd\n");
+  const auto file = folder.write("my.ini", "fit = stretch\n\npad-crop = 0\npad-mode = reflect\n");
+  EXPECT_EQ(refusal(small_training(out) + std::vector<std::string>{"--config", file}, 2),
+            "convmixer: error: " + file.string() + ":4: pad-mode = reflect: has no effect without pad-crop\n");
+  // What a file's setting is for may be switched off.
+  folder.write("my.ini", "fit = stretch\npad-crop = 2\npad-mode = reflect\n");
+  EXPECT_EQ(run_tool(small_training(out, 1) + std::vector<std::string>{"--config", file, "--pad-crop", "0"}).errors,
+            "");
+  EXPECT_EQ(refusal({"train", "--resume", out, "--fit", "stretch"}, 2),
+            "convmixer: error: --fit stretch: has no effect without a folder of images\n");
+}
+
 TEST(ToolRefusals, NameTheFileThatADataFolderLacks) {
   const testing_support::TemporaryFolder folder;
   const std::string message = refusal({"train", "--dataset", "cifar10", "--data", folder.path()}, 1);

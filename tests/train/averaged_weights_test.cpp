@@ -201,6 +201,10 @@ class RecomputedStatistics : public AveragedTraining {
   }
 };
 
+void add_batch(NormStatistics& statistics, const Batch& batch) {
+  statistics.add(batch.images, batch.size_of_all_ranks);
+}
+
 TEST_F(RecomputedStatistics, AreThoseOfTheAverageOnTheFirstImagesOfTheEpoch) {
   const TrainConfig config = recomputed_config("run");
   ASSERT_EQ(train(config), TrainEnd::finished);
@@ -215,7 +219,7 @@ TEST_F(RecomputedStatistics, AreThoseOfTheAverageOnTheFirstImagesOfTheEpoch) {
   Loader loader(*train_, loader_options(config, Split::train), pool_);
   loader.start(1);
   NormStatistics by_hand(network);
-  for (int batch = 0; batch < 3; ++batch) by_hand.add(loader.next()->images);
+  for (int batch = 0; batch < 3; ++batch) add_batch(by_hand, *loader.next());
   by_hand.finish();
   EXPECT_EQ(statistics_of(network), saved);
 }
@@ -232,7 +236,7 @@ TEST_F(RecomputedStatistics, AreThoseOfMicroBatchesWhereTrainingsAre) {
     Loader loader(*train_, loader_options(config, Split::train), pool_);
     loader.start(1);
     NormStatistics statistics(network);
-    for (int batch = 0; batch < 3; ++batch) statistics.add(loader.next()->images);
+    for (int batch = 0; batch < 3; ++batch) add_batch(statistics, *loader.next());
     statistics.finish();
     return statistics_of(network);
   };
@@ -240,6 +244,13 @@ TEST_F(RecomputedStatistics, AreThoseOfMicroBatchesWhereTrainingsAre) {
   load_weights(last, saved.parameters());
   EXPECT_EQ(recomputed(6), statistics_of(saved));
   EXPECT_NE(recomputed(0), statistics_of(saved)) << "of whole batches";
+}
+
+TEST_F(RecomputedStatistics, AreRefusedForANetworkThatHasNone) {
+  TrainConfig config = recomputed_config("run");
+  std::get<ConvMixerConfig>(config.model).norm = ConvMixerConfig::Norm::layer;
+  EXPECT_STREQ(error_of([&] { (void)train(config); }).what(),
+               "ema-statistics = recomputed has no effect: the network has no batch norm that is trained");
 }
 
 TEST_F(RecomputedStatistics, LeaveTheTrainingAsItIs) {

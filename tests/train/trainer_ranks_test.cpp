@@ -74,6 +74,25 @@ TEST_F(RanksOfARun, StopTogetherWhenOneGetsASignalAndGoOnInAnyNumber) {
   }
 }
 
+TEST_F(RanksOfARun, SayThatTheyAreOthersWhereEachHasNormsOfItsOwn) {
+  for (const NormRanks norms : {NormRanks::sync, NormRanks::local}) {
+    TrainConfig config = small_config(norms == NormRanks::sync ? "sync" : "local");
+    config.batch_norm = norms;
+    const auto at_rank_zero = [&](int rank) { return rank == 0 ? stopped_after(3) : undisturbed(); };
+    ASSERT_EQ(train_on(2, config, at_rank_zero), TrainEnd::signal);
+    const auto changes = [&] {
+      Engine engine(pool_);
+      const TrainControls controls = default_controls();
+      Progress progress(nullptr, {}, controls.clock);
+      return Trainer(config, *train_, *test_, engine, progress, controls).changed_circumstances();
+    };
+    EXPECT_EQ(changes(), norms == NormRanks::sync
+                             ? ""
+                             : "so far this run was trained by 2 ranks, now by 1: with batch-norm = local, not what it "
+                               "would be");
+  }
+}
+
 TEST_F(RanksOfARun, EndAtTheTimeLimitByTheClockOfRankZero) {
   TrainConfig config = small_config("limited");
   config.max_time = 1000;

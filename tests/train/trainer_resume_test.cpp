@@ -1,4 +1,5 @@
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_config.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
@@ -262,6 +263,8 @@ TEST_F(ResumedTrainer, TakesSettingsThatDoNotChangeTheResult) {
   EXPECT_THAT(read_text_file(RunFolder{config.out}.config()), HasSubstr("log-interval = 3\n"));
 }
 
+const std::string kLastBits = "as good, but not the same to the last bit";
+
 /// What a trainer of so many threads says of a run that goes on.
 std::string changes(const TrainConfig& config, const Dataset& train, const Dataset& test, int threads) {
   ThreadPool pool(threads);
@@ -288,9 +291,11 @@ TEST_F(ResumedTrainer, SaysThatItsPlanIsAnother) {
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");
   EXPECT_EQ(changes(config, *train_, *test_, 1), "");  // the bits of fused plans depend on no number of threads
   config.plan = PlanKind::plain;
-  EXPECT_EQ(changes(config, *train_, *test_, 2), "so far this run was trained in a fused plan, now in a plain one");
+  EXPECT_EQ(changes(config, *train_, *test_, 2),
+            "so far this run was trained in a fused plan, now in a plain one: " + kLastBits);
   config.plan = PlanKind::onednn;
-  EXPECT_EQ(changes(config, *train_, *test_, 2), "so far this run was trained in a fused plan, now in a onednn one");
+  EXPECT_EQ(changes(config, *train_, *test_, 2),
+            "so far this run was trained in a fused plan, now in a onednn one: " + kLastBits);
   EXPECT_EQ(train(config), TrainEnd::finished);
 }
 
@@ -300,7 +305,37 @@ TEST_F(ResumedTrainer, SaysThatThreadsAreOthersWhereAPlanDependsOnThem) {
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");
   ASSERT_EQ(train(config, stopped_after(4)), TrainEnd::signal);
   EXPECT_EQ(changes(config, *train_, *test_, 2), "");
-  EXPECT_EQ(changes(config, *train_, *test_, 1), "so far this run was trained with 2 threads, now with 1");
+  EXPECT_EQ(changes(config, *train_, *test_, 1),
+            "so far this run was trained with 2 threads, now with 1: " + kLastBits);
+}
+
+TEST_F(ResumedTrainer, LeavesItsSettingsAsTheyWereOnceItHasEnded) {
+  TrainConfig config = small_config("run");
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  const std::string state = read_text_file(RunFolder{config.out}.state());
+  const TrainConfig before = read_run_config({config.out});
+  config.plan = PlanKind::plain;
+  config.prefetch = before.prefetch + 1;
+  config.log_interval = before.log_interval + 1;
+  config.name = "renamed";
+  config.note = "a note";
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  const TrainConfig after = read_run_config({config.out});
+  EXPECT_EQ(after.plan, before.plan);
+  EXPECT_EQ(after.prefetch, before.prefetch);
+  EXPECT_EQ(after.log_interval, before.log_interval);
+  EXPECT_EQ(after.name, "renamed");
+  EXPECT_EQ(after.note, "a note");
+  EXPECT_EQ(read_text_file(RunFolder{config.out}.state()), state);
+}
+
+TEST_F(ResumedTrainer, KeepsASettingThatEndsItAtOnce) {
+  TrainConfig config = small_config("run");
+  while (read_training_position(RunFolder{config.out}.state()).best_accuracy < 0.0)
+    ASSERT_EQ(train(config, stopped_after(4)), TrainEnd::signal);
+  config.until_accuracy = 0.001;
+  ASSERT_EQ(train(config), TrainEnd::accuracy);
+  EXPECT_EQ(read_run_config({config.out}).until_accuracy, 0.001);
 }
 
 TEST_F(ResumedTrainer, GoesOnFromAStateThatKnowsNoPlan) {

@@ -5,8 +5,10 @@
 #include "convmixer/core/terminal.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 #include "text_table.hpp"
 
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <vector>
@@ -45,7 +47,7 @@ int compare_command(std::span<const std::string> words) {
         "them");
   }
   const bool to_output = json == "-";
-  if (!json.empty() && !to_output) require_writable(json);
+  if (!to_output) require_outputs(std::array{OutputFile{"json", json}}, {});
   std::vector<ComparedRun> runs;
   for (const std::string& folder : line.arguments) {
     const RunHistory history(folder);

@@ -11,12 +11,15 @@
 #include "convmixer/data/sources/packed.hpp"
 #include "convmixer/figures/contact_sheet.hpp"
 #include "convmixer/train/config.hpp"
+#include "convmixer/train/idle_settings.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 namespace convmixer::tool {
 namespace {
@@ -120,9 +123,15 @@ int data_command(std::span<const std::string> words) {
   assign(std::vector<OptionGroup>{command_group(options)}, line.settings);
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
-  for (const fs::path& file : {options.pack, options.sheet})
-    if (!file.empty()) require_writable(file);
+  require_outputs(std::array{OutputFile{"pack", options.pack}, OutputFile{"sheet", options.sheet, ".png"}},
+                  {options.config, config.data});
+  for (const Option& option : command_group(options).options) {
+    const bool is_of_sheet = option.name.starts_with("sheet-");
+    if (is_of_sheet && line.find(option.name) != nullptr && options.sheet.empty())
+      fail_usage("--{}: needs --sheet FILE.png", option.name);
+  }
   recognise_dataset(config);
+  refuse_idle_settings(config, line.settings);
   const auto note = each_once([](const std::string& text) { print_line(text); });
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
   const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);

@@ -11,6 +11,7 @@
 #include "convmixer/model/model_file.hpp"
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/evaluation_images.hpp"
+#include "convmixer/train/idle_settings.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_config.hpp"
@@ -50,7 +51,7 @@ struct CommandOptions {
     return {{"json", json},
             {"predictions", predictions},
             {"confusion-csv", confusion_csv},
-            {"confusion-png", confusion_png}};
+            {"confusion-png", confusion_png, ".png"}};
   }
 };
 
@@ -65,7 +66,7 @@ OptionGroup command_group(CommandOptions& options) {
                    "write a line for each image: its file, class, prediction, probabilities"),
        integer_option("top", options.top, 1, 1000, "of --predictions: how many classes of each image"),
        path_option("confusion-csv", options.confusion_csv, "FILE", "write the confusion matrix as a table"),
-       path_option("confusion-png", options.confusion_png, "FILE", "draw the confusion matrix"),
+       path_option("confusion-png", options.confusion_png, "FILE.png", "draw the confusion matrix"),
        progress_option(options.progress,
                        "live: a line that is drawn over itself; plain: a line now and then; none: nothing; auto: live "
                        "on a terminal, nothing elsewhere")}};
@@ -155,6 +156,7 @@ TrainConfig configuration(const GivenWeights& weights, const CommandLine& line) 
   TrainConfig config;
   CommandOptions ignored;
   take_settings(weights, config);
+  if (const std::string* const data = line.find("data"); data != nullptr) take_data(*data, config);
   assign(std::vector<OptionGroup>{command_group(ignored), configuration_group(config)}, line.settings);
   if (config.dataset.empty()) {
     if (config.data.empty()) {
@@ -164,6 +166,7 @@ TrainConfig configuration(const GivenWeights& weights, const CommandLine& line) 
   }
   if (line.find("data") == nullptr) require_data({line.arguments.front()}, config);
   recognise_dataset(config);
+  refuse_idle_settings(config, line.settings);
   return config;
 }
 
@@ -211,6 +214,7 @@ int eval_command(std::span<const std::string> words) {
   }
   assign(std::vector<OptionGroup>{command_group(options), configuration_group(defaults)}, line.settings);
   require_showable(options.progress, stderr, "standard error", false);
+  if (line.find("top") != nullptr && options.predictions.empty()) fail_usage("--top: needs --predictions FILE.csv");
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
   TrainConfig config = configuration(weights, line);
   require_outputs(options.outputs(), {weights.path, config.data});

@@ -1,7 +1,6 @@
 #include "commands.hpp"
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/dataset_options.hpp"
@@ -14,9 +13,11 @@
 #include "given_weights.hpp"
 #include "image_settings.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 
 #include <fmt/ranges.h>
 
+#include <array>
 #include <limits>
 #include <map>
 #include <system_error>
@@ -128,17 +129,6 @@ void check_names(const CommandOptions& options, const CommandLine& line, const G
              *line.find("names"), weights.path.string(), entry_of(model).name, whose_names(model, options.names));
 }
 
-/// Nothing that was trained is lost by a slip of the hand.
-void check_not_saved_weights(const fs::path& out, const GivenWeights& weights) {
-  std::vector<fs::path> kept{weights.path};
-  if (weights.run) kept.insert(kept.end(), {weights.run->best(), weights.run->last(), weights.run->state()});
-  for (const fs::path& path : kept) {
-    std::error_code ignored;  // what is not there is not the same
-    if (fs::equivalent(out, path, ignored))
-      fail_usage("--out {}: that is the trained weights' own file: name another", out.string());
-  }
-}
-
 /// Of weights that an earlier release wrote, whose data set has the same names always; else none.
 std::vector<std::string> known_names(const CheckpointInfo& info) {
   std::vector<std::string> names = known_class_names(info.dataset);
@@ -234,9 +224,8 @@ int export_command(std::span<const std::string> words) {
   if (options.out.empty()) fail_usage("--out FILE is missing: the file to write");
   const Format format = format_of(options);
   check_options(options, line, format);
-  require_writable(options.out);
+  require_outputs(std::array{OutputFile{"out", options.out}}, {line.arguments.front(), options.checkpoint});
   GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
-  check_not_saved_weights(options.out, weights);
   check_names(options, line, weights);
   take_image_options(images, line, format, weights);
 

@@ -8,12 +8,14 @@
 #include "convmixer/train/run_figures.hpp"
 #include "convmixer/train/run_history.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 #include "run_page/figures_json.hpp"
 #include "run_page/run_document.hpp"
 #include "run_page/run_page.hpp"
 
 #include <fmt/format.h>
 
+#include <array>
 #include <filesystem>
 #include <sys/resource.h>
 #include <system_error>
@@ -142,7 +144,7 @@ int report_command(std::span<const std::string> words) {
   assign(groups, line.settings);
   const std::vector<fs::path> folders = run_folders(line.arguments);
   check_folders(folders);
-  require_writable(options.out);
+  require_outputs(std::array{OutputFile{"out", options.out}}, {});
   std::vector<Json> runs;
   for (const fs::path& folder : folders) runs.push_back(read_run(folder, runs.size() + 1));
   if (options.figures != Figures::none) {

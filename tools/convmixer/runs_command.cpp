@@ -8,10 +8,12 @@
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/run_summary.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 #include "runs_report.hpp"
 #include "text_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <functional>
 #include <set>
@@ -167,7 +169,7 @@ int runs_command(std::span<const std::string> words) {
       fail_usage("runs: no such folder here: name the one with your runs, 'convmixer runs FOLDER'");
   }
   const bool to_output = options.json == "-";
-  if (!options.json.empty() && !to_output) require_writable(options.json);
+  if (!to_output) require_outputs(std::array{OutputFile{"json", options.json}}, {});
   FoundRuns found = read_runs(folders, options);
   sort(found.runs, options);
   const auto text = [&] { return to_json(found).dump(2) + "\n"; };

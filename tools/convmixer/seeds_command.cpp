@@ -8,6 +8,7 @@
 #include "convmixer/train/run_folder.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "output.hpp"
+#include "output_files.hpp"
 #include "progress_option.hpp"
 #include "seed_folders.hpp"
 #include "seeds_report.hpp"
@@ -256,7 +257,7 @@ void Seeds::print_results() const {
 int Seeds::run() {
   require_showable(train_options_.progress, stdout, "standard output", first_.quiet);
   check_folder();
-  if (!options_.json.empty()) require_writable(options_.json);
+  require_outputs(std::array{OutputFile{"json", options_.json}}, {train_options_.config, first_.data});
   if (train_options_.dry_run) return look();
   if (!seeds_left().empty()) session().require_trainable(first_);
   if (train_options_.fresh) make_room();

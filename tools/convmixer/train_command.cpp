@@ -17,6 +17,7 @@
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "estimate_report.hpp"
+#include "output_files.hpp"
 #include "progress_option.hpp"
 #include "report.hpp"
 #include "run_text.hpp"
@@ -63,8 +64,11 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
                                             const Dataset& train, const RunImages& images, const ThreadCount& threads,
                                             Progress& progress, Communicator& ranks) {
   if (options.file.empty()) return nullptr;
-  // That folder may be yet to come.
-  if (ranks.rank() == 0 && !is_in(config.out, options.file)) require_writable(options.file);
+  if (ranks.rank() == 0) {
+    require_no_file_of_run({"profile", options.file}, config.out);
+    // That folder may be yet to come.
+    if (!is_in(config.out, options.file)) require_writable(options.file);
+  }
   const OnednnInfo onednn = Engine::onednn_info();
   const ModelConfig model = model_config(config, train.channels(), train.classes());
   auto profiler = std::make_unique<StepProfiler>(
@@ -164,7 +168,7 @@ void print_table(Trainer& trainer, const TrainConfig& config, const Dataset& tra
                                        optimizer_bytes(trainer.network(), config, threads.count)));
   progress.print(fmt::format("convmixer " CONVMIXER_VERSION "\n{}", format_rows(rows, progress.terminal().colour)));
   if (const std::string change = trainer.changed_circumstances(); !change.empty()) {
-    progress.print(fmt::format("note: {}: as good, but not the same to the last bit\n", change));
+    progress.print(fmt::format("note: {}\n", change));
   }
 }
 

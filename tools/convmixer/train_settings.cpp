@@ -4,6 +4,7 @@
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/plan/plan.hpp"
+#include "convmixer/train/idle_settings.hpp"
 #include "convmixer/train/initial_weights.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/run_config.hpp"
@@ -107,6 +108,15 @@ bool is_of_model(const Assignment& setting) {
   return setting.key != "model" && setting.key != "image-size" && std::ranges::find(names, setting.key) != names.end();
 }
 
+/// By the file alone: options may switch off what others of its settings are for.
+void refuse_idle_settings_of_file(std::span<const Assignment> settings) {
+  TrainConfig config;
+  std::vector<Assignment> others;  // what is idle with a model is refused as it is read
+  std::ranges::remove_copy_if(settings, std::back_inserter(others), is_of_model);
+  assign(config_options(config), others);
+  refuse_idle_settings(config, others);
+}
+
 /// Gives one of several runs its seed and its folder. Returns the folder of the run that it keeps settings of: its own,
 /// or one beside it if it is new.
 RunFolder place_seed(std::uint64_t seed, TrainConfig& config) {
@@ -180,12 +190,14 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
     assign(keys, line.settings);
     config.out = options.resume;
     if (line.find("data") == nullptr) require_data({config.out}, config);
+    refuse_idle_settings(config, line.settings);
     if (options.extend > 0) extend_run({config.out}, options.extend, config);
     return config;
   }
   const fs::path& file = options.config;
   std::vector<Assignment> settings;
   if (!file.empty()) settings = parse_ini_file(keys, file);
+  refuse_idle_settings_of_file(settings);
   settings.insert(settings.end(), line.settings.begin(), line.settings.end());
   std::vector<Assignment> of_model;
   std::vector<Assignment> others;
@@ -203,6 +215,7 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
       find_initial_weights(names_model, !options.fresh && RunFolder{config.out}.holds_state(), config);
   assign(keys, of_model);
   if (begins_with) take_settings(config, *begins_with, settings);
+  refuse_idle_settings(config, line.settings);
   if (options.extend > 0) extend_run({config.out}, options.extend, config);
   return config;
 }

@@ -89,9 +89,10 @@ class Network {
   /// Throws what evaluate_batch does, targets aside.
   std::span<const float> infer(std::span<const float> images);
 
-  /// Forward of all images at once in training mode, without backward: moves the running statistics alone. Nothing is
-  /// dropped: they are those of the network as it is evaluated. Takes and throws what train_batch does, targets aside.
-  void move_statistics(std::span<const float> images);
+  /// Forward of all images at once in training mode, without backward: moves the running statistics alone, on every
+  /// rank alike. Nothing is dropped: they are those of the network as it is evaluated. Takes and throws what
+  /// train_share does for images of image_shape(), targets aside.
+  void move_statistics(std::span<const float> images, std::int64_t images_of_all_ranks);
 
   /// The logits of the last batch, (N, classes) f32 row-major, valid until the next; empty before the first.
   [[nodiscard]] std::span<const float> logits() const noexcept { return logits_; }
@@ -120,6 +121,10 @@ class Network {
   void check_initialised();
   /// The number of images; throws unless there are that many targets, and weights to run with.
   std::int64_t check_batch(std::span<const float> images, const Shape& image, const Targets& targets);
+  /// Throws unless this rank has so many images as its share.
+  void check_share(std::int64_t found, std::int64_t expected, std::int64_t images_of_all_ranks) const;
+  /// Makes statistics that each rank has of its share of a batch those of all ranks.
+  void share_statistics(const BatchChunks& share);
   /// This rank's part of so many images of all ranks.
   [[nodiscard]] BatchChunks share_of(std::int64_t images_of_all_ranks) const;
   /// Of its share.

@@ -11,7 +11,8 @@
 namespace convmixer {
 
 /// The mean of each batch's mean and unbiased variance over so many batches, every batch counting alike, as
-/// torch.optim.swa_utils.update_bn computes them. Norms that are frozen, or have a momentum of 0, keep theirs.
+/// torch.optim.swa_utils.update_bn computes them. Norms that are frozen, or have a momentum of 0, keep theirs. All
+/// ranks come to the same.
 class NormStatistics {
  public:
   /// `network` must outlive it.
@@ -21,9 +22,11 @@ class NormStatistics {
   NormStatistics(const NormStatistics&) = delete;
   NormStatistics& operator=(const NormStatistics&) = delete;
 
-  /// A batch, or each of its micro-batches (Network::set_micro_batch) as one. Takes and throws what
-  /// Network::move_statistics does.
-  void add(std::span<const float> images);
+  /// A batch, or this rank's share of one of all ranks, as the loader gives it; its micro-batches
+  /// (Network::set_micro_batch) count as one batch each. Takes and throws what Network::move_statistics does.
+  void add(std::span<const float> images, std::int64_t images_of_all_ranks);
+  /// Whether there is a norm whose statistics it computes.
+  [[nodiscard]] bool has_any() const noexcept { return !statistics_.empty(); }
   /// Gives the network the means, if there was a batch.
   void finish();
 
@@ -35,7 +38,7 @@ class NormStatistics {
     std::vector<double> sum;
   };
 
-  void add_at_once(std::span<const float> images);
+  void add_at_once(std::span<const float> images, std::int64_t images_of_all_ranks);
 
   Network& network_;
   std::vector<Statistic> statistics_;

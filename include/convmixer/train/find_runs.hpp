@@ -14,6 +14,14 @@ inline constexpr int kUsualRunDepth = 6;
 /// Whether a folder holds a run: its configuration, and records or a state to go on from.
 [[nodiscard]] bool holds_run(const RunFolder& folder);
 
+/// Whether a run keeps a file of its own under this name in its folder: its configuration, records, weights, state,
+/// evaluation, lock and event files.
+[[nodiscard]] bool is_name_in_run(const std::filesystem::path& name);
+
+/// Whether the file is there and a run's own: of such a name, in a folder that holds a run, or its best weights and
+/// configuration alone.
+[[nodiscard]] bool is_file_of_run(const std::filesystem::path& file);
+
 /// The folders that hold runs: `folder` itself, and those at most `depth` levels below it, by path. Links are not
 /// followed, but `folder` may be one; hidden folders, and those that may not be read, are left out, and nothing is
 /// looked for within a run's folder. Throws Error naming a folder that isn't there, and one with far too many below it.

@@ -18,6 +18,11 @@ void write_run_config(const RunFolder& folder, const TrainConfig& config);
 /// leave to data and machine (image size, mean, std, precision = auto) may be what it is in the run.
 void require_same_settings(const RunFolder& folder, const TrainConfig& config);
 
+/// Takes the images at `data` in place of a run's, of whatever kind they are: a folder in place of the archive or
+/// packed file that was trained on. CIFAR-100's superclasses stay what a run of them takes. Nothing changes where it is
+/// empty.
+void take_data(const std::filesystem::path& data, TrainConfig& config);
+
 /// Throws Error (usage), with the way out, if the data that a run's configuration names isn't there.
 void require_data(const RunFolder& folder, const TrainConfig& config);
 

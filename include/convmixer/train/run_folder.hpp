@@ -20,6 +20,9 @@ struct RunFolder {
   /// What a run goes on from. The other files follow from it (trainer.hpp).
   [[nodiscard]] std::filesystem::path state() const { return path / "last.state.safetensors"; }
 
+  /// Locked by who writes into the folder: RunFolderLock.
+  [[nodiscard]] std::filesystem::path lock() const { return path / ".lock"; }
+
   [[nodiscard]] bool holds_state() const;
 };
 

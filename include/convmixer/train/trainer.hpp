@@ -86,8 +86,8 @@ class Trainer {
   [[nodiscard]] std::int64_t steps_left() const noexcept;
   [[nodiscard]] Network& network() noexcept;
   [[nodiscard]] const RunFolder& folder() const noexcept;
-  /// What costs a run that goes on its last bits, if anything: "so far this run was trained with 4 threads, now with
-  /// 2".
+  /// What costs a run that goes on its last bits or more, if anything: "so far this run was trained with 4 threads, now
+  /// with 2: as good, but not the same to the last bit".
   [[nodiscard]] std::string changed_circumstances();
   /// What a new run begins with, as InitialWeights describes it; empty for random weights, and for a run that goes on.
   [[nodiscard]] const std::string& initial_weights() const noexcept;

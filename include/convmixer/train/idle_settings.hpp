@@ -1,0 +1,16 @@
+/// Settings that are given but do nothing beside the others: whoever gives one means something else.
+#pragma once
+
+#include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/train_config.hpp"
+
+#include <span>
+
+namespace convmixer {
+
+/// Throws Error (usage) for the first setting given that is idle with the rest of `config`, what it needs, and where it
+/// was given. One that is at its default is no wish and may stand; what is for one kind of data may as long as the data
+/// set is "auto". It isn't for a saved run's own settings: earlier releases took more of them.
+void refuse_idle_settings(const TrainConfig& config, std::span<const Assignment> given);
+
+}  // namespace convmixer
