@@ -175,7 +175,7 @@ std::optional<EpochAccuracy> RunHistory::Content::best() const {
   return best;
 }
 
-/// As reached_end() of trainer.hpp, by what the folder tells without its state. A run of a release that didn't record
+/// As reached_end() of train_end.hpp, by what the folder tells without its state. A run of a release that didn't record
 /// its sessions evaluated the test set only when it had ended for good.
 bool RunHistory::Content::has_ended() const {
   if (test && sessions.empty()) return true;

@@ -5,7 +5,7 @@
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_config.hpp"
-#include "convmixer/train/trainer.hpp"
+#include "convmixer/train/train_end.hpp"
 #include "core/batch_chunks.hpp"
 #include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"

@@ -3,7 +3,7 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/train/run_images.hpp"
-#include "convmixer/train/trainer.hpp"
+#include "convmixer/train/train_end.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -13,6 +13,7 @@
 #include "convmixer/train/run_folder.hpp"
 #include "convmixer/train/run_images.hpp"
 #include "convmixer/train/step_profiler.hpp"
+#include "convmixer/train/train_end.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -26,24 +27,6 @@ class Error;
 class FollowedRun;
 class RunOutlook;
 struct RunParts;
-
-/// Why a training came to its end.
-enum class TrainEnd {
-  finished,    ///< all epochs
-  patience,    ///< no better accuracy for so many epochs
-  accuracy,    ///< config.until_accuracy was reached; goes on when started again with a higher one
-  time_limit,  ///< goes on when started again with a higher limit
-  signal,      ///< goes on when started again
-};
-
-/// "finished", "patience", "accuracy", "time_limit", "signal".
-[[nodiscard]] std::string to_string(TrainEnd end);
-/// The end that a training with these settings has reached where it stands, between two epochs, if any; a signal apart.
-[[nodiscard]] std::optional<TrainEnd> reached_end(const TrainConfig& config, const TrainingPosition& position);
-/// Whether a training that ends so has nothing left to train: all ends but for a time limit and a signal.
-[[nodiscard]] bool is_for_good(TrainEnd end) noexcept;
-/// Whether it has ended for good, with the test set evaluated where images are held out.
-[[nodiscard]] bool is_done(const TrainConfig& config, const TrainingPosition& position);
 
 /// What a training asks of the world around it; tests put their own in place. Functions that are empty are those of
 /// default_controls().
