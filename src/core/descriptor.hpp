@@ -22,6 +22,9 @@ class Descriptor {
   int value_;
 };
 
+/// All that is still to be read. Throws Error naming the path and the system's reason.
+[[nodiscard]] std::string read_to_end(const Descriptor& descriptor, const std::filesystem::path& path);
+
 /// What an errno means, for messages: "File too large (the limit is 1024 bytes, see ulimit -f)".
 [[nodiscard]] std::string system_reason(int code);
 

@@ -2,27 +2,19 @@
 
 #include "convmixer/core/error.hpp"
 #include "core/descriptor.hpp"
+#include "core/file_to_read.hpp"
 
 #include <cerrno>
-#include <fcntl.h>
-#include <fstream>
-#include <sstream>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <system_error>
 #include <utility>
 
 namespace convmixer {
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const Descriptor file(path, O_RDONLY);
-  struct stat status {};
-  if (!file.valid() || ::fstat(file.get(), &status) != 0)
-    fail("{}: can't be opened: {}", path.string(), system_reason(errno));
-  if (!S_ISREG(status.st_mode)) fail("{}: expected a file, found something else", path.string());
-  size_ = static_cast<std::size_t>(status.st_size);
+  const FileToRead file(path);
+  size_ = file.bytes();
   if (size_ == 0) return;  // mmap refuses length 0
-  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor().get(), 0);
   if (mapped == MAP_FAILED) fail("{}: can't be mapped: {}", path.string(), system_reason(errno));
   data_ = static_cast<const std::byte*>(mapped);
 }
@@ -41,13 +33,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 std::string read_text_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) fail("{}: expected a file, found a folder", path.string());
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file.good() && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (!file.is_open() || file.bad()) fail("{}: can't be read: {}", path.string(), system_reason(errno));
-  return text.str();
+  const FileToRead file(path);
+  return read_to_end(file.descriptor(), path);
 }
 
 }  // namespace convmixer

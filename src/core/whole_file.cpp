@@ -3,11 +3,14 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "core/descriptor.hpp"
+#include "core/link_target.hpp"
 #include "core/temporary_file.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
+#include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -37,11 +40,42 @@ bool write_all(int descriptor, std::span<const std::byte> bytes) {
   fail("{}: can't be {}: {}", path.string(), what, system_reason(errno));
 }
 
+/// The end of its links; Error if something that isn't a file stands there.
+fs::path place_of(const fs::path& path) {
+  const fs::path place = link_target(path);
+  std::error_code error;
+  const fs::file_status status = fs::status(place, error);
+  if (!fs::status_known(status)) fail("{}: can't be created: {}", path.string(), error.message());
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    fail("{}: expected a file or nothing, found {}", path.string(),
+         fs::is_directory(status) ? "a folder" : "something else");
+  return place;
+}
+
+std::optional<mode_t> permissions_at(const fs::path& place) {
+  struct stat status {};
+  if (::stat(place.c_str(), &status) != 0) return std::nullopt;
+  return status.st_mode & 0777U;
+}
+
+/// Only where they differ: not every file system has permissions of its own for each file.
+bool set_permissions(int descriptor, mode_t permissions) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) return false;
+  return (status.st_mode & 0777U) == permissions || ::fchmod(descriptor, permissions) == 0;
+}
+
 }  // namespace
 
 struct WholeFile::Impl {
-  explicit Impl(const fs::path& target) : path(target), file(folder_of(target)) {
+  explicit Impl(const fs::path& target) : path(target), place(place_of(target)), file(folder_of(place)) {
     if (!file.valid()) give_up(path, "created");
+    // What only some may read nobody else reads meanwhile; remove_abandoned_files has to open it for writing.
+    if (const auto permissions = permissions_at(place)) take_permissions(*permissions | S_IRUSR | S_IWUSR);
+  }
+
+  void take_permissions(mode_t permissions) const {
+    if (!set_permissions(file.descriptor(), permissions)) give_up(path, "given the permissions of the file there");
   }
 
   void write_out(std::span<const std::byte> bytes) const {
@@ -52,7 +86,8 @@ struct WholeFile::Impl {
     buffer.clear();
   }
 
-  fs::path path;
+  fs::path path;   // as it was given, for messages
+  fs::path place;  // where its links lead
   TemporaryFile file;
   std::string buffer;
 };
@@ -72,21 +107,16 @@ void WholeFile::write(std::span<const std::byte> bytes) {
 void WholeFile::finish() {
   impl_->flush();
   TemporaryFile& file = impl_->file;
+  if (const auto permissions = permissions_at(impl_->place)) impl_->take_permissions(*permissions);
   if (::fsync(file.descriptor()) != 0 || !file.flush()) give_up(impl_->path, "written");
-  if (!file.rename(impl_->path)) give_up(impl_->path, "replaced");
+  if (!file.rename(impl_->place)) give_up(impl_->path, "replaced");
   // The rename itself is on disk only once the folder is.
-  const Descriptor directory(folder_of(impl_->path), O_RDONLY | O_DIRECTORY);
+  const Descriptor directory(folder_of(impl_->place), O_RDONLY | O_DIRECTORY);
   if (directory.valid()) ::fsync(directory.get());
 }
 
 void require_writable(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::status_known(status)) fail("{}: can't be created: {}", path.string(), error.message());
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    fail("{}: expected a file or nothing, found something else", path.string());
-  }
-  const TemporaryFile file(folder_of(path));
+  const TemporaryFile file(folder_of(place_of(path)));
   if (!file.valid()) give_up(path, "created");
 }
 

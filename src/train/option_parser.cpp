@@ -1,7 +1,7 @@
 #include "convmixer/train/option_parser.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/file.hpp"
+#include "convmixer/core/given_text.hpp"
 #include "convmixer/train/nearest.hpp"
 
 #include <boost/program_options.hpp>
@@ -121,16 +121,6 @@ void read_value(const Option& option, const Assignment& assignment) {
   fail_usage("{}: expected {}{}", assignment.where, option.expected, suggestion(assignment.value, option.known_values));
 }
 
-/// Editors on Windows begin files with a byte-order mark, and save some in UTF-16.
-std::string read_utf8_file(const std::filesystem::path& path) {
-  constexpr std::string_view kMark = "\xef\xbb\xbf";
-  std::string text = read_text_file(path);
-  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") || text.find('\0') != std::string::npos)
-    fail_usage("{}: UTF-16 or no text at all, expected UTF-8: save it as that", path.string());
-  if (text.starts_with(kMark)) text.erase(0, kMark.size());
-  return text;
-}
-
 }  // namespace
 
 const std::string* CommandLine::find(const std::string& key) const {
@@ -184,7 +174,7 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
 std::vector<Assignment> parse_ini_file(std::span<const OptionGroup> groups, const std::filesystem::path& path) {
   std::vector<Assignment> assignments;
   std::map<std::string, int> seen;
-  for_each_setting(read_utf8_file(path), path.string(), [&](Assignment assignment, int number) {
+  for_each_setting(read_given_text(path), path.string(), [&](Assignment assignment, int number) {
     const std::string where = fmt::format("{}:{}", path.string(), number);
     const std::string& key = assignment.key;
     if (find_option(groups, key) == nullptr) {

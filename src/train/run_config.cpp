@@ -4,6 +4,7 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "core/file_to_read.hpp"
 #include "train/saved_run.hpp"
 
 #include <system_error>
@@ -35,6 +36,7 @@ void write_run_config(const RunFolder& folder, const TrainConfig& config) {
 TrainConfig read_run_config(const RunFolder& folder) {
   TrainConfig config;
   const std::vector<OptionGroup> options = config_options(config);
+  (void)FileToRead(folder.config());  // a pipe in its place would be waited for
   const std::vector<Assignment> settings = parse_ini_file(options, folder.config());
   if (settings.empty()) {
     fail("{}: holds no settings: it was damaged; a copy of the run's configuration in its place lets the run go on",

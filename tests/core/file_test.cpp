@@ -4,12 +4,14 @@
 #include "support/error_of.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/time_limit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -50,6 +52,17 @@ TEST(MappedFile, RefusesAFolder) {
   const TemporaryFolder folder;
   EXPECT_THAT(error_of([&] { const MappedFile file(folder.path()); }).what(),
               AllOf(HasSubstr(folder.path().string()), HasSubstr("expected a file")));
+}
+
+TEST(MappedFile, RefusesAPipeWithoutWaitingForItsOtherEnd) {
+  const TemporaryFolder folder;
+  const std::filesystem::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const testing_support::TimeLimit limit(10);
+  EXPECT_THAT(error_of([&] { const MappedFile file(pipe); }).what(),
+              HasSubstr(pipe.string() + ": expected a file, found something else"));
+  EXPECT_THAT(error_of([&] { std::ignore = read_text_file(pipe); }).what(),
+              HasSubstr(pipe.string() + ": expected a file, found something else"));
 }
 
 TEST(MappedFile, OutlivesItsMovesAndTheFilesName) {
@@ -134,8 +147,60 @@ TEST(WriteFileAtomically, RefusesAFolderAsTheTargetAndLeavesNoTemporaryFile) {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder.path() / "a");
   EXPECT_THAT(error_of([&] { write_file_atomically(folder.path() / "a", "text"); }).what(),
-              AllOf(HasSubstr((folder.path() / "a").string()), HasSubstr("directory")));
+              HasSubstr((folder.path() / "a").string() + ": expected a file or nothing, found a folder"));
   EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
+TEST(WriteFileAtomically, LeavesALinkAndWritesWhereItLeads) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.write("store/file", "old");
+  std::filesystem::create_symlink("store/file", folder.path() / "link");
+  std::filesystem::create_symlink(folder.path() / "link", folder.path() / "again");
+  require_writable(folder.path() / "again");
+  write_file_atomically(folder.path() / "again", "new");
+  EXPECT_EQ(read_text_file(file), "new");
+  EXPECT_EQ(std::filesystem::read_symlink(folder.path() / "again"), folder.path() / "link");
+  EXPECT_EQ(std::filesystem::read_symlink(folder.path() / "link"), "store/file");
+  EXPECT_FALSE(std::filesystem::is_symlink(file));
+}
+
+TEST(WriteFileAtomically, MakesTheFileThatALinkLeadsTo) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "store");
+  std::filesystem::create_symlink("store/file", folder.path() / "link");
+  require_writable(folder.path() / "link");
+  write_file_atomically(folder.path() / "link", "new");
+  EXPECT_EQ(read_text_file(folder.path() / "store" / "file"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "link"));
+}
+
+TEST(WriteFileAtomically, NamesALinkThatLeadsNowhere) {
+  const TemporaryFolder folder;
+  const std::filesystem::path link = folder.path() / "link";
+  std::filesystem::create_symlink("absent/file", link);
+  const std::string no_folder = link.string() + ": can't be created: No such file or directory";
+  EXPECT_EQ(error_of([&] { write_file_atomically(link, "text"); }).what(), no_folder);
+  EXPECT_EQ(error_of([&] { require_writable(link); }).what(), no_folder);
+  std::filesystem::create_symlink("circle", folder.path() / "circle");
+  const std::string circle = (folder.path() / "circle").string() + ": can't be followed: Too many levels of symbolic";
+  EXPECT_THAT(error_of([&] { write_file_atomically(folder.path() / "circle", "text"); }).what(), HasSubstr(circle));
+  EXPECT_THAT(error_of([&] { require_writable(folder.path() / "circle"); }).what(), HasSubstr(circle));
+  EXPECT_THAT(folder.names(), ElementsAre("circle", "link"));
+}
+
+TEST(WriteFileAtomically, KeepsThePermissionsOfTheFileThere) {
+  namespace fs = std::filesystem;
+  const TemporaryFolder folder;
+  const fs::path path = folder.write("a", "old");
+  for (const unsigned mode : {0600U, 0640U, 0666U, 0444U}) {
+    fs::permissions(path, fs::perms(mode));
+    write_file_atomically(path, "new");
+    EXPECT_EQ(fs::status(path).permissions(), fs::perms(mode));
+  }
+  const mode_t before = ::umask(0027);
+  write_file_atomically(folder.path() / "b", "new");
+  ::umask(before);
+  EXPECT_EQ(fs::status(folder.path() / "b").permissions(), fs::perms(0640));
 }
 
 TEST(WriteFileAtomically, WritesTheLongestNameThatAFileCanHave) {

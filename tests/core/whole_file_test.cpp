@@ -51,6 +51,18 @@ TEST(WholeFile, LeavesWhatStoodThereAndNothingOfItselfUnlessFinished) {
   EXPECT_THAT(folder.names(), ElementsAre("text"));
 }
 
+TEST(WholeFile, IsNotReadByThoseWhoMayNotReadTheFileThere) {
+  namespace fs = std::filesystem;
+  const testing_support::TemporaryFolder folder;
+  const auto path = folder.write("secret", "old");
+  fs::permissions(path, fs::perms(0400));
+  WholeFile file(path);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder.path()))
+    EXPECT_EQ(entry.status().permissions() & fs::perms(0077), fs::perms::none) << entry.path();
+  file.finish();
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms(0400));
+}
+
 TEST(WholeFile, NamesAFolderThatIsNotThereAndALimitThatItGoesBeyond) {
   const testing_support::TemporaryFolder folder;
   const auto nowhere = folder.path() / "none" / "text";

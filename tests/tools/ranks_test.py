@@ -3,7 +3,7 @@ there is no mpirun. With --mpich and the folder of the sources it does the same 
 which it builds a plug-in of its own; skipped where there is none.
 """
 
-import errno
+import fcntl
 import io
 import json
 import os
@@ -136,7 +136,7 @@ class Ranks(unittest.TestCase):
         return found
 
     def start_with_waiting_ranks(self, name, ready, waiting, *words):
-        """As many ranks as have their data, and after them some that wait for a writer of theirs, a FIFO."""
+        """As many ranks as have their data, and after them some that wait for theirs: this test has leased it."""
         commands = []
         folders = [self.folder / f"{name}-{place}" for place in ("ready", "waiting")]
         for number, folder in zip((ready, waiting), folders):
@@ -144,22 +144,29 @@ class Ranks(unittest.TestCase):
             commands.append(["-np", str(number), "env", "-C", str(folder), TOOL, "train", *MODEL, "--threads", "1", "--dataset",
                              "cifar10", "--data", "cifar.tar", "--allow-partial", "--out", str(self.folder / name), *words])
         write_cifar(folders[0] / "cifar.tar")
-        os.mkfifo(folders[1] / "cifar.tar")
+        self.lease = self.lease_of(folders[1] / "cifar.tar")
         process = subprocess.Popen([*mpirun(), *commands[0], ":", *commands[1]], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=self.environment)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
         return process
 
-    def writer_of_the_waiting(self, name):
-        """Of the FIFO, once somebody waits for it."""
+    def lease_of(self, path):
+        """Who opens such an empty file waits until the descriptor is closed; SIGIO says that somebody does."""
+        self.somebody_waits = False
+        before = signal.signal(signal.SIGIO, lambda *_: setattr(self, "somebody_waits", True))
+        self.addCleanup(lambda: signal.signal(signal.SIGIO, before))
+        lease = open(path, "w+b")
+        self.addCleanup(lease.close)
+        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        return lease
+
+    def end_the_waiting(self):
+        """Once somebody waits."""
         end = time.monotonic() + 100
-        while True:
-            try:
-                return os.open(self.folder / f"{name}-waiting" / "cifar.tar", os.O_WRONLY | os.O_NONBLOCK)
-            except OSError as error:
-                self.assertEqual(error.errno, errno.ENXIO)
+        while not self.somebody_waits:
             self.assertLess(time.monotonic(), end, "nobody waits")
             time.sleep(0.02)
+        self.lease.close()
 
     def assert_gone(self, name):
         """MPICH's mpirun may end before the ranks that it kills."""
@@ -294,9 +301,9 @@ class Ranks(unittest.TestCase):
 
     def test_a_rank_that_is_late_but_in_time_says_itself_what_is_wrong(self):
         process = self.start_with_waiting_ranks("found", 1, 1)
-        os.close(self.writer_of_the_waiting("found"))
+        self.end_the_waiting()
         self.assertEqual(self.error_of(self.ended(process), 1),
-                         "rank 1 of 2: cifar.tar: expected a file, found something else")
+                         "rank 1 of 2: cifar.tar: can't be read as an archive: Unrecognized archive format")
         self.assert_gone("found")
 
     def test_a_plug_in_that_is_missing_is_said_once(self):

@@ -174,7 +174,7 @@ TEST(ToolRefusals, NameAProfileThatCannotBeWritten) {
   EXPECT_EQ(refusal(training("none/trace.json"), 1),
             "convmixer: error: " + (folder.path() / "none/trace.json").string() +
                 ": can't be created: No such file or directory\n");
-  EXPECT_THAT(refusal(training(""), 1), HasSubstr("expected a file or nothing, found something else"));
+  EXPECT_THAT(refusal(training(""), 1), HasSubstr("expected a file or nothing, found a folder"));
   EXPECT_TRUE(folder.names().empty());
 }
 

@@ -1,7 +1,7 @@
 #include "image_settings.hpp"
 
 #include "convmixer/core/error.hpp"
-#include "convmixer/core/file.hpp"
+#include "convmixer/core/given_text.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/data/dataset_names.hpp"
 #include "convmixer/data/known_class_names.hpp"
@@ -75,7 +75,7 @@ std::vector<std::string> names_in(const std::string& text, char separator) {
 }
 
 std::vector<std::string> names_of_file(const fs::path& path) {
-  std::vector<std::string> names = names_in(read_text_file(path), '\n');
+  std::vector<std::string> names = names_in(read_given_text(path), '\n');
   for (std::string& name : names)
     if (name.ends_with('\r')) name.pop_back();
   while (!names.empty() && names.back().empty()) names.pop_back();

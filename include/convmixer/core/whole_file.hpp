@@ -10,11 +10,11 @@
 namespace convmixer {
 
 /// Written under a temporary name in the same folder, which it has until finish(); what stood at the path is untouched
-/// until then. Nothing stays of a file that isn't finished, also when a signal ends the process
-/// (train/stop_signal.hpp).
+/// until then. Links and permissions stay as they are with write_file_atomically (file.hpp). Nothing stays of a file
+/// that isn't finished, also when a signal ends the process (train/stop_signal.hpp).
 class WholeFile {
  public:
-  /// Throws Error naming the path if the file can't be created (require_writable says what else may be in its way).
+  /// Throws Error naming the path if the file can't be created, or something that isn't a file stands there.
   explicit WholeFile(const std::filesystem::path& path);
   ~WholeFile();
   WholeFile(const WholeFile&) = delete;

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <system_error>
 #include <utility>
 #include <xxhash.h>
 
@@ -290,6 +291,8 @@ void pack(const std::filesystem::path& path, const Dataset& train, const Dataset
 }
 
 bool looks_like_packed(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;  // a pipe would be waited for
   std::ifstream file(path, std::ios::binary);
   std::array<char, 9> begin{};
   return file.read(begin.data(), begin.size()) && begin[7] == '\0' && begin[6] == '\0' && begin[8] == '{';
