@@ -4,6 +4,7 @@
 #include "convmixer/core/printable.hpp"
 #include "io/archive_reader.hpp"
 #include "io/decompress.hpp"
+#include "io/utf8_locale.hpp"
 
 #include <algorithm>
 
@@ -35,6 +36,7 @@ std::string read_file(const ArchiveReader& reader, const std::string& where, con
 std::vector<ArchiveFile> read_archive(std::span<const std::byte> archive, const std::string& where,
                                       std::size_t most_bytes,
                                       const std::function<ArchiveChoice(const std::string&)>& choose) {
+  const Utf8Locale names_as_stored;  // libarchive converts them to the locale's characters
   ArchiveReader reader(where);
   // Only formats that data sets come in: every other reader of libarchive's stays out of reach of the file.
   archive_read_support_format_tar(reader.get());
@@ -46,7 +48,7 @@ std::vector<ArchiveFile> read_archive(std::span<const std::byte> archive, const 
   }
   std::vector<ArchiveFile> files;
   std::int64_t unpacked = 0;
-  for (;;) {
+  for (std::int64_t number = 1;; ++number) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) {
@@ -58,7 +60,8 @@ std::vector<ArchiveFile> read_archive(std::span<const std::byte> archive, const 
     if (size > kMostUnpacked - unpacked) fail_unpacks_to_too_much(where);
     unpacked += size;
     const char* path = archive_entry_pathname(entry);
-    if (path == nullptr || archive_entry_filetype(entry) != AE_IFREG) continue;
+    if (path == nullptr) fail("{}: entry {}: expected a name in UTF-8", where, number);
+    if (archive_entry_filetype(entry) != AE_IFREG) continue;
     std::string name = path;
     const ArchiveChoice choice = choose(name);
     if (choice == ArchiveChoice::stop) return files;

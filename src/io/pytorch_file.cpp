@@ -6,17 +6,18 @@
 #include "io/pickle.hpp"
 #include "io/pytorch_format.hpp"
 #include "io/quoted.hpp"
+#include "io/strided_views.hpp"
 #include "io/tensor_place.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,14 +68,26 @@ Files read_files(const std::filesystem::path& path) {
   return files;
 }
 
-/// Bytes that the tensors have as copies.
-using Copies = std::vector<std::vector<std::byte>>;
+/// What tensors may be parts of.
+struct Contents {
+  Files files;
+  /// By the storage's file. Tensors may say that its elements are of different types.
+  std::map<std::pair<std::string, DType>, StridedViews> views{};
+
+  /// What no tensor is a part of goes.
+  void release_others() {
+    std::set<std::string> kept;
+    for (const auto& [storage, of_storage] : views)
+      if (of_storage.is_borrowed()) kept.insert(storage.first);
+    std::erase_if(files, [&](const auto& file) { return !kept.contains(file.first); });
+  }
+};
 
 /// Makes tensors of what a pickle says.
 class StateDict {
  public:
-  StateDict(const std::filesystem::path& path, const Files& files, const Pickle& pickle, Copies& copies)
-      : path_(path), files_(files), pickle_(pickle), copies_(copies) {}
+  StateDict(const std::filesystem::path& path, const Pickle& pickle, Contents& contents)
+      : path_(path), pickle_(pickle), contents_(contents) {}
 
   [[nodiscard]] std::map<std::string, TensorFile::Entry> tensors() {
     const PickleValue* dict = &pickle_.root();
@@ -157,12 +170,13 @@ class StateDict {
   }
 
   struct Storage {
-    const PytorchStorageType* type = nullptr;
-    std::string_view bytes;
+    const PytorchStorageType* type;
+    StridedViews* views;
+    std::int64_t elements;
   };
 
   /// ("storage", torch.FloatStorage, key, location, elements), which torch.save keeps apart from the pickle.
-  Storage storage_of(const std::string& name, const PickleValue& value) const {
+  Storage storage_of(const std::string& name, const PickleValue& value) {
     if (value.kind != Kind::persistent || value.items.empty()) damaged(name, "expected a storage");
     const PickleValue& id = pickle_[value.items[0]];
     if (id.kind != Kind::sequence || id.items.size() < 3) damaged(name, "expected a storage");
@@ -174,67 +188,42 @@ class StateDict {
       damaged(name, fmt::format("elements in a {}: expected f32, f16, bf16 or integers of 8, 32 or 64 bits",
                                 quoted(std::string(type.name))));
     }
-    const auto file = files_.find(fmt::format("data/{}", key.text));
-    if (file == files_.end())
+    const auto file = contents_.files.find(fmt::format("data/{}", key.text));
+    if (file == contents_.files.end())
       damaged(name, fmt::format("its data, data/{}, is missing", quoted(std::string(key.text))));
-    return {known, file->second};
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(file->second));
+    const auto views =
+        contents_.views.try_emplace({file->first, known->dtype}, bytes, static_cast<std::size_t>(known->bytes)).first;
+    return {known, &views->second, std::ssize(bytes) / known->bytes};
   }
 
   /// _rebuild_tensor_v2(storage, offset, size, stride, ...), offset and strides in elements.
   TensorFile::Entry rebuild(const std::string& name, const PickleValue& arguments) {
     if (arguments.items.size() < 4) damaged(name, "a tensor without its layout");
     const Storage storage = storage_of(name, pickle_[arguments.items[0]]);
-    const std::int64_t offset = integer(name, arguments.items[1]);
-    const std::vector<std::int64_t> extents = integers(name, arguments.items[2]);
-    const std::vector<std::int64_t> strides = integers(name, arguments.items[3]);
-    if (extents.size() != strides.size() || extents.size() > static_cast<std::size_t>(Shape::kMaxRank))
-      damaged(name, fmt::format("{} extents and {} strides: expected as many, {} at most", extents.size(),
-                                strides.size(), Shape::kMaxRank));
+    const StridedView view{integer(name, arguments.items[1]), integers(name, arguments.items[2]),
+                           integers(name, arguments.items[3])};
+    if (view.extents.size() != view.strides.size() || view.extents.size() > static_cast<std::size_t>(Shape::kMaxRank))
+      damaged(name, fmt::format("{} extents and {} strides: expected as many, {} at most", view.extents.size(),
+                                view.strides.size(), Shape::kMaxRank));
     Shape shape;
-    std::int64_t count = 1;
-    std::int64_t last = offset;  // element that lies furthest away
-    bool overflow = false;
-    for (std::size_t axis = 0; axis < extents.size(); ++axis) {
-      shape.push_back(extents[axis]);
-      std::int64_t reach = 0;
-      overflow |= __builtin_mul_overflow(count, extents[axis], &count);
-      overflow |= __builtin_mul_overflow(std::max<std::int64_t>(extents[axis], 1) - 1, strides[axis], &reach);
-      overflow |= __builtin_add_overflow(last, reach, &last);
+    for (const std::int64_t extent : view.extents) shape.push_back(extent);
+    if (!elements_within(view, storage.elements)) {
+      damaged(name, fmt::format("shape {}: expected it to fit into its storage of {} elements", shape.to_string(),
+                                storage.elements));
     }
-    const auto elements = static_cast<std::int64_t>(storage.bytes.size()) / storage.type->bytes;
-    // Strides of 0 let a few bytes claim to be any number of elements: no parameter is stored like that.
-    if (overflow || (count > 0 && last >= elements) || count > elements) {
-      damaged(name,
-              fmt::format("shape {}: expected it to fit into its storage of {} elements", shape.to_string(), elements));
+    const auto bytes = storage.views->row_major(view);
+    if (!bytes) {
+      damaged(name, fmt::format("it and others with gaps or in other orders hold more than {} times their storage of "
+                                "{} elements: expected tensors that share no more of it",
+                                StridedViews::kMostCopies, storage.elements));
     }
-    return {storage.type->dtype, shape, gather(storage, offset, extents, strides, count)};
-  }
-
-  /// The elements in row-major order.
-  std::span<const std::byte> gather(const Storage& storage, std::int64_t offset,
-                                    const std::vector<std::int64_t>& extents, const std::vector<std::int64_t>& strides,
-                                    std::int64_t count) {
-    const auto width = static_cast<std::size_t>(storage.type->bytes);
-    std::vector<std::byte>& copy = copies_.emplace_back(static_cast<std::size_t>(count) * width);
-    std::vector<std::int64_t> index(extents.size());
-    std::int64_t from = offset;
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::memcpy(copy.data() + static_cast<std::size_t>(i) * width,
-                  storage.bytes.data() + static_cast<std::size_t>(from) * width, width);
-      for (std::size_t axis = extents.size(); axis-- > 0;) {
-        from += strides[axis];
-        if (++index[axis] < extents[axis]) break;
-        from -= strides[axis] * extents[axis];
-        index[axis] = 0;
-      }
-    }
-    return copy;
+    return {storage.type->dtype, shape, *bytes};
   }
 
   const std::filesystem::path& path_;
-  const Files& files_;
   const Pickle& pickle_;
-  Copies& copies_;
+  Contents& contents_;
 };
 
 /// What our own writer put beside the pickle; nothing in other programs' files.
@@ -253,13 +242,14 @@ std::map<std::string, std::string> metadata_of(const std::filesystem::path& path
 }
 
 TensorFile read_pytorch(const std::filesystem::path& path) {
-  const Files files = read_files(path);
-  const std::string& text = files.at("data.pkl");
+  const auto contents = std::make_shared<Contents>(Contents{read_files(path)});
+  const std::string& text = contents->files.at("data.pkl");
   const Pickle pickle(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()),
                       fmt::format("{}: data.pkl", path.string()));
-  const auto copies = std::make_shared<Copies>();
-  auto tensors = StateDict(path, files, pickle, *copies).tensors();
-  return {path, std::move(tensors), metadata_of(path, files), copies};
+  auto tensors = StateDict(path, pickle, *contents).tensors();
+  auto metadata = metadata_of(path, contents->files);
+  contents->release_others();
+  return {path, std::move(tensors), std::move(metadata), contents};
 }
 
 }  // namespace

@@ -1,10 +1,14 @@
 #include "io/archive.hpp"
 
+#include "io/utf8_locale.hpp"
 #include "support/archive_bytes.hpp"
 #include "support/error_of.hpp"
+#include "support/stored_zip.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <langinfo.h>
 
 namespace convmixer {
 namespace {
@@ -53,6 +57,36 @@ TEST(Archive, KeepsMessagesToOneLineWhateverFilesAreCalled) {
   const std::string odd = archive_bytes({{"a\nb\x7f", "123"}});
   const auto take = [](const std::string&) { return ArchiveChoice::take; };
   EXPECT_THAT(error_of([&] { (void)read(odd, 2, take); }).what(), HasSubstr("here: a\\nb\\x7f in it is too large"));
+}
+
+TEST(Archive, HasNamesThatAreNotAsciiInAnyLocale) {
+  const std::string name = "\xc3\x84pfel/1.png";
+  const auto take = [](const std::string&) { return ArchiveChoice::take; };
+  std::string tar;
+  {
+    const Utf8Locale locale;  // who writes one needs it too
+    tar = archive_bytes({{name, "1"}}, "tar");
+  }
+  const std::string before = ::nl_langinfo(CODESET);
+  for (const std::string& bytes : {testing_support::stored_zip({{name, "1"}}, testing_support::kUtf8Names),
+                                   testing_support::stored_zip({{name, "1"}}), tar}) {
+    const auto files = read(bytes, 100, take);
+    ASSERT_EQ(files.size(), 1U);
+    EXPECT_EQ(files[0].name, name);
+    EXPECT_THROW((void)read(bytes, 0, take), Error);
+    EXPECT_EQ(::nl_langinfo(CODESET), before);
+  }
+}
+
+TEST(Archive, PassesOverNoFileWithoutAWord) {
+  const std::string name = "\xc3pfel/1.png";  // no UTF-8, though it says so
+  const auto take = [](const std::string&) { return ArchiveChoice::take; };
+  const std::string bytes = testing_support::stored_zip({{"a", "0"}, {name, "1"}}, testing_support::kUtf8Names);
+  try {
+    EXPECT_EQ(read(bytes, 100, take).size(), 2U);
+  } catch (const Error& error) {  // as libarchive's release has it
+    EXPECT_THAT(error.what(), HasSubstr("here: entry 2: expected a name in UTF-8"));
+  }
 }
 
 TEST(Archive, RefusesWhatClaimsToUnpackToFarTooMuch) {

@@ -111,6 +111,30 @@ TEST_F(PytorchFileTest, PutsTransposedAndSlicedTensorsInRowMajorOrder) {
   EXPECT_THAT(values_of(file, "column"), ElementsAre(2, 5));
 }
 
+TEST_F(PytorchFileTest, SharesStoragesAndCopiesTiedTensorsOnce) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    entries.emplace_back(name, tensor({.extents = {2, 3}, .strides = {3, 1}}));
+    entries.emplace_back(name + std::string(".t"), tensor({.extents = {3, 2}, .strides = {1, 3}}));
+  }
+  const PytorchFile file(saved(dict(entries)));
+  EXPECT_THAT(values_of(file, "h"), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(values_of(file, "h.t"), ElementsAre(1, 4, 2, 5, 3, 6));
+  EXPECT_EQ(file.tensor("a").bytes.data(), file.tensor("h").bytes.data());
+  EXPECT_EQ(file.tensor("a.t").bytes.data(), file.tensor("h.t").bytes.data());
+}
+
+TEST_F(PytorchFileTest, RefusesTensorsThatWouldBeCopiedAgainAndAgain) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (int i = 0; i < 20; ++i)
+    entries.emplace_back("w" + std::to_string(i), tensor({.offset = i, .extents = {40}, .strides = {2}}));
+  const std::vector<float> values(100);
+  EXPECT_THAT(
+      refusal(saved(dict(entries), values)),
+      HasSubstr("tensor \"w10\": it and others with gaps or in other orders hold more than 4 times their storage "
+                "of 100 elements"));
+}
+
 TEST_F(PytorchFileTest, ReadsTheOtherTypes) {
   const std::string object =
       dict({{"half", tensor({.storage = "HalfStorage", .key = "1", .extents = {2}, .strides = {1}})},

@@ -15,14 +15,18 @@ inline void append_number(std::string& bytes, std::uint64_t value, int width) {
   for (int i = 0; i < width; ++i, value >>= 8) bytes.push_back(static_cast<char>(value));
 }
 
+/// The flag of names in UTF-8, as zip's programs set it for those that aren't ASCII.
+inline constexpr std::uint64_t kUtf8Names = 1U << 11U;
+
 /// An archive of these files, by name, in their order.
-inline std::string stored_zip(const std::vector<std::pair<std::string, std::string>>& files) {
+inline std::string stored_zip(const std::vector<std::pair<std::string, std::string>>& files, std::uint64_t flags = 0) {
   std::string bytes;
   std::string directory;
   for (const auto& [name, content] : files) {
     std::string fields;  // that both headers have: version, flags, method, time, date, CRC, sizes, lengths
     append_number(fields, 20, 2);
-    append_number(fields, 0, 8);
+    append_number(fields, flags, 2);
+    append_number(fields, 0, 6);
     append_number(fields, crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()), 4);
     append_number(fields, content.size(), 4);
     append_number(fields, content.size(), 4);

@@ -18,11 +18,12 @@ namespace convmixer {
 /// The tensors of a state_dict that torch.save wrote (.pt, .pth), read without running any of the pickle's code: of all
 /// that it may ask for, tensors of f32, f16, bf16, i64, i32 and u8 and the containers that hold them are made,
 /// everything else is passed over. A checkpoint that holds its state_dict beside other things, under "state_dict",
-/// "model", "model_state_dict", "model_state" or "net", is looked into. Tensors are (row-major) copies; there is no
+/// "model", "model_state_dict", "model_state" or "net", is looked into. Tensors are row-major; there is no
 /// metadata but what write_pytorch_file wrote.
 ///
-/// Throws Error naming the file: one that is no such archive or is damaged, a tensor that doesn't fit its storage, and
-/// a file without a state_dict; whole modules, files of PyTorch before 1.6 and TorchScript archives are named as such.
+/// Throws Error naming the file: one that is no such archive or is damaged, a tensor that doesn't fit its storage,
+/// tensors that would have to be copied out of a storage again and again (strided_views.hpp), and a file without a
+/// state_dict; whole modules, files of PyTorch before 1.6 and TorchScript archives are named as such.
 class PytorchFile : public TensorFile {
  public:
   explicit PytorchFile(const std::filesystem::path& path);
