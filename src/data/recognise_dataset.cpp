@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <system_error>
 
 namespace convmixer {
@@ -23,9 +24,16 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+/// Whether it begins as pickles do since protocol 2: names such as "train" alone say little.
+bool is_pickle(const fs::path& path) {
+  constexpr int kProtocol = 0x80;
+  return is_file(path) && std::ifstream(path, std::ios::binary).get() == kProtocol;
+}
+
 bool has_files(const fs::path& folder, const CifarFiles& files) {
+  const auto is_one = files.version == CifarVersion::python ? is_pickle : is_file;
   return std::ranges::any_of(std::array{Split::train, Split::test}, [&](Split split) {
-    return is_file(folder / files.of(split).front()) || is_file(folder / files.subfolder / files.of(split).front());
+    return is_one(folder / files.of(split).front()) || is_one(folder / files.subfolder / files.of(split).front());
   });
 }
 

@@ -3,9 +3,12 @@
 #include "support/archive_bytes.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/time_limit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <sys/stat.h>
 
 namespace convmixer {
 namespace {
@@ -26,6 +29,25 @@ TEST(RecogniseDataset, TellsTheCifarsByTheirFiles) {
   EXPECT_EQ(recognise_dataset(folder.path() / "ten-py"), "cifar10");
   EXPECT_EQ(recognise_dataset(folder.path() / "hundred"), "cifar100");
   EXPECT_EQ(recognise_dataset(folder.path() / "hundred-py"), "cifar100");
+}
+
+TEST(RecogniseDataset, TakesAFileBesideClassFoldersForNoPickle) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a/1.ppm", "b/1.ppm"}) folder.write(name, "P6 1 1 255\nabc");
+  for (const char* text : {"a list of images\n", ""}) {
+    folder.write("train", text);
+    folder.write("test", text);
+    EXPECT_EQ(recognise_dataset(folder.path()), "folder");
+  }
+}
+
+TEST(RecogniseDataset, WaitsForNoPipe) {
+  const TemporaryFolder folder;
+  const std::filesystem::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const TimeLimit limit(10);
+  EXPECT_THAT(error_of([&] { (void)recognise_dataset(pipe); }).what(),
+              HasSubstr("pipe: expected a file, found something else"));
 }
 
 TEST(RecogniseDataset, TellsArchivesByWhatIsInThemNotByTheirNames) {
