@@ -46,10 +46,11 @@ command -v curl >/dev/null ||
   die "curl not found: apt-get install curl, or load $url in another way and put it into $folder"
 mkdir -p "$folder" || die "$folder can't be made"
 
-# load OPTION...: what curl did, as its exit status.
+# load OPTION...: what curl did, as its exit status; in http, what the server said (000 where it isn't one of HTTP).
 load() {
   local status=0
-  curl --fail --location --show-error --retry 3 --connect-timeout 30 --output "$part" "$@" "$url" || status=$?
+  http=$(curl --fail --location --show-error --retry 3 --connect-timeout 30 --output "$part" \
+    --write-out '%{http_code}' "$@" "$url") || status=$?
   return $status
 }
 
@@ -66,7 +67,8 @@ fi
 
 status=0
 load --continue-at - || status=$?
-if ((status == 33 || status == 36)) || { ((status == 22)) && [[ -s $part ]]; }; then
+# 416: no such range, for which some releases of curl return 0. Any other refusal says nothing of the part, which stays.
+if ((status == 33 || status == 36)) || [[ $http == 416 ]]; then
   echo "download-cifar10: the server can't go on from the middle: beginning anew" >&2
   rm -f "$part"
   status=0
@@ -76,6 +78,7 @@ case $status in
   0) ;;
   5 | 6 | 7 | 28 | 35) die "$url can't be reached (curl's status $status): is there a network? Run it again to go on" ;;
   23) die "$part can't be written: is the disk full?" ;;
+  22) die "$url can't be loaded: the server said $http. Run it again to go on" ;;
   *) die "$url can't be loaded (curl's status $status). Run it again to go on" ;;
 esac
 

@@ -26,6 +26,20 @@ TEST(LocalAccess, IsForTheNamesOfThisMachineAlone) {
     EXPECT_EQ(status(Access::local(), {.host = host}), 403) << host;
 }
 
+TEST(LocalAccess, IsForTheChosenNameToo) {
+  const Access access = Access::local("Desk.Home");
+  for (const char* host : {"desk.home", "DESK.home:8686", "localhost"})
+    EXPECT_EQ(status(access, {.host = host}), 200) << host;
+  for (const char* host : {"", "home", "desk.home.evil.example", "evil.example", "desk", "desk.home:x"})
+    EXPECT_EQ(status(access, {.host = host}), 403) << host;
+  EXPECT_THAT(*access.answer_instead(kPage, {.host = "evil.example"})->body,
+              HasSubstr("for localhost, 127.0.0.1, [::1] and desk.home alone"));
+  EXPECT_EQ(status(Access::local("127.0.1.1"), {.host = "127.0.1.1:80"}), 200);
+  EXPECT_EQ(status(Access::local("[fe80::1%lo]"), {.host = "[fe80::1%lo]:80"}), 200);
+  EXPECT_THAT(*Access::local("LocalHost").answer_instead(kPage, {.host = "evil.example"})->body,
+              HasSubstr("for localhost, 127.0.0.1 and [::1] alone"));
+}
+
 class TokenAccess : public testing::Test {
  protected:
   Access access_ = Access::by_token("00112233445566778899aabbccddeeff", 8686);

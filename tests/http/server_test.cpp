@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <sys/resource.h>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace convmixer::http {
 namespace {
@@ -240,6 +242,24 @@ TEST(HttpServer, AtAnotherAddressAsksForAToken) {
   const std::string fields =
       "Host: box.example\r\nCookie: a=b; " + answer.substr(cookie, answer.find(';', cookie) - cookie) + "\r\n";
   EXPECT_EQ(body_of(ask(serving.port(), "/?name=you", fields)), "hello you\n");
+}
+
+TEST(HttpServer, AnswersAtTheAddressThatItNames) {
+  ServerOptions options = quick_options();
+  const std::vector<std::pair<const char*, in_addr_t>> hosts{
+      {"", INADDR_LOOPBACK}, {"127.0.0.5", 0x7F000005}, {"127.2", 0x7F000002}, {"LOCALHOST", INADDR_LOOPBACK}};
+  for (const auto& [host, at] : hosts) {
+    options.host = host;
+    const Serving serving(options);
+    EXPECT_TRUE(serving.server().is_local());
+    const std::string address = serving.server().address("/").substr(7);  // without "http://"
+    const std::string field = "Host: " + address.substr(0, address.find('/')) + "\r\n";
+    RawClient client(serving.port(), at);
+    ASSERT_TRUE(client.send("GET / HTTP/1.1\r\n" + field + "\r\n"));
+    EXPECT_THAT(client.receive(), StartsWith("HTTP/1.1 200 ")) << address;
+    ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"));
+    EXPECT_THAT(client.receive(), StartsWith("HTTP/1.1 403 ")) << address;
+  }
 }
 
 TEST(HttpServer, RefusesAddressesThatAreNotThisMachines) {

@@ -74,10 +74,18 @@ script=$work/without-curl
 expect 1 "curl not found" c
 script=$with_curl
 
-# Python's server knows no ranges: a half is loaded anew.
+# Python's server knows no ranges: a half is loaded anew. So it is where the server refuses the range, and kept where it
+# refuses all.
 if command -v python3 >/dev/null; then
   python3 -u -c 'import http.server
-server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+class Handler(http.server.SimpleHTTPRequestHandler):
+  def do_GET(self):
+    if "refused" in self.path:
+      return self.send_error(403)
+    if "short" in self.path and "Range" in self.headers:
+      return self.send_error(416)
+    super().do_GET()
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
 server.serve_forever()' >port 2>/dev/null &
   server=$!
@@ -87,7 +95,13 @@ server.serve_forever()' >port 2>/dev/null &
   head -c 500000 source.bin >ranges/$name.part
   expect 0 "beginning anew" ranges
   expect_whole ranges
-  CONVMIXER_CIFAR10_URL=$CONVMIXER_CIFAR10_URL.none expect 1 "can't be loaded" d
+  mkdir short refused
+  head -c 500000 source.bin | tee short/$name.part >refused/$name.part
+  CONVMIXER_CIFAR10_URL=$CONVMIXER_CIFAR10_URL?short expect 0 "beginning anew" short
+  expect_whole short
+  CONVMIXER_CIFAR10_URL=$CONVMIXER_CIFAR10_URL?refused expect 1 "can't be loaded: the server said 403" refused
+  head -c 500000 source.bin | cmp -s - refused/$name.part || fail "the part is gone"
+  CONVMIXER_CIFAR10_URL=$CONVMIXER_CIFAR10_URL.none expect 1 "can't be loaded: the server said 404" d
   [[ ! -e d/$name ]] || fail "an error page became the archive"
 fi
 echo "download_test: all passed"

@@ -34,12 +34,18 @@ std::string_view without_port(std::string_view host) {
   return is_number ? host.substr(0, colon) : host;
 }
 
-bool is_local_name(std::string_view host) {
-  constexpr std::array<std::string_view, 3> kNames{"localhost", "127.0.0.1", "[::1]"};
-  std::string name(without_port(host));
-  std::ranges::transform(name, name.begin(),
+std::string lower_case(std::string_view name) {
+  std::string lower(name);
+  std::ranges::transform(lower, lower.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return std::ranges::find(kNames, name) != kNames.end();
+  return lower;
+}
+
+/// `chosen` is such a name too, unless it is empty.
+bool is_local_name(std::string_view host, std::string_view chosen) {
+  constexpr std::array<std::string_view, 3> kNames{"localhost", "127.0.0.1", "[::1]"};
+  const std::string name = lower_case(without_port(host));
+  return std::ranges::find(kNames, name) != kNames.end() || (!chosen.empty() && name == chosen);
 }
 
 bool has_cookie(std::string_view cookies, std::string_view name, std::string_view token) {
@@ -67,6 +73,12 @@ std::string address_without_token(const Request& request) {
 
 }  // namespace
 
+Access Access::local(std::string_view host) {
+  Access access;
+  if (!is_local_name(host, {})) access.host_ = lower_case(host);
+  return access;
+}
+
 Access Access::by_token(std::string token, std::uint16_t port) {
   Access access;
   access.token_ = std::move(token);
@@ -78,9 +90,10 @@ std::string Access::cookie_name() const { return fmt::format("convmixer-{}", por
 
 std::optional<Response> Access::answer_instead(const Request& request, const Credentials& credentials) const {
   if (token_.empty()) {
-    if (is_local_name(credentials.host)) return std::nullopt;
-    return text_response(403,
-                         "This page is for localhost, 127.0.0.1 and [::1] alone: found another name in the address.");
+    if (is_local_name(credentials.host, host_)) return std::nullopt;
+    return text_response(403, fmt::format("This page is for localhost, 127.0.0.1{} alone: found another name in the "
+                                          "address.",
+                                          host_.empty() ? " and [::1]" : ", [::1] and " + host_));
   }
   constexpr std::string_view kBearer = "Bearer ";
   const std::string_view authorization = credentials.authorization;

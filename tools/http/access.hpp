@@ -20,8 +20,9 @@ struct Credentials {
 class Access {
  public:
   /// Those who reach this machine from itself. Pages of other sites don't: a name of theirs that leads here (DNS
-  /// rebinding) is none of localhost, 127.0.0.1 and [::1].
-  [[nodiscard]] static Access local() { return Access(); }
+  /// rebinding) is none of localhost, 127.0.0.1, [::1] and `host`, the name or address of this machine's that was
+  /// chosen to be listened at, if one was, as addresses have it ("[::1]").
+  [[nodiscard]] static Access local(std::string_view host = {});
   /// Those who know the token: from the address that the program prints ("?token=..."), from then on by a cookie, which
   /// is called after the port (browsers keep those of all ports together); or as "Authorization: Bearer TOKEN".
   [[nodiscard]] static Access by_token(std::string token, std::uint16_t port);
@@ -35,6 +36,7 @@ class Access {
  private:
   [[nodiscard]] std::string cookie_name() const;
 
+  std::string host_;  // as requests name it; empty if none was chosen
   std::string token_;
   std::uint16_t port_ = 0;
 };

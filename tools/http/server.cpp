@@ -63,8 +63,15 @@ struct Server::Impl {
                .budget = {0, 0, 0, 0}} {
     open();
     for (const tcp::acceptor& acceptor : acceptors) local &= acceptor.local_endpoint().address().is_loopback();
-    if (!local) shared.access = Access::by_token(random_token(), port);
+    if (!local) {
+      shared.access = Access::by_token(random_token(), port);
+    } else if (!shared.options.host.empty()) {
+      shared.access = Access::local(host_in_addresses());
+    }
   }
+
+  /// The name that was given, or the address.
+  [[nodiscard]] std::string host_in_addresses() const;
 
   /// Takes the first port that is free at all addresses.
   void open();
@@ -101,6 +108,16 @@ bool Server::Impl::open_at(const std::vector<asio::ip::address>& addresses, std:
   acceptors = std::move(opened);
   port = acceptors.front().local_endpoint().port();
   return true;
+}
+
+std::string Server::Impl::host_in_addresses() const {
+  const std::string& host = shared.options.host;
+  const asio::ip::address address = acceptors.front().local_endpoint().address();
+  if (address.is_unspecified()) return asio::ip::host_name();
+  Code error;
+  const bool is_name = !host.empty() && (asio::ip::make_address(host, error), error);
+  if (is_name) return host;
+  return address.is_v6() ? fmt::format("[{}]", address.to_string()) : address.to_string();
 }
 
 void Server::Impl::open() {
@@ -167,16 +184,7 @@ std::uint16_t Server::port() const noexcept { return impl_->port; }
 
 bool Server::is_local() const noexcept { return impl_->local; }
 
-std::string Server::origin() const {
-  const std::string& host = impl_->shared.options.host;
-  const asio::ip::address address = impl_->acceptors.front().local_endpoint().address();
-  if (address.is_unspecified()) return fmt::format("http://{}:{}", asio::ip::host_name(), impl_->port);
-  Code error;
-  const bool is_name = !host.empty() && (asio::ip::make_address(host, error), error);
-  if (is_name) return fmt::format("http://{}:{}", host, impl_->port);
-  return address.is_v6() ? fmt::format("http://[{}]:{}", address.to_string(), impl_->port)
-                         : fmt::format("http://{}:{}", address.to_string(), impl_->port);
-}
+std::string Server::origin() const { return fmt::format("http://{}:{}", impl_->host_in_addresses(), impl_->port); }
 
 std::string Server::address(const std::string& target) const {
   const std::string& token = impl_->shared.access.token();
