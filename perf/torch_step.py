@@ -1,8 +1,10 @@
 """One measurement in PyTorch, for compare_torch.py: reads nothing but its argument (JSON), prints one line of JSON."""
 
+import contextlib
 import datetime
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -251,19 +253,30 @@ def make_model_and_images(settings):
     return model, images
 
 
-def join_ranks(ranks):
+@contextlib.contextmanager
+def joined_ranks(ranks):
     """Makes so many processes of this one, with as many of its CPUs each, which DistributedDataParallel joins by gloo. The
-    others' output goes nowhere."""
-    meeting = os.path.join(tempfile.mkdtemp(), "meeting")
-    rank = next((other for other in range(1, ranks) if os.fork() == 0), 0)
-    if rank > 0:
-        sys.stdout = open(os.devnull, "w")
-    cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) >= ranks:
-        os.sched_setaffinity(0, cpus[len(cpus) * rank // ranks : len(cpus) * (rank + 1) // ranks])
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks, timeout=datetime.timedelta(seconds=300)
-    )
+    others' output goes nowhere. The folder in which they meet goes with rank 0."""
+    if ranks == 1:
+        yield
+        return
+    folder = tempfile.mkdtemp()
+    rank = 0
+    try:
+        rank = next((other for other in range(1, ranks) if os.fork() == 0), 0)
+        if rank > 0:
+            sys.stdout = open(os.devnull, "w")
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) >= ranks:
+            os.sched_setaffinity(0, cpus[len(cpus) * rank // ranks : len(cpus) * (rank + 1) // ranks])
+        meeting = os.path.join(folder, "meeting")
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks, timeout=datetime.timedelta(seconds=300)
+        )
+        yield
+    finally:
+        if rank == 0:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_step(settings, model, images):
@@ -296,11 +309,7 @@ def make_step(settings, model, images):
     return train
 
 
-def main(settings):
-    if settings["preload"]:
-        check_preloaded(settings["preload"])
-    if settings["ranks"] > 1:
-        join_ranks(settings["ranks"])
+def measure(settings):
     torch.set_num_threads(settings["threads"])
     torch.set_flush_denormal(True)  # as step_bench
     torch.manual_seed(1)
@@ -319,6 +328,13 @@ def main(settings):
         "torch": torch.__version__,
     }
     print(json.dumps(result))
+
+
+def main(settings):
+    if settings["preload"]:
+        check_preloaded(settings["preload"])
+    with joined_ranks(settings["ranks"]):
+        measure(settings)
 
 
 main(json.loads(sys.argv[1]))

@@ -3,9 +3,11 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
 import runpy
 import sys
+import tempfile
 import types
 import unittest
 from unittest import mock
@@ -159,6 +161,8 @@ def make_torch(notes):
     torch.cat = lambda tensors, dimension: tensors[-1]
     torch.autocast = lambda device, dtype, enabled: Autocast(notes, enabled)
     torch.inference_mode = lambda: notes.inside("inference_mode")
+    torch.distributed = types.SimpleNamespace(init_process_group=notes.function("init_process_group"))
+    nn.parallel = types.SimpleNamespace(DistributedDataParallel=lambda model: model)
     torch.compile = lambda model: notes.append(("compile",)) or model
     for name in ("set_num_threads", "set_flush_denormal", "manual_seed"):
         setattr(torch, name, notes.function(name))
@@ -254,6 +258,20 @@ class TorchStep(unittest.TestCase):
         self.assertIn("resnet: torch_step.py has not its settings: ", result["error"])
         result, _ = run(model_name="resnet", model={"layers": 8, "width": 4, "drop_path": "0.1", **TASK})
         self.assertIn("expected rates of 0", result["error"])
+
+    def test_ranks_leave_no_folder_behind(self):
+        for settings, is_error in (({}, False), ({"model_name": "alexnet"}, True)):
+            with tempfile.TemporaryDirectory() as temporary, self.subTest(is_error):
+                with (
+                    mock.patch.object(tempfile, "tempdir", temporary),
+                    mock.patch.object(os, "fork", return_value=1),
+                    mock.patch.object(os, "sched_setaffinity"),
+                ):
+                    result, notes = run(ranks=2, **settings)
+                self.assertEqual("error" in result, is_error)
+                _, _, *named = next(note for note in notes if note[0] == "init_process_group")
+                self.assertTrue(dict(named)["init_method"].startswith(f"file://{temporary}/"))
+                self.assertEqual(os.listdir(temporary), [])
 
     def test_takes_threads_and_flushes_denormals_as_step_bench(self):
         _, notes = run(threads=7)
