@@ -119,6 +119,7 @@ struct RunHistory::Content {
   std::optional<bool> locked = false;
   std::int64_t first_broken = 0;  ///< line; 0: none
   std::int64_t broken = 0;
+  std::int64_t schema = 0;  ///< the highest of those that sessions say they write
 };
 
 void RunHistory::Content::clear_records() {
@@ -128,6 +129,7 @@ void RunHistory::Content::clear_records() {
   sessions.clear();
   first_broken = 0;
   broken = 0;
+  schema = 0;
 }
 
 void RunHistory::Content::add(std::string_view line, std::int64_t number) {
@@ -142,6 +144,7 @@ void RunHistory::Content::add(std::string_view line, std::int64_t number) {
     test = test_record(*record);
   } else if (record->type == "session") {
     sessions.push_back({session_record(*record)});
+    schema = std::max(schema, record->whole("schema"));
   } else if (record->type == "end" && !sessions.empty()) {
     sessions.back().end = end_record(*record);
   }
@@ -302,6 +305,11 @@ double RunHistory::modified() const noexcept {
 
 std::string RunHistory::problem() const {
   const Content& c = *content_;
+  if (c.schema > kMetricsSchema) {
+    return fmt::format(
+        "{}: written by a later release: schema {}, expected {} at most: its records may mean other things",
+        c.folder.metrics().string(), c.schema, kMetricsSchema);
+  }
   if (c.broken == 0) return {};
   return fmt::format("{}:{}: no record: expected a JSON object with its type, epoch and step{}",
                      c.folder.metrics().string(), c.first_broken,

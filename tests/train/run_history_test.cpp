@@ -199,6 +199,22 @@ TEST_F(RunHistoryTest, GoesByHeldOutImagesAndAveragedWeightsWhereThereAreAny) {
   EXPECT_EQ(history.test()->accuracy_top5, 0.5);
 }
 
+TEST_F(RunHistoryTest, SaysThatALaterReleaseWroteIt) {
+  append(session_line(0) + step_line(1));
+  RunHistory history(run_.path);
+  EXPECT_EQ(history.problem(), "");
+  append(fmt::format(R"({{"type":"session","schema":{},"epoch":0,"step":1}})", kMetricsSchema + 1) + "\n{}\n" +
+         session_line(2));
+  EXPECT_EQ(history.read_more(), HistoryChange::grown);
+  EXPECT_EQ(history.problem(), run_.metrics().string() +
+                                   ": written by a later release: schema 2, expected 1 at most: its records may mean "
+                                   "other things");
+  EXPECT_EQ(history.steps().rows(), 1U);
+  write_file_atomically(run_.metrics(), session_line(0));
+  EXPECT_EQ(history.read_more(), HistoryChange::anew);
+  EXPECT_EQ(history.problem(), "");
+}
+
 TEST_F(RunHistoryTest, TellsTheStateByTheLastSession) {
   const std::string config = "epochs = 9\ncooldown-epochs = 1\n";
   EXPECT_EQ(state_with(config, session_line(0) + end_line("error")), RunState::failed);

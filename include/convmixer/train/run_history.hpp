@@ -110,8 +110,9 @@ class RunHistory {
   /// When the folder's files were last written to, in seconds since 1970.
   [[nodiscard]] double modified() const noexcept;
 
-  /// One line on the lines of metrics.jsonl that are no records: "runs/a/metrics.jsonl:17: no record: expected a JSON
-  /// object with a type (and 3 more lines)". Empty if there is none.
+  /// One line on a metrics.jsonl whose `schema` this release doesn't know yet (kMetricsSchema); else on its lines that
+  /// are no records: "runs/a/metrics.jsonl:17: no record: expected a JSON object with its type, epoch and step (and 3
+  /// more such lines)". Empty if there is neither.
   [[nodiscard]] std::string problem() const;
 
  private:
