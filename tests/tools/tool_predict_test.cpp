@@ -259,7 +259,9 @@ TEST_F(ToolPredict, SaysWhatItTakesForGrantedOfWeightsThatDontSay) {
     for (const auto& number : known[key]) text += (text.empty() ? "" : ",") + number.dump();
     return text;
   };
-  const fs::path names = folder_.write("names.txt", "dark, blue\r\nlight\r\n");
+  const fs::path names = folder_.write("names.txt",
+                                       "\xef\xbb\xbf"
+                                       "dark, blue\r\nlight\r\n");
   const ToolResult told = predict({file, photo(), "--image-size", "16", "--fit", "stretch", "--mean", numbers("mean"),
                                    "--std", numbers("std"), "--class-names", names});
   EXPECT_EQ(told.errors, "");
@@ -288,6 +290,9 @@ TEST_F(ToolPredict, RefusesWhatMakesNoSenseInALineAndLeavesNothing) {
   EXPECT_THAT(refusal(1, {run(), run()}), HasSubstr("the folder of a run"));
   EXPECT_THAT(refusal(1, {folder_.path() / "none.safetensors", photo()}), HasSubstr("No such file"));
   EXPECT_THAT(refusal(2, {folder_.path(), photo()}), HasSubstr("no run folder"));
+  const fs::path pipe = folder_.path() / "pipe.safetensors";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(refusal(1, {pipe, photo()}), HasSubstr("pipe.safetensors: expected a file, found something else"));
   const std::string whole = read_text_file(run() + "/best.safetensors");
   EXPECT_THAT(refusal(1, {folder_.write("cut", whole.substr(0, whole.size() - 9)), photo()}), HasSubstr("/cut: "));
   EXPECT_THAT(refusal(2, {run(), photo(), "--class-names", "a,b,c"}), HasSubstr("found 3 names"));

@@ -3,12 +3,14 @@
 #include "convmixer/core/file.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/time_limit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <sys/stat.h>
 
 namespace convmixer {
 namespace {
@@ -121,6 +123,13 @@ TEST_F(RunConfig, RefusesAnEmptyFile) {
   write_file_atomically(folder().config(), "");
   EXPECT_THAT(error_of([&] { (void)read_run_config(folder()); }).what(),
               AllOf(HasSubstr("config.ini: holds no settings"), HasSubstr("a copy of the run's configuration")));
+}
+
+TEST_F(RunConfig, WaitsForNoPipe) {
+  ASSERT_EQ(::mkfifo(folder().config().c_str(), 0600), 0);
+  const testing_support::TimeLimit limit(10);
+  EXPECT_THAT(error_of([&] { (void)read_run_config(folder()); }).what(),
+              HasSubstr("config.ini: expected a file, found something else"));
 }
 
 TEST_F(RunConfig, NamesTheWayOutWhenItsDataIsNotThere) {
