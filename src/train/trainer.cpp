@@ -5,6 +5,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/core/trace.hpp"
+#include "convmixer/core/unsigned_nan.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/stop_signal.hpp"
@@ -387,14 +388,14 @@ void Trainer::check_weights_are_finite() const {
 
 void Trainer::fail_not_finite(const char* what, double value, std::int64_t update) const {
   if (update < 0) {
-    fail("the {} became {} before the first step; expected initial weights{} that give a number", what, value,
-         config_.init.empty() ? "" : fmt::format(" (init = {})", config_.init.string()));
+    fail("the {} became {} before the first step; expected initial weights{} that give a number", what,
+         unsigned_nan(value), config_.init.empty() ? "" : fmt::format(" (init = {})", config_.init.string()));
   }
   fail(
       "the {} became {} at step {} (epoch {}, learning rate {:.4g}); what was saved at step {} is untouched; a lower "
       "--lr "
       "or --clip-norm 1 may help, in another --out or with --fresh",
-      what, value, update + 1, position_.epoch + 1,
+      what, unsigned_nan(value), update + 1, position_.epoch + 1,
       static_cast<double>(learning_rate(parts_->schedule, scheduled(update))), parts_->checkpointer.saved_step());
 }
 

@@ -137,7 +137,9 @@ TEST(EvaluationReport, SaysHowManyImagesHaveNoPrediction) {
   const std::vector<float> logits(2, std::numeric_limits<float>::quiet_NaN());
   evaluation.scores.add(logits, std::vector<std::int32_t>{1});
   evaluation.total += score(logits, 2, {.labels = std::vector<std::int32_t>{1}});
+  evaluation.total.loss_sum = -std::numeric_limits<double>::quiet_NaN();  // the sign of 0 / 0 on x86
   const std::string text = report(evaluation, {"cat", "dog"});
+  EXPECT_THAT(text, HasSubstr("  loss nan  top-1 "));
   EXPECT_THAT(text, HasSubstr("  1 of 1 image got no prediction: its logits are not numbers\n"));
   EXPECT_THAT(text, Not(HasSubstr("calibration")));
 }

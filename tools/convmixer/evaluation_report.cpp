@@ -3,6 +3,7 @@
 #include "confusion_table.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
+#include "convmixer/core/unsigned_nan.hpp"
 #include "convmixer/train/duration.hpp"
 #include "output.hpp"
 #include "text_columns.hpp"
@@ -44,9 +45,9 @@ std::size_t room_for_names(const Terminal& terminal, std::size_t others) {
 
 std::string format_total(const Evaluation& evaluation, double seconds) {
   const BatchResult& total = evaluation.total;
-  return fmt::format("  loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} {}, {}, {:.0f} images/s)\n", total.loss(),
-                     100.0 * total.accuracy(), 100.0 * total.accuracy_top5(), with_commas(total.images),
-                     plural(total.images, "image"), format_time_left(seconds),
+  return fmt::format("  loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} {}, {}, {:.0f} images/s)\n",
+                     unsigned_nan(total.loss()), 100.0 * total.accuracy(), 100.0 * total.accuracy_top5(),
+                     with_commas(total.images), plural(total.images, "image"), format_time_left(seconds),
                      static_cast<double>(total.images) / std::max(seconds, 1e-9));
 }
 

@@ -6,6 +6,7 @@
 #include "convmixer/core/running_clock.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "convmixer/core/threads.hpp"
+#include "convmixer/core/unsigned_nan.hpp"
 #include "convmixer/data/image_file_loader.hpp"
 #include "convmixer/data/image_reader.hpp"
 #include "convmixer/model/image_size.hpp"
@@ -170,8 +171,8 @@ void require_numbers(std::span<const float> logits, const std::string& path, con
   const auto found = std::ranges::find_if(logits, [](float logit) { return !std::isfinite(logit); });
   if (found == logits.end()) return;
   fail("{}: class '{}' got the logit {}, expected a number: {} is damaged, or its values are too large for {}", path,
-       classifier.class_names[static_cast<std::size_t>(found - logits.begin())], *found, classifier.weights.string(),
-       to_string(classifier.network.precision()));
+       classifier.class_names[static_cast<std::size_t>(found - logits.begin())], unsigned_nan(*found),
+       classifier.weights.string(), to_string(classifier.network.precision()));
 }
 
 /// The files of a batch whose results are to come.
