@@ -48,6 +48,14 @@ void BackgroundSums::finish() {
   if (error_) std::rethrow_exception(error_);
 }
 
+void BackgroundSums::drop() noexcept {
+  std::unique_lock lock(mutex_);
+  if (queue_.size() > 1) queue_.erase(queue_.begin() + 1, queue_.end());
+  transport_.hurry(true);
+  done_.wait(lock, [this] { return queue_.empty(); });
+  transport_.hurry(false);
+}
+
 void BackgroundSums::work() {
   name_traced_thread("sums over ranks", kTrack);
   std::unique_lock lock(mutex_);

@@ -34,6 +34,8 @@ class BackgroundSums {
   /// Returns when all sums that were begun are there. Throws the Error of the first that met one; those after it were
   /// left.
   void finish();
+  /// Returns when the one under way, if any, is there or has failed; those after it are left.
+  void drop() noexcept;
 
   /// While nothing is under way. Its seconds are the thread's.
   [[nodiscard]] CommunicationTotals totals() const noexcept { return ranks_->totals(); }

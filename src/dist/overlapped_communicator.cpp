@@ -32,6 +32,7 @@ class OverlappedCommunicator final : public Communicator {
     background_.finish();
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
+  void drop_sums() noexcept override { background_.drop(); }
   void prepare_background() override { background_.run(); }
 
   [[nodiscard]] CommunicationTotals totals() const noexcept override {

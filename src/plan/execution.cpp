@@ -43,9 +43,14 @@ void Execution::sum_over_ranks(Parameters& parameters, Communicator& ranks) {
 void Execution::backward_of_ranks(std::span<const float> output_gradient) {
   if (exchange_ == nullptr) return backward(output_gradient);
   exchange_->begin();
-  backward(output_gradient);
-  begin_steps(reports.size() - 1);
-  next_step([&] { exchange_->finish(); });
+  try {
+    backward(output_gradient);
+    begin_steps(reports.size() - 1);
+    next_step([&] { exchange_->finish(); });
+  } catch (...) {
+    exchange_->give_up();  // the sums are of this plan's memory, which may be gone with whoever catches this
+    throw;
+  }
 }
 
 void Execution::take_memory(const Execution* lender) {

@@ -31,6 +31,8 @@ class GradientExchange {
   void step_ended(std::size_t step);
   /// After the last one: returns when all sums are there, of the steps that have ended.
   void finish();
+  /// Instead, after an error: returns when nothing is being added up any more.
+  void give_up() noexcept { ranks_.drop_sums(); }
 
   /// In this pass.
   [[nodiscard]] bool during_backward() const noexcept;

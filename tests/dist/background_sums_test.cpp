@@ -113,6 +113,29 @@ TEST(BackgroundSums, AreLeftAfterTheFirstThatFailed) {
   EXPECT_EQ(records.background.exchanges, 1);
 }
 
+TEST(BackgroundSums, AreDroppedButForTheOneUnderWay) {
+  Records records;
+  std::atomic<bool> dropped = false;
+  std::atomic<bool> ended = false;
+  records.background.during = [&] {
+    while (!dropped) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ended = true;
+  };
+  const auto ranks = records.communicator();
+  std::vector<std::vector<float>> values(4, std::vector<float>(10, 1.0F));
+  for (std::vector<float>& one : values) ranks->start_sum(std::span(one));
+  while (records.background.exchanges == 0) std::this_thread::yield();
+  dropped = true;  // all are begun
+  ranks->drop_sums();
+  EXPECT_TRUE(ended);
+  EXPECT_LE(records.background.exchanges, 2) << "one may have begun before the others were dropped";
+  const int exchanges = records.background.exchanges;
+  ranks->drop_sums();  // nothing is under way
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(records.background.exchanges, exchanges);
+}
+
 TEST(BackgroundSums, HurryAsLongAsSomebodyWaitsForThem) {
   Records records;
   std::atomic<bool> hurried_at_once = false;

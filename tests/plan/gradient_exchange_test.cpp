@@ -1,6 +1,10 @@
 // When and in which pieces gradients are added up.
 #include "plan/gradient_exchange.hpp"
 
+#include "convmixer/core/error.hpp"
+#include "convmixer/plan/plan.hpp"
+#include "support/error_of.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -261,6 +265,53 @@ TEST(GradientExchange, KeepsTheWayThatIsFasterForAllRanksTogether) {
   };
   WithAnotherRank ranks({}, std::chrono::milliseconds(20));
   EXPECT_EQ(calls_after_measuring(ranks), Calls({"start 10", "finish"}));
+}
+
+/// The second sum that is begun in the background fails, as another operation of backward might.
+class RanksThatFail final : public RecordedRanks {
+ public:
+  void start_sum(std::span<float> values) override {
+    require_first();
+    RecordedRanks::start_sum(values);
+  }
+  void start_sum(std::span<double> values) override {
+    require_first();
+    RecordedRanks::start_sum(values);
+  }
+  void drop_sums() noexcept override { calls.emplace_back("drop"); }
+
+ private:
+  void require_first() const {
+    if (std::ranges::any_of(calls, [](const std::string& call) { return call.starts_with("start"); }))
+      fail("no second sum");
+  }
+};
+
+TEST(GradientExchange, EndsWithABackwardThatFails) {
+  Graph graph(3, 8, 8);
+  TensorId x = graph.convolution("stem", graph.input(), 32, 2, 2, 1, 0, 0);
+  x = graph.batch_norm("stem.norm", graph.gelu("stem.gelu", x));
+  TensorId y = graph.convolution_same("depthwise", x, 32, 3, 32);
+  y = graph.batch_norm("depthwise.norm", graph.gelu("depthwise.gelu", y));
+  x = graph.convolution_same("pointwise", graph.add("add", y, x), 32, 1, 1);
+  x = graph.batch_norm("pointwise.norm", graph.gelu("pointwise.gelu", x));
+  graph.linear("head", graph.global_average_pool("pool", x), 5);
+  RanksThatFail ranks;
+  ThreadPool pool(1);
+  Engine engine(pool, &ranks);
+  Parameters parameters(graph);
+  parameters.initialise(1);
+  Plan plan(graph, parameters, engine,
+            {.batch_size = 4,
+             .images_of_all_ranks = 8,
+             .exchange = ExchangeTime::during,
+             .mode = PlanMode::training,
+             .kind = PlanKind::fused});
+  const std::vector<float> images(std::size_t{4} * 3 * 8 * 8, 0.5F);
+  plan.forward(images);
+  const std::vector<float> gradient(std::size_t{4} * 5, 0.1F);
+  EXPECT_STREQ(testing_support::error_of([&] { plan.backward(gradient); }).what(), "no second sum");
+  EXPECT_EQ(ranks.calls.back(), "drop") << "before anybody can free what is added up";
 }
 
 }  // namespace

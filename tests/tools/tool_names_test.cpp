@@ -78,7 +78,7 @@ TEST_P(ToolNames, AreReadAndWrittenAndPrintedAsText) {
   const auto evaluation = nlohmann::json::parse(read_text_file(json));
   EXPECT_EQ(evaluation.at("classes").at(0).at("name"), "\x1b[2Jcleared");
   run({"data", "--data", path(data()), "--data-cache", path("cache"), "--pack", path("packed-" + name()), "--sheet",
-       path("sheet-" + name()), "--sheet-rows", "1", "--sheet-columns", "1"},
+       path("sheet-" + name() + ".png"), "--sheet-rows", "1", "--sheet-columns", "1"},
       0);
   run(training() + std::vector<std::string>{"--fresh"}, 0);
 }
@@ -117,7 +117,7 @@ TEST(ToolPaths, ThatAreTooLongAreRefusedInWords) {
                                                {"eval", path},
                                                {"info", "--config", path},
                                                {"data", "--pack", path},
-                                               {"data", "--sheet", path}}) {
+                                               {"data", "--sheet", path + ".png"}}) {
       const bool takes_few = words.front() != "eval" && words.front() != "info";
       const ToolResult result = run_tool(takes_few ? words + few : words);
       EXPECT_EQ(result.status, 1) << words.front() << " " << words[1];

@@ -57,6 +57,9 @@ class Communicator {
   virtual void start_sum(std::span<double> values) { sum(values); }
   /// Returns when all sums that were begun are there. Throws the Error that one of them met.
   virtual void finish_sums() {}
+  /// For a caller that has met an error: returns when nobody touches the values of sums that were begun any more. Those
+  /// that aren't under way are left; the ranks are out of step then, and the object can't be used after that.
+  virtual void drop_sums() noexcept {}
   /// Starts the thread that sums in the background, which from then on runs where the caller may run. Else the first
   /// start_sum() does.
   virtual void prepare_background() {}
