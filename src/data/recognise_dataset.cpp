@@ -24,10 +24,13 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-/// Whether it begins as pickles do since protocol 2: names such as "train" alone say little.
+/// Whether it begins as pickles do since protocol 2: names such as "train" alone say little. One that can't be read is
+/// taken for one: who opens it says why.
 bool is_pickle(const fs::path& path) {
   constexpr int kProtocol = 0x80;
-  return is_file(path) && std::ifstream(path, std::ios::binary).get() == kProtocol;
+  if (!is_file(path)) return false;
+  std::ifstream file(path, std::ios::binary);
+  return !file.is_open() || file.get() == kProtocol;
 }
 
 bool has_files(const fs::path& folder, const CifarFiles& files) {
@@ -37,12 +40,20 @@ bool has_files(const fs::path& folder, const CifarFiles& files) {
   });
 }
 
+bool has_files(const fs::path& folder, const CifarFormat& format) {
+  return has_files(folder, format.binary) || has_files(folder, format.python);
+}
+
+bool has_archive(const fs::path& folder, const CifarFormat& format) {
+  return is_file(folder / format.binary.archive) || is_file(folder / format.python.archive);
+}
+
 /// The CIFAR in a folder; unpacked files before archives, as they are opened. nullptr if there is none.
 const CifarFormat* recognise_folder(const fs::path& folder) {
   for (const CifarFormat* format : cifar_formats())
-    if (has_files(folder, format->binary) || has_files(folder, format->python)) return format;
+    if (has_files(folder, *format)) return format;
   for (const CifarFormat* format : cifar_formats())
-    if (is_file(folder / format->binary.archive) || is_file(folder / format->python.archive)) return format;
+    if (has_archive(folder, *format)) return format;
   return nullptr;
 }
 
@@ -66,7 +77,21 @@ const CifarFormat* recognise_archive(const fs::path& path) {
   return found;
 }
 
+bool holds_cifar(const CifarFormat& format, const fs::path& path) {
+  if (is_file(path)) return !looks_like_packed(path) && recognise_archive(path) == &format;
+  return has_files(path, format) || has_archive(path, format);
+}
+
 }  // namespace
+
+bool holds_dataset(const std::string& name, const fs::path& path) {
+  std::error_code ignored;
+  if (name == kFolderDataset) return fs::is_directory(path, ignored) && looks_like_image_folder(path);
+  if (name == kPackedDataset) return is_file(path) && looks_like_packed(path);
+  if (name == kCifar10Dataset) return holds_cifar(cifar10_format(), path);
+  if (name == kCifar100Dataset || name == kCifar100CoarseDataset) return holds_cifar(cifar100_format(), path);
+  return false;
+}
 
 std::string recognise_dataset(const DatasetOptions& options) {
   const bool has_split = !options.train_folder.empty() || !options.test_folder.empty();

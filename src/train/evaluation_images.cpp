@@ -8,6 +8,9 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/run_images.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include <map>
 #include <vector>
 
 namespace convmixer {
@@ -45,6 +48,16 @@ std::string name_of(EvaluatedSplit split) { return split == EvaluatedSplit::hold
 
 std::string images_of(EvaluatedSplit split) {
   return split == EvaluatedSplit::holdout ? "held-out images" : "test images";
+}
+
+std::string change_since_training(const CheckpointInfo& info, EvaluatedSplit split, const Dataset& images) {
+  std::map<std::string, std::string> text = info.data;
+  text["class_names"] = nlohmann::json(info.class_names).dump();
+  const auto trained = identity_from(text);
+  if (!trained) return "";
+  const bool is_test = split == EvaluatedSplit::test;
+  return describe_change(is_test ? trained->test : trained->train, identify(images), trained->class_names,
+                         is_test ? "test" : "training");
 }
 
 EvaluationImages::EvaluationImages(const TrainConfig& config, EvaluatedSplit split,

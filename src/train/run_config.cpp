@@ -2,7 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
-#include "convmixer/data/dataset_names.hpp"
+#include "convmixer/data/open_dataset.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "core/file_to_read.hpp"
 #include "train/saved_run.hpp"
@@ -44,6 +44,7 @@ TrainConfig read_run_config(const RunFolder& folder) {
   }
   config.test_choice = TestChoice::path;  // every release that had another one writes it
   assign(options, settings);
+  if (config.dataset == kShapesDataset) config.data.clear();  // earlier releases took a path for them, and read nothing
   return config;
 }
 
@@ -58,9 +59,12 @@ void require_same_settings(const RunFolder& folder, const TrainConfig& config) {
 }
 
 void take_data(const fs::path& data, TrainConfig& config) {
-  if (data.empty()) return;
+  if (data.empty() || config.dataset == kShapesDataset) return;
   config.data = data;
-  if (config.dataset != kCifar100CoarseDataset) config.dataset = kAutoDataset;
+  const bool splits_are_named = !config.train_folder.empty() || !config.test_folder.empty();
+  const bool is_known =
+      config.dataset == kCifar100CoarseDataset || (config.dataset == kFolderDataset && splits_are_named);
+  if (!is_known && !holds_dataset(config.dataset, data)) config.dataset = kAutoDataset;
 }
 
 void require_data(const RunFolder& folder, const TrainConfig& config) {

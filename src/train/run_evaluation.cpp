@@ -125,6 +125,10 @@ RunEvaluation evaluate_run(const RunFolder& folder, const RunEvaluationOptions& 
   resolve(config, images.images());
   RunEvaluation result = evaluate_images(*best.network, images.images(), config, pool, options);
   result.epoch = best.info.epoch;
+  if (const std::string change = change_since_training(best.info, split_of(config), images.all()); !change.empty()) {
+    note(fmt::format("the evaluation isn't kept: the data isn't that of the training: {}", change));
+    return result;
+  }
   try {
     write_evaluation_file(evaluation_file(folder), key_of(best.fingerprint, read_run_config(folder)), result);
   } catch (const Error& error) {

@@ -80,7 +80,7 @@ std::vector<std::int64_t> batch_sizes(std::int64_t images, std::int64_t batch, b
 }
 
 /// The configuration of a run that has ended by its own settings and by these, which it never had: of these, what it is
-/// called and where its data is. Nothing for one that goes on, or whose configuration is lost.
+/// called and where it and its data are. Nothing for one that goes on, or whose configuration is lost.
 std::optional<TrainConfig> ended_run(const RunFolder& folder, const TrainConfig& config,
                                      const TrainingPosition& position) {
   std::error_code ignored;
@@ -90,7 +90,11 @@ std::optional<TrainConfig> ended_run(const RunFolder& folder, const TrainConfig&
   kept.name = config.name;
   kept.tags = config.tags;
   kept.note = config.note;
+  kept.out = config.out;
   kept.data = config.data;
+  kept.train_folder = config.train_folder;
+  kept.test_folder = config.test_folder;
+  kept.allow_partial = config.allow_partial;
   kept.data_cache = config.data_cache;
   return kept;
 }

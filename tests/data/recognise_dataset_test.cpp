@@ -86,5 +86,16 @@ TEST(OpenDataset, RecognisesWhatItOpensUnlessToldTheName) {
             100);
 }
 
+TEST(RecogniseDataset, FindsEachOfSeveralDataSets) {
+  const testing_support::TemporaryFolder folder;
+  folder.write("cifar-10-binary.tar.gz", "");
+  folder.write("cifar-100-binary.tar.gz", "");
+  const auto holds = [&](const char* name) { return holds_dataset(name, folder.path()); };
+  EXPECT_EQ(recognise_dataset(folder.path()), "cifar10");
+  for (const char* name : {"cifar10", "cifar100", "cifar100-coarse"}) EXPECT_TRUE(holds(name)) << name;
+  for (const char* name : {"folder", "packed", "shapes", "auto"}) EXPECT_FALSE(holds(name)) << name;
+  EXPECT_FALSE(holds_dataset("cifar10", folder.path() / "none"));
+}
+
 }  // namespace
 }  // namespace convmixer

@@ -208,6 +208,21 @@ TEST_F(ToolData, EvaluatesARunOfAFolderOnThePackedFileOfIt) {
   EXPECT_EQ(other.status, 1) << other.output;
 }
 
+TEST_F(ToolData, KeepsNoEvaluationOfOtherImages) {
+  ASSERT_EQ(train_a_little("pictures", "cache", "run", "2").status, 0);
+  std::filesystem::copy(path("pictures"), path("others"), std::filesystem::copy_options::recursive);
+  folder_.write("others/test/red/a.png", plain_png(8, 8, 10, 200, 20));
+  const auto report = [&](const std::string& data) {
+    return run_tool({"report", path("run"), "--data", path(data), "--out", path("page.html")});
+  };
+  const ToolResult other = report("others");
+  EXPECT_EQ(other.status, 0) << other.errors;
+  EXPECT_THAT(other.output + other.errors, HasSubstr("the evaluation isn't kept: the data isn't that of the training"));
+  EXPECT_FALSE(std::filesystem::exists(path("run/best.evaluation.json")));
+  EXPECT_EQ(report("pictures").status, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("run/best.evaluation.json")));
+}
+
 TEST_F(ToolData, AsksForDataWhereAWordStands) {
   const ToolResult result = run_tool({"data", path("pictures")});
   EXPECT_EQ(result.status, 2);

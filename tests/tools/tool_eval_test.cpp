@@ -229,7 +229,7 @@ TEST_F(ToolEval, RefusesTwoOutputsInOneFileAndOneInWhatIsRead) {
   const std::string weights = read_text_file(run() / "best.safetensors");
   const ToolResult itself = run_tool({"eval", run(), "--confusion-csv", run() / "best.safetensors"});
   EXPECT_EQ(itself.status, 2);
-  EXPECT_THAT(itself.errors, HasSubstr("that is what is read"));
+  EXPECT_THAT(itself.errors, HasSubstr("that is a file of the run in"));
   EXPECT_EQ(read_text_file(run() / "best.safetensors"), weights);
 }
 

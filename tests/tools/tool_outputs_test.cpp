@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AnyOf;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
@@ -110,6 +112,47 @@ TEST_F(ToolOutputs, AreNoImagesThatAreRead) {
   const fs::path sheet = pictures() / "sheet.png";
   for (int i = 0; i < 2; ++i)
     EXPECT_EQ(run_tool(data + Words{"--sheet", sheet, "--sheet-rows", "1", "--sheet-columns", "1"}).status, 0);
+}
+
+TEST_F(ToolOutputs, AreNoWeightsThatARunLinksTo) {
+  const fs::path linked = out("linked");
+  fs::copy(run(), linked);
+  fs::rename(linked / "best.safetensors", out("elsewhere.st"));
+  fs::create_symlink(out("elsewhere.st"), linked / "best.safetensors");
+  const fs::path weights = out("elsewhere.st");
+  for (const fs::path& file : {linked / "best.safetensors", weights}) {
+    const std::string message = refusal(weights, {"export", linked, "--out", file, "--format", "pytorch"});
+    EXPECT_THAT(message, AnyOf(HasSubstr("that is a file of the run in"), HasSubstr("that is what is read")));
+  }
+  EXPECT_THAT(refusal(weights, {"report", linked, "--out", linked / "best.safetensors"}), HasSubstr("of the run in"));
+}
+
+TEST_F(ToolOutputs, AreNoOtherFilesThatAreRead) {
+  const fs::path settings = own_.write("my.ini", "dim = 8\n");
+  EXPECT_THAT(refusal(settings, small_training(out("run")) + Words{"--config", settings, "--profile", settings}),
+              HasSubstr("that is what is read"));
+  const fs::path names = own_.write("names.csv", "a\nb\n");
+  EXPECT_THAT(refusal(names, {"predict", run(), pictures() / "test/red/1.png", "--class-names", names, "--csv", names}),
+              HasSubstr("that is what is read"));
+  const fs::path batch = own_.write("cifar/data_batch_1.bin", "");
+  EXPECT_THAT(refusal(batch, {"data", "--data", batch.parent_path(), "--pack", batch}), HasSubstr("which is read"));
+}
+
+TEST_F(ToolOutputs, InFoldersThatAreReadMayBeWrittenAgain) {
+  fs::create_directories(run() / "export");
+  fs::create_directories(pictures() / "results");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(run_tool({"export", run(), "--out", run() / "export/a.onnx"}).errors, "");
+    EXPECT_EQ(run_tool({"predict", run(), pictures() / "test", "--csv", pictures() / "results/a.csv"}).status, 0);
+  }
+}
+
+TEST_F(ToolOutputs, AppendToNothing) {
+  const fs::path log = own_.write("log.txt", "what was there\n");
+  const std::string command = std::string(CONVMIXER_TOOL) + " compare " + run().string() + " " + run().string() +
+                              " --json /dev/stdout >> " + log.string() + " 2>/dev/null";
+  EXPECT_NE(std::system(command.c_str()), 0);
+  EXPECT_EQ(read_text_file(log), "what was there\n");
 }
 
 TEST_F(ToolOutputs, OfPicturesEndInPng) {

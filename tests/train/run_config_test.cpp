@@ -125,6 +125,15 @@ TEST_F(RunConfig, RefusesAnEmptyFile) {
               AllOf(HasSubstr("config.ini: holds no settings"), HasSubstr("a copy of the run's configuration")));
 }
 
+TEST_F(RunConfig, OfDrawnShapesNamesNoData) {
+  write_file_atomically(folder().config(), "dataset = shapes\ndata = /photos\n");  // as earlier releases took it
+  EXPECT_EQ(read_run_config(folder()).data, "");
+  TrainConfig config;
+  config.dataset = "shapes";
+  take_data("/other", config);
+  EXPECT_EQ(config.data, "");
+}
+
 TEST_F(RunConfig, WaitsForNoPipe) {
   ASSERT_EQ(::mkfifo(folder().config().c_str(), 0600), 0);
   const testing_support::TimeLimit limit(10);

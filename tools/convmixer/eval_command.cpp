@@ -117,13 +117,8 @@ void require_holdout(const GivenWeights& weights, const TrainConfig& config) {
 /// A line for what isn't as it was when the weights were trained. `images` are all of the split that is opened.
 void print_differences(const GivenWeights& weights, const TrainConfig& config, const Dataset& images,
                        EvaluatedSplit split) {
-  std::map<std::string, std::string> text = weights.info.data;
-  text["class_names"] = nlohmann::json(weights.info.class_names).dump();
-  const auto trained = identity_from(text);
-  if (!trained) return;
-  const bool is_test = split == EvaluatedSplit::test;
-  const std::string change = describe_change(is_test ? trained->test : trained->train, identify(images),
-                                             trained->class_names, is_test ? "test" : "training");
+  if (weights.info.data.empty()) return;
+  const std::string change = change_since_training(weights.info, split, images);
   if (!change.empty()) print_format("note: the data isn't that of the training: {}\n", change);
   const Normalisation own = images.normalisation();
   const bool decided_by_files = config.dataset == kFolderDataset || config.dataset == kPackedDataset;

@@ -224,7 +224,9 @@ int export_command(std::span<const std::string> words) {
   if (options.out.empty()) fail_usage("--out FILE is missing: the file to write");
   const Format format = format_of(options);
   check_options(options, line, format);
-  require_outputs(std::array{OutputFile{"out", options.out}}, {line.arguments.front(), options.checkpoint});
+  std::vector<fs::path> inputs = weights_read(line.arguments.front(), options.checkpoint);
+  inputs.push_back(images.class_names);
+  require_outputs(std::array{OutputFile{"out", options.out}}, inputs);
   GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
   check_names(options, line, weights);
   take_image_options(images, line, format, weights);

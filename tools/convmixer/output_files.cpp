@@ -39,13 +39,23 @@ bool is_image(const fs::path& path) {
   return std::ranges::find(kEndings, ending_of(path)) != kEndings.end();
 }
 
-/// Whether the file is there already and may be one of those that are read in a folder.
+/// CIFAR's files and archives, by their names: "data_batch_1.bin", "data_batch_1", "cifar-10-binary.tar.gz".
+bool may_be_cifar(const fs::path& path) {
+  constexpr std::array<std::string_view, 5> kEndings{".bin", ".gz", ".tgz", ".tar", ".zip"};
+  const std::string name = path.filename().string();
+  return name.starts_with("data_batch") || name == "test_batch" || name == "train" || name == "test" ||
+         std::ranges::find(kEndings, ending_of(path)) != kEndings.end();
+}
+
+/// Whether the file is there already and may be one of those that are read in a folder. A picture beside the folders of
+/// the classes is none of their images.
 bool may_be_read_in(const fs::path& folder, const OutputFile& output) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored) || !fs::exists(output.path, ignored)) return false;
   const fs::path place = whole_path(output.path).lexically_relative(whole_path(folder));
   if (place.empty() || *place.begin() == "..") return false;
-  return place.has_parent_path() || (is_image(output.path) && output.ending.empty());
+  const bool is_beside_classes = !place.has_parent_path() && !output.ending.empty();
+  return may_be_cifar(output.path) || (is_image(output.path) && !is_beside_classes);
 }
 
 void check_input(const fs::path& input, const OutputFile& output) {
@@ -60,12 +70,28 @@ void check_input(const fs::path& input, const OutputFile& output) {
 }  // namespace
 
 void require_no_file_of_run(const OutputFile& output, const fs::path& folder) {
-  const fs::path path = whole_path(output.path);
-  const bool will_be = !folder.empty() && path.parent_path() == whole_path(folder / "x").parent_path() &&
-                       is_name_in_run(path.filename());
-  if (will_be || is_file_of_run(path))
-    fail_usage("--{} {}: that is a file of the run in {}: give another file", output.option, output.path.string(),
-               path.parent_path().string());
+  const fs::path run = folder.empty() ? fs::path() : whole_path(folder / "x").parent_path();
+  // Where its links lead, and where the first of them lies.
+  const fs::path parent = whole_path(output.path.has_parent_path() ? output.path.parent_path() : ".");
+  for (const fs::path& path : {whole_path(output.path), parent / output.path.filename()}) {
+    const bool will_be = path.parent_path() == run && is_name_in_run(path.filename());
+    if (will_be || is_file_of_run(path))
+      fail_usage("--{} {}: that is a file of the run in {}: give another file", output.option, output.path.string(),
+                 path.parent_path().string());
+  }
+}
+
+void require_no_input(const OutputFile& output, const std::vector<fs::path>& inputs) {
+  for (const fs::path& input : inputs) check_input(input, output);
+}
+
+std::vector<fs::path> weights_read(const fs::path& argument, const fs::path& checkpoint) {
+  std::error_code ignored;
+  const RunFolder run{argument};
+  std::vector<fs::path> read{argument};
+  if (fs::is_directory(argument, ignored)) read = {run.best(), run.last(), run.state()};
+  if (checkpoint != "best" && checkpoint != "last") read.push_back(checkpoint);
+  return read;
 }
 
 void require_outputs(std::span<const OutputFile> outputs, const std::vector<fs::path>& inputs) {
@@ -79,8 +105,8 @@ void require_outputs(std::span<const OutputFile> outputs, const std::vector<fs::
         fail_usage("--{} and --{} both name {}: give each a file of its own", earlier.option, output.option,
                    output.path.string());
     }
-    for (const fs::path& input : inputs) check_input(input, output);
     require_no_file_of_run(output);
+    require_no_input(output, inputs);
     require_writable(output.path);
   }
 }

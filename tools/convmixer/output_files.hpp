@@ -17,11 +17,17 @@ struct OutputFile {
 
 /// Throws Error unless every file can be written (require_writable); Error (usage) where a name ends otherwise than it
 /// has to, where two options name the same file, and where one is what nobody means to overwrite: a run's own file
-/// (is_file_of_run), one of `inputs`, what the command reads, or, where an input is a folder, an image in it and any
-/// file in folders below it.
+/// (is_file_of_run), also where it is a link, one of `inputs`, what the command reads, or, where an input is a folder,
+/// a file in it that may hold images.
 void require_outputs(std::span<const OutputFile> outputs, const std::vector<std::filesystem::path>& inputs);
 
+/// The refusal of what is read alone.
+void require_no_input(const OutputFile& output, const std::vector<std::filesystem::path>& inputs);
 /// The refusal of a file that a run keeps, and of one that the run in `folder` will.
 void require_no_file_of_run(const OutputFile& output, const std::filesystem::path& folder = {});
+
+/// What is read of weights or of a run folder, by its path, and of `checkpoint` where that is a file.
+[[nodiscard]] std::vector<std::filesystem::path> weights_read(const std::filesystem::path& argument,
+                                                              const std::filesystem::path& checkpoint);
 
 }  // namespace convmixer::tool

@@ -258,9 +258,10 @@ void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broke
 }
 
 /// What an output may not replace.
-std::vector<fs::path> inputs_of(const GivenWeights& weights, std::span<const std::string> arguments) {
-  std::vector<fs::path> inputs{weights.path};
-  for (const std::string& argument : arguments) inputs.emplace_back(argument);
+std::vector<fs::path> inputs_of(const GivenWeights& weights, std::span<const std::string> images,
+                                const fs::path& class_names) {
+  std::vector<fs::path> inputs{weights.path, class_names};
+  for (const std::string& image : images) inputs.emplace_back(image);
   return inputs;
 }
 
@@ -316,7 +317,7 @@ int predict_command(std::span<const std::string> words) {
   };
 
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
-  require_outputs(options.files(), inputs_of(weights, line.arguments));
+  require_outputs(options.files(), inputs_of(weights, std::span(line.arguments).subspan(1), options.class_names));
   take_image_settings(
       weights, [&](const std::string& option) { return line.find(option) != nullptr; }, note, config);
   assign(groups, line.settings);

@@ -257,6 +257,9 @@ void Seeds::print_results() const {
 int Seeds::run() {
   require_showable(train_options_.progress, stdout, "standard output", first_.quiet);
   check_folder();
+  std::error_code none;
+  if (fs::exists(train_options_.config, none) && !fs::is_regular_file(train_options_.config, none))
+    fail_usage("--config {}: expected a file, which each run reads", train_options_.config.string());
   require_outputs(std::array{OutputFile{"json", options_.json}}, {train_options_.config, first_.data});
   if (train_options_.dry_run) return look();
   if (!seeds_left().empty()) session().require_trainable(first_);

@@ -60,11 +60,12 @@ bool is_in(const fs::path& folder, const fs::path& file) {
 constexpr int kOtherThreads = 8;
 
 /// With --profile. Throws Error, before anything is done, where that shows already that it can't do what it is asked.
-std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const TrainConfig& config,
-                                            const Dataset& train, const RunImages& images, const ThreadCount& threads,
-                                            Progress& progress, Communicator& ranks) {
+std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const fs::path& settings,
+                                            const TrainConfig& config, const Dataset& train, const RunImages& images,
+                                            const ThreadCount& threads, Progress& progress, Communicator& ranks) {
   if (options.file.empty()) return nullptr;
   if (ranks.rank() == 0) {
+    require_no_input({"profile", options.file}, {settings, config.data, config.init});
     require_no_file_of_run({"profile", options.file}, config.out);
     // That folder may be yet to come.
     if (!is_in(config.out, options.file)) require_writable(options.file);
@@ -254,7 +255,8 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   const PrecisionChoice precision = resolve_shared(config);
   if (config.holdout.is_on()) (void)split_holdout(config, *train_);  // refused before anything is moved
   const RunImages images = run_images(config, train_->size(), test_->size());
-  const auto profiler = make_profiler(options.profile, config, *train_, images, threads_, progress_, engine_.ranks());
+  const auto profiler =
+      make_profiler(options.profile, options.config, config, *train_, images, threads_, progress_, engine_.ranks());
   controls.profiler = profiler.get();
   controls.may_change_data = options.allow_changed_data;
   controls.dry_run = options.dry_run;

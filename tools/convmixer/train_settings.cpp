@@ -108,15 +108,6 @@ bool is_of_model(const Assignment& setting) {
   return setting.key != "model" && setting.key != "image-size" && std::ranges::find(names, setting.key) != names.end();
 }
 
-/// By the file alone: options may switch off what others of its settings are for.
-void refuse_idle_settings_of_file(std::span<const Assignment> settings) {
-  TrainConfig config;
-  std::vector<Assignment> others;  // what is idle with a model is refused as it is read
-  std::ranges::remove_copy_if(settings, std::back_inserter(others), is_of_model);
-  assign(config_options(config), others);
-  refuse_idle_settings(config, others);
-}
-
 /// Gives one of several runs its seed and its folder. Returns the folder of the run that it keeps settings of: its own,
 /// or one beside it if it is new.
 RunFolder place_seed(std::uint64_t seed, TrainConfig& config) {
@@ -197,7 +188,6 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
   const fs::path& file = options.config;
   std::vector<Assignment> settings;
   if (!file.empty()) settings = parse_ini_file(keys, file);
-  refuse_idle_settings_of_file(settings);
   settings.insert(settings.end(), line.settings.begin(), line.settings.end());
   std::vector<Assignment> of_model;
   std::vector<Assignment> others;

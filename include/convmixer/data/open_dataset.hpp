@@ -18,6 +18,9 @@ namespace convmixer {
 /// The same for options.path; a folder whose splits are named is one of class folders.
 [[nodiscard]] std::string recognise_dataset(const DatasetOptions& options);
 
+/// Whether a data set of this name lies at a path, where others may lie too. Nothing is read but what tells.
+[[nodiscard]] bool holds_dataset(const std::string& name, const std::filesystem::path& path);
+
 /// Opens a split. options.limit takes the first images of CIFAR and shapes, whose order is random, and of folders and
 /// packed files each class's first ones, as many as its share, at least one. Every record and image is checked; a
 /// folder of images is decoded once and kept as a packed file. Throws Error naming the file, what was found and what

@@ -90,8 +90,8 @@ class Network {
   std::span<const float> infer(std::span<const float> images);
 
   /// Forward of all images at once in training mode, without backward: moves the running statistics alone, on every
-  /// rank alike. Nothing is dropped: they are those of the network as it is evaluated. Takes and throws what
-  /// train_share does for images of image_shape(), targets aside.
+  /// rank alike. Nothing is dropped: they are those of the network as it is evaluated. The images, of image_shape(),
+  /// are this rank's share of all together, whatever the micro-batch. Throws as train_share, targets aside.
   void move_statistics(std::span<const float> images, std::int64_t images_of_all_ranks);
 
   /// The logits of the last batch, (N, classes) f32 row-major, valid until the next; empty before the first.

@@ -23,6 +23,11 @@ enum class EvaluatedSplit {
 /// "test images", "held-out images".
 [[nodiscard]] std::string images_of(EvaluatedSplit split);
 
+/// In what all images of the split that was opened aren't those that the weights know: describe_change's text; empty if
+/// they are, or where the weights don't say.
+[[nodiscard]] std::string change_since_training(const CheckpointInfo& info, EvaluatedSplit split,
+                                                const Dataset& images);
+
 class EvaluationImages {
  public:
   /// Opens the data that a configuration names; `note` is told a line each of what is odd, that labels are matched by

@@ -18,8 +18,8 @@ void write_run_config(const RunFolder& folder, const TrainConfig& config);
 /// leave to data and machine (image size, mean, std, precision = auto) may be what it is in the run.
 void require_same_settings(const RunFolder& folder, const TrainConfig& config);
 
-/// Takes the images at `data` in place of a run's, of whatever kind they are: a folder in place of the archive or
-/// packed file that was trained on. CIFAR-100's superclasses stay what a run of them takes. Nothing changes where it is
+/// Takes the images at `data` in place of a run's: its data set if that lies there, else whatever does, such as a
+/// packed file in place of the folder that was trained on. Nothing changes for a run of drawn shapes, and where it is
 /// empty.
 void take_data(const std::filesystem::path& data, TrainConfig& config);
 
