@@ -61,10 +61,7 @@ void require_same_settings(const RunFolder& folder, const TrainConfig& config) {
 void take_data(const fs::path& data, TrainConfig& config) {
   if (data.empty() || config.dataset == kShapesDataset) return;
   config.data = data;
-  const bool splits_are_named = !config.train_folder.empty() || !config.test_folder.empty();
-  const bool is_known =
-      config.dataset == kCifar100CoarseDataset || (config.dataset == kFolderDataset && splits_are_named);
-  if (!is_known && !holds_dataset(config.dataset, data)) config.dataset = kAutoDataset;
+  if (!holds_dataset(config.dataset, data)) config.dataset = kAutoDataset;
 }
 
 void require_data(const RunFolder& folder, const TrainConfig& config) {

@@ -3,6 +3,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/plan/plan.hpp"
+#include "support/block_graph.hpp"
 #include "support/error_of.hpp"
 
 #include <gtest/gtest.h>
@@ -288,14 +289,7 @@ class RanksThatFail final : public RecordedRanks {
 };
 
 TEST(GradientExchange, EndsWithABackwardThatFails) {
-  Graph graph(3, 8, 8);
-  TensorId x = graph.convolution("stem", graph.input(), 32, 2, 2, 1, 0, 0);
-  x = graph.batch_norm("stem.norm", graph.gelu("stem.gelu", x));
-  TensorId y = graph.convolution_same("depthwise", x, 32, 3, 32);
-  y = graph.batch_norm("depthwise.norm", graph.gelu("depthwise.gelu", y));
-  x = graph.convolution_same("pointwise", graph.add("add", y, x), 32, 1, 1);
-  x = graph.batch_norm("pointwise.norm", graph.gelu("pointwise.gelu", x));
-  graph.linear("head", graph.global_average_pool("pool", x), 5);
+  const Graph graph = testing_support::block_graph(32, 8, 3);
   RanksThatFail ranks;
   ThreadPool pool(1);
   Engine engine(pool, &ranks);

@@ -1,6 +1,7 @@
 // What a plan refuses, in every build: options, graphs and parameters when it is made, sizes and order when it runs.
 #include "convmixer/core/error.hpp"
 #include "convmixer/plan/plan.hpp"
+#include "support/block_graph.hpp"
 #include "support/error_of.hpp"
 #include "support/test_engine.hpp"
 
@@ -26,18 +27,8 @@ Graph norm_graph(int size) {
   return graph;
 }
 
-/// A ConvMixer of one block, (3, 4, 4) to 5 classes.
-Graph block_graph(int channels) {
-  Graph graph(3, 4, 4);
-  TensorId x = graph.convolution("stem", graph.input(), channels, 2, 2, 1, 0, 0);
-  x = graph.batch_norm("stem.norm", graph.gelu("stem.gelu", x));
-  TensorId y = graph.convolution_same("depthwise", x, channels, 3, channels);
-  y = graph.batch_norm("depthwise.norm", graph.gelu("depthwise.gelu", y));
-  x = graph.convolution_same("pointwise", graph.add("add", y, x), channels, 1, 1);
-  x = graph.batch_norm("pointwise.norm", graph.gelu("pointwise.gelu", x));
-  graph.linear("head", graph.global_average_pool("pool", x), 5);
-  return graph;
-}
+/// (3, 4, 4) to 5 classes.
+Graph small_block_graph(int channels) { return testing_support::block_graph(channels, 4, 3); }
 
 TEST(PlanChecks, RefuseABatchWithoutImages) {
   const Graph graph = norm_graph(2);
@@ -50,7 +41,7 @@ TEST(PlanChecks, RefuseABatchWithoutImages) {
 }
 
 TEST(PlanChecks, RefuseABatchThatThereIsNoMemoryFor) {
-  const Graph graph = block_graph(16);
+  const Graph graph = small_block_graph(16);
   Parameters parameters(graph);
   for (const PlanKind kind : {PlanKind::fused, PlanKind::plain}) {
     EXPECT_EQ(
@@ -95,8 +86,8 @@ TEST(PlanChecks, RefuseAGraphWithoutOperations) {
 }
 
 TEST(PlanChecks, RefuseTheParametersOfAnotherGraph) {
-  const Graph graph = block_graph(16);
-  const Graph wider = block_graph(24);
+  const Graph graph = small_block_graph(16);
+  const Graph wider = small_block_graph(24);
   Parameters of_wider(wider);
   EXPECT_EQ(message([&] { Plan(graph, of_wider, test_engine(), {.batch_size = 2}); }),
             "parameters of another graph: found stem.weight (24, 3, 2, 2), expected stem.weight (16, 3, 2, 2)");
@@ -113,8 +104,8 @@ TEST(PlanChecks, RefuseTheParametersOfAnotherGraph) {
 }
 
 TEST(PlanChecks, TakeTheParametersOfAnEqualGraph) {
-  const Graph graph = block_graph(16);
-  const Graph equal = block_graph(16);
+  const Graph graph = small_block_graph(16);
+  const Graph equal = small_block_graph(16);
   Parameters parameters(equal);
   EXPECT_NO_THROW(Plan(graph, parameters, test_engine(), {.batch_size = 2}));
 }
@@ -122,7 +113,7 @@ TEST(PlanChecks, TakeTheParametersOfAnEqualGraph) {
 /// Plans for four images, of every kind.
 class PlanCalls : public testing::TestWithParam<PlanKind> {
  protected:
-  PlanCalls() : graph_(block_graph(16)), parameters_(graph_) { parameters_.initialise(1); }
+  PlanCalls() : graph_(small_block_graph(16)), parameters_(graph_) { parameters_.initialise(1); }
 
   Plan plan(PlanMode mode = PlanMode::training, const Plan* lender = nullptr) {
     return {graph_, parameters_, test_engine(), {.batch_size = 4, .mode = mode, .kind = GetParam()}, lender};

@@ -3,6 +3,7 @@
 
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/rng.hpp"
+#include "support/block_graph.hpp"
 #include "support/parameter_values.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
@@ -33,19 +34,6 @@ using testing_support::all_statistics;
 using testing_support::relative_error;
 using testing_support::test_engine;
 
-/// A ConvMixer of one block, (3, 10, 10) to 5 classes.
-Graph block_graph() {
-  Graph graph(3, 10, 10);
-  TensorId x = graph.convolution("stem", graph.input(), 24, 2, 2, 1, 0, 0);
-  x = graph.batch_norm("stem.norm", graph.gelu("stem.gelu", x));
-  TensorId y = graph.convolution_same("depthwise", x, 24, 5, 24);
-  y = graph.batch_norm("depthwise.norm", graph.gelu("depthwise.gelu", y));
-  x = graph.convolution_same("pointwise", graph.add("add", y, x), 24, 1, 1);
-  x = graph.batch_norm("pointwise.norm", graph.gelu("pointwise.gelu", x));
-  graph.linear("head", graph.global_average_pool("pool", x), 5);
-  return graph;
-}
-
 std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
   Rng rng(seed, RandomStream::synthetic_data);
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -61,7 +49,7 @@ class PlanOfABlock : public testing::Test {
   static constexpr std::int64_t kMost = 6;
 
   PlanOfABlock()
-      : graph_(block_graph()),
+      : graph_(testing_support::block_graph(24, 10, 5)),
         parameters_(graph_),
         images_(random_values(kMost * graph_.tensors()[0].count(), 1)),
         output_gradient_(random_values(kMost * 5, 2)) {

@@ -134,6 +134,23 @@ TEST_F(RunConfig, OfDrawnShapesNamesNoData) {
   EXPECT_EQ(config.data, "");
 }
 
+TEST_F(RunConfig, TakesItsOwnDataSetWhereThatLiesElseWhatDoes) {
+  parent_.write("archives/cifar-10-binary.tar.gz", "");
+  parent_.write("archives/cifar-100-binary.tar.gz", "");
+  parent_.write("packed.safetensors", "no matter what");
+  const auto taken = [&](const std::string& dataset, const char* data) {
+    TrainConfig config;
+    config.dataset = dataset;
+    config.test_folder = "val";  // of a folder of images; what lies there now may be none
+    take_data(parent_.path() / data, config);
+    EXPECT_EQ(config.data, parent_.path() / data);
+    return config.dataset;
+  };
+  for (const char* own : {"cifar10", "cifar100", "cifar100-coarse"}) EXPECT_EQ(taken(own, "archives"), own);
+  for (const char* own : {"folder", "packed"}) EXPECT_EQ(taken(own, "archives"), "auto");
+  EXPECT_EQ(taken("folder", "packed.safetensors"), "auto");
+}
+
 TEST_F(RunConfig, WaitsForNoPipe) {
   ASSERT_EQ(::mkfifo(folder().config().c_str(), 0600), 0);
   const testing_support::TimeLimit limit(10);

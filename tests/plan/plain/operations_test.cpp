@@ -2,6 +2,7 @@
 // shapes, in every layout policy.
 #include "convmixer/core/rng.hpp"
 #include "convmixer/plan/plan.hpp"
+#include "support/block_graph.hpp"
 #include "support/reference_network.hpp"
 #include "support/relative_error.hpp"
 #include "support/test_engine.hpp"
@@ -251,17 +252,7 @@ std::vector<Case> cases() {
   add_layer_norms(list);
   add_operations_on_tokens(list);
   add_attention(list);
-  list.push_back({"block", 2, [] {
-                    Graph graph(3, 10, 10);
-                    TensorId x = graph.convolution("stem", graph.input(), 24, 2, 2, 1, 0, 0);
-                    x = graph.batch_norm("stem.norm", graph.gelu("stem.gelu", x));
-                    TensorId y = graph.convolution_same("depthwise", x, 24, 5, 24);
-                    y = graph.batch_norm("depthwise.norm", graph.gelu("depthwise.gelu", y));
-                    x = graph.convolution_same("pointwise", graph.add("add", y, x), 24, 1, 1);
-                    x = graph.batch_norm("pointwise.norm", graph.gelu("pointwise.gelu", x));
-                    graph.linear("head", graph.global_average_pool("pool", x), 5);
-                    return graph;
-                  }});
+  list.push_back({"block", 2, [] { return testing_support::block_graph(24, 10, 5); }});
   add_convnet_cases(list);
   return list;
 }
