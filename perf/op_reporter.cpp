@@ -1,5 +1,7 @@
 #include "op_reporter.hpp"
 
+#include "units.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
@@ -9,7 +11,6 @@
 namespace convmixer::perf {
 
 std::string describe(const MachinePeaks& peaks) {
-  constexpr double kPerGiga = 1e-9;
   std::string text;
   const auto add = [&text](double value, const char* unit, const char* what, const std::string& implementation) {
     text += fmt::format("  {:<26}  {:>8.1f} {:<7}  ({})\n", what, value * kPerGiga, unit, implementation);
@@ -44,9 +45,9 @@ void OpReporter::ReportRuns(const std::vector<Run>& runs) {
     }
     if (run.run_type == Run::RT_Aggregate && run.aggregate_unit != benchmark::kTime) continue;
     print(run, *result);
-    constexpr double kMilli = 1e-3;  // the unit that OpSuite asks for
+    constexpr double kPerMilli = 1e-3;  // the unit that OpSuite asks for
     if (run.run_type == Run::RT_Iteration || run.aggregate_name == "median") {
-      result->seconds = kMilli * run.GetAdjustedRealTime();
+      result->seconds = kPerMilli * run.GetAdjustedRealTime();
     }
   }
 }

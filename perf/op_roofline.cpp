@@ -1,6 +1,7 @@
 #include "op_roofline.hpp"
 
 #include "convmixer/model/registry.hpp"
+#include "units.hpp"
 
 #include <fmt/format.h>
 
@@ -9,9 +10,6 @@
 namespace convmixer::perf {
 
 namespace {
-
-constexpr double kMilli = 1e3;
-constexpr double kPerGiga = 1e-9;
 
 std::string panel_title(const Setting& setting) {
   const ModelDescription model = entry_of(setting.model).describe(setting.model);

@@ -22,6 +22,9 @@ struct Operation {
   bool (*applies)(const Setting& setting) = nullptr;
 };
 
+/// For operations that are the same in any precision: measured once, among those in f32.
+[[nodiscard]] inline bool measured_once(const Setting& setting) { return setting.type == kernels::ElementType::f32; }
+
 /// "256x8/bf16/batch-norm/backward/hand-written".
 [[nodiscard]] std::string benchmark_name(const Setting& setting, const Operation& operation);
 

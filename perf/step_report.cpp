@@ -3,6 +3,7 @@
 #include "convmixer/core/cpu.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/model/model_file.hpp"
+#include "units.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,8 +14,6 @@ namespace convmixer::perf {
 
 namespace {
 
-constexpr double kMilli = 1e3;
-constexpr double kPerGiga = 1e-9;
 constexpr double kMebi = 1024.0 * 1024.0;
 
 double gigaflop(std::int64_t multiply_adds, std::int64_t images) {

@@ -7,9 +7,9 @@ usage() {
   cat <<'EOF'
 usage: tools/check-style.sh [--changed [COMMIT]] [FILE...]
 
-Checks every .cpp file of src, tools and perf, with the headers they include; needs a configured release build
-(cmake --preset release). With --changed, only files that differ from COMMIT (HEAD), or that include a header that
-does; with FILE, only these.
+Checks every .cpp file of src, tools and perf, with the headers they include. With --changed, only files that differ
+from COMMIT (HEAD), or that include a header that does; with FILE, only these. Configures build/check-style, where
+each file has a command of its own.
 EOF
 }
 
@@ -40,9 +40,6 @@ while (($# > 0)); do
 done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-database=build/release
-[[ -f $database/compile_commands.json ]] || die "$database/compile_commands.json not found: run cmake --preset release"
-
 for candidate in clang-tidy-14 clang-tidy; do
   if command -v "$candidate" >/dev/null; then
     clang_tidy=$candidate
@@ -78,6 +75,9 @@ if ((${#files[@]} == 0)); then
   exit 0
 fi
 
+database=build/check-style
+cmake --preset release -B "$database" -D CONVMIXER_BATCHES=OFF >/dev/null || die "configuring failed: see the lines above"
+cmake --build "$database" --target convmixer-commit >/dev/null # a header that it makes
 # Files of parts that aren't built here (trace_itt.cpp) can't be checked.
 mapfile -t files < <(for file in "${files[@]}"; do grep -qF "\"$file\"" "$database/compile_commands.json" && echo "$file"; done)
 

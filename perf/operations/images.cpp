@@ -105,16 +105,14 @@ void timm(Trial& trial) {
 }
 
 /// The same in every precision.
-bool once(const Setting& setting) { return setting.type == kernels::ElementType::f32; }
-
 }  // namespace
 
 std::vector<Operation> image_operations() {
   return {
-      {"pad-crop", "images", "pipeline", pad_crop, once},
-      {"resized crop, RandAugment", "images", "pipeline", rand_augment, once},
-      {"resized crop, RandAugment, jitter, erasing", "images", "pipeline", rand_augment_and_more, once},
-      {"timm's augmentation", "images", "pipeline", timm, once},
+      {"pad-crop", "images", "pipeline", pad_crop, measured_once},
+      {"resized crop, RandAugment", "images", "pipeline", rand_augment, measured_once},
+      {"resized crop, RandAugment, jitter, erasing", "images", "pipeline", rand_augment_and_more, measured_once},
+      {"timm's augmentation", "images", "pipeline", timm, measured_once},
   };
 }
 

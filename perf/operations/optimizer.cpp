@@ -71,7 +71,7 @@ class AdamW {
                                             double t) const {
     constexpr double kBeta1 = 0.9;
     constexpr double kBeta2 = 0.999;
-    constexpr double kEpsilon = 1e-8;
+    constexpr double kAdamEpsilon = 1e-8;
     const std::span<const float> values = parameters_.value(id);
     const std::span<const float> gradients = parameters_.gradient(id);
     std::vector<double> result;
@@ -80,7 +80,7 @@ class AdamW {
       const double m = (kBeta1 * number(mean[i]) + (1.0 - kBeta1) * g) / (1.0 - std::pow(kBeta1, t));
       const double v = (kBeta2 * number(square[i]) + (1.0 - kBeta2) * g * g) / (1.0 - std::pow(kBeta2, t));
       const double rate = number(kLearningRate);
-      result.push_back(number(values[i]) * (1.0 - rate * number(kDecay)) - rate * m / (std::sqrt(v) + kEpsilon));
+      result.push_back(number(values[i]) * (1.0 - rate * number(kDecay)) - rate * m / (std::sqrt(v) + kAdamEpsilon));
     }
     return result;
   }
@@ -97,10 +97,8 @@ void adamw(Trial& trial) {
 }
 
 /// The same in every precision.
-bool once(const Setting& setting) { return setting.type == kernels::ElementType::f32; }
-
 }  // namespace
 
-std::vector<Operation> optimizer_operations() { return {{"AdamW", "update", "optimiser", adamw, once}}; }
+std::vector<Operation> optimizer_operations() { return {{"AdamW", "update", "optimiser", adamw, measured_once}}; }
 
 }  // namespace convmixer::perf

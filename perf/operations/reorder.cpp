@@ -27,7 +27,7 @@ void images(Trial& trial) {
 }
 
 /// What a bf16 plan does to gradients of outputs.
-void to_bf16(Trial& trial) { reorder(trial, trial.activations(ElementType::f32), trial.activations()); }
+void reorder_to_bf16(Trial& trial) { reorder(trial, trial.activations(ElementType::f32), trial.activations()); }
 
 /// Between plans' two orders.
 void to_other_order(Trial& trial) {
@@ -43,7 +43,7 @@ bool in_bf16(const Setting& setting) { return setting.type == ElementType::bf16;
 std::vector<Operation> reorder_operations() {
   return {
       {"reorder", "of images", "oneDNN", images},
-      {"reorder", "to bf16", "oneDNN", to_bf16, in_bf16},
+      {"reorder", "to bf16", "oneDNN", reorder_to_bf16, in_bf16},
       {"reorder", "to the other order", "oneDNN", to_other_order},
   };
 }

@@ -1,10 +1,10 @@
 #include "convmixer/core/cpu.hpp"
 
 #include "core/ascii.hpp"
+#include "core/first_line.hpp"
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string_view>
@@ -43,13 +43,6 @@ CpuInfo read_cpu_info() {
 }
 
 /// The first line of a small file; empty if there is none.
-std::string first_line(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 /// One cache as /sys/devices/system/cpu/cpu0/cache/index3 describes it.
 struct Cache {
   int level = 0;

@@ -1,5 +1,6 @@
 #include "core/team_places.hpp"
 
+#include "core/cpu_mask.hpp"
 #include "core/spin.hpp"
 
 #include <fmt/format.h>
@@ -18,13 +19,6 @@
 namespace convmixer {
 
 namespace {
-
-cpu_set_t mask_of(int cpu) noexcept {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  CPU_SET(static_cast<std::size_t>(cpu), &mask);
-  return mask;
-}
 
 /// What a thread has computed so far.
 std::int64_t nanoseconds_run(clockid_t clock) noexcept {

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/threads.hpp"
+#include "core/cpu_mask.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -21,18 +22,11 @@ struct Place {
   std::int64_t pins = 0;
   int place = kAnywhere;
 };
-thread_local Place this_thread;
+thread_local Place bound_place;
 
 std::int64_t next_id() {
   static std::atomic<std::int64_t> last = 0;
   return ++last;
-}
-
-cpu_set_t mask_of(int cpu) {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  CPU_SET(static_cast<std::size_t>(cpu), &mask);
-  return mask;
 }
 
 [[noreturn]] void fail_refused(int cpu, int error) {
@@ -80,16 +74,16 @@ void ThreadPins::bind(int worker) noexcept { set(worker, mask_of(cpus_[static_ca
 void ThreadPins::bind_beside() noexcept { set(kBeside, beside_); }
 
 void ThreadPins::release() noexcept {
-  if (this_thread.pins == id_) set(kAnywhere, before_);
+  if (bound_place.pins == id_) set(kAnywhere, before_);
 }
 
 void ThreadPins::set(int place, const cpu_set_t& mask) noexcept {
-  if (this_thread.pins == id_ && this_thread.place == place) return;
-  if (this_thread.pins != id_) {
+  if (bound_place.pins == id_ && bound_place.place == place) return;
+  if (bound_place.pins != id_) {
     const std::scoped_lock lock(mutex_);
     threads_.push_back(gettid());
   }
-  this_thread = {id_, place};
+  bound_place = {id_, place};
   sched_setaffinity(0, sizeof mask, &mask);
 }
 

@@ -3,13 +3,13 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "core/ascii.hpp"
+#include "core/first_line.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <latch>
 #include <limits>
 #include <map>
@@ -27,13 +27,6 @@
 namespace convmixer {
 
 namespace {
-
-std::string first_line(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 /// A whole number at the start of `text` (OMP_NUM_THREADS may be a list, "4,2": the first level counts).
 std::optional<int> leading_count(std::string_view text) {

@@ -19,11 +19,11 @@ namespace convmixer {
 namespace {
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
-constexpr std::size_t kMostNamed = 3;
+constexpr std::size_t kMostChangesNamed = 3;
 
 using Text = std::map<std::string, std::string>;
 
-std::string as_json(const std::vector<std::string>& names) {
+std::string names_text(const std::vector<std::string>& names) {
   return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -75,8 +75,8 @@ std::string describe_classes(const SplitIdentity& before, const SplitIdentity& n
                                                            now.class_images[i], before.class_images[i])
                                              : std::string("another class"));
   }
-  if (changes.size() > kMostNamed) {
-    changes.resize(kMostNamed);
+  if (changes.size() > kMostChangesNamed) {
+    changes.resize(kMostChangesNamed);
     changes.emplace_back("...");
   }
   return changes.empty() ? "" : fmt::format(" ({})", fmt::join(changes, ", "));
@@ -125,7 +125,7 @@ std::vector<std::string> storable_names(const std::vector<std::string>& names) {
 }
 
 std::map<std::string, std::string> to_text(const DataIdentity& identity) {
-  Text text{{"class_names", as_json(identity.class_names)}};
+  Text text{{"class_names", names_text(identity.class_names)}};
   write(identity.train, "train", text);
   write(identity.test, "test", text);
   return text;

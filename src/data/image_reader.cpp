@@ -4,6 +4,7 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "data/augment/normaliser.hpp"
+#include "data/decode/decoded_image.hpp"
 #include "data/decode/image_file.hpp"
 #include "data/sources/fit_image.hpp"
 
@@ -14,8 +15,6 @@
 namespace convmixer {
 
 namespace {
-
-constexpr int kColours = 3;
 
 const ImageReaderOptions& checked(const ImageReaderOptions& options) {
   if (options.image_size < 1 || options.image_size > kLargestImageSize)

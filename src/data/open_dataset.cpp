@@ -18,7 +18,7 @@ namespace convmixer {
 
 namespace {
 
-constexpr std::size_t kMostNamed = 10;
+constexpr std::size_t kMostEmptyNamed = 10;
 
 std::unique_ptr<Dataset> open_files(const DatasetOptions& options, Split split) {
   const std::string& name = options.name;
@@ -43,8 +43,8 @@ void note_empty_classes(const Dataset& dataset, const std::function<void(const s
     if (!seen[label]) empty.push_back(printable(dataset.class_names()[label]));
   if (empty.empty()) return;
   const std::size_t count = empty.size();
-  if (count > kMostNamed) {
-    empty.resize(kMostNamed);
+  if (count > kMostEmptyNamed) {
+    empty.resize(kMostEmptyNamed);
     empty.emplace_back("...");
   }
   note(fmt::format("{} of {} classes have no training images: {}", count, seen.size(), fmt::join(empty, ", ")));

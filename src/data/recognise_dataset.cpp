@@ -2,6 +2,7 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/data/sources/packed.hpp"
+#include "core/path_kind.hpp"
 #include "data/sources/cifar_format.hpp"
 #include "data/sources/image_folder.hpp"
 #include "io/archive.hpp"
@@ -18,11 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 std::array<const CifarFormat*, 2> cifar_formats() { return {&cifar10_format(), &cifar100_format()}; }
-
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
 
 /// Whether it begins as pickles do since protocol 2: names such as "train" alone say little. One that can't be read is
 /// taken for one: who opens it says why.

@@ -25,8 +25,8 @@ constexpr std::string_view kPadding = "FB";   // the extra field that PyTorch pa
 constexpr std::uint16_t kFormatVersion = 10;  // 1.0: stored files
 constexpr std::uint16_t kStored = 0;
 constexpr std::uint16_t kFirstDay = 0x0021;  // 1 January 1980, where the format's time begins
-constexpr std::size_t kMostBytes = std::numeric_limits<std::uint32_t>::max();
-constexpr std::size_t kMostEntries = std::numeric_limits<std::uint16_t>::max();
+constexpr std::size_t kMostZipBytes = std::numeric_limits<std::uint32_t>::max();
+constexpr std::size_t kMostZipEntries = std::numeric_limits<std::uint16_t>::max();
 
 /// Little-endian fields.
 class Fields {
@@ -114,9 +114,9 @@ void write_zip(const std::filesystem::path& path, std::span<const ZipEntry> entr
   const std::size_t directory_bytes = directory.size();
   append_text(std::move(directory));
   append_text(end_of_directory(entries.size(), directory_bytes, directory_begin));
-  if (entries.size() > kMostEntries || offset > kMostBytes)
+  if (entries.size() > kMostZipEntries || offset > kMostZipBytes)
     fail("{}: a zip archive of {} files and {} bytes can't be written: expected at most {} and {}", path.string(),
-         entries.size(), offset, kMostEntries, kMostBytes);
+         entries.size(), offset, kMostZipEntries, kMostZipBytes);
   write_file_atomically(path, parts);
 }
 

@@ -10,11 +10,7 @@
 
 namespace convmixer {
 
-namespace {
-
-constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
-
-}  // namespace
+namespace {}  // namespace
 
 OptionGroup averaging_options(TrainConfig& config) {
   WeightAverageOptions& average = config.average;

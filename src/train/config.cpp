@@ -25,8 +25,6 @@
 namespace convmixer {
 namespace {
 
-constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
-
 OptionGroup model_group(TrainConfig& c) {
   OptionGroup group{"Model", model_options(c.model)};
   group.options.push_back(

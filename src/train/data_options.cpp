@@ -9,12 +9,7 @@
 #include <vector>
 
 namespace convmixer {
-namespace {
-
-constexpr float kAnyNumber = std::numeric_limits<float>::max();
-constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();
-
-}  // namespace
+namespace {}  // namespace
 
 OptionGroup data_options(TrainConfig& config) {
   OptionGroup group{

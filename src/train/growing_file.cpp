@@ -28,7 +28,7 @@ void require_in_its_folder(const fs::path& file) {
   fail("{}: a link that leads out of its folder: expected a file", file.string());
 }
 
-FileStamp stamp_of(const struct stat& status, const fs::path& file) {
+FileStamp stamp_from(const struct stat& status, const fs::path& file) {
   if (!S_ISREG(status.st_mode)) fail("{}: expected a file, found something else", file.string());
   return {.device = status.st_dev,
           .inode = status.st_ino,
@@ -61,7 +61,7 @@ std::optional<FileStamp> stamp_of(const fs::path& file) {
     fail("{}: can't be read: {}", file.string(), system_reason(errno));
   }
   require_in_its_folder(file);
-  return stamp_of(status, file);
+  return stamp_from(status, file);
 }
 
 std::string read_small_file(const fs::path& file, std::int64_t most_bytes) {
@@ -70,7 +70,7 @@ std::string read_small_file(const fs::path& file, std::int64_t most_bytes) {
   struct stat status {};
   if (!descriptor.valid() || ::fstat(descriptor.get(), &status) != 0)
     fail("{}: can't be read: {}", file.string(), system_reason(errno));
-  const std::int64_t bytes = stamp_of(status, file).bytes;
+  const std::int64_t bytes = stamp_from(status, file).bytes;
   if (bytes > most_bytes) fail("{}: has {} bytes, expected no more than {}", file.string(), bytes, most_bytes);
   return read_at(descriptor, file, 0, static_cast<std::size_t>(bytes));
 }
@@ -82,7 +82,7 @@ GrowingFile::Change GrowingFile::read(const std::function<void()>& restart, cons
   if (descriptor.valid() ? ::fstat(descriptor.get(), &status) != 0 : errno != ENOENT)
     fail("{}: can't be read: {}", file_.string(), system_reason(errno));
   // Of the file that is open: the path may be another's by now.
-  const auto stamp = descriptor.valid() ? std::optional(stamp_of(status, file_)) : std::nullopt;
+  const auto stamp = descriptor.valid() ? std::optional(stamp_from(status, file_)) : std::nullopt;
   if (stamp && stamp->bytes > kMostBytes)
     fail("{}: has {} bytes, expected no more than {}", file_.string(), stamp->bytes, kMostBytes);
   if (stamp == stamp_) return Change::none;

@@ -7,8 +7,6 @@
 namespace convmixer {
 namespace {
 
-constexpr float kAnyNumber = std::numeric_limits<float>::max();
-
 void check_muon_options(const TrainConfig& config) {
   const MuonRule& muon = config.optimizer.muon;
   if (config.optimizer.kind == OptimizerKind::muon) {

@@ -22,8 +22,8 @@ constexpr double kWaitWorthNoticing = 0.05;
 
 // Of curves.
 constexpr int kLeastRows = 4;  // of a terminal that has a second line for them
-constexpr std::size_t kLongest = 40;
-constexpr std::size_t kShortest = 8;
+constexpr std::size_t kLongestCurve = 40;
+constexpr std::size_t kShortestCurve = 8;
 constexpr double kLeastLoss = 1e-4;  // what is below it isn't told apart
 
 /// A piece of a line. In a narrow line those of the lowest rank go first.
@@ -131,12 +131,12 @@ std::string format_live_line(const ProgressView& view, int columns, bool colour)
 std::string format_curves(const RunCurves& curves, const Terminal& terminal) {
   if (terminal.rows < kLeastRows || curves.loss().points(2).size() < 2) return {};
   const auto room = static_cast<std::size_t>(std::max(terminal.columns - 1, 0));
-  for (std::size_t longest = kLongest; curves.evaluations() > 0 && longest >= kShortest; --longest) {
+  for (std::size_t longest = kLongestCurve; curves.evaluations() > 0 && longest >= kShortestCurve; --longest) {
     const CurveText loss = loss_curve(curves, longest);
     const CurveText accuracy = accuracy_curve(curves, longest);
     if (width(loss) + 2 + width(accuracy) <= room) return drawn(loss, terminal) + "  " + drawn(accuracy, terminal);
   }
-  for (std::size_t longest = kLongest; longest >= kShortest; --longest) {
+  for (std::size_t longest = kLongestCurve; longest >= kShortestCurve; --longest) {
     const CurveText loss = loss_curve(curves, longest);
     if (width(loss) <= room) return drawn(loss, terminal);
   }

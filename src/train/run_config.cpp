@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The path from the root, unless an INI file couldn't hold that.
-fs::path from_root(const fs::path& path) {
+fs::path stored_path(const fs::path& path) {
   std::error_code error;
   const fs::path whole = fs::absolute(path, error);
   fs::path stored;
@@ -27,9 +27,9 @@ fs::path from_root(const fs::path& path) {
 
 void write_run_config(const RunFolder& folder, const TrainConfig& config) {
   TrainConfig stored = config;
-  stored.data = from_root(config.data);
-  stored.init = from_root(config.init);
-  stored.data_cache = from_root(config.data_cache);
+  stored.data = stored_path(config.data);
+  stored.init = stored_path(config.init);
+  stored.data_cache = stored_path(config.data_cache);
   write_file_atomically(folder.config(), to_ini(stored));
 }
 

@@ -33,16 +33,16 @@ std::string key_of(const std::string& weights_fingerprint, const TrainConfig& co
 }
 
 /// Best weights as they are now, in memory; a training may replace the file at any time.
-struct BestWeights {
+struct EvaluatedWeights {
   CheckpointInfo info;
   std::string fingerprint;
   std::unique_ptr<Network> network;
 };
 
-BestWeights read_best(const RunFolder& folder, const TrainConfig& config, Engine& engine) {
+EvaluatedWeights read_best(const RunFolder& folder, const TrainConfig& config, Engine& engine) {
   constexpr int kMostTries = 3;
   for (int i = 1;; ++i) {
-    BestWeights best{read_checkpoint_info(folder.best()), file_fingerprint(folder.best()), nullptr};
+    EvaluatedWeights best{read_checkpoint_info(folder.best()), file_fingerprint(folder.best()), nullptr};
     require_model(folder.best(), best.info.model, config.model);
     best.network = std::make_unique<Network>(make_graph(best.info.model), choose_precision(config.precision), engine,
                                              config.layout, config.plan);
@@ -120,7 +120,7 @@ RunEvaluation evaluate_run(const RunFolder& folder, const RunEvaluationOptions& 
   const std::string dataset = config.dataset;
   ThreadPool pool(choose_thread_count(config.threads).count);
   Engine engine(pool);
-  const BestWeights best = read_best(folder, config, engine);
+  const EvaluatedWeights best = read_best(folder, config, engine);
   const EvaluationImages images(config, split_of(config), folder.best(), best.info, note);
   resolve(config, images.images());
   RunEvaluation result = evaluate_images(*best.network, images.images(), config, pool, options);

@@ -11,6 +11,7 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/run_config.hpp"
 #include "convmixer/train/run_images.hpp"
+#include "core/path_kind.hpp"
 
 #include <algorithm>
 #include <system_error>
@@ -19,11 +20,6 @@ namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
 
 void check_size(const fs::path& path, std::uintmax_t most) {
   std::error_code error;

@@ -2,15 +2,12 @@
 
 #include "convmixer/graph/work.hpp"
 #include "convmixer/train/run_length.hpp"
+#include "train/step_rate.hpp"
 
 #include <algorithm>
 
 namespace convmixer {
-namespace {
-
-constexpr double kLeastSeconds = 1e-9;  // so that nothing is divided by none
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<ImageCost> image_costs(const Network& network, std::span<const ImageSizeStretch> stretches) {
   const Shape& whole = network.graph().tensors().front();

@@ -11,8 +11,6 @@
 namespace convmixer {
 namespace {
 
-constexpr float kAnyNumber = std::numeric_limits<float>::max();
-
 Option schedule_option(ScheduleKind& kind) {
   return choice_option("schedule", kind,
                        {{"constant", ScheduleKind::constant},

@@ -6,11 +6,7 @@
 #include <vector>
 
 namespace convmixer {
-namespace {
-
-constexpr double kLeastSeconds = 1e-9;  // so that nothing is divided by none
-
-}  // namespace
+namespace {}  // namespace
 
 StepRate measure_step_rate(const StepRateLimits& limits, const std::function<double()>& clock,
                            const std::function<StepDone()>& step) {

@@ -7,6 +7,8 @@
 
 namespace convmixer {
 
+inline constexpr double kLeastSeconds = 1e-9;  ///< so that nothing is divided by none
+
 /// How long to measure.
 struct StepRateLimits {
   double seconds = 4.0;    ///< for all steps; twice as long at most for the least number of them

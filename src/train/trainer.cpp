@@ -16,6 +16,7 @@
 #include "train/run_outlook.hpp"
 #include "train/run_parts.hpp"
 #include "train/session_record.hpp"
+#include "train/step_rate.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -25,8 +26,6 @@
 
 namespace convmixer {
 namespace {
-
-constexpr double kLeastSeconds = 1e-9;  // so that nothing is divided by none
 
 /// The double that is written as the float is: 0.01, not 0.009999999776482582.
 double as_written(float value) {

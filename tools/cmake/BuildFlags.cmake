@@ -11,10 +11,12 @@ target_compile_options(
 # g++ 14 takes a std::variant's alternative that isn't there, a std::function, for one that is read.
 target_compile_options(
   convmixer-flags INTERFACE $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,14>>:-Wno-maybe-uninitialized>)
-# Hand-written kernels are compiled once for each instruction set that Highway knows of. Where the largest kernels aren't
-# sanitized, to save time, none is compiled for more than the baseline and AVX2.
+# Hand-written kernels are compiled once for each instruction set that Highway knows of, but for SSSE3: oneDNN wants SSE 4.1.
+# Where the largest kernels aren't sanitized, to save time, none is compiled for more than the baseline and AVX2.
 if(CONVMIXER_SANITIZE AND NOT CONVMIXER_SANITIZE_KERNELS)
   target_compile_definitions(hwy::hwy INTERFACE "HWY_DISABLED_TARGETS=(~(HWY_BASELINE_TARGETS | HWY_AVX2))")
+else()
+  target_compile_definitions(hwy::hwy INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)
 endif()
 if(CONVMIXER_SANITIZE)
   target_compile_options(convmixer-flags INTERFACE -fsanitize=${CONVMIXER_SANITIZE} -fno-omit-frame-pointer

@@ -15,6 +15,7 @@ if(CONVMIXER_PRECOMPILED_HEADERS)
   target_include_directories(convmixer-json-objects PRIVATE ${json_templates})
   target_link_libraries(convmixer-json-objects PRIVATE nlohmann_json::nlohmann_json convmixer-flags)
   set_target_properties(convmixer-json-objects PROPERTIES CONVMIXER_ADDRESSES_ALONE ON) # it isn't ours
+  target_compile_options(convmixer-json-objects PRIVATE $<$<CONFIG:Release>:-O1>)
   set(json_objects $<TARGET_OBJECTS:convmixer-json-objects>)
   add_library(convmixer-json-templates STATIC ${json_objects})
   set_target_properties(convmixer-json-templates PROPERTIES LINKER_LANGUAGE CXX)

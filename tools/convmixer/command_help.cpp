@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kUsage = "usage: ";
 constexpr std::string_view kParagraph = "\n\n";
 
-OptionHelp describe(const Option& option) {
+OptionHelp help_of(const Option& option) {
   if (option.is_switch()) return {option.name, "yes|no", option.help, option.write(), {"yes", "no"}};
   return {option.name, option.value_name, option.help, option.write(), option.known_values};
 }
@@ -28,7 +28,7 @@ CommandHelp command_help(const std::string& introduction, std::span<const Option
   while (help.description.ends_with('\n')) help.description.pop_back();
   for (const OptionGroup& group : groups) {
     OptionGroupHelp& described = help.groups.emplace_back(OptionGroupHelp{group.title, {}});
-    for (const Option& option : group.options) described.options.push_back(describe(option));
+    for (const Option& option : group.options) described.options.push_back(help_of(option));
   }
   help.text = introduction + describe_options(groups);
   return help;

@@ -19,7 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLeastColumn = 14;
-constexpr std::size_t kBetween = 2;
+constexpr std::size_t kBetweenRuns = 2;
 
 /// A line of a table, with a cell for each run.
 struct Row {
@@ -121,7 +121,8 @@ std::string format_rows_of_runs(const std::string& heading, const std::vector<Ro
   std::size_t name_width = columns_of(heading);
   for (const std::string& name : names.cells) name_width = std::max(name_width, columns_of(name));
   const std::size_t room = width > name_width ? width - name_width : 1;
-  const std::size_t in_a_part = width == 0 ? titles.size() : std::max<std::size_t>(1, room / (kLeastColumn + kBetween));
+  const std::size_t in_a_part =
+      width == 0 ? titles.size() : std::max<std::size_t>(1, room / (kLeastColumn + kBetweenRuns));
   std::string text;
   for (std::size_t first = 0; first < titles.size(); first += in_a_part) {
     std::vector<TableColumn> columns{names};

@@ -1,5 +1,6 @@
 #include "confusion_image.hpp"
 
+#include "confusion_table.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
@@ -39,7 +40,7 @@ constexpr std::array<double, 5> kRightShares{0.2, 0.4, 0.6, 0.8, 1.0};  // that 
 constexpr std::array<double, 5> kWrongShares{0.01, 0.05, 0.1, 0.25, 0.5};
 
 /// Where things are and how large.
-struct Layout {
+struct ImageLayout {
   int letters = 1;     // scale of the letters
   int cell = 1;        // a cell's side, its line included
   int every = 1;       // so many classes have one label
@@ -75,17 +76,9 @@ std::vector<std::string> labels_of(std::span<const std::string> class_names) {
   return labels;
 }
 
-std::int64_t largest_count(const ClassificationScores& scores) {
-  std::int64_t largest = 0;
-  for (std::int64_t label = 0; label < scores.classes(); ++label)
-    largest = std::max(largest, scores.of_class(label).correct);
-  for (const Confusion& confusion : scores.confusions()) largest = std::max(largest, confusion.images);
-  return largest;
-}
-
-Layout lay_out(const ClassificationScores& scores, std::span<const std::string> labels) {
+ImageLayout lay_out(const ClassificationScores& scores, std::span<const std::string> labels) {
   const int classes = static_cast<int>(scores.classes());
-  Layout layout;
+  ImageLayout layout;
   layout.letters = classes <= kFewClasses ? 2 : 1;
   const int with_counts =
       std::max(text_width(fmt::format("{}", largest_count(scores)), layout.letters) + 4 * layout.letters,
@@ -105,7 +98,7 @@ Layout lay_out(const ClassificationScores& scores, std::span<const std::string> 
   return layout;
 }
 
-void draw_cells(Canvas& canvas, const ClassificationScores& scores, const Layout& layout) {
+void draw_cells(Canvas& canvas, const ClassificationScores& scores, const ImageLayout& layout) {
   const int line = layout.cell >= kNarrowestWithGrid ? 1 : 0;
   const int size = layout.cell - line;
   canvas.fill(layout.left - line, layout.top - line, layout.side + line, layout.side + line,
@@ -129,7 +122,7 @@ void draw_cells(Canvas& canvas, const ClassificationScores& scores, const Layout
 }
 
 /// The names of the classes, at the left and, upright, above the matrix; what the axes are beside them.
-void draw_axes(Canvas& canvas, std::span<const std::string> labels, const Layout& layout) {
+void draw_axes(Canvas& canvas, std::span<const std::string> labels, const ImageLayout& layout) {
   const int middle = (layout.cell * layout.every - layout.text_height()) / 2;
   for (std::size_t i = 0; i < labels.size(); i += static_cast<std::size_t>(layout.every)) {
     const int at = static_cast<int>(i) * layout.cell + std::max(layout.every == 1 ? middle : 0, 0);
@@ -150,7 +143,7 @@ struct Legend {
   int box;     // width of a colour
   int height;  // of a line
 
-  explicit Legend(const Layout& layout)
+  explicit Legend(const ImageLayout& layout)
       : letters(layout.letters),
         name(text_width("right", letters) + kGap),
         box(text_width("100%", letters) + 4 * letters),
@@ -187,7 +180,7 @@ void draw_confusion_matrix(const std::filesystem::path& path, const Classificati
                            std::span<const std::string> class_names, const std::string& title) {
   check_drawable(scores.classes());
   const std::vector<std::string> labels = labels_of(class_names);
-  Layout layout = lay_out(scores, labels);
+  ImageLayout layout = lay_out(scores, labels);
   const Legend legend(layout);
   // Beside the matrix: what the axis is, the names.
   const int axis = layout.text_height() + kGap + layout.names + kGap;

@@ -22,7 +22,7 @@ constexpr std::size_t kShortestRowName = 8;
 constexpr std::size_t kShortestColumnName = 3;  // cut shorter, a name tells nothing
 
 /// What rows and columns are called and how wide they are.
-struct Layout {
+struct TableLayout {
   std::vector<std::string> row_names;
   std::vector<std::string> column_names;
   std::size_t row_width = 0;
@@ -37,18 +37,10 @@ std::size_t longest(std::span<const std::string> names) {
   return columns;
 }
 
-std::int64_t largest_count(const ClassificationScores& scores) {
-  std::int64_t largest = 0;
-  for (const Confusion& confusion : scores.confusions()) largest = std::max(largest, confusion.images);
-  for (std::int64_t label = 0; label < scores.classes(); ++label)
-    largest = std::max(largest, scores.of_class(label).correct);
-  return largest;
-}
-
 /// Columns under the classes' names, cut as far as need be; nothing if what is left of them doesn't tell them apart.
-std::optional<Layout> with_names(std::span<const std::string> names, std::size_t least_cell, std::size_t columns) {
+std::optional<TableLayout> with_names(std::span<const std::string> names, std::size_t least_cell, std::size_t columns) {
   const std::size_t longest_name = longest(names);
-  Layout layout;
+  TableLayout layout;
   layout.row_width = std::min(longest_name, columns - names.size() * least_cell);
   layout.cell = std::min((columns - layout.row_width) / names.size(), std::max(least_cell, longest_name + 1));
   for (const std::string& name : names) {
@@ -62,8 +54,8 @@ std::optional<Layout> with_names(std::span<const std::string> names, std::size_t
 }
 
 /// Columns under the classes' numbers, which the rows then have as well.
-Layout with_numbers(std::span<const std::string> names, std::size_t least_cell, std::size_t columns) {
-  Layout layout;
+TableLayout with_numbers(std::span<const std::string> names, std::size_t least_cell, std::size_t columns) {
+  TableLayout layout;
   const std::size_t number = digits(std::ssize(names) - 1);
   layout.cell = least_cell;
   layout.row_width = std::min(number + 1 + longest(names), columns - names.size() * layout.cell);
@@ -96,14 +88,22 @@ std::string format_cell(std::int64_t count, const ClassScores& of_row, bool righ
 
 }  // namespace
 
+std::int64_t largest_count(const ClassificationScores& scores) {
+  std::int64_t largest = 0;
+  for (const Confusion& confusion : scores.confusions()) largest = std::max(largest, confusion.images);
+  for (std::int64_t label = 0; label < scores.classes(); ++label)
+    largest = std::max(largest, scores.of_class(label).correct);
+  return largest;
+}
+
 std::string format_confusion_matrix(const ClassificationScores& scores, std::span<const std::string> class_names,
                                     std::size_t columns, bool colour) {
   std::vector<std::string> names;
   for (const std::string& name : class_names) names.push_back(printable(name));
   const std::size_t least_cell = std::max(digits(largest_count(scores)), digits(scores.classes() - 1)) + 1;
   if (kIndent + kShortestRowName + names.size() * least_cell > columns) return {};
-  const std::optional<Layout> named = with_names(names, least_cell, columns - kIndent);
-  const Layout layout = named ? *named : with_numbers(names, least_cell, columns - kIndent);
+  const std::optional<TableLayout> named = with_names(names, least_cell, columns - kIndent);
+  const TableLayout layout = named ? *named : with_numbers(names, least_cell, columns - kIndent);
 
   std::string text(kIndent + layout.row_width, ' ');
   for (const std::string& name : layout.column_names) text += std::string(layout.cell - columns_of(name), ' ') + name;

@@ -3,11 +3,15 @@
 
 #include "convmixer/model/classification_scores.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 
 namespace convmixer::tool {
+
+/// The largest of its numbers.
+[[nodiscard]] std::int64_t largest_count(const ClassificationScores& scores);
 
 /// A row for each class, a column for each that it was taken for, at most `columns` wide; empty where the classes are
 /// too many for that. Colours tell right (green) from wrong (red), and how large a share of the class's images it is.

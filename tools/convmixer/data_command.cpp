@@ -26,14 +26,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct CommandOptions {
+struct DataCommandOptions {
   fs::path config;
   fs::path pack;
   fs::path sheet;
   ContactSheet layout;
 };
 
-OptionGroup command_group(CommandOptions& options) {
+OptionGroup command_group(DataCommandOptions& options) {
   return {"Command",
           {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
            path_option("pack", options.pack, "FILE", "write all images into one file, which --data then takes"),
@@ -91,7 +91,7 @@ std::string sheet_title(const TrainConfig& config, const ContactSheet& layout) {
   return title;
 }
 
-std::vector<OptionGroup> all_groups(CommandOptions& options, TrainConfig& config) {
+std::vector<OptionGroup> all_groups(DataCommandOptions& options, TrainConfig& config) {
   std::vector<OptionGroup> groups{command_group(options)};
   const std::vector<OptionGroup> keys = config_options(config);
   groups.insert(groups.end(), keys.begin(), keys.end());
@@ -102,7 +102,7 @@ std::vector<OptionGroup> all_groups(CommandOptions& options, TrainConfig& config
 
 CommandHelp data_help() {
   TrainConfig config;
-  CommandOptions options;
+  DataCommandOptions options;
   return command_help(
       "usage: convmixer data [--config FILE] [--data PATH] [--option value ...]\n\n"
       "Reads a data set whole and says what is in it: images of each class, mean and standard deviation, repeated\n"
@@ -114,7 +114,7 @@ CommandHelp data_help() {
 
 int data_command(std::span<const std::string> words) {
   TrainConfig config;
-  CommandOptions options;
+  DataCommandOptions options;
   const std::vector<OptionGroup> groups = all_groups(options, config);
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) {

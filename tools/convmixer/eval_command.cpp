@@ -36,7 +36,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct CommandOptions {
+struct EvalCommandOptions {
   fs::path checkpoint = "best";
   EvaluatedSplit split = EvaluatedSplit::test;
   fs::path json;
@@ -55,7 +55,7 @@ struct CommandOptions {
   }
 };
 
-OptionGroup command_group(CommandOptions& options) {
+OptionGroup command_group(EvalCommandOptions& options) {
   OptionGroup group{
       "Command",
       {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
@@ -75,7 +75,7 @@ OptionGroup command_group(CommandOptions& options) {
   return group;
 }
 
-OptionGroup configuration_group(TrainConfig& config) {
+OptionGroup eval_configuration(TrainConfig& config) {
   static const std::vector<std::string> names{
       "dataset",     "data",        "test-images", "allow-partial", "fit",        "broken-files",    "train-folder",
       "test-folder", "test-choice", "data-cache",  "mean",          "std",        "eval-batch-size", "prefetch",
@@ -130,7 +130,7 @@ void print_differences(const GivenWeights& weights, const TrainConfig& config, c
 }
 
 void write_json(const fs::path& path, const GivenWeights& weights, const TrainConfig& config,
-                const CommandOptions& options, const Evaluation& evaluation, double seconds,
+                const EvalCommandOptions& options, const Evaluation& evaluation, double seconds,
                 const std::vector<std::string>& classes) {
   nlohmann::ordered_json result{{"weights", to_utf8(weights.path.native())},
                                 {"epoch", weights.info.epoch},
@@ -149,10 +149,10 @@ void write_json(const fs::path& path, const GivenWeights& weights, const TrainCo
 /// The configuration of the weights' training, with what the command line says instead.
 TrainConfig configuration(const GivenWeights& weights, const CommandLine& line) {
   TrainConfig config;
-  CommandOptions ignored;
+  EvalCommandOptions ignored;
   take_settings(weights, config);
   if (const std::string* const data = line.find("data"); data != nullptr) take_data(*data, config);
-  assign(std::vector<OptionGroup>{command_group(ignored), configuration_group(config)}, line.settings);
+  assign(std::vector<OptionGroup>{command_group(ignored), eval_configuration(config)}, line.settings);
   if (config.dataset.empty()) {
     if (config.data.empty()) {
       fail_usage("{} doesn't say what data it was trained on: give --data or --dataset", weights.path.string());
@@ -166,7 +166,7 @@ TrainConfig configuration(const GivenWeights& weights, const CommandLine& line) 
 }
 
 /// Writes the files that are asked for, and says which.
-void write_files(const CommandOptions& options, const GivenWeights& weights, const TrainConfig& config,
+void write_files(const EvalCommandOptions& options, const GivenWeights& weights, const TrainConfig& config,
                  const Evaluation& evaluation, double seconds, const Dataset& images,
                  const PredictionsFile& predictions) {
   const std::vector<std::string>& classes = images.class_names();
@@ -188,8 +188,8 @@ void write_files(const CommandOptions& options, const GivenWeights& weights, con
 
 CommandHelp eval_help() {
   TrainConfig config;
-  CommandOptions options;
-  const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
+  EvalCommandOptions options;
+  const std::vector<OptionGroup> groups{command_group(options), eval_configuration(config)};
   return command_help(
       "usage: convmixer eval RUN_FOLDER_OR_WEIGHTS_FILE [--option value ...]\n\n"
       "Loss, top-1, top-5, calibration, each class's precision, recall and F1, and what is taken for what, on the\n"
@@ -201,13 +201,13 @@ CommandHelp eval_help() {
 
 int eval_command(std::span<const std::string> words) {
   TrainConfig defaults;
-  CommandOptions options;
+  EvalCommandOptions options;
   const CommandLine line =
-      parse_command_line(std::vector<OptionGroup>{command_group(options), configuration_group(defaults)}, words);
+      parse_command_line(std::vector<OptionGroup>{command_group(options), eval_configuration(defaults)}, words);
   if (line.arguments.size() != 1) {
     fail_usage("expected one run folder or weights file, found {}; see 'convmixer help eval'", line.arguments.size());
   }
-  assign(std::vector<OptionGroup>{command_group(options), configuration_group(defaults)}, line.settings);
+  assign(std::vector<OptionGroup>{command_group(options), eval_configuration(defaults)}, line.settings);
   require_showable(options.progress, stderr, "standard error", false);
   if (line.find("top") != nullptr && options.predictions.empty()) fail_usage("--top: needs --predictions FILE.csv");
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);

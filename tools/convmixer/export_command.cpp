@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 
 enum class Format { by_ending, onnx, safetensors, safetensors_f16, safetensors_bf16, pytorch };
 
-struct CommandOptions {
+struct ExportCommandOptions {
   fs::path out;
   Format format = Format::by_ending;
   WeightNaming names = WeightNaming::timm;
@@ -49,7 +49,7 @@ struct ImageOptions {
   fs::path class_names;
 };
 
-OptionGroup command_group(CommandOptions& options) {
+OptionGroup command_group(ExportCommandOptions& options) {
   return {
       "Command",
       {path_option("out", options.out, "FILE", "the file to write"),
@@ -87,7 +87,7 @@ OptionGroup image_group(ImageOptions& options) {
                        "a list with commas, or a file with a name in each line")}};
 }
 
-Format format_of(const CommandOptions& options) {
+Format format_of(const ExportCommandOptions& options) {
   if (options.format != Format::by_ending) return options.format;
   static const std::map<std::string, Format> endings{{".onnx", Format::onnx},
                                                      {".safetensors", Format::safetensors},
@@ -101,7 +101,7 @@ Format format_of(const CommandOptions& options) {
 }
 
 /// Throws Error (usage) for options that mean nothing for the format.
-void check_options(const CommandOptions& options, const CommandLine& line, Format format) {
+void check_options(const ExportCommandOptions& options, const CommandLine& line, Format format) {
   const bool is_onnx = format == Format::onnx;
   for (const char* name : {"normalise", "probabilities"})
     if (!is_onnx && line.find(name) != nullptr)
@@ -120,7 +120,7 @@ std::string whose_names(const ModelConfig& model, WeightNaming names) {
 }
 
 /// Throws Error (usage) for names that the weights' model doesn't have.
-void check_names(const CommandOptions& options, const CommandLine& line, const GivenWeights& weights) {
+void check_names(const ExportCommandOptions& options, const CommandLine& line, const GivenWeights& weights) {
   const ModelConfig& model = weights.info.model;
   const bool is_convmixer = std::holds_alternative<ConvMixerConfig>(model);
   const bool has_timms = options.names == WeightNaming::timm && whose_names(model, options.names) == "timm's";
@@ -158,7 +158,7 @@ void take_image_options(const ImageOptions& options, const CommandLine& line, Fo
   if (info.class_names.empty()) info.class_names = known_names(info);
 }
 
-Rows write_network(const CommandOptions& options, const GivenWeights& weights, const Parameters& parameters) {
+Rows write_network(const ExportCommandOptions& options, const GivenWeights& weights, const Parameters& parameters) {
   const CheckpointInfo& info = weights.info;
   OnnxOptions onnx{.probabilities = options.probabilities, .metadata = onnx_metadata(info, options.normalise)};
   if (options.normalise) {
@@ -180,7 +180,7 @@ Rows write_network(const CommandOptions& options, const GivenWeights& weights, c
       {"output", fmt::format("{}, f32 (batch, {})", options.probabilities ? "probabilities" : "logits", task.classes)}};
 }
 
-Rows write_weights(const CommandOptions& options, Format format, const CheckpointInfo& info,
+Rows write_weights(const ExportCommandOptions& options, Format format, const CheckpointInfo& info,
                    const Parameters& parameters) {
   WeightsFormat weights{.names = options.names};
   if (format == Format::pytorch) weights.container = WeightsContainer::pytorch;
@@ -190,7 +190,7 @@ Rows write_weights(const CommandOptions& options, Format format, const Checkpoin
   return {};
 }
 
-std::string describe(Format format, const std::string& names) {
+std::string describe_format(Format format, const std::string& names) {
   if (format == Format::onnx) return "ONNX, opset 17";
   const std::string container = format == Format::pytorch ? "PyTorch" : "safetensors";
   const std::string elements = format == Format::safetensors_f16    ? "f16"
@@ -202,7 +202,7 @@ std::string describe(Format format, const std::string& names) {
 }  // namespace
 
 CommandHelp export_help() {
-  CommandOptions options;
+  ExportCommandOptions options;
   ImageOptions images;
   const std::vector<OptionGroup> groups{command_group(options), image_group(images)};
   return command_help(
@@ -214,7 +214,7 @@ CommandHelp export_help() {
 }
 
 int export_command(std::span<const std::string> words) {
-  CommandOptions options;
+  ExportCommandOptions options;
   ImageOptions images;
   const std::vector<OptionGroup> groups{command_group(options), image_group(images)};
   const CommandLine line = parse_command_line(groups, words);
@@ -239,7 +239,7 @@ int export_command(std::span<const std::string> words) {
                                            : write_weights(options, format, weights.info, parameters);
   rows.insert(rows.end(), more.begin(), more.end());
   print_format("{}: {}, {}\n", printable(options.out.native()),
-               describe(format, whose_names(weights.info.model, options.names)),
+               describe_format(format, whose_names(weights.info.model, options.names)),
                byte_size(static_cast<std::int64_t>(fs::file_size(options.out))));
   print(format_rows(rows, false));
   return 0;

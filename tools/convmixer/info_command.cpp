@@ -13,14 +13,14 @@
 namespace convmixer::tool {
 namespace {
 
-struct CommandOptions {
+struct InfoCommandOptions {
   std::filesystem::path config;
   bool primitives = false;
   bool estimate = false;
   EstimateLimits limits;
 };
 
-OptionGroup command_group(CommandOptions& options) {
+OptionGroup command_group(InfoCommandOptions& options) {
   return {"Command",
           {path_option("config", options.config, "FILE", "configuration; options given here win over it"),
            switch_option("primitives", options.primitives, "list the primitives of a training step"),
@@ -31,7 +31,7 @@ OptionGroup command_group(CommandOptions& options) {
 }
 
 /// The keys that decide what a step takes.
-OptionGroup configuration_group(TrainConfig& config) {
+OptionGroup info_configuration(TrainConfig& config) {
   std::vector<std::string> names = model_option_names();
   for (const char* name :
        {"dataset",       "data",       "train-images", "test-images",     "holdout",     "fit",       "broken-files",
@@ -64,7 +64,7 @@ void print_primitives(const Plan& plan) {
 }
 
 /// Returns the precision that a training with it takes.
-PrecisionChoice print_configuration(TrainConfig& config, const CommandOptions& options, Engine& engine) {
+PrecisionChoice print_configuration(TrainConfig& config, const InfoCommandOptions& options, Engine& engine) {
   constexpr int kImageSize = 32;  // of every data set but people's own
   constexpr int kColours = 3;
   recognise_dataset(config);
@@ -120,8 +120,8 @@ void print_estimate_of(TrainConfig config, const PrecisionChoice& choice, const 
 
 CommandHelp info_help() {
   TrainConfig config;
-  CommandOptions options;
-  const std::vector<OptionGroup> groups{command_group(options), configuration_group(config)};
+  InfoCommandOptions options;
+  const std::vector<OptionGroup> groups{command_group(options), info_configuration(config)};
   return command_help(
       "usage: convmixer info [--config FILE] [--option value ...]\n\n"
       "What this machine is, how many threads a training will use and why. With a configuration, by --config or by\n"
@@ -132,9 +132,9 @@ CommandHelp info_help() {
 
 int info_command(std::span<const std::string> words) {
   TrainConfig config;
-  CommandOptions options;
+  InfoCommandOptions options;
   const std::vector<OptionGroup> own{command_group(options)};
-  const std::vector<OptionGroup> groups{own.front(), configuration_group(config)};
+  const std::vector<OptionGroup> groups{own.front(), info_configuration(config)};
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
   assign(own, line.settings);

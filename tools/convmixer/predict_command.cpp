@@ -46,7 +46,7 @@ namespace fs = std::filesystem;
 
 constexpr float kAnyNumber = std::numeric_limits<float>::max();
 
-struct CommandOptions {
+struct PredictCommandOptions {
   fs::path checkpoint = "best";
   int top = 3;
   TtaOptions tta;
@@ -79,7 +79,7 @@ Option text_option(const std::string& name, std::string& variable, const std::st
           [&variable] { return variable; }};
 }
 
-OptionGroup command_group(CommandOptions& options) {
+OptionGroup command_group(PredictCommandOptions& options) {
   OptionGroup group{
       "Command",
       {path_option("checkpoint", options.checkpoint, "NAME", "weights of a run folder: best, last, or another file"),
@@ -101,7 +101,7 @@ OptionGroup command_group(CommandOptions& options) {
   return group;
 }
 
-OptionGroup image_group(TrainConfig& config, CommandOptions& options) {
+OptionGroup image_group(TrainConfig& config, PredictCommandOptions& options) {
   Option image_size = integer_option("image-size", config.image_size, 1, kLargestImageSize, "pixels in each direction");
   image_size.write = [&config] { return config.image_size == 0 ? "" : fmt::format("{}", config.image_size); };
   return {
@@ -139,7 +139,7 @@ struct Classifier {
 /// Where predictions go.
 class Outputs {
  public:
-  Outputs(const CommandOptions& options, const Classifier& classifier,
+  Outputs(const PredictCommandOptions& options, const Classifier& classifier,
           std::span<const std::pair<std::string, std::string>> facts)
       : class_names_(classifier.class_names), prints_lines_(options.prints_lines()), logits_(options.logits) {
     if (!options.json.empty()) json_.emplace(options.json, facts, class_names_);
@@ -216,7 +216,7 @@ std::string progress_text(std::size_t done, std::size_t total, double seconds) {
 
 /// Puts all images through the network.
 void classify(ImageFileLoader& loader, Classifier& classifier, BrokenFiles broken, const Note& note,
-              const CommandOptions& options, GivenImages& images, Outputs& outputs) {
+              const PredictCommandOptions& options, GivenImages& images, Outputs& outputs) {
   RunningClock clock;
   const double start = clock.seconds();
   LiveLine line(options.quiet ? ProgressMode::none : options.progress, [&] { return clock.seconds(); });
@@ -267,27 +267,26 @@ std::vector<fs::path> inputs_of(const GivenWeights& weights, std::span<const std
 
 std::vector<std::pair<std::string, std::string>> facts_about(const GivenWeights& weights, const TrainConfig& config,
                                                              const Classifier& classifier, const TtaOptions& tta) {
-  using Json = nlohmann::json;
   std::vector<std::string> class_names;
   for (const std::string& name : classifier.class_names) class_names.push_back(to_utf8(name));
-  return {{"weights", Json(to_utf8(weights.path.native())).dump()},
-          {"model", Json(describe(weights.info.model)).dump()},
-          {"epoch", Json(weights.info.epoch).dump()},
-          {"precision", Json(config.precision).dump()},
-          {"tta", Json(name_of(tta.augmentation)).dump()},
-          {"tta_below", Json(tta.views().below).dump()},
-          {"image_size", Json(config.image_size).dump()},
-          {"fit", Json(config.fit == Fit::crop ? "crop" : "stretch").dump()},
+  return {{"weights", nlohmann::json(to_utf8(weights.path.native())).dump()},
+          {"model", nlohmann::json(describe(weights.info.model)).dump()},
+          {"epoch", nlohmann::json(weights.info.epoch).dump()},
+          {"precision", nlohmann::json(config.precision).dump()},
+          {"tta", nlohmann::json(name_of(tta.augmentation)).dump()},
+          {"tta_below", nlohmann::json(tta.views().below).dump()},
+          {"image_size", nlohmann::json(config.image_size).dump()},
+          {"fit", nlohmann::json(config.fit == Fit::crop ? "crop" : "stretch").dump()},
           {"mean", fmt::format("[{}]", fmt::join(config.mean, ","))},
           {"std", fmt::format("[{}]", fmt::join(config.std, ","))},
-          {"class_names", Json(class_names).dump()}};
+          {"class_names", nlohmann::json(class_names).dump()}};
 }
 
 }  // namespace
 
 CommandHelp predict_help() {
   TrainConfig config;
-  CommandOptions options;
+  PredictCommandOptions options;
   const std::vector<OptionGroup> groups{command_group(options), image_group(config, options), machine_group(config)};
   return command_help(
       "usage: convmixer predict RUN_FOLDER_OR_WEIGHTS_FILE IMAGE... [--option value ...]\n\n"
@@ -302,7 +301,7 @@ CommandHelp predict_help() {
 
 int predict_command(std::span<const std::string> words) {
   TrainConfig config;
-  CommandOptions options;
+  PredictCommandOptions options;
   const std::vector<OptionGroup> groups{command_group(options), image_group(config, options), machine_group(config)};
   const CommandLine line = parse_command_line(groups, words);
   if (line.arguments.size() < 2) {

@@ -161,7 +161,7 @@ Rows micro_batch_rows(const TrainConfig& config, std::int64_t train_images) {
   return {{"micro-batches", text + "; batch norms take each one's own mean and variance"}};
 }
 
-std::string describe(const ThreadCount& threads) {
+std::string thread_text(const ThreadCount& threads) {
   const std::string warning = threads.warning.empty() ? "" : "; " + threads.warning;
   return fmt::format("{} ({}{})", threads.count, threads.reason, warning);
 }
@@ -175,7 +175,7 @@ Rows machine_rows(const ThreadCount& threads, Engine& engine) {
       why_fewer.empty() ? "" : fmt::format(", {} of {} threads: {}", engine.plain_threads(), threads.count, why_fewer);
   return {
       {"cpu", fmt::format("{} ({})", cpu_info().model, fmt::join(cpu_info().instructions, " "))},
-      {"threads", describe(threads) + pinned},
+      {"threads", thread_text(threads) + pinned},
       {"oneDNN", fmt::format("{}, runtime {}, instructions {}{}{}", onednn.version, onednn.runtime, onednn.instructions,
                              onednn.caches_assumed ? ", caches assumed: the CPU reports none" : "", fewer)}};
 }

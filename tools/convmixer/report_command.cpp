@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostRuns = 100;
+constexpr std::size_t kMostRunsOfAPage = 100;
 
 /// Of so many runs all figures are made unless told otherwise, and there is room for all of each.
 constexpr std::size_t kFewRuns = 3;
@@ -71,8 +71,8 @@ std::vector<fs::path> run_folders(const std::vector<std::string>& given) {
 /// Throws Error (usage) where there are none, too many, or one twice.
 void check_folders(const std::vector<fs::path>& folders) {
   if (folders.empty()) fail_usage("report: no run is given: convmixer report RUN...");
-  if (folders.size() > kMostRuns)
-    fail_usage("report: {} runs are given, at most {} fit a page", folders.size(), kMostRuns);
+  if (folders.size() > kMostRunsOfAPage)
+    fail_usage("report: {} runs are given, at most {} fit a page", folders.size(), kMostRunsOfAPage);
   for (std::size_t i = 0; i < folders.size(); ++i)
     for (std::size_t j = 0; j < i; ++j) {
       std::error_code ignored;

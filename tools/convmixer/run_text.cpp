@@ -5,6 +5,7 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/run_length.hpp"
+#include "percent.hpp"
 
 #include <fmt/format.h>
 
@@ -18,8 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string path(const fs::path& file) { return printable(file.native()); }
-
-std::string percent(double share) { return fmt::format("{:.2f}%", 100.0 * share); }
 
 /// The best accuracy that epochs go by, and whose it is unless the trained weights' own.
 std::string best_accuracy(const Trainer& trainer, const TrainConfig& config) {

@@ -31,7 +31,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostRuns = 1000;
+constexpr int kMostSeeds = 1000;
 
 struct SeedsOptions {
   int count = 5;
@@ -41,7 +41,7 @@ struct SeedsOptions {
 
 OptionGroup seeds_group(SeedsOptions& options) {
   return {"Seeds",
-          {integer_option("count", options.count, 1, kMostRuns, "how many runs"),
+          {integer_option("count", options.count, 1, kMostSeeds, "how many runs"),
            integer_option("first-seed", options.first_seed, "of the first run; each of the others has one more"),
            path_option("json", options.json, "FILE", "write the results to this file instead of seeds.json in --out")}};
 }
@@ -81,7 +81,7 @@ std::vector<std::string> read_words(std::span<const std::string> words, SeedsOpt
   const CommandLine line = parse_command_line(all_groups(options, train_options, config), words);
   const std::vector<OptionGroup> own{seeds_group(options)};
   assign(own, line.settings);
-  if (options.first_seed > std::numeric_limits<std::uint64_t>::max() - kMostRuns)
+  if (options.first_seed > std::numeric_limits<std::uint64_t>::max() - kMostSeeds)
     fail_usage("--first-seed {}: too high to count on from", options.first_seed);
   std::vector<std::string> rest;
   for (const Assignment& setting : line.settings) {

@@ -4,6 +4,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/sample_statistics.hpp"
 #include "convmixer/train/duration.hpp"
+#include "percent.hpp"
 
 #include <fmt/format.h>
 
@@ -25,18 +26,18 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 struct Column {
   std::string title;
   std::string key;
-  double (*value)(const RunResult& run);  ///< NaN if it isn't known
+  double (*value)(const RunResult& run);  ///< NaN if it isn't known_accuracy
   std::string (*format)(double value);
 };
 
-double known(double accuracy) { return accuracy < 0.0 ? kUnknown : accuracy; }
-std::string percent(double share) { return fmt::format("{:.2f}%", 100.0 * share); }
+double known_accuracy(double accuracy) { return accuracy < 0.0 ? kUnknown : accuracy; }
 std::string whole_or_tenths(double value) {
   return value == std::round(value) ? fmt::format("{}", value) : fmt::format("{:.1f}", value);
 }
 
 Column best_accuracy(const std::string& images) {
-  return {"best " + images, "best_accuracy", [](const RunResult& run) { return known(run.best_accuracy); }, percent};
+  return {"best " + images, "best_accuracy", [](const RunResult& run) { return known_accuracy(run.best_accuracy); },
+          percent};
 }
 
 std::string images_of(const SeedsGoal& goal) { return goal.holdout ? "holdout" : "test"; }
@@ -47,11 +48,11 @@ std::vector<Column> columns_of(const SeedsGoal& goal) {
        [](const RunResult& run) { return run.best_accuracy < 0.0 ? kUnknown : static_cast<double>(run.best_epoch); },
        whole_or_tenths},
       best_accuracy(images_of(goal)),
-      {"last " + images_of(goal), "last_accuracy", [](const RunResult& run) { return known(run.last_accuracy); },
-       percent}};
+      {"last " + images_of(goal), "last_accuracy",
+       [](const RunResult& run) { return known_accuracy(run.last_accuracy); }, percent}};
   if (goal.holdout)
     columns.push_back(
-        {"test", "test_accuracy", [](const RunResult& run) { return known(run.test_accuracy); }, percent});
+        {"test", "test_accuracy", [](const RunResult& run) { return known_accuracy(run.test_accuracy); }, percent});
   if (goal.until_accuracy > 0.0) {
     columns.push_back(
         {"reached in", "until_epoch",

@@ -40,7 +40,7 @@ constexpr std::array<Range, 12> kWide{{{0x1100, 0x115F},
                                        {0x1F900, 0x1F9FF},
                                        {0x20000, 0x3FFFD}}};
 
-std::size_t columns_of(const Character& character) {
+std::size_t width_of(const Character& character) {
   const bool wide = std::ranges::any_of(
       kWide, [&](const Range& range) { return character.code >= range.first && character.code <= range.last; });
   return wide ? 2 : 1;
@@ -52,7 +52,7 @@ std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
   for (std::size_t at = 0; at < text.size();) {
     const Character character(text.substr(at));
-    columns += columns_of(character);
+    columns += width_of(character);
     at += character.bytes;
   }
   return columns;
@@ -63,7 +63,7 @@ std::string beginning_of(std::string_view text, std::size_t columns) {
   std::size_t end = 0;
   while (end < text.size()) {
     const Character character(text.substr(end));
-    used += columns_of(character);
+    used += width_of(character);
     if (used > columns) break;
     end += character.bytes;
   }

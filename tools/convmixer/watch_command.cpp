@@ -19,8 +19,8 @@ struct WatchOptions {
   int depth = RunWatchOptions{}.depth;
 };
 
-Option text_option(const std::string& name, std::string& variable, const std::string& value_name,
-                   const std::string& help) {
+Option address_option(const std::string& name, std::string& variable, const std::string& value_name,
+                      const std::string& help) {
   return {.name = name,
           .value_name = value_name,
           .help = help,
@@ -34,13 +34,14 @@ Option text_option(const std::string& name, std::string& variable, const std::st
 }
 
 std::vector<OptionGroup> watch_groups(WatchOptions& options) {
-  return {{"Watch",
-           {integer_option("port", options.port, 0, 65535,
-                           "of the page's address; unless given, the next one that is free is taken; 0: any"),
-            text_option("host", options.host, "ADDRESS",
-                        "let other machines look: listen at this address of this one, 0.0.0.0 for all; who knows the "
-                        "token in the printed address may read the page, which isn't encrypted on its way"),
-            integer_option("depth", options.depth, 0, 20, "levels of folders in which runs are looked for")}}};
+  return {
+      {"Watch",
+       {integer_option("port", options.port, 0, 65535,
+                       "of the page's address; unless given, the next one that is free is taken; 0: any"),
+        address_option("host", options.host, "ADDRESS",
+                       "let other machines look: listen at this address of this one, 0.0.0.0 for all; who knows the "
+                       "token in the printed address may read the page, which isn't encrypted on its way"),
+        integer_option("depth", options.depth, 0, 20, "levels of folders in which runs are looked for")}}};
 }
 
 void print_where(const http::Server& server, const fs::path& folder) {

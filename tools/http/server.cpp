@@ -22,10 +22,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using Code = boost::system::error_code;
 
-std::chrono::nanoseconds duration(double seconds) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-}
-
 /// The addresses to listen at.
 std::vector<asio::ip::address> addresses_of(const std::string& host, asio::io_context& context) {
   if (host.empty()) return {asio::ip::address_v4::loopback(), asio::ip::address_v6::loopback()};

@@ -21,10 +21,6 @@ namespace {
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 
-std::chrono::nanoseconds duration(double seconds) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-}
-
 std::string_view text_of(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 template <typename Body>

@@ -13,6 +13,7 @@
 #include <boost/beast/http/parser.hpp>
 
 #include <array>
+#include <chrono>
 #include <list>
 #include <memory>
 #include <optional>
@@ -20,6 +21,10 @@
 namespace convmixer::http {
 
 class Session;
+
+[[nodiscard]] inline std::chrono::nanoseconds duration(double seconds) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+}
 
 /// What the connections of a server share.
 struct Shared {

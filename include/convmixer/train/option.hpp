@@ -4,12 +4,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace convmixer {
+
+inline constexpr std::int64_t kAnyInteger = std::numeric_limits<std::int64_t>::max();  ///< where none is too large
+inline constexpr float kAnyNumber = std::numeric_limits<float>::max();
 
 /// One setting: a key in an INI file, and an option of the same name on the command line.
 struct Option {

@@ -9,7 +9,7 @@ namespace convmixer {
 
 namespace {
 
-constexpr int kTries = 10;
+constexpr int kCropTries = 10;
 
 int mirrored(int at, int size) {
   if (at < 0) return -at;
@@ -61,7 +61,7 @@ Rectangle draw_resized_crop(const ResizedCropOptions& options, const ImageShape&
   const auto area = static_cast<double>(shape.plane());
   const float log_low = std::log(options.ratio_low);
   const float log_high = std::log(options.ratio_high);
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < kCropTries; ++i) {
     const double target = area * static_cast<double>(rng.uniform(options.scale_low, options.scale_high));
     const double ratio = std::exp(static_cast<double>(rng.uniform(log_low, log_high)));
     const Rectangle box{

@@ -8,7 +8,7 @@ namespace convmixer {
 
 namespace {
 
-constexpr int kTries = 10;
+constexpr int kErasingTries = 10;
 
 /// Calls use(first value) for each row of the part, in every channel.
 template <typename Use>
@@ -28,7 +28,7 @@ std::optional<Rectangle> draw_erasing(const ErasingOptions& options, const Image
   if (options.probability <= 0.0F || rng.uniform() >= options.probability) return std::nullopt;
   const float log_low = std::log(options.ratio_low);
   const float log_high = std::log(options.ratio_high);
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < kErasingTries; ++i) {
     const double area =
         static_cast<double>(shape.plane()) * static_cast<double>(rng.uniform(options.scale_low, options.scale_high));
     const double ratio = std::exp(static_cast<double>(rng.uniform(log_low, log_high)));

@@ -6,7 +6,9 @@
 
 namespace convmixer {
 
-/// An image of any size, as planes (3, H, W).
+inline constexpr int kColours = 3;  ///< of an image that is decoded or packed: red, green, blue
+
+/// An image of any size, as planes (kColours, H, W).
 struct DecodedImage {
   int width = 0;
   int height = 0;

@@ -6,6 +6,7 @@
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/data/dataset_names.hpp"
+#include "core/path_kind.hpp"
 #include "data/sources/cifar_batch.hpp"
 #include "data/sources/cifar_format.hpp"
 #include "data/sources/cifar_md5.hpp"
@@ -27,11 +28,6 @@ namespace fs = std::filesystem;
 
 /// More than twice the largest file in any of the archives, CIFAR-100's pickled training images.
 constexpr std::size_t kMostArchivedBytes = std::size_t{400} << 20;
-
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
 
 std::span<const std::uint8_t> bytes_of(const auto& storage) {
   return {reinterpret_cast<const std::uint8_t*>(storage.data()), storage.size()};

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/data/sources/packed.hpp"
 #include "core/ascii.hpp"
+#include "core/path_kind.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,12 +21,7 @@ constexpr std::array<std::string_view, 18> kImageEndings{
     ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".jp2"};
 constexpr std::array<std::string_view, 5> kFoldersOfSystems{"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN",
                                                             "System Volume Information"};
-constexpr int kDeepest = 16;  // links may go in circles
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
+constexpr int kDeepestRuns = 16;  // links may go in circles
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
@@ -54,7 +50,7 @@ Content content_of(const fs::path& folder, int deepest) {
 
 bool is_class_folder(const fs::path& path) {
   return is_folder(path) && std::ranges::find(kFoldersOfSystems, path.filename().string()) == kFoldersOfSystems.end() &&
-         content_of(path, kDeepest) != Content::runs;
+         content_of(path, kDeepestRuns) != Content::runs;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/thread_pool.hpp"
 #include "convmixer/core/threads.hpp"
+#include "data/decode/decoded_image.hpp"
 #include "data/decode/image_file.hpp"
 #include "data/sources/fit_image.hpp"
 
@@ -16,10 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kColours = 3;
-
 std::size_t bytes_of_image(int image_size) {
-  return kColours * static_cast<std::size_t>(image_size) * static_cast<std::size_t>(image_size);
+  return std::size_t{kColours} * static_cast<std::size_t>(image_size) * static_cast<std::size_t>(image_size);
 }
 
 /// Messages name files as the user knows them.

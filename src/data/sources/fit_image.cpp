@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "data/augment/crop.hpp"
 #include "data/augment/resize.hpp"
+#include "data/decode/decoded_image.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +12,6 @@ namespace convmixer {
 
 namespace {
 
-constexpr int kColours = 3;
 constexpr int kMostUneven = 50;  // a strip of pixels is no picture, and resized it would take memory without limit
 
 std::vector<std::uint8_t> resized(const DecodedImage& image, const ImageShape& shape) {

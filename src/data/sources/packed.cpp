@@ -5,6 +5,7 @@
 #include "convmixer/data/dataset_options.hpp"
 #include "convmixer/io/safetensors.hpp"
 #include "data/colour_statistics.hpp"
+#include "data/decode/decoded_image.hpp"
 #include "data/sources/scratch_file.hpp"
 
 #include <fmt/ranges.h>
@@ -25,7 +26,6 @@ namespace convmixer {
 namespace {
 
 constexpr const char* kFormat = "convmixer-images-1";
-constexpr int kColours = 3;
 
 std::string_view name_of(Split split) { return split == Split::train ? "train" : "test"; }
 
