@@ -69,8 +69,8 @@ void require_data(const RunFolder& folder, const TrainConfig& config) {
   if (config.data.empty() || fs::exists(config.data, error)) return;
   const std::string from =
       config.data.is_relative() ? fmt::format(", seen from {}", fs::current_path(error).string()) : "";
-  fail_usage("{}: the data of this run was {}, which isn't there{}: say where it is now with --data",
-             folder.path.string(), config.data.string(), from);
+  fail("{}: the data of this run was {}, which isn't there{}: say where it is now with --data", folder.path.string(),
+       config.data.string(), from);
 }
 
 }  // namespace convmixer

@@ -86,7 +86,7 @@ TEST_P(ToolNames, AreReadAndWrittenAndPrintedAsText) {
 TEST_P(ToolNames, AreNamedAsTextWhereNothingIs) {
   const std::string none = path("none-" + name());
   for (const char* option : {"--config", "--data", "--resume"})
-    EXPECT_THAT(run({"train", option, none}, option[2] == 'r' ? 2 : 1).errors, HasSubstr("none-"));
+    EXPECT_THAT(run({"train", option, none}, 1).errors, HasSubstr("none-"));
   run({"eval", none}, 1);
   run({"--" + name()}, 2);
   run({"train", "--" + name(), "1"}, 2);

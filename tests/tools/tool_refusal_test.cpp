@@ -140,13 +140,23 @@ TEST(ToolRefusals, KeepFusedPlansApartFromLayouts) {
 TEST(ToolRefusals, KeepResumeApartFromOtherFolders) {
   EXPECT_EQ(refusal({"train", "--resume", "a", "--out", "b"}, 2),
             "convmixer: error: --resume and --out don't go together\n");
-  EXPECT_EQ(refusal({"train", "--resume", "/none"}, 2),
-            "convmixer: error: /none: no run to go on with: it has no config.ini\n");
+}
+
+TEST(ToolRefusals, SayThatThereIsNoFolder) {
+  const std::string no_run = "convmixer: error: /none: no such folder: expected that of a run\n";
+  EXPECT_EQ(refusal({"train", "--resume", "/none"}, 1), no_run);
+  EXPECT_EQ(refusal({"report", "/none"}, 1), no_run);
+  EXPECT_EQ(refusal({"compare", "/none", "/none"}, 1), no_run);
+  EXPECT_EQ(refusal({"runs", "/none"}, 1), "convmixer: error: /none: no such folder: expected a folder of runs\n");
+  EXPECT_EQ(refusal({"watch", "/none"}, 1),
+            "convmixer: error: /none: no such folder: expected one with runs below it\n");
 }
 
 TEST(ToolRefusals, SayThatAFolderIsNoRun) {
   const testing_support::TemporaryFolder folder;
-  EXPECT_EQ(refusal({"eval", folder.path()}, 2),
+  EXPECT_EQ(refusal({"train", "--resume", folder.path()}, 1),
+            "convmixer: error: " + folder.path().string() + ": no run to go on with: it has no config.ini\n");
+  EXPECT_EQ(refusal({"eval", folder.path()}, 1),
             "convmixer: error: " + folder.path().string() + ": no run folder: it has no config.ini\n");
   EXPECT_THAT(refusal({"eval"}, 2), HasSubstr("expected one run folder or weights file, found 0"));
   EXPECT_THAT(refusal({"eval", folder.path() / "none.safetensors"}, 1), HasSubstr("none.safetensors"));

@@ -108,7 +108,7 @@ TEST_F(ToolReuse, OfFewerImagesSaysSo) {
 TEST_F(ToolReuse, OfDataThatIsElsewhereNamesTheWayOut) {
   fs::rename(images(), folder_.path() / "moved");
   for (const ToolResult& result : {evaluated(), resumed()}) {
-    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.status, 1);
     EXPECT_THAT(result.errors, AllOf(HasSubstr(images().string()), HasSubstr("say where it is now with --data")));
   }
   EXPECT_EQ(run({"eval", run_folder(), "--data", folder_.path() / "moved"}).status, 0);

@@ -184,6 +184,18 @@ void write_files(const EvalCommandOptions& options, const GivenWeights& weights,
   if (!written.empty()) print_format("\nwrote {}\n", written);
 }
 
+/// What is evaluated, and how.
+void print_heading(const GivenWeights& weights, const TrainConfig& config, const EvalCommandOptions& options,
+                   const ThreadCount& threads) {
+  const CheckpointInfo& info = weights.info;  // other programs' files don't say how far they were trained
+  const std::string averaged = info.averaged.empty() ? "" : fmt::format(", averaged ({})", info.averaged);
+  print_format("{}: {}{}\n{} {} images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
+               info.step == 0 ? "" : fmt::format(", after epoch {}, step {}{}", info.epoch, info.step, averaged),
+               config.dataset, options.split == EvaluatedSplit::holdout ? "held-out" : "test", config.precision,
+               counted(threads.count, "thread"), config.pin_threads ? ", pinned" : "",
+               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning), describe_views(options.tta));
+}
+
 }  // namespace
 
 CommandHelp eval_help() {
@@ -214,8 +226,7 @@ int eval_command(std::span<const std::string> words) {
   TrainConfig config = configuration(weights, line);
   require_outputs(options.outputs(), {weights.path, config.data});
   if (!options.confusion_png.empty()) check_drawable(task_of(weights.info.model).classes);
-  const bool is_holdout = options.split == EvaluatedSplit::holdout;
-  if (is_holdout) require_holdout(weights, config);
+  if (options.split == EvaluatedSplit::holdout) require_holdout(weights, config);
   const EvaluationImages evaluated(config, options.split, weights.path, weights.info,
                                    [](const std::string& note) { print_line(note); });
   const Dataset& images = evaluated.images();
@@ -232,13 +243,7 @@ int eval_command(std::span<const std::string> words) {
   check_fits(network, loader);
   network.plan(std::min(config.eval_batch_size, images.size()), PlanMode::inference);
 
-  const CheckpointInfo& info = weights.info;  // other programs' files don't say how far they were trained
-  const std::string averaged = info.averaged.empty() ? "" : fmt::format(", averaged ({})", info.averaged);
-  print_format("{}: {}{}\n{} {} images, {}, {}{}{}{}\n", printable(weights.path.native()), describe(info.model),
-               info.step == 0 ? "" : fmt::format(", after epoch {}, step {}{}", info.epoch, info.step, averaged),
-               config.dataset, is_holdout ? "held-out" : "test", config.precision, counted(threads.count, "thread"),
-               config.pin_threads ? ", pinned" : "",
-               threads.warning.empty() ? "" : fmt::format(" ({})", threads.warning), describe_views(options.tta));
+  print_heading(weights, config, options, threads);
   print_differences(weights, config, evaluated.all(), options.split);
   PredictionsFile predictions(images, static_cast<std::size_t>(options.top));
   EvaluationOptions evaluation_options{.views = options.tta.views()};

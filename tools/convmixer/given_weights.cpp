@@ -67,7 +67,7 @@ GivenWeights find_weights(const fs::path& argument, const fs::path& checkpoint) 
   const bool has_config = fs::exists(folder.config(), ignored);
   GivenWeights weights{argument, {}, {}};
   if (is_folder) {
-    if (!has_config) fail_usage("{}: no run folder: it has no config.ini", argument.string());
+    if (!has_config) fail("{}: no run folder: it has no config.ini", argument.string());
     weights.path = weights_of(folder, checkpoint);
   }
   weights.info = is_folder ? read_info(folder, weights.path) : read_checkpoint_info(weights.path);

@@ -70,7 +70,7 @@ std::string describe_ways_after(const TrainConfig& config) {
 
 std::string describe_finished(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
   const TrainingPosition& position = trainer.position();
-  const std::string best = describe_best(trainer, config);
+  std::string best = describe_best(trainer, config);
   if (total_epochs(config) == 0) return best;
   const std::string epochs = counted(position.epoch, "epoch");
   if (!start.was_done) return fmt::format("finished {} in {}; {}", epochs, format_time_left(position.seconds), best);
@@ -90,8 +90,8 @@ std::string describe_reached(const Trainer& trainer, const TrainConfig& config) 
 }
 
 std::string describe_accuracy_end(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
-  const std::string reached = fmt::format("{}{}: {}", describe_reached(trainer, config), describe_test(trainer, config),
-                                          path(trainer.folder().best()));
+  std::string reached = fmt::format("{}{}: {}", describe_reached(trainer, config), describe_test(trainer, config),
+                                    path(trainer.folder().best()));
   if (!start.was_done) return reached;
   const bool has_epochs_left = trainer.position().epoch < total_epochs(config);
   return fmt::format("{} has {}\n{}", path(trainer.folder().path), reached,

@@ -42,10 +42,10 @@ void check_command_options(const CommandLine& line, const TrainOptions& options)
   }
   const RunFolder folder{options.resume};
   std::error_code error;
-  if (!fs::exists(folder.config(), error)) {
-    if (error) fail("{}: {}", folder.config().string(), error.message());
-    fail_usage("{}: no run to go on with: it has no {}", folder.path.string(), folder.config().filename().string());
-  }
+  if (fs::exists(folder.config(), error)) return;
+  if (error) fail("{}: {}", folder.config().string(), error.message());
+  if (!fs::exists(folder.path, error)) fail("{}: no such folder: expected that of a run", folder.path.string());
+  fail("{}: no run to go on with: it has no {}", folder.path.string(), folder.config().filename().string());
 }
 
 /// Whether a run's network can be trained here in the precision that it was.

@@ -76,8 +76,7 @@ int watch_command(std::span<const std::string> words) {
   std::error_code ignored;
   const fs::path usual = fs::is_directory("runs", ignored) ? "runs" : ".";
   const fs::path folder = line.arguments.empty() ? usual : fs::path(line.arguments.front());
-  if (!fs::is_directory(folder, ignored))
-    fail_usage("{}: no such folder: expected one with runs below it", folder.string());
+  if (!fs::is_directory(folder, ignored)) fail("{}: no such folder: expected one with runs below it", folder.string());
   WatchPages pages(folder, {.depth = options.depth});
   const bool is_port_given = line.find("port") != nullptr;
   http::Server server({.host = options.host,
