@@ -2,8 +2,6 @@
 
 #include "convmixer/core/error.hpp"
 
-#include <limits>
-
 namespace convmixer {
 namespace {
 

@@ -4,7 +4,6 @@
 #include "convmixer/train/run_length.hpp"
 #include "train/image_size_options.hpp"
 
-#include <limits>
 #include <string>
 #include <string_view>
 

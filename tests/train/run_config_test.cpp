@@ -165,7 +165,7 @@ TEST_F(RunConfig, NamesTheWayOutWhenItsDataIsNotThere) {
   require_data(folder(), config);
   config.data = "nowhere/images";
   const Error error = error_of([&] { require_data(folder(), config); });
-  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_EQ(error.kind(), ErrorKind::failure);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("nowhere/images"), HasSubstr("seen from " + fs::current_path().string()),
                                   HasSubstr("say where it is now with --data")));
 }

@@ -1,5 +1,6 @@
-# With CONVMIXER_BATCHES, the sources of a target are compiled eight at a time, as one: in half the time, as they include and
-# instantiate much the same. What a source has for itself needs a name of its own then, or the source is compiled separately.
+# With CONVMIXER_BATCHES, the sources of a target are compiled eight at a time, as one: in two thirds of the time, as they
+# include and instantiate much the same. What a source has for itself needs a name of its own then, or the source is compiled
+# separately.
 
 # convmixer_compile_in_batches(TARGET [BY_FOLDER]): with BY_FOLDER, only sources of one folder share a batch, and names need to
 # be different in that folder alone.
