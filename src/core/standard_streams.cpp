@@ -47,7 +47,8 @@ bool is_writable(int descriptor, int milliseconds) noexcept {
 }
 
 void write_text(std::FILE* file, std::string_view text, bool flush) {
-  if (!waits_for_readers && !is_writable(::fileno(file), kPatience)) {
+  const int descriptor = ::fileno(file);  // none for a stream in memory, which has no reader to wait for
+  if (!waits_for_readers && descriptor >= 0 && !is_writable(descriptor, kPatience)) {
     ::__fpurge(file);  // the process's end would wait for it
     return;
   }

@@ -314,7 +314,11 @@ int train_together(std::span<const std::string> words, const Launch& launch) {
   std::string message;
   try {
     ranks = std::make_unique<LaunchedRanks>(launch);
-    return train_rank(words, *ranks);
+    const int ended = train_rank(words, *ranks);
+    // All is saved and said. What follows a stop are signals to the last ranks, as soon as mpirun sees the first's
+    // status.
+    if (ended != 0) tell_of_signals(false);
+    return ended;
   } catch (const Error& error) {
     message = error.what();
     if (error.kind() == ErrorKind::usage) status = 2;
