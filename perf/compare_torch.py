@@ -24,7 +24,8 @@ from programs import ROOT, Failure, Parser, check_measurement, check_writable, m
 WORKER = pathlib.Path(__file__).with_name("torch_step.py")
 HOPELESS = 1.5  # times the fastest's time for an image
 SIZES = ("dim", "depth", "kernel-size", "patch-size", "image-size")
-OWN = ("config", "model", *SIZES, "precision", "batch-size", "plan", "threads", "steps", "warmup", "peak-seconds", "json")
+OWN = ("config", "model", *SIZES, "optimizer", "precision", "batch-size", "plan", "threads", "steps", "warmup", "peak-seconds",
+       "json")
 PLANS = ("automatic", "fused", "plain", "onednn")
 
 
@@ -116,6 +117,7 @@ def run_step_bench(arguments, way):
     """One turn of ours: step_bench's JSON."""
     options = ["--precision", way.precision, "--batch-size", str(way.batch_size)]
     options += ["--peak-seconds", arguments.peak_seconds]
+    options += ["--optimizer", "adamw"] if arguments.config else []  # PyTorch's, whatever the configuration says
     for name in ("config", "model", *SIZES, "steps", "warmup", "threads"):
         value = getattr(arguments, name.replace("-", "_"))
         options += [f"--{name}", str(value)] if value else []

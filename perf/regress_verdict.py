@@ -16,6 +16,7 @@ import math
 import statistics
 
 SIGNIFICANT = 0.05
+LEAST_APART = 4  # samples of either side: no fewer can be significant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +42,9 @@ def change_in_turns(then, now):
 
 
 def change_apart(then, now):
-    """Of samples from different times, at least 4 of either."""
-    if min(len(then), len(now)) < 4:
-        raise ValueError(f"{len(then)} and {len(now)} samples: expected at least 4 of either")
+    """Of samples from different times, at least LEAST_APART of either."""
+    if min(len(then), len(now)) < LEAST_APART:
+        raise ValueError(f"{len(then)} and {len(now)} samples: expected at least {LEAST_APART} of either")
     differences = [math.log(b / a) for a in then for b in now]
     return change(differences, pairs_in_order(len(then), len(now)))
 

@@ -203,10 +203,12 @@ class Program(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         handed = (self.folder / "words.log").read_text()
         self.assertIn("--config a.ini --model vit --dim 96 --steps 3", handed)
+        self.assertIn(" --optimizer adamw ", handed)  # as torch_step.py has
         self.assertIn(" --heads 3", handed)
         self.assertNotIn("--kernel-size", handed)
-        refused = self.compare("--", "--batch-size", "3")
-        self.assert_fails(refused, "--batch-size after '--': this program sets it", status=2)
+        for option in ("--batch-size", "--optimizer"):
+            refused = self.compare("--", option, "3")
+            self.assert_fails(refused, f"{option} after '--': this program sets it", status=2)
 
     def test_prints_rates_memory_limit_and_ratios(self):
         text = self.compare("--precision", "bf16").stdout

@@ -192,6 +192,17 @@ class Recordings(Regress):
         self.assertNotIn("old", self.calls()[9:])
         self.assertEqual(self.compare(str(file), self.build("new"), "--recorded").returncode, 0)
 
+    def test_of_few_rounds_are_refused_before_anything_is_measured(self):
+        file = self.record(self.build("old"))
+        recording = json.loads(file.read_text())
+        for figure in recording["figures"]:
+            figure["samples"] = figure["samples"][:3]
+        file.write_text(json.dumps(recording))
+        calls = len(self.calls())
+        result = self.compare(str(file), self.build("now"), "--recorded")
+        self.assert_fails(result, f"{file}: 3 rounds, too few to compare with: expected at least 4")
+        self.assertLessEqual(len(self.calls()), calls + 1)  # a look at the machine
+
     def test_of_another_processor_are_refused(self):
         file = self.record(self.build("now"))
         recording = json.loads(file.read_text())
