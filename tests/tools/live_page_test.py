@@ -129,6 +129,11 @@ class LivePage(unittest.TestCase):
         self.until(self.points("a"))
         drawn = "new Set(runPage.charts[0].series.map((one) => one.run.id)).size"
         self.assertEqual(self.browser.run(f"return {drawn}"), 1)
+        names = "return [...document.querySelectorAll('table.runs bdi.name')].map((one) => one.textContent)"
+        self.browser.click("table.runs th:nth-child(6) .sort")  # epochs, of which b has more, though not its curves
+        self.assertEqual(self.browser.run(names), ["b", "a"])
+        self.browser.click("table.runs th:first-child .sort")
+        self.browser.run("document.querySelector('table.runs th:first-child .sort').focus()")
         self.browser.click("[data-run=b]")
         self.until(f"{drawn} === 2")
         self.assertIn("dim", self.text("#differences"))
@@ -137,6 +142,8 @@ class LivePage(unittest.TestCase):
         self.add("c")
         self.until("document.querySelector('[data-run=c]')")
         self.assertFalse(self.browser.find("[data-run=c]").is_selected())
+        self.assertEqual(self.browser.run(names), ["c", "b", "a"])
+        self.assertEqual(self.browser.run("return document.activeElement.textContent"), "Run")
         shutil.rmtree(self.folder / "a")
         self.until("!document.querySelector('[data-run=a]')")
         self.check_quiet()

@@ -75,6 +75,27 @@ class RunPage(unittest.TestCase):
         self.browser.open(page, **how)
         self.run_script = self.browser.run
 
+    def append(self, run, **news):
+        self.run_script("runPage.append(arguments[0]);", {"id": run, **news})
+        self.browser.settle()
+
+    def focus(self, selector):
+        self.run_script("arguments[0].focus({ preventScroll: true });", self.browser.find(selector))
+
+    def focused(self):
+        return self.run_script("const one = document.activeElement; return [one.id, one.dataset.run, one.textContent];")
+
+    def choose(self, run):
+        """Of the runs shown, the one whose details are."""
+        self.run_script(
+            "const one = document.getElementById('chosen-run'); one.value = arguments[0]; one.dispatchEvent(new Event('change'));", run
+        )
+
+    def sorted_by(self, table):
+        """The columns by which a table is sorted, with the direction."""
+        heads = [(one.text, one.get_attribute("aria-sort")) for one in self.browser.find_all(f"{table} thead th")]
+        return [(title, direction) for title, direction in heads if direction != "none"]
+
     def assert_charts_are_drawn(self):
         ink = self.run_script(INK)
         self.assertEqual(len(ink), len(METRICS))
@@ -371,6 +392,160 @@ class RunPage(unittest.TestCase):
         self.run_script("runPage.remove('run-1')")
         self.browser.settle()
         self.assertNotIn("run-1", self.run_script("return [...document.querySelectorAll('[data-run]')].map((one) => one.dataset.run)"))
+
+    def test_stays_sorted_when_it_is_drawn_anew(self):
+        self.open(self.several)
+        order = lambda: [one.text for one in self.browser.find_all("table.runs tbody bdi.name")]
+        self.browser.click("table.runs thead th:first-child .sort")
+        self.assertEqual(order(), ["c", "b", "a"])
+        self.append("run-1", state="running", log=["a line"])
+        self.assertEqual(order(), ["c", "b", "a"])
+        self.assertEqual(self.sorted_by("table.runs"), [("Run", "descending")])
+        self.browser.click("table.runs thead th:first-child .sort")
+        self.assertEqual(order(), ["a", "b", "c"])
+        self.append("run-1", state="stopped")
+        self.assertEqual(self.sorted_by("table.runs"), [("Run", "ascending")])
+        self.browser.click("table.runs thead th:nth-child(3) .sort")
+        self.append("run-2", best={"epoch": 6, "accuracy": 0.95})
+        self.assertEqual(order()[0], "b")
+        # By a column that has another place now.
+        self.browser.click("table.runs thead th:nth-child(6) .sort")
+        self.assertEqual(self.sorted_by("table.runs"), [("Epochs", "descending")])
+        self.append("run-1", evaluated_on="holdout", test={"epoch": 6, "loss": 0.5, "accuracy": 0.9, "top5": 0.99})
+        self.assertEqual(self.browser.find("table.runs thead th:nth-child(6)").text, "Test")
+        self.assertEqual(self.sorted_by("table.runs"), [("Epochs", "descending")])
+        self.assertEqual(order()[0], "c")
+        self.browser.click("#reached th:nth-child(2) .sort")
+        self.assertEqual(self.sorted_by("#reached"), [("50%", "descending")])
+        all_reached = self.run_script("return runPage.document.thresholds.map(() => ({ epoch: 7, seconds: 42 }))")
+        self.append("run-1", reached=all_reached)
+        self.assertIn("99%", self.browser.find("#reached").text)
+        self.assertEqual(self.sorted_by("#reached"), [("50%", "descending")])
+
+    def test_keeps_the_focus_and_what_is_open_when_it_is_drawn_anew(self):
+        self.open(self.several)
+        news = {"state": "running", "best": {"epoch": 9, "accuracy": 0.97}}
+        self.append("run-3", **news)
+        for selector in ("table.runs thead th:nth-child(2) .sort", 'input[data-run="run-2"]', "#chosen-run", "#reached th:nth-child(2) .sort", "#log .log"):
+            self.focus(selector)
+            before = self.focused()
+            where = self.run_script("window.scrollTo({ top: 1e6, behavior: 'instant' }); return scrollY")
+            self.assertGreater(where, 300)
+            self.append("run-3", **news)
+            self.assertEqual(self.focused(), before, selector)
+            self.assertEqual(self.run_script("return scrollY"), where, selector)
+        before = self.browser.find("#chosen-run")
+        self.choose("run-2")
+        self.append("run-2", log=["a line of b"])
+        self.assertEqual(self.browser.find("#chosen-run"), before)  # which may be open
+        self.assertIn("a line of b", self.browser.find("#log").text)
+        self.focus("#chosen-run")
+        self.browser.click('input[data-run="run-3"]')  # by a script: the focus isn't there
+        self.assertNotEqual(self.browser.find("#chosen-run"), before)
+        self.assertEqual(self.focused()[0], "chosen-run")
+        self.assertEqual(self.run_script("return document.getElementById('chosen-run').value"), "run-2")
+        self.browser.click("#all-settings summary")
+        self.choose("run-1")
+        self.assertIn("depth", self.browser.find("#all-settings").text)
+        self.append("run-1", state="stopped")
+        self.assertIn("depth", self.browser.find("#all-settings").text)
+
+    def test_stays_where_it_is_scrolled_to_when_it_is_drawn_anew(self):
+        self.open(self.several, width=390)
+        self.append("run-1", log=[f"line {i}" for i in range(100)])
+        place = lambda selector: self.run_script("return [arguments[0].scrollLeft, arguments[0].scrollTop]", self.browser.find(selector))
+        scroll = lambda selector, left, top: self.run_script("arguments[0].scrollTo(arguments[1], arguments[2]);", self.browser.find(selector), left, top)
+        rest = "const box = document.querySelector('.log'); return box.scrollHeight - box.clientHeight - box.scrollTop"
+        scroll(".log", 0, 300)
+        scroll("#runs .scroller", 40, 0)
+        self.run_script("const text = document.querySelector('.log').firstChild; getSelection().setBaseAndExtent(text, 0, text, 7);")
+        selected = self.run_script("return getSelection().toString()")
+        self.assertEqual(len(selected), 7)
+        self.append("run-1", log=["line 100"], state="running")
+        self.assertEqual(place(".log"), [0, 300])
+        self.assertEqual(place("#runs .scroller"), [40, 0])
+        self.assertEqual(self.run_script("return getSelection().toString()"), selected)
+        scroll(".log", 0, 1e6)
+        self.assertLess(self.run_script(rest), 2)
+        self.append("run-1", log=[f"line {i}" for i in range(101, 120)])
+        self.assertLess(self.run_script(rest), 2)
+        self.append("run-1", whole_log=[f"other {i}" for i in range(200)])
+        self.assertLess(self.run_script(rest), 2)
+        self.assertIn("other 199", self.browser.find(".log").text)
+        epochs = range(7, 40)
+        self.append("run-1", epochs={"epoch": list(epochs), "step": [40 * one for one in epochs], "seconds": [6 * one for one in epochs]})
+        self.browser.click("#chart-accuracy .figures summary")
+        scroll("#chart-accuracy .figures .scroller", 0, 200)
+        self.append("run-1", state="stopped")
+        self.assertEqual(place("#chart-accuracy .figures .scroller")[1], 200)
+
+    def test_is_not_drawn_anew_under_a_pressed_button(self):
+        self.open(self.several)
+        selector = 'input[data-run="run-2"]'
+        self.run_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'});", self.browser.find(selector))
+        middle = "const b = arguments[0].getBoundingClientRect(); return {x: b.x + b.width / 2, y: b.y + b.height / 2};"
+        place = self.run_script(middle, self.browser.find(selector))
+        mouse = lambda kind, buttons: self.browser.driver.execute_cdp_cmd(
+            "Input.dispatchMouseEvent", {"type": kind, **place, "button": "left", "buttons": buttons, "clickCount": 1}
+        )
+        mouse("mouseMoved", 0)
+        mouse("mousePressed", 1)
+        self.append("run-1", best={"epoch": 6, "accuracy": 0.95})
+        self.assertNotIn("95.00%", self.browser.find("#runs").text)
+        mouse("mouseReleased", 0)
+        self.browser.settle()
+        self.assertIn("95.00%", self.browser.find("#runs").text)
+        self.assertFalse(self.browser.find(selector).is_selected())
+
+    def test_names_the_epochs_that_its_key_figures_are_of(self):
+        self.open(self.single)
+        shown = lambda: self.browser.find(".key-figures").text
+        self.assertIn("Last accuracy\n90.00%\ntest images, epoch 6", shown())
+        times = {"epoch": [7], "step": [280], "seconds": [42]}
+        self.append("run-1", epochs={**times, "loss": [None], "eval_accuracy": [None], "averaged_accuracy": [None]})
+        self.assertIn("Last accuracy\n90.00%\ntest images, epoch 6", shown())
+        self.assertRegex(shown(), r"Training loss\n[0-9.]+\nepoch 6")
+        self.assertIn("7 epochs", shown())
+        times = {"epoch": [8], "step": [320], "seconds": [48]}
+        self.append("run-1", epochs={**times, "loss": [0.25], "eval_accuracy": [0.8], "averaged_accuracy": [None]})
+        self.assertIn("Last accuracy\n80.00%\ntest images, epoch 8", shown())
+        self.assertIn("Training loss\n0.2500\nepoch 8", shown())
+        # Before an epoch is through: 10 steps at 100 images/s take as long as 20 at 200.
+        self.run_script(
+            """
+            const run = runPage.document.runs[0];
+            const steps = { images_per_second: { step: [10, 30], value: [100, 200] } };
+            runPage.put({ ...run, steps, epochs: { epoch: [], step: [], seconds: [] }, best: null, last: { epoch: 2, accuracy: 0.7 } });
+            """
+        )
+        self.browser.settle()
+        self.assertIn("Images per second\n150\nmean over training", shown())
+        self.assertIn("Last accuracy\n70.00%\ntest images, epoch 2", shown())
+
+    def test_writes_numbers_at_the_borders_of_their_units(self):
+        self.open(self.single)
+        self.browser.click('#axis input[value="time"]')
+        after = "return arguments[0].map((one) => runPage.describeX(one))"
+        seconds = [9.94, 9.97, 59.4, 59.7, 245, 3599.4, 3599.6, 86369, 86371, 172740, 183600]
+        texts = ["9.9 s", "10 s", "59 s", "1 min 00 s", "4 min 05 s", "59 min 59 s", "1 h 00 min", "23 h 59 min", "1 d 0 h", "2 d 0 h", "2 d 3 h"]
+        self.assertEqual(self.run_script(after, seconds), [f"after {text}" for text in texts])
+        ticks = "return arguments[0].map((one) => runPage.charts[1].look().axes.x.axisLabelFormatter(...one))"
+        pairs = [[0.3, 0.1], [59.9999, 0.1], [60.1, 0.1], [119.9999, 0.1], [45, 15], [90, 30], [1800, 600], [3599.9999, 60], [3660, 60]]
+        self.assertEqual(self.run_script(ticks, pairs), ["0.3 s", "1:00", "1:00.1", "2:00", "45 s", "1:30", "30 min", "1 h", "1 h 01"])
+        axis = "return arguments[0].map((one) => runPage.charts[4].look().axes.y.axisLabelFormatter(one))"
+        numbers = [0.0001, 0.00015, 0.5, 999.6, 1234, 9999.7, 12345, 999999]
+        self.assertEqual(self.run_script(axis, numbers), ["1e\u22124", "1.5e\u22124", "0.5", "1000", "1234", "10k", "12.3k", "1M"])
+        # Four digits, in groups of three from ten thousand on.
+        self.assertEqual(self.run_script("return [9999.4, 9999.6].map(runPage.charts[2].metric.format)"), ["9999", "10\u202f000"])
+
+    def test_shows_kinds_of_line_in_the_colours_of_the_theme(self):
+        self.open(self.single, dark=False)
+        colours = "return [...document.querySelectorAll('#kinds .swatch')].map((one) => getComputedStyle(one).color)"
+        light = self.run_script(colours)
+        self.assertEqual(len(light), 3)
+        self.browser.click('#theme input[value="dark"]')
+        self.assertTrue(all(one != other for one, other in zip(light, self.run_script(colours), strict=True)))
+        self.browser.click('#theme input[value="auto"]')
 
     def test_of_ten_runs_of_25_epochs_is_small_and_complete(self):
         runs = [write_run(self.folder / f"long-{i}", epochs=25, steps=391, every=5) for i in range(10)]

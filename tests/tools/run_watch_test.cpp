@@ -200,6 +200,31 @@ TEST_F(RunWatchTest, GivesEveryNameAnAddress) {
   EXPECT_TRUE(runs.whole(runs.ids().front()));
 }
 
+TEST_F(RunWatchTest, CallsRunsByTheirFoldersNotByTheirIds) {
+  folder_.add_run("lr 50%");
+  folder_.add_run("seeds/line\nbreak");
+  folder_.add_run("same/a", "model = convmixer\ndim = 16\nepochs = 4\nname = n\n");
+  folder_.add_run("same/50%", "model = convmixer\ndim = 16\nepochs = 4\nname = n\n");
+  folder_.add_run("broken%");
+  fs::remove(folder_.path() / "broken%/config.ini");
+  fs::create_symlink("/etc/passwd", folder_.path() / "broken%/config.ini");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  EXPECT_EQ(runs.summary("lr%2050%25")["name"], "lr 50%");
+  EXPECT_EQ((*runs.whole("lr%2050%25"))["name"], "lr 50%");
+  EXPECT_EQ(runs.summary("seeds%2Fline%0Abreak")["name"], "seeds/line\\nbreak");
+  EXPECT_EQ((*runs.whole("same%2F50%25"))["name"], "n (same/50%)");
+  EXPECT_EQ(runs.summary("broken%25")["name"], "broken%");
+}
+
+TEST_F(RunWatchTest, CallsTheRunThatItIsGivenByItsFolder) {
+  folder_.add_run("50%");
+  RunWatch runs(folder_.path() / "50%", kAtOnce);
+  runs.refresh();
+  ASSERT_THAT(runs.ids(), ElementsAre("."));
+  EXPECT_EQ(runs.summary(".")["name"], "50%");
+}
+
 TEST_F(RunWatchTest, ReadsRunsAgainThatItHadNoRoomFor) {
   for (const char* name : {"a", "b", "c"}) folder_.add_run(name);
   RunWatch runs(folder_.path(), {.most_numbers = 30, .seconds_between_searches = 0.0});

@@ -121,6 +121,17 @@ TEST_F(ToolWatch, OpenedByATrainingShowsItAndEndsWhenItIsKilled) {
   }));
 }
 
+TEST_F(ToolWatch, OpenedByATrainingTicksItWhateverItIsCalled) {
+  folder_.add_run("other");
+  ToolProcess process(small_training(folder_.path() / "50%", 100000) + std::vector<std::string>{"--open"});
+  ASSERT_TRUE(process.wait_for_output("epoch 1/"));
+  const std::string output = process.output();
+  EXPECT_THAT(output, HasSubstr("/?run=50%2525\n"));
+  EXPECT_THAT(ask(port_in(output), "/?run=50%2525"),
+              AllOf(HasSubstr(R"("ticked":["50%25"])"), HasSubstr(R"("id":"50%25","name":"50%")"),
+                    HasSubstr(R"("id":"other")")));
+}
+
 TEST_F(ToolWatch, OpenedByATrainingStopsWithIt) {
   ToolProcess process(small_training(folder_.path() / "long", 100000) + std::vector<std::string>{"--open"});
   ASSERT_TRUE(process.wait_for_output("epoch 1/"));

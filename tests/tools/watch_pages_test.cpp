@@ -2,6 +2,8 @@
 
 #include "http/target.hpp"
 #include "tools/watched_folder.hpp"
+#include "watch/page_address.hpp"
+#include "watch/run_id.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,6 +51,16 @@ TEST_F(WatchPagesTest, ShowAllRunsAndTickTheLast) {
   std::filesystem::remove_all(folder_.path() / "b");
   EXPECT_EQ(document("/?run=")["live"]["ticked"], Json::array({"a"}));
   EXPECT_THAT(ask("/").policy, HasSubstr("frame-ancestors 'none'"));
+}
+
+TEST_F(WatchPagesTest, TickTheRunOfAnAddressWhateverItIsCalled) {
+  for (const char* name : {"50%", "50%25", "lr 0.1", "line\nbreak", "a&run=b", "\xff", "\xc3\xbc"}) {
+    folder_.add_run(name);
+    const std::string target = target_of_run(run_id(name));
+    ASSERT_TRUE(http::parse_target(target)) << target;
+    EXPECT_EQ(document(target)["live"]["ticked"], Json::array({run_id(name)})) << target;
+  }
+  EXPECT_EQ(document()["runs"].size(), 8U);
 }
 
 TEST_F(WatchPagesTest, TickWhatIsBeingTrained) {

@@ -14,8 +14,6 @@ struct ServerOptions {
   std::string host{};      ///< an address of this machine, or a name that leads to one; empty: loopback, IPv4 and IPv6
   std::uint16_t port = 0;  ///< 0: any that is free
   int ports_to_try = 1;    ///< the next ones are tried when one is taken
-  std::string csp =        ///< Content-Security-Policy of all answers
-      "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
   std::size_t most_connections = 128;
   std::size_t most_header_bytes = 8192;
   double seconds_to_ask = 10.0;     ///< for a request's header, from the end of the answer before

@@ -249,9 +249,10 @@ function timeTicks(from, to, pixels, options) {
 /** On an axis there is room for six characters. */
 function shortNumber(value) {
   const size = Math.abs(value);
-  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
-  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(3))}k`;
-  return size !== 0 && size < 1e-3 ? value.toExponential(0).replace('e-', 'e\u2212') : String(Number(value.toPrecision(3)));
+  if (size >= 999500) return `${Number((value / 1e6).toPrecision(3))}M`;
+  if (size >= 9999.5) return `${Number((value / 1e3).toPrecision(3))}k`;
+  if (size !== 0 && size < 1e-3) return value.toExponential(1).replace('.0e', 'e').replace('e-', 'e\u2212');
+  return String(Number(value.toPrecision(size >= 1000 ? 4 : 3)));
 }
 
 function lastNumber(values) {

@@ -18,9 +18,43 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** Shows these children and no others. */
+/** Shows these children and no others. One that was there stays where it is, with what is selected in it. */
 function fill(parent, ...children) {
-  parent.replaceChildren(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  const shown = children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false);
+  const nodes = shown.map((child) => (child instanceof Node ? child : document.createTextNode(child)));
+  const wanted = new Set(nodes);
+  for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
+  let next = parent.firstChild;
+  for (const node of nodes) {
+    if (node === next) next = next.nextSibling;
+    else parent.insertBefore(node, next);
+  }
+}
+
+/** Shows these children in place of the same ones as they were made before: the focus, and how far boxes are scrolled, pass to
+    what has the same data-key. */
+function refill(parent, ...children) {
+  const keyed = () => [...parent.querySelectorAll('[data-key]')];
+  const places = new Map(keyed().map((one) => [one.dataset.key, [one.scrollLeft, one.scrollTop]]));
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  fill(parent, ...children);
+  for (const one of keyed()) {
+    const [left, top] = places.get(one.dataset.key) ?? [0, 0];
+    if (left > 0) one.scrollLeft = left;
+    if (top > 0) one.scrollTop = top;
+    if (one.dataset.key === focused && one !== document.activeElement) one.focus({ preventScroll: true });
+  }
+}
+
+const kKept = new Map();  // by name: {source, made}
+
+/** What was made under this name before, while its source is the same: drawn anew, it loses nothing. */
+function kept(name, source, make) {
+  const before = kKept.get(name);
+  if (before && before.source === source) return before.made;
+  const made = make();
+  kKept.set(name, { source, made });
+  return made;
 }
 
 /** A small square or a line in a run's colour. */
@@ -30,13 +64,17 @@ function swatch(colour, kind = 'run') {
   return made;
 }
 
+const kSortings = new Map();  // {title, down} by tables' keys: a table that is made again is sorted as the one before was
+
 /**
- * A table in a box that scrolls sideways where the page is narrow. Columns: {title, key?, numeric?, hint?}; rows: arrays
- * of cells, each a text, an element, or {text, value} where it sorts by something else than it shows.
+ * A table in a box that scrolls sideways where the page is narrow. Columns: {title, numeric?, hint?}; rows: arrays of
+ * cells, each a text, an element, or {text, value} where it sorts by something else than it shows. Options: sortable,
+ * class, captionShown, and `of`, what the table is of where others have the same caption.
  */
 function table(caption, columns, rows, options = {}) {
+  const key = options.of === undefined ? caption : `${caption} of ${options.of}`;
   const body = element('tbody');
-  const heads = columns.map((column, index) => headCell(column, index, options.sortable ? sort : null));
+  const heads = columns.map((column) => headCell(column, key, options.sortable ? sort : null));
   const made = element(
     'table',
     { class: options.class },
@@ -44,23 +82,28 @@ function table(caption, columns, rows, options = {}) {
     element('thead', {}, element('tr', {}, heads)),
     body,
   );
-  show(rows);
-  return element('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': caption }, made);
+  show();
+  return element('div', { class: 'scroller', 'data-key': key, tabindex: '0', role: 'region', 'aria-label': caption }, made);
 
-  function show(sorted) {
+  function show() {
+    const { title, down } = (options.sortable && kSortings.get(key)) || {};
+    const by = title === undefined ? -1 : columns.findIndex((column) => column.title === title);
+    if (by >= 0) heads.forEach((head, index) => head.setAttribute('aria-sort', index !== by ? 'none' : down ? 'descending' : 'ascending'));
+    const sorted = by < 0 ? rows : [...rows].sort((a, b) => (down ? -1 : 1) * compareCells(a[by], b[by]));
     fill(body, sorted.map((row) => element('tr', { class: row.class }, row.map((cell, index) => bodyCell(cell, columns[index], index)))));
   }
-  function sort(index) {
-    const down = heads[index].getAttribute('aria-sort') !== 'descending';
-    heads.forEach((head, other) => head.setAttribute('aria-sort', other !== index ? 'none' : down ? 'descending' : 'ascending'));
-    show([...rows].sort((a, b) => (down ? -1 : 1) * compareCells(a[index], b[index])));
+  function sort(title) {
+    const before = kSortings.get(key);
+    kSortings.set(key, { title, down: before?.title !== title || !before.down });
+    show();
   }
 }
 
-function headCell(column, index, sort) {
+function headCell(column, key, sort) {
   const attributes = { scope: 'col', class: column.numeric ? 'number' : '', title: column.hint };
   if (!sort || !column.title) return element('th', attributes, column.title);
-  return element('th', { ...attributes, 'aria-sort': 'none' }, element('button', { type: 'button', class: 'sort', onclick: () => sort(index) }, column.title));
+  const button = element('button', { type: 'button', class: 'sort', 'data-key': `${key} by ${column.title}`, onclick: () => sort(column.title) }, column.title);
+  return element('th', { ...attributes, 'aria-sort': 'none' }, button);
 }
 
 function bodyCell(cell, column, index) {
@@ -85,12 +128,15 @@ function section(id, title, ...children) {
   return element('section', { id, 'aria-labelledby': `${id}-title` }, element('h2', { id: `${id}-title` }, title), present);
 }
 
-/** Details whose content is made when they are opened, and again whenever they are open and told to `renew`. */
+/** Details whose content is there while they are open: made when they are opened, and again when told to `renew`. */
 function lazyDetails(summary, make, attributes = {}) {
   const content = element('div');
-  const made = element('details', attributes, element('summary', {}, summary), content);
-  const renew = () => made.open && fill(content, make());
-  made.addEventListener('toggle', renew);
+  const made = element('details', attributes, element('summary', { 'data-key': attributes.id }, summary), content);
+  const renew = () => made.open && refill(content, make());
+  made.addEventListener('toggle', () => {
+    if (!made.open) fill(content);
+    else if (!content.hasChildNodes()) renew();
+  });
   made.renew = renew;
   return made;
 }

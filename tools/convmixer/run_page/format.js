@@ -21,34 +21,40 @@ function count(value) {
 function number(value) {
   if (!isNumber(value)) return kMissing;
   const size = Math.abs(value);
-  if (size >= 10000) return count(value);
+  if (size >= 9999.5) return count(value);
   if (size !== 0 && size < 1e-4) return value.toExponential(2).replace('e-', 'e\u2212');
   return String(Number(value.toPrecision(4)));
 }
 
 function loss(value) {
-  return isNumber(value) ? (Math.abs(value) < 1000 ? value.toFixed(4) : number(value)) : kMissing;
+  return isNumber(value) ? (Math.abs(value) < 999.99995 ? value.toFixed(4) : number(value)) : kMissing;
 }
 
 /** Seconds: "12.3 s", "4 min 05 s", "1 h 02 min", "2 d 3 h" */
 function duration(seconds) {
   if (!isNumber(seconds)) return kMissing;
-  if (seconds < 59.95) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  const whole = Math.round(seconds);
+  const tenths = Math.round(10 * seconds);
+  if (tenths < 100) return `${(tenths / 10).toFixed(1)} s`;
+  const whole = Math.round(seconds);  // rounded before it is compared: no 60 s, and no 60 min
+  if (whole < 60) return `${whole} s`;
   const two = (value) => String(value).padStart(2, '0');
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
-  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+  const hours = Math.round(seconds / 3600);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 /** A time on an axis: no more of it than the ticks' distance needs. */
 function tickTime(seconds, distance) {
-  if (seconds === 0) return '0';
-  if (distance < 60 && seconds < 60) return `${Number(seconds.toFixed(1))} s`;
-  if (distance < 60) return `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, '0')}`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  if (distance < 60) {
+    const tenths = distance < 1 ? Math.round(10 * seconds) : 10 * Math.round(seconds);
+    if (tenths < 600) return tenths === 0 ? '0' : `${tenths / 10} s`;
+    const rest = (tenths % 600) / 10;
+    return `${Math.floor(tenths / 600)}:${rest < 10 ? '0' : ''}${rest}`;
+  }
   const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return minutes === 0 ? '0' : `${minutes} min`;
   return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')}`;
 }
 

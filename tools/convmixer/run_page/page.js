@@ -42,6 +42,7 @@ class RunPage {
       width = window.innerWidth;
       this.charts.forEach((chart) => chart.resize());
     });
+    for (const type of ['pointerdown', 'pointermove', 'pointerup', 'pointercancel']) window.addEventListener(type, (event) => this.press(event.buttons > 0), true);
     window.addEventListener('beforeprint', () => this.print(true));
     window.addEventListener('afterprint', () => this.print(false));
   }
@@ -141,11 +142,20 @@ class RunPage {
   redraw() {
     if (this.isDue) return;
     this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.setSmoothing();
-      this.draw();
-    });
+    requestAnimationFrame(() => this.drawDue());
+  }
+
+  /** Not while a button of the mouse is down, or a finger: what was pressed must still be there when it is let go. */
+  drawDue() {
+    if (!this.isDue || this.isPressed) return;
+    this.isDue = false;
+    this.setSmoothing();
+    this.draw();
+  }
+
+  press(isPressed) {
+    this.isPressed = isPressed;
+    if (this.isDue && !isPressed) requestAnimationFrame(() => this.drawDue());
   }
 
   draw() {
@@ -172,15 +182,15 @@ class RunPage {
   /** A box to tick for each kind of line that there is. */
   drawKinds() {
     const present = kKinds.filter((kind) => this.runs().some((run) => kind === 'train' || run.epochs[`${kind}_accuracy`]?.some(isNumber)));
-    const text = present.join() + this.runs().map((run) => run.evaluated_on).join();
+    const text = [...present, ...this.runs().map((run) => run.evaluated_on), this.isSingle(), this.theme.shown].join();
     if (this.kindsText === text) return;
     this.kindsText = text;
     const box = (kind) => {
-      const input = element('input', { type: 'checkbox', value: kind, onchange: () => this.toggleKind(kind, input.checked) });
+      const input = element('input', { type: 'checkbox', value: kind, 'data-key': kind, onchange: () => this.toggleKind(kind, input.checked) });
       input.checked = this.view.kinds.has(kind);
       return element('label', { class: 'check' }, input, kindSample(kind, this), kindName(kind, this.runs()));
     };
-    fill(byId('kinds'), element('legend', { class: 'visually-hidden' }, 'Lines'), present.length > 1 ? present.map(box) : null);
+    refill(byId('kinds'), element('legend', { class: 'visually-hidden' }, 'Lines'), present.length > 1 ? present.map(box) : null);
   }
 
   toggleKind(kind, isShown) {

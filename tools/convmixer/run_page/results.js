@@ -11,7 +11,8 @@ function picture(image, alt) {
   return element('img', { src: image.src, width: image.width, height: image.height, alt: image.alt ?? alt });
 }
 
-function confusion({ classes, counts, scores, pairs }) {
+/** `of`: the run's id. */
+function confusion({ classes, counts, scores, pairs }, of) {
   const totals = scores?.map((one) => one.images) ?? counts.map((row) => row.reduce((sum, value) => sum + value, 0));
   const said = scores?.map((one) => one.predicted) ?? classes.map((_, column) => counts.reduce((sum, row) => sum + row[column], 0));
   const right = scores?.map((one) => one.correct) ?? counts.map((row, index) => row[index]);
@@ -25,8 +26,8 @@ function confusion({ classes, counts, scores, pairs }) {
     element('h3', {}, 'Confusion'),
     counts ? heatTable(classes, counts, totals) : null,
     element('div', { class: 'columns' },
-      element('div', {}, element('h4', {}, 'Most frequent confusions'), confusedPairs(classes, pairs ?? pairsOf(counts), totals)),
-      element('div', {}, element('h4', {}, 'By class'), table('Accuracy by class', columns, perClass, { sortable: true, class: 'short' }))));
+      element('div', {}, element('h4', {}, 'Most frequent confusions'), confusedPairs(classes, pairs ?? pairsOf(counts), totals, of)),
+      element('div', {}, element('h4', {}, 'By class'), table('Accuracy by class', columns, perClass, { of, sortable: true, class: 'short' }))));
 }
 
 /** [true class, predicted class, images], the most frequent first. */
@@ -64,17 +65,17 @@ function heatTable(classes, counts, totals) {
     fill(status, element('bdi', {}, classes[truth]), truth === said ? ' recognised: ' : ' taken for ', truth === said ? null : [element('bdi', {}, classes[said]), ': '],
       `${count(counts[truth][said])} of ${plural(totals[truth], 'image')}, ${percent(totals[truth] > 0 ? counts[truth][said] / totals[truth] : NaN, 1)}`);
   });
-  return [status, element('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': 'Confusion matrix' }, made)];
+  return [status, element('div', { class: 'scroller', 'data-key': 'Confusion matrix', tabindex: '0', role: 'region', 'aria-label': 'Confusion matrix' }, made)];
 }
 
-function confusedPairs(classes, pairs, totals) {
+function confusedPairs(classes, pairs, totals, of) {
   if (pairs.length === 0) return element('p', { class: 'quiet' }, 'None.');
   const rows = pairs.map(([truth, said, images]) => {
     const share = totals[truth] > 0 ? images / totals[truth] : NaN;
     return [element('bdi', {}, classes[truth]), element('bdi', {}, classes[said]), cellOf(count(images), images), cellOf(percent(share, 1), share)];
   });
   const columns = [{ title: 'True class' }, { title: 'Taken for' }, { title: 'Images', numeric: true }, { title: 'Share', numeric: true }];
-  return table('Most frequent confusions', columns, rows, { sortable: true, class: 'short' });
+  return table('Most frequent confusions', columns, rows, { of, sortable: true, class: 'short' });
 }
 
 function mistakes(list) {
@@ -114,18 +115,16 @@ function contactSheet(sheet) {
     whole && element('figure', { class: 'sheet' }, whole), samples.length > 0 ? element('div', { class: 'mistakes' }, samples) : null);
 }
 
-const kMadeResults = new WeakMap();  // by figures: a page that is served is drawn anew every few seconds
-
-/** All there is of a run's figures; null where there is nothing. */
-function resultsOf(run) {
+/** All there is of a run's figures; null where there is nothing. The same while they are: a page that is served is drawn
+    anew every few seconds. */
+function resultsSection(run) {
   if (!run.figures) return null;
-  if (!kMadeResults.has(run.figures)) kMadeResults.set(run.figures, makeResults(run.figures));
-  return kMadeResults.get(run.figures);
+  return kept('results', run.figures, () => section('results', 'What it recognises', resultsOf(run.figures, run.id)));
 }
 
-function makeResults(figures) {
+function resultsOf(figures, of) {
   const parts = [
-    figures.confusion?.classes?.length > 0 && confusion(figures.confusion),
+    figures.confusion?.classes?.length > 0 && confusion(figures.confusion, of),
     figures.mistakes?.length > 0 && mistakes(figures.mistakes),
     figures.filters?.length > 0 && filters(figures),
     figures.contact_sheet && contactSheet(figures.contact_sheet),

@@ -2,35 +2,56 @@
 
 const kStates = { running: 'running', stopped: 'stopped', finished: 'finished', failed: 'failed', died: 'died' };
 
-function lastOf(column) {
-  return column?.findLast(isNumber) ?? null;
+/** The last epoch that was evaluated and its accuracy, of averaged weights where there are any; null before there is one. */
+function lastEvaluation(run) {
+  const row = run.epochs?.epoch.findLastIndex((_, index) => isNumber(accuracyOf(run, index))) ?? -1;
+  return row < 0 ? run.last ?? null : { epoch: run.epochs.epoch[row], accuracy: accuracyOf(run, row) };
 }
 
-/** The accuracy after the last evaluation: of averaged weights where there are any. */
-function lastAccuracy(run) {
-  return lastOf(run.epochs?.averaged_accuracy) ?? lastOf(run.epochs?.eval_accuracy) ?? run.last?.accuracy;
+function accuracyOf(run, row) {
+  return [run.epochs.averaged_accuracy?.[row], run.epochs.eval_accuracy?.[row]].find(isNumber);
 }
 
-/** Images per second over all finished epochs. */
+/** The last epoch whose training loss is a number, and that; null before there is one. */
+function lastLoss(run) {
+  const row = run.epochs?.loss?.findLastIndex(isNumber) ?? -1;
+  return row < 0 ? null : { epoch: run.epochs.epoch[row], loss: run.epochs.loss[row] };
+}
+
+/** Images per second over all finished epochs; before there is one, over the steps. */
 function meanRate(run) {
-  const { images_per_second: rates = [], train_seconds: times = [] } = run.epochs ?? {};
-  let images = 0;
-  let seconds = 0;
-  rates.forEach((rate, index) => {
-    if (!isNumber(rate) || !isNumber(times[index])) return;
-    images += rate * times[index];
-    seconds += times[index];
+  const ofEpochs = weightedMean(run.epochs?.images_per_second ?? [], run.epochs?.train_seconds ?? []);
+  const curve = run.steps?.images_per_second;
+  if (ofEpochs !== null || !curve) return ofEpochs;
+  const rates = curve.step.map((_, index) => curve.mean?.[index] ?? curve.value[index]);
+  const times = rates.map((rate, index) => (curve.step[index] - (curve.step[index - 1] ?? 0)) / rate);  // but for the images of a step
+  return weightedMean(rates, times);
+}
+
+/** Of what has a weight; null where nothing has. */
+function weightedMean(values, weights) {
+  let sum = 0;
+  let weight = 0;
+  values.forEach((value, index) => {
+    if (!isNumber(value) || !isNumber(weights[index])) return;
+    sum += value * weights[index];
+    weight += weights[index];
   });
-  return seconds > 0 ? images / seconds : lastOf(run.steps?.images_per_second?.value);
+  return weight > 0 ? sum / weight : null;
 }
 
 function runSeconds(run) {
   return run.clock?.seconds.at(-1) ?? null;
 }
 
+/** How many epochs are through; null where that isn't known. */
+function epochsDone(run) {
+  return run.epochs?.epoch.at(-1) ?? run.progress?.epoch ?? null;
+}
+
 function epochsText(run) {
-  const done = run.epochs?.epoch.at(-1) ?? run.progress?.epoch;
-  if (done === undefined || done === null) return kMissing;
+  const done = epochsDone(run);
+  if (done === null) return kMissing;
   return run.progress?.epochs > done ? `${done} of ${run.progress.epochs}` : String(done);
 }
 
@@ -49,7 +70,7 @@ function runsTable(page) {
   const holdout = page.document.runs.some((run) => run.evaluated_on === 'holdout');
   const number = (title, hint) => ({ title, hint, numeric: true });
   const columns = [
-    { title: 'Run' }, { title: 'State' }, number('Best', 'Best accuracy after an epoch'), number('At epoch'), number('Last', 'Accuracy after the last epoch'),
+    { title: 'Run' }, { title: 'State' }, number('Best', 'Best accuracy after an epoch'), number('At epoch'), number('Last', 'Accuracy after the last epoch that was evaluated'),
     ...(holdout ? [number('Test', 'Accuracy on the test images, evaluated once, at the end')] : []),
     number('Epochs'), number('Time', 'Of training and evaluation'), number('Images/s', 'Mean over training'),
   ];
@@ -58,9 +79,9 @@ function runsTable(page) {
     { text: stateBadge(run) ?? kMissing, value: run.state },
     { text: percent(run.best?.accuracy), value: run.best?.accuracy },
     { text: run.best ? String(run.best.epoch) : kMissing, value: run.best?.epoch },
-    { text: percent(lastAccuracy(run)), value: lastAccuracy(run) },
+    { text: percent(lastEvaluation(run)?.accuracy), value: lastEvaluation(run)?.accuracy },
     ...(holdout ? [{ text: percent(run.test?.accuracy), value: run.test?.accuracy }] : []),
-    { text: epochsText(run), value: run.epochs?.epoch.at(-1) },
+    { text: epochsText(run), value: epochsDone(run) },
     { text: duration(runSeconds(run)), value: runSeconds(run) },
     { text: count(meanRate(run)), value: meanRate(run) },
   ]);
@@ -68,7 +89,7 @@ function runsTable(page) {
 }
 
 function runCell(run, page) {
-  const box = element('input', { type: 'checkbox', 'data-run': run.id, onchange: (event) => page.tick(run.id, event.target.checked) });
+  const box = element('input', { type: 'checkbox', 'data-run': run.id, 'data-key': `run ${run.id}`, onchange: (event) => page.tick(run.id, event.target.checked) });
   box.checked = page.ticked.has(run.id);
   const note = run.note ? element('span', { class: 'note' }, element('bdi', {}, run.note)) : null;
   return element('label', { class: 'run' }, box, swatch(page.colourOf(run, 'eval')), element('span', {}, element('bdi', { class: 'name' }, run.name), tags(run), note));
@@ -143,14 +164,17 @@ function machines(page, runs) {
 /** The figures that matter most of a run that is looked at alone. */
 function keyFigures(run) {
   const on = run.evaluated_on === 'holdout' ? 'held-out images' : 'test images';
+  const last = lastEvaluation(run);
+  const trained = lastLoss(run);
+  const epochs = epochsText(run);
   const figure = (label, value, note) => (value === kMissing ? null : element('div', { class: 'figure' }, element('dt', {}, label), element('dd', {}, value, note ? element('small', {}, note) : null)));
   return element(
     'dl', { class: 'key-figures' },
     figure('Test accuracy', percent(run.test?.accuracy), run.test ? `of the best, epoch ${run.test.epoch}` : ''),
     figure('Best accuracy', percent(run.best?.accuracy), run.best ? `${on}, epoch ${run.best.epoch}` : ''),
-    figure('Last accuracy', percent(lastAccuracy(run)), `${on}, epoch ${run.epochs?.epoch.at(-1) ?? ''}`),
-    figure('Training loss', loss(lastOf(run.epochs?.loss)), 'last epoch'),
-    figure('Time', duration(runSeconds(run)), `${epochsText(run)} epochs`),
+    figure('Last accuracy', percent(last?.accuracy), last ? `${on}, epoch ${last.epoch}` : ''),
+    figure('Training loss', loss(trained?.loss), trained ? `epoch ${trained.epoch}` : ''),
+    figure('Time', duration(runSeconds(run)), epochs === kMissing ? '' : `${epochs} epoch${epochs === '1' ? '' : 's'}`),
     figure('Images per second', count(meanRate(run)), 'mean over training'),
     figure('Parameters', count(run.parameters)),
   );

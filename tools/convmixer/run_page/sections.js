@@ -20,9 +20,7 @@ function drawHeading(page) {
 }
 
 function drawOverview(page) {
-  const focused = document.activeElement?.dataset?.run;
-  fill(byId('overview'), page.isSingle() ? keyFigures(page.document.runs[0]) : section('runs', 'Runs', runsTable(page)));
-  if (focused) byId('overview').querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
+  refill(byId('overview'), page.isSingle() ? keyFigures(page.document.runs[0]) : section('runs', 'Runs', runsTable(page)));
 }
 
 /** The run whose details are shown, of those ticked. */
@@ -34,36 +32,63 @@ function drawSections(page) {
   const runs = page.runs();
   const opened = new Set([...byId('sections').querySelectorAll('details[open]')].map((details) => details.id));
   const chosen = chosenRun(page, runs);
-  fill(
+  refill(
     byId('sections'),
     section('reached', 'Time to accuracy', reachedTable(page, runs)),
     runs.length > 1 ? section('differences', 'What differs', differences(page, runs)) : null,
     chosen ? details(page, runs, chosen) : null,
     section('machine', 'Machine', machines(page, runs)),
   );
-  for (const id of opened) if (id && byId(id)) byId(id).open = true;
+  for (const one of byId('sections').querySelectorAll('details:not([open])')) {
+    if (!opened.has(one.id)) continue;
+    one.open = true;
+    one.renew();  // at once: the page would be shorter until it hears of it, and be scrolled up for that
+  }
 }
 
 /** What is shown of one run at a time. */
 function details(page, runs, run) {
-  const settings = run.settings?.length > 0 && lazyDetails(`All ${run.settings.length} settings`, () => allSettings(run), { id: 'all-settings' });
-  const log = run.log?.length > 0 && element('pre', { class: 'log', tabindex: '0', role: 'region', 'aria-label': 'Log' }, run.log.join('\n'));
-  return [
-    runs.length > 1 ? runChooser(page, runs, run) : null,
-    section('results', 'What it recognises', resultsOf(run)),
-    section('settings', 'Settings', settings),
-    section('log', 'Log', log),
-  ];
+  return [runs.length > 1 ? runChooser(page, runs, run) : null, resultsSection(run), settingsSection(run), logSection(run)];
 }
 
+/** The same one while it is about the same runs: it may be open. */
 function runChooser(page, runs, chosen) {
-  const select = element('select', { id: 'chosen-run', onchange: (event) => {
+  const made = kept('chooser', JSON.stringify(runs.map((run) => [run.id, run.name])), () => makeChooser(page, runs));
+  const select = made.querySelector('select');
+  if (select.value !== chosen.id) select.value = chosen.id;
+  return made;
+}
+
+function makeChooser(page, runs) {
+  const choose = (event) => {
     page.chosen = event.target.value;
     drawSections(page);
     page.onDetails?.(chosenRun(page, page.runs()));
-    byId('chosen-run').focus();
-  } }, runs.map((run) => element('option', { value: run.id, selected: run === chosen }, run.name)));
+  };
+  const select = element('select', { id: 'chosen-run', 'data-key': 'chosen-run', onchange: choose }, runs.map((run) => element('option', { value: run.id }, run.name)));
   return element('div', { class: 'chooser' }, element('label', { for: 'chosen-run' }, 'In detail'), select);
+}
+
+function settingsSection(run) {
+  if (!run.settings?.length) return null;
+  const make = () => lazyDetails(`All ${run.settings.length} settings`, () => allSettings(run), { id: 'all-settings' });
+  return kept('settings', run.settings, () => section('settings', 'Settings', make()));
+}
+
+/** The same one for as long as it is of the same run: it stays where it was scrolled to, or at its end if it was there. */
+function logSection(run) {
+  if (!run.log?.length) return null;
+  const make = () => element('pre', { class: 'log', tabindex: '0', role: 'region', 'aria-label': 'Log' });
+  const made = kept('log', run.id, () => section('log', 'Log', make()));
+  const box = made.querySelector('.log');
+  const before = box.textContent;
+  const text = run.log.join('\n');
+  if (text === before) return made;
+  const isAtEnd = before !== '' && box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
+  if (before !== '' && text.startsWith(before)) box.lastChild.appendData(text.slice(before.length));  // what is selected stays so
+  else box.textContent = text;
+  if (isAtEnd) box.scrollTop = box.scrollHeight;
+  return made;
 }
 
 function drawFooter(page) {

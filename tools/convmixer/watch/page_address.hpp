@@ -12,7 +12,7 @@ namespace convmixer::tool {
 inline constexpr int kWatchPort = 8686;
 inline constexpr int kPortsToTry = 100;
 
-/// "/?run=a%20b"
+/// "/?run=a%20b", of a run by its id (run_id.hpp).
 [[nodiscard]] std::string target_of_run(const std::string& id);
 
 /// With ssh, the command that makes a page on this machine's loopback reachable from where the person sits:

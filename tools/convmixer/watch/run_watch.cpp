@@ -4,7 +4,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/train/find_runs.hpp"
 #include "convmixer/train/run_evaluation.hpp"
-#include "http/target.hpp"
+#include "watch/run_id.hpp"
 #include "watch/time_left.hpp"
 
 #include <fmt/format.h>
@@ -125,11 +125,7 @@ RunWatch::RunWatch(fs::path folder, RunWatchOptions options) : folder_(std::move
 
 RunWatch::~RunWatch() = default;
 
-std::string RunWatch::id_of(const fs::path& folder) const {
-  const std::string relative = folder.lexically_relative(folder_).native();
-  const bool is_plain = relative == printable(relative) && relative.find('%') == std::string::npos;
-  return is_plain ? relative : http::percent_encoded(relative);
-}
+fs::path RunWatch::place_of(const fs::path& folder) const { return folder.lexically_relative(folder_); }
 
 void RunWatch::search() {
   const auto now = std::chrono::steady_clock::now();
@@ -145,7 +141,7 @@ void RunWatch::search() {
   std::map<std::string, std::unique_ptr<Run>> found;
   bool is_other = false;
   for (const fs::path& folder : folders) {
-    const std::string id = id_of(folder);
+    const std::string id = run_id(place_of(folder));
     const auto before = runs_.find(id);
     is_other |= before == runs_.end();
     found[id] =
@@ -208,7 +204,8 @@ void RunWatch::forget() {
 }
 
 std::string RunWatch::name_of(const Run& run) const {
-  const std::string place = run.id == "." ? fs::weakly_canonical(folder_).filename().string() : run.id;
+  const fs::path below = place_of(run.folder.path);
+  const std::string place = below == "." ? fs::weakly_canonical(folder_).filename().string() : below.string();
   if (!run.history) return printable(place);
   const std::string_view given = run.history->setting("name");
   if (given.empty()) return printable(place);

@@ -49,7 +49,7 @@ class RunWatch {
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
   /// Counts changes: what changed after a page's number is what the page doesn't know.
   [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
-  /// The ids of all runs, the last written to first: those that are being trained come before all others.
+  /// The ids (run_id.hpp) of all runs, the last written to first: those that are being trained come before all others.
   [[nodiscard]] std::vector<std::string> ids() const;
   /// Those that were found or lost after that many changes.
   [[nodiscard]] bool has_other_runs_since(std::uint64_t changes) const noexcept { return list_changed_ > changes; }
@@ -80,7 +80,8 @@ class RunWatch {
   void read(Run& run);
   [[nodiscard]] Json make_summary(const Run& run) const;
   void add_rest(Json& json, const Run& run) const;
-  [[nodiscard]] std::string id_of(const std::filesystem::path& folder) const;
+  /// Of a run's folder, below the one that is watched; "." of that itself.
+  [[nodiscard]] std::filesystem::path place_of(const std::filesystem::path& folder) const;
   [[nodiscard]] std::string name_of(const Run& run) const;
   /// Lets go of what was not asked for the longest.
   void forget();

@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "http/server.hpp"
 #include "watch/page_address.hpp"
+#include "watch/run_id.hpp"
 #include "watch/watch_pages.hpp"
 
 #include <array>
@@ -91,7 +92,7 @@ WatchProcess::WatchProcess(const fs::path& out) {
   const pid_t process = ::fork();
   if (process == 0) {
     ::close(ends[0]);
-    become_watcher(ends[1], watched_, target_of_run(run.filename().native()));
+    become_watcher(ends[1], watched_, target_of_run(run_id(run.filename())));
   }
   ::close(ends[1]);
   socket_ = ends[0];
