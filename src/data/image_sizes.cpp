@@ -1,6 +1,7 @@
 #include "convmixer/data/image_sizes.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/unsigned_nan.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -62,15 +63,15 @@ std::vector<ImageSizeStretch> image_size_stretches(std::span<const ImageSizeShar
   std::vector<ImageSizeStretch> stretches;
   double sum = 0.0;
   for (const ImageSizeShare& share : shares) sum += share.share;
-  if (!shares.empty() && std::abs(sum - 1.0) > kTolerance) {
-    fail_usage("image-sizes = {}: its shares add up to {:.4g}, expected 1", to_string(shares), sum);
+  if (!shares.empty() && !(std::abs(sum - 1.0) <= kTolerance)) {
+    fail_usage("image-sizes = {}: its shares add up to {:.4g}, expected 1", to_string(shares), unsigned_nan(sum));
   }
   double end = 0.0;
   std::int64_t first = 0;
   for (const ImageSizeShare& share : shares) {
     end += share.share / sum;
     const std::int64_t end_epoch = std::llround(end * static_cast<double>(epochs) + kHalfUp);
-    if (end_epoch == first) {
+    if (end_epoch <= first) {
       fail_usage(
           "image-sizes = {}: {} pixels have a share of {}, no whole one of the {} epochs; expected more epochs, "
           "or fewer sizes",

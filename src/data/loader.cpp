@@ -291,6 +291,8 @@ int Loader::classes() const { return impl_->maker.classes(); }
 
 std::int64_t Loader::batches_per_epoch() const { return impl_->maker.batches_per_epoch(); }
 
+const LoaderOptions& Loader::options() const { return impl_->options; }
+
 void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   if (epoch < 0 || epoch > kLastEpoch) fail_usage("epoch: found {}, expected 0 to {}", epoch, kLastEpoch);
   if (first_batch < 0 || first_batch > batches_per_epoch())

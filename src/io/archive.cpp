@@ -16,8 +16,9 @@ namespace {
 constexpr std::size_t kFirstChunk = std::size_t{1} << 14;
 constexpr std::size_t kLargestChunk = std::size_t{1} << 20;
 
+/// `left` is what the files before it have left of `most_bytes`.
 std::string read_file(const ArchiveReader& reader, const std::string& where, const std::string& name,
-                      std::size_t most_bytes) {
+                      std::size_t most_bytes, std::size_t left) {
   std::string bytes;
   for (std::size_t chunk = kFirstChunk;; chunk = std::min(2 * chunk, kLargestChunk)) {
     const std::size_t before = bytes.size();
@@ -26,7 +27,9 @@ std::string read_file(const ArchiveReader& reader, const std::string& where, con
     // A warning is damage too: the bytes can't be trusted.
     if (got < 0) reader.give_up(fmt::format("{} in it can't be read", printable(name)));
     bytes.resize(before + static_cast<std::size_t>(got));
-    if (bytes.size() > most_bytes) fail("{}: {} in it is too large for what is expected in it", where, printable(name));
+    if (bytes.size() > left)
+      fail("{}: {} in it is too large: expected at most {} bytes in all that is read of it", where, printable(name),
+           most_bytes);
     if (got == 0) return bytes;
   }
 }
@@ -48,6 +51,7 @@ std::vector<ArchiveFile> read_archive(std::span<const std::byte> archive, const 
   }
   std::vector<ArchiveFile> files;
   std::int64_t unpacked = 0;
+  std::size_t left = most_bytes;
   for (std::int64_t number = 1;; ++number) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
@@ -66,8 +70,8 @@ std::vector<ArchiveFile> read_archive(std::span<const std::byte> archive, const 
     const ArchiveChoice choice = choose(name);
     if (choice == ArchiveChoice::stop) return files;
     if (choice == ArchiveChoice::skip) continue;
-    std::string bytes = read_file(reader, where, name, most_bytes);
-    most_bytes -= bytes.size();
+    std::string bytes = read_file(reader, where, name, most_bytes, left);
+    left -= bytes.size();
     files.push_back({std::move(name), std::move(bytes)});
   }
 }

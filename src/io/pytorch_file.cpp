@@ -9,6 +9,7 @@
 #include "io/strided_views.hpp"
 #include "io/tensor_place.hpp"
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -31,7 +32,9 @@ using Kind = PickleValue::Kind;
 constexpr std::string_view kZipBeginning = "PK\x03\x04";
 /// Before PyTorch 1.6 a file began with a pickled number, serialization.py's MAGIC_NUMBER.
 constexpr std::string_view kOldBeginning("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15);
-constexpr std::size_t kMostBytes = std::size_t{16} << 30;
+/// torch.save compresses nothing; what another program has packed again, or a small file holds, may be larger.
+constexpr std::size_t kMostTimesItsSize = 8;
+constexpr std::size_t kAlwaysUnpacked = std::size_t{16} << 20;
 constexpr std::array<std::string_view, 5> kStateDictKeys{"state_dict", "model", "model_state_dict", "model_state",
                                                          "net"};
 
@@ -51,9 +54,10 @@ Files read_files(const std::filesystem::path& path) {
         "torch.save(state_dict, PATH)",
         path.string());
   }
+  const std::size_t most_bytes = std::max(kMostTimesItsSize * file.bytes().size(), kAlwaysUnpacked);
   Files files;
   for (ArchiveFile& entry :
-       read_archive(file.bytes(), path.string(), kMostBytes, [](const std::string&) { return ArchiveChoice::take; })) {
+       read_archive(file.bytes(), path.string(), most_bytes, [](const std::string&) { return ArchiveChoice::take; })) {
     const std::size_t slash = entry.name.find('/');
     files[entry.name.substr(slash == std::string::npos ? 0 : slash + 1)] = std::move(entry.bytes);
   }
@@ -206,12 +210,12 @@ class StateDict {
     if (view.extents.size() != view.strides.size() || view.extents.size() > static_cast<std::size_t>(Shape::kMaxRank))
       damaged(name, fmt::format("{} extents and {} strides: expected as many, {} at most", view.extents.size(),
                                 view.strides.size(), Shape::kMaxRank));
-    Shape shape;
-    for (const std::int64_t extent : view.extents) shape.push_back(extent);
     if (!elements_within(view, storage.elements)) {
-      damaged(name, fmt::format("shape {}: expected it to fit into its storage of {} elements", shape.to_string(),
-                                storage.elements));
+      damaged(name, fmt::format("shape ({}): expected it to fit into its storage of {} elements",
+                                fmt::join(view.extents, ", "), storage.elements));
     }
+    Shape shape;  // which takes no more elements than can be counted
+    for (const std::int64_t extent : view.extents) shape.push_back(extent);
     const auto bytes = storage.views->row_major(view);
     if (!bytes) {
       damaged(name, fmt::format("it and others with gaps or in other orders hold more than {} times their storage of "

@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/printable.hpp"
 #include "io/quoted.hpp"
 #include "io/tensor_place.hpp"
 
@@ -220,6 +221,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   std::size_t end = 0;
   for (const TensorView& tensor : tensors) {
     const std::string where = tensor_place(path, tensor.name);
+    if (to_utf8(tensor.name) != tensor.name) fail("{}: can't be written: its name is not UTF-8", where);
     if (tensor.name == kMetadataKey) fail("{}: can't be written: the name is that of the metadata", where);
     if (header.contains(tensor.name)) fail("{}: can't be written: there are two tensors of this name", where);
     header[tensor.name] = header_entry(tensor, checked_type(where, tensor), end);
@@ -230,7 +232,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   try {
     text = header.dump();
   } catch (const json::exception&) {
-    fail("{}: can't be written: a tensor's name or the metadata is not UTF-8", path.string());
+    fail("{}: can't be written: the metadata is not UTF-8", path.string());
   }
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   const std::uint64_t length = text.size();

@@ -1,12 +1,14 @@
 #include "convmixer/io/tensor_file.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/precision.hpp"
 #include "io/half_precision.hpp"
 #include "io/quoted.hpp"
 #include "io/tensor_place.hpp"
 
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace convmixer {
@@ -23,14 +25,43 @@ void widen(std::span<const std::byte> bytes, std::span<float> out, Convert conve
   }
 }
 
+/// 0 for DType::other, of which nobody knows.
+std::int64_t bytes_per_element(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+    case DType::i32:
+      return 4;
+    case DType::f16:
+    case DType::bf16:
+      return 2;
+    case DType::i64:
+      return 8;
+    case DType::u8:
+      return 1;
+    case DType::other:
+      break;
+  }
+  return 0;
+}
+
+/// What is read of a tensor is as much as its shape says.
+void check_bytes(const std::filesystem::path& path, const std::string& name, const TensorFile::Entry& entry) {
+  const std::int64_t each = bytes_per_element(entry.dtype);
+  if (each == 0) return;
+  std::int64_t expected = 0;
+  if (__builtin_mul_overflow(entry.shape.count(), each, &expected)) expected = std::numeric_limits<std::int64_t>::max();
+  if (static_cast<std::int64_t>(entry.bytes.size()) != expected)
+    fail("{}: {} bytes, expected {}: shape {}, {} each", tensor_place(path, name), entry.bytes.size(), expected,
+         entry.shape.to_string(), counted(each, "byte"));
+}
+
 }  // namespace
 
 TensorFile::TensorFile(std::filesystem::path path, std::map<std::string, Entry> tensors,
                        std::map<std::string, std::string> metadata, std::shared_ptr<const void> memory)
-    : path_(std::move(path)),
-      tensors_(std::move(tensors)),
-      metadata_(std::move(metadata)),
-      memory_(std::move(memory)) {}
+    : path_(std::move(path)), tensors_(std::move(tensors)), metadata_(std::move(metadata)), memory_(std::move(memory)) {
+  for (const auto& [name, entry] : tensors_) check_bytes(path_, name, entry);
+}
 
 const TensorFile::Entry& TensorFile::tensor(const std::string& name) const {
   const auto found = tensors_.find(name);

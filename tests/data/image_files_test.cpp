@@ -3,6 +3,7 @@
 #include "convmixer/core/error.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/time_limit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,6 +62,24 @@ TEST(ListImages, EndsWhereLinksGoInCircles) {
   fs::create_directory_symlink("..", folder.path() / "a/up");
   EXPECT_THAT(error_of([&] { (void)list_images(folder.path()); }).what(),
               testing::HasSubstr("more than 16 folders deep"));
+}
+
+TEST(ListImages, LooksOnceIntoAFolderWithoutImagesHoweverManyLinksLeadThere) {
+  const testing_support::TimeLimit limit(60);
+  const TemporaryFolder folder;
+  folder.write("a.png", "");
+  constexpr int kFolders = 14;
+  folder.write(std::to_string(kFolders) + "/a.txt", "");
+  for (int i = 0; i < kFolders; ++i) {  // 4^14 ways to the last one
+    const fs::path from = folder.path() / std::to_string(i);
+    fs::create_directory(from);
+    for (const char* name : {"a", "b", "c", "d"})
+      fs::create_directory_symlink(fs::path("..") / std::to_string(i + 1), from / name);
+  }
+  const std::string at = folder.path().string();
+  const ImageFolder found = list_images(folder.path());
+  EXPECT_THAT(found.paths, ElementsAre(at + "/a.png"));
+  EXPECT_EQ(found.left_out, at + ": left out 1 file, no image by its name: 1 .txt");
 }
 
 TEST(RequireFile, TakesFilesAlone) {

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <string>
+#include <vector>
+
 namespace convmixer {
 namespace {
 
@@ -54,6 +58,24 @@ TEST(ImageSizes, AreRefusedWhenSharesDontAddUpOrMakeNoEpoch) {
   EXPECT_EQ(refusal("16:0.1,32:0.9", 4),
             "image-sizes = 16:0.1,32:0.9: 16 pixels have a share of 0.1, no whole one of the 4 epochs; expected more "
             "epochs, or fewer sizes");
+}
+
+TEST(ImageSizes, AreRefusedWhenAShareIsNegativeOrNoNumber) {
+  const auto refusal = [](const std::vector<ImageSizeShare>& shares) {
+    const Error error = error_of([&] { (void)image_size_stretches(shares, 10); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    return std::string(error.what());
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(refusal({{16, nan}, {32, 0.5}}), "image-sizes = 16:nan,32:0.5: its shares add up to nan, expected 1");
+  EXPECT_EQ(
+      refusal({{16, 1.5}, {32, -0.5}}),
+      "image-sizes = 16:1.5,32:-0.5: 32 pixels have a share of -0.5, no whole one of the 10 epochs; expected more "
+      "epochs, or fewer sizes");
+  EXPECT_EQ(
+      refusal({{16, -0.5}, {32, 1.5}}),
+      "image-sizes = 16:-0.5,32:1.5: 16 pixels have a share of -0.5, no whole one of the 10 epochs; expected more "
+      "epochs, or fewer sizes");
 }
 
 TEST(ImageSizes, OfAnEpochAreThoseOfItsStretch) {

@@ -49,7 +49,8 @@ TEST(Archive, StopsWhenToldTo) {
 TEST(Archive, RefusesMoreThanTheLimitInAllFilesTogether) {
   const auto take = [](const std::string&) { return ArchiveChoice::take; };
   EXPECT_EQ(read(kArchive, 6, take).size(), 3U);
-  EXPECT_THAT(error_of([&] { (void)read(kArchive, 5, take); }).what(), HasSubstr("here: three in it is too large"));
+  EXPECT_THAT(error_of([&] { (void)read(kArchive, 5, take); }).what(),
+              HasSubstr("here: three in it is too large: expected at most 5 bytes in all"));
   EXPECT_THAT(error_of([&] { (void)read(kArchive, 2, take); }).what(), HasSubstr("here: a/two in it is too large"));
 }
 

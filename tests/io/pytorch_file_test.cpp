@@ -16,8 +16,10 @@ namespace convmixer {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 using testing_support::archive_bytes;
 using testing_support::error_of;
 using testing_support::NamedBytes;
@@ -26,16 +28,21 @@ using testing_support::NamedBytes;
 std::string text(const std::string& value) {
   return std::string("X") + static_cast<char>(value.size()) + std::string(3, '\0') + value;
 }
-std::string number(int value) { return std::string("K") + static_cast<char>(value); }
+std::string number(std::int64_t value) {
+  if (value < 256) return std::string("K") + static_cast<char>(value);
+  std::string bytes(sizeof(value), '\0');
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  return "\x8a\x08" + bytes;
+}
 std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
 std::string tuple(const std::vector<std::string>& items) {
   std::string all = "(";
   for (const std::string& item : items) all += item;
   return all + "t";
 }
-std::string tuple_of(const std::vector<int>& numbers) {
+std::string tuple_of(const std::vector<std::int64_t>& numbers) {
   std::vector<std::string> items;
-  for (const int value : numbers) items.push_back(number(value));
+  for (const std::int64_t value : numbers) items.push_back(number(value));
   return tuple(items);
 }
 std::string dict(const std::vector<std::pair<std::string, std::string>>& entries) {
@@ -50,8 +57,8 @@ struct Layout {
   std::string storage = "FloatStorage";
   std::string key = "0";
   int offset = 0;
-  std::vector<int> extents{};
-  std::vector<int> strides{};
+  std::vector<std::int64_t> extents{};
+  std::vector<std::int64_t> strides{};
 };
 
 std::string tensor(const Layout& layout) {
@@ -195,6 +202,31 @@ TEST_F(PytorchFileTest, RefusesTensorsThatDontFitTheirStorage) {
   EXPECT_THAT(refused({.extents = {2}, .strides = {1, 1}}), HasSubstr("1 extents and 2 strides"));
   EXPECT_THAT(refused({.key = "9", .extents = {1}, .strides = {1}}), HasSubstr("data/\"9\", is missing"));
   EXPECT_THAT(refused({.storage = "DoubleStorage", .extents = {1}, .strides = {1}}), HasSubstr("DoubleStorage"));
+}
+
+TEST_F(PytorchFileTest, RefusesTensorsOfMoreElementsThanCanBeCountedByName) {
+  constexpr std::int64_t kMany = std::int64_t{1} << 40;
+  for (const Layout& layout : {Layout{.extents = {kMany, kMany}, .strides = {kMany, 1}},
+                               Layout{.extents = {kMany, kMany, 0}, .strides = {0, 0, 0}}}) {
+    const std::filesystem::path path = saved(dict({{"w", tensor(layout)}}));
+    const Error error = error_of([&] { PytorchFile file(path); });
+    EXPECT_EQ(error.kind(), ErrorKind::failure);
+    EXPECT_THAT(error.what(), StartsWith(path.string() + ": tensor \"w\": shape (1099511627776, 1099511627776"));
+    EXPECT_THAT(error.what(), EndsWith("): expected it to fit into its storage of 6 elements"));
+  }
+}
+
+TEST_F(PytorchFileTest, RefusesWhatUnpacksToFarMoreThanItIs) {
+  const std::string object = dict({{"w", tensor({.extents = {1}, .strides = {1}})}});
+  const auto written = [&](std::size_t mebibytes) {
+    return write({{"w/data.pkl", pickled(object)}, {"w/data/0", std::string(mebibytes << 20U, '\0')}});
+  };
+  EXPECT_THAT(values_of(PytorchFile(written(15)), "w"), ElementsAre(0));
+  const std::filesystem::path path = written(17);
+  ASSERT_LT(std::filesystem::file_size(path), 1U << 20U) << "zeros are deflated";
+  EXPECT_EQ(refusal(path), path.string() +
+                               ": w/data/0 in it is too large: expected at most 16777216 bytes in all that "
+                               "is read of it");
 }
 
 TEST_F(PytorchFileTest, SaysWhatAnotherFileIs) {

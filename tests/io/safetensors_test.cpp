@@ -81,6 +81,8 @@ TEST(Safetensors, RefusesToWriteWhatItCouldNotReadAgain) {
   EXPECT_THAT(refusal({{"w", DType::other, {2, 3}, bytes_of(values)}}), HasSubstr("a type that is read"));
   EXPECT_THAT(refusal({good, good}), HasSubstr("two tensors of this name"));
   EXPECT_THAT(refusal({{"__metadata__", DType::f32, {2, 3}, bytes_of(values)}}), HasSubstr("that of the metadata"));
+  EXPECT_EQ(refusal({good, {"w\xff", DType::f32, {2, 3}, bytes_of(values)}}),
+            path.string() + R"(: tensor "w\ufffd": can't be written: its name is not UTF-8)");
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 

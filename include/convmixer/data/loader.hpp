@@ -43,6 +43,8 @@ class Loader {
   [[nodiscard]] int classes() const;
   /// The same on every rank.
   [[nodiscard]] std::int64_t batches_per_epoch() const;
+  /// Those that it was made with.
+  [[nodiscard]] const LoaderOptions& options() const;
 
   /// Begins an epoch at one of its batches, 0 <= first_batch <= batches_per_epoch(); throws Error (usage) for any
   /// other, and for an epoch that is negative or beyond 2^32. While the last batches of an epoch are used, the first

@@ -24,7 +24,7 @@ struct LoaderOptions {
   MixOptions mix{};
   Normalisation normalisation;
   /// Of several processes that train together, each has a loader with the same options but its own rank, 0..ranks - 1.
-  /// It gives the rank's share of each batch: images that lie together, as core/batch_chunks.hpp cuts them, of each
+  /// It gives the rank's share of each batch: images that lie together, those that Network::train_share takes, of each
   /// micro-batch where the training step takes these (Network::set_micro_batch, the same number). Together the ranks
   /// have, image for image, the batches that one process alone would have. All have the same number of batches; of a
   /// short one some ranks may have none (Batch::size is 0).

@@ -22,8 +22,9 @@ namespace convmixer {
 /// metadata but what write_pytorch_file wrote.
 ///
 /// Throws Error naming the file: one that is no such archive or is damaged, a tensor that doesn't fit its storage,
-/// tensors that would have to be copied out of a storage again and again (strided_views.hpp), and a file without a
-/// state_dict; whole modules, files of PyTorch before 1.6 and TorchScript archives are named as such.
+/// tensors that would have to be copied out of a storage again and again (strided_views.hpp), contents that unpack to
+/// over 8 times the file and over 16 MiB, and a file without a state_dict; whole modules, files of PyTorch before 1.6
+/// and TorchScript archives are named as such.
 class PytorchFile : public TensorFile {
  public:
   explicit PytorchFile(const std::filesystem::path& path);

@@ -23,8 +23,8 @@ struct TensorView {
 
 /// Writes whole or not at all (core/file.hpp), tensors in the order given. The data begins at a multiple of 8 bytes and
 /// the format allows no gaps in it: put wide elements first, as readers that map the file expect each tensor aligned.
-/// Throws Error naming file and tensor for names or metadata that aren't UTF-8, for two tensors of one name, for bytes
-/// that don't fit the shape, for DType::other, and if the file can't be written.
+/// Throws Error naming file and tensor for names that aren't UTF-8, for two tensors of one name, for bytes that don't
+/// fit the shape and for DType::other; and naming the file for metadata that isn't UTF-8 and if it can't be written.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -27,7 +27,8 @@ class TensorFile {
     std::span<const std::byte> bytes;
   };
 
-  /// `memory` keeps the bytes that the entries borrow.
+  /// `memory` keeps the bytes that the entries borrow. Throws Error naming file and tensor for one that hasn't as many
+  /// bytes as its elements take, DType::other aside.
   TensorFile(std::filesystem::path path, std::map<std::string, Entry> tensors,
              std::map<std::string, std::string> metadata, std::shared_ptr<const void> memory);
 

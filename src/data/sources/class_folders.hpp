@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <string>
+#include <sys/types.h>
+#include <utility>
 #include <vector>
 
 namespace convmixer {
@@ -11,6 +13,10 @@ namespace convmixer {
 [[nodiscard]] std::vector<std::filesystem::path> entries(const std::filesystem::path& folder);
 
 [[nodiscard]] bool is_folder(const std::filesystem::path& path);
+
+/// Device and inode: the same for all paths that lead to a folder, as links may. Zeros where nothing is there.
+using FolderId = std::pair<dev_t, ino_t>;
+[[nodiscard]] FolderId folder_id(const std::filesystem::path& folder);
 
 /// True for the endings of formats that are read (.png, .jpg, .jpeg, .jpe, .jfif, .ppm, .pgm, .pnm in any case) and for
 /// those of the other usual formats of photographs, which are then refused by name, not passed over.

@@ -26,10 +26,11 @@ void list_class(const fs::path& folder, const std::string& path, std::int32_t la
                 OtherFiles& others) {
   const auto add = [&](const fs::path& file, const std::string& name) {
     struct stat status {};
-    if (::stat(file.c_str(), &status) != 0)  // a link to nothing
-      fail("{}: can't be read: {}", file.string(), std::generic_category().message(errno));
-    if (!S_ISREG(status.st_mode)) return;
-    images.push_back({name, label, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)});
+    if (::stat(file.c_str(), &status) != 0) {  // a link to nothing: a broken file like others, to whoever reads it
+      images.push_back({.path = name, .label = label});
+    } else if (S_ISREG(status.st_mode)) {
+      images.push_back({name, label, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)});
+    }
   };
   walk_images(folder, path, add, others);
 }
@@ -43,6 +44,26 @@ std::vector<ListedImage> list_classes(const fs::path& folder, const std::string&
     if (is_folder(folder / path)) list_class(folder / path, path, static_cast<std::int32_t>(label), images, others);
   }
   return images;
+}
+
+/// Whether a path below `folder` leads to another folder or through it.
+bool leads_through(const fs::path& folder, const std::string& path, const fs::path& other) {
+  fs::path at = folder;
+  for (const fs::path& part : fs::path(path).lexically_normal()) {
+    at /= part;
+    std::error_code ignored;
+    if (fs::equivalent(at, other, ignored)) return true;
+  }
+  return false;
+}
+
+/// Takes the folder that holds this split out of the classes. True if it was there.
+bool remove_split(const fs::path& folder, const SplitFolders& split, const std::string& held_out,
+                  std::vector<std::string>& classes) {
+  const auto holds_it = [&](const std::string& name) {
+    return leads_through(folder, held_out, folder / split.train / name);
+  };
+  return std::erase_if(classes, holds_it) > 0;
 }
 
 void check_test_classes(const fs::path& folder, const SplitFolders& split, const std::vector<std::string>& classes) {
@@ -105,7 +126,13 @@ ImageListing list_image_folder(const DatasetOptions& options) {
   listing.notes = split.notes;
   OtherFiles others;
   listing.class_names = class_names(folder / split.train);
-  if (split.train.empty()) std::erase(listing.class_names, split.test);
+  remove_split(folder, split, split.test, listing.class_names);
+  for (const std::string& other : split.others) {
+    const bool was_there = remove_split(folder, split, other, listing.class_names);
+    if (was_there && !options.test_folder.empty())  // else the notes name it
+      listing.notes.push_back(
+          fmt::format("{}: {} is left alone: its name is that of a test, not of a class", folder.string(), other));
+  }
   listing.train = list_classes(folder, split.train, listing.class_names, others);
   if (split.test.empty()) {
     split_off_test(listing, split.train, options.test_choice);

@@ -11,6 +11,7 @@
 #include <array>
 #include <span>
 #include <string_view>
+#include <system_error>
 
 namespace convmixer {
 
@@ -59,7 +60,8 @@ bool is_labelled(const fs::path& folder, const std::string& split, const std::ve
 
 SplitFolders choose_test(const fs::path& folder, const std::string& train, const std::string& val,
                          const std::string& test, bool prefer_test) {
-  const auto classes = class_names(folder / train);
+  std::vector<std::string> classes = class_names(folder / train);
+  if (train.empty()) std::erase_if(classes, [&](const std::string& name) { return name == val || name == test; });
   const bool val_is_labelled = is_labelled(folder, val, classes);
   const bool test_is_labelled = is_labelled(folder, test, classes);
   const auto note = [&](const std::string& text) { return fmt::format("{}: {}", folder.string(), text); };
@@ -76,35 +78,43 @@ SplitFolders choose_test(const fs::path& folder, const std::string& train, const
     if (other.empty()) return {train, labelled};
     return {train,
             labelled,
-            {note(fmt::format("the test images are those of {}; {} has no folders of {}'s classes", labelled, other,
-                              train))}};
+            {note(fmt::format("the test images are those of {}; {} has no folders of {} classes", labelled, other,
+                              train.empty() ? "the" : train + "'s"))}};
   }
   for (const std::string& split : {test, val})  // with classes of its own: refused by their names later
     if (!split.empty() && !class_folders(folder / split).empty()) return {train, split};
   return {train,
           "",
-          {note(fmt::format("{} has no class folders: a tenth of {} is set aside for the test",
-                            test.empty() ? val : test, train))}};
+          {note(fmt::format("{} no class folders: a tenth of {} is set aside for the test",
+                            val.empty() || test.empty() ? val + test + " has" : val + " and " + test + " have",
+                            train.empty() ? "the others" : train))}};
 }
 
 }  // namespace
 
 SplitFolders split_folders(const DatasetOptions& options) {
   const fs::path& folder = options.path;
-  const auto there = folder_names(folder);
+  auto there = folder_names(folder);
   const bool is_train_given = !options.train_folder.empty();
   const bool is_test_given = !options.test_folder.empty();
   const std::string train =
       is_train_given ? named(folder, options.train_folder, "train-folder") : first_present(there, kTrainNames);
-  if (is_test_given) {
-    if (train.empty() && !is_train_given)
-      fail_usage("{}: which folder is the training images'? --train-folder names it", folder.string());
-    return {train, named(folder, options.test_folder, "test-folder")};
+  if (is_test_given && train.empty() && !is_train_given)
+    fail_usage("{}: which folder is the training images'? --train-folder names it", folder.string());
+  if (!train.empty()) {
+    std::error_code ignored;
+    std::erase_if(there, [&](const auto& name) { return fs::equivalent(folder / name, folder / train, ignored); });
   }
   const std::string val = first_present(there, kValNames);
   const std::string test = first_present(there, kTestNames);
+  const auto with_others = [&](SplitFolders split) {
+    for (const std::string& name : {val, test})
+      if (!name.empty() && name != split.test) split.others.push_back(name);
+    return split;
+  };
+  if (is_test_given) return with_others({train, named(folder, options.test_folder, "test-folder")});
   if ((!train.empty() || is_train_given) && (!val.empty() || !test.empty()))
-    return choose_test(folder, train, val, test, options.test_choice == TestChoice::path);
+    return with_others(choose_test(folder, train, val, test, options.test_choice == TestChoice::path));
   if (is_train_given) return {train, ""};
   return {train.empty() || class_folders(folder).size() > 1 ? "" : train, ""};
 }

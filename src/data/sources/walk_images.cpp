@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -25,21 +26,28 @@ constexpr std::array<std::string_view, 2> kFilesOfSystems{"Thumbs.db", "desktop.
 struct Walk {
   const std::function<void(const fs::path&, const std::string&)>& found;
   OtherFiles& others;
+  std::set<FolderId> without_images{};
 
-  void folder(const fs::path& path, const std::string& name, int depth) const {
-    if (is_run_folder(path)) return;
+  /// Returns whether there was an image. Where there is none, it looks once, however many links lead there.
+  bool folder(const fs::path& path, const std::string& name, int depth) {
+    const FolderId id = folder_id(path);
+    if (is_run_folder(path) || without_images.contains(id)) return false;
+    bool has_images = false;
     for (const fs::path& entry : entries(path)) {
       const std::string own_name = entry.filename().string();
       const std::string full_name = name.empty() ? own_name : name + "/" + own_name;
       if (is_folder(entry)) {
         if (depth == kDeepest) fail("{}: more than {} folders deep", entry.string(), kDeepest);
-        folder(entry, full_name, depth + 1);
+        has_images |= folder(entry, full_name, depth + 1);
       } else if (is_image_name(entry)) {
         found(entry, full_name);
+        has_images = true;
       } else if (std::ranges::find(kFilesOfSystems, own_name) == kFilesOfSystems.end()) {
         ++others[entry.extension().string()];
       }
     }
+    if (!has_images) without_images.insert(id);
+    return has_images;
   }
 };
 

@@ -14,9 +14,9 @@ using OtherFiles = std::map<std::string, std::int64_t>;
 
 /// Calls found(path, name) for every file with an image's name (is_image_name); `name` is its path below what `name`
 /// was given for the folder, '/' between names: as they are if that is empty. Links are followed. What begins with a
-/// dot and the folders of runs are left out; other files are counted in `others`, but those that systems make for
-/// themselves. Throws Error for a folder that can't be listed, and for more than 16 folders in one another: links may
-/// go in circles.
+/// dot and the folders of runs are left out; other files are counted in `others`, once where links lead to a folder
+/// without an image again, but for those that systems make for themselves. Throws Error for a folder that can't be
+/// listed, and for more than 16 folders in one another: links may go in circles.
 void walk_images(const std::filesystem::path& folder, const std::string& name,
                  const std::function<void(const std::filesystem::path& path, const std::string& name)>& found,
                  OtherFiles& others);

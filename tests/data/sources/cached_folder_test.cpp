@@ -236,6 +236,26 @@ TEST_F(CachedFolder, LeavesBrokenFilesOutByChoiceAndNamesThemEveryTime) {
   EXPECT_EQ(test->image(0)[0], 10);
 }
 
+TEST_F(CachedFolder, TakesALinkToNothingForABrokenFileUntilItLeadsToOne) {
+  const fs::path link = options_.path / "train/red/2.png";
+  fs::create_symlink("later.png", link);
+  EXPECT_EQ(refusal(), link.string() +
+                           ": can't be opened: No such file or directory; broken-files = skip leaves such "
+                           "files out");
+  options_.broken_files = BrokenFiles::skip;
+  for (int time = 0; time < 2; ++time) {
+    const auto train = open();
+    EXPECT_EQ(train->size(), 3);
+    EXPECT_THAT(train->left_out(), ElementsAre(link.string() + ": can't be opened: No such file or directory"));
+    EXPECT_EQ(notes_.size(), time == 0 ? 2U : 1U) << "decoded once";
+  }
+  fs::remove(link);
+  write("later.png", 1, 2, 3);
+  fs::create_symlink("../../later.png", link);
+  EXPECT_EQ(open()->size(), 4);
+  EXPECT_THAT(notes_, ElementsAre(HasSubstr("decoding the 7 images")));
+}
+
 TEST_F(CachedFolder, PackedSaysAgainWhatWasLeftOut) {
   folder_.write("pictures/train/blue/3.png", "no image");
   options_.broken_files = BrokenFiles::skip;

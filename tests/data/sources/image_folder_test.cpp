@@ -1,21 +1,27 @@
 #include "data/sources/image_folder.hpp"
 
+#include "data/sources/class_folders.hpp"
 #include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/time_limit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace convmixer {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing_support::error_of;
 using testing_support::TemporaryFolder;
+using testing_support::TimeLimit;
 
 std::vector<std::string> paths(const std::vector<ListedImage>& images) {
   std::vector<std::string> result;
@@ -92,7 +98,7 @@ TEST(ImageFolder, AClassKeepsItsTestImagesUnderAnotherName) {
         folder.write(below + name + "/deeper/" + std::to_string(i) + ".png", std::to_string(i));
     const auto before = paths(list(folder).test);
     ASSERT_EQ(before.size(), 8U);
-    std::filesystem::rename(folder.path() / below / "apple", folder.path() / below / "red");
+    fs::rename(folder.path() / below / "apple", folder.path() / below / "red");
     auto after = paths(list(folder).test);
     for (std::string& path : after)
       if (const std::size_t at = path.find("red/"); at != std::string::npos) path.replace(at, 3, "apple");
@@ -114,7 +120,7 @@ TEST(ImageFolder, WithTrainAloneIsSplitLikewise) {
 TEST(ImageFolder, TrainMayBeAClassAmongOthers) {
   const TemporaryFolder folder;
   for (const char* name : {"boat", "train"})
-    for (int i = 0; i < 3; ++i) folder.write(std::filesystem::path(name) / (std::to_string(i) + ".png"), "1");
+    for (int i = 0; i < 3; ++i) folder.write(fs::path(name) / (std::to_string(i) + ".png"), "1");
   EXPECT_THAT(list(folder).class_names, ElementsAre("boat", "train"));
 }
 
@@ -175,20 +181,135 @@ TEST(ImageFolder, NeedsTwoClasses) {
   EXPECT_THAT(refusal_of(folder), HasSubstr("found 1 class folder, expected at least 2"));
 }
 
+/// Classes of an image each and, beside them, folders of the same classes.
+class ImageFolderBesideSplits : public testing::Test {
+ protected:
+  ImageFolderBesideSplits() {
+    options_.path = folder_.path();
+    options_.train_folder = ".";
+    for (const char* split : {".", "val", "test"}) add_split(split);
+  }
+  void add_split(const std::string& name) const {
+    for (const char* file : {"cat/1.png", "dog/1.png"}) folder_.write(fs::path(name) / file, "1");
+  }
+  /// Its training images are the classes' own, and its test images those of that folder.
+  void expect_test(const std::string& test) {
+    const ImageListing listing = list_image_folder(options_);
+    EXPECT_THAT(listing.class_names, ElementsAre("cat", "dog"));
+    EXPECT_THAT(paths(listing.train), ElementsAre(EndsWith("cat/1.png"), EndsWith("dog/1.png")));
+    EXPECT_THAT(paths(listing.test), ElementsAre(test + "/cat/1.png", test + "/dog/1.png"));
+    notes_ = listing.notes;
+  }
+
+  TemporaryFolder folder_;
+  DatasetOptions options_;
+  std::vector<std::string> notes_;
+};
+
+TEST_F(ImageFolderBesideSplits, TrainsOnNoTestImages) {
+  expect_test("val");
+  EXPECT_THAT(notes_, ElementsAre(HasSubstr("test is left alone until --test-folder test asks for it")));
+  options_.test_choice = TestChoice::path;
+  expect_test("test");
+}
+
+TEST_F(ImageFolderBesideSplits, TrainsOnNoTestImagesInANamedFolder) {
+  for (const char* test : {"test", "held", "held/out", "held/out/again"}) {
+    add_split(test);
+    options_.test_folder = test;
+    expect_test(test);
+  }
+  EXPECT_THAT(notes_, ElementsAre(HasSubstr(": val is left alone: its name is that of a test, not of a class"),
+                                  HasSubstr(": test is left alone: ")));
+}
+
+TEST_F(ImageFolderBesideSplits, TrainsOnNoTestImagesWhateverTheirFolderIsCalled) {
+  options_.test_folder = "./test/";
+  EXPECT_THAT(list_image_folder(options_).class_names, ElementsAre("cat", "dog"));
+  options_.test_folder = (folder_.path() / "test").string();
+  expect_test(options_.test_folder);
+  fs::create_directory_symlink("test", folder_.path() / "linked");
+  options_.test_folder = "linked";
+  expect_test("linked");
+  options_.train_folder = folder_.path().string();
+  expect_test("linked");
+  options_.test_folder.clear();
+  expect_test("val");
+}
+
+TEST_F(ImageFolderBesideSplits, TrainsOnNoTestImagesBelowThoseOfTraining) {
+  for (const char* split : {"mine", "mine/held"}) add_split(split);
+  options_.train_folder = "mine";
+  options_.test_folder = "mine/held";
+  expect_test("mine/held");
+}
+
+TEST_F(ImageFolderBesideSplits, LeavesImagesWithoutLabelsAlone) {
+  for (const char* split : {"val", "test"}) {
+    fs::remove_all(folder_.path() / split);
+    folder_.write(fs::path(split) / "1.png", "1");
+  }
+  for (const char* file : {"cat/2.png", "dog/2.png"}) folder_.write(file, "2");
+  const ImageListing listing = list_image_folder(options_);
+  EXPECT_THAT(listing.class_names, ElementsAre("cat", "dog"));
+  EXPECT_EQ(listing.test.size(), 2U);
+  EXPECT_THAT(listing.notes,
+              ElementsAre(HasSubstr("val and test have no class folders: a tenth of the others is set aside")));
+}
+
 TEST(ImageFolder, RefusesLinksThatGoInCircles) {
   const TemporaryFolder folder;
   folder.write("a/1.png", "1");
   folder.write("b/1.png", "1");
-  std::filesystem::create_directory_symlink("..", folder.path() / "b" / "up");
+  fs::create_directory_symlink("..", folder.path() / "b" / "up");
   EXPECT_THAT(refusal_of(folder), HasSubstr("folders deep"));
 }
 
-TEST(ImageFolder, NamesALinkToNothing) {
+TEST(ImageFolder, ListsALinkToNothingWithoutSizeAndTimes) {
+  const TemporaryFolder folder;
+  for (const char* file : {"train/a/1.png", "train/b/1.png", "val/a/1.png"}) folder.write(file, "1");
+  fs::create_symlink("nowhere", folder.path() / "train/b/2.png");
+  const ImageListing listing = list(folder);
+  ASSERT_THAT(paths(listing.train), ElementsAre("train/a/1.png", "train/b/1.png", "train/b/2.png"));
+  EXPECT_GT(listing.train[1].modified, 0);
+  EXPECT_EQ(listing.train[2].label, 1);
+  EXPECT_EQ(listing.train[2].size, 0);
+  EXPECT_EQ(listing.train[2].modified, 0);
+  EXPECT_EQ(listing.train[2].changed, 0);
+}
+
+TEST(ImageFolder, LooksIntoAFolderOnceHoweverManyLinksLeadThere) {
+  const TimeLimit limit(60);
+  const TemporaryFolder folder;
+  for (const char* file : {"a/1.png", "b/1.png", "runs/x/config.ini", "runs/x/.lock", "notes/1.txt"})
+    folder.write(file, "1");
+  for (const char* name : {"runs", "notes"})
+    for (const char* link : {"1", "2", "3"}) fs::create_directory_symlink(".", folder.path() / name / link);
+  EXPECT_TRUE(looks_like_image_folder(folder.path()));
+  EXPECT_THAT(refusal_of(folder), HasSubstr("notes/1/1/1"));  // no run: a class, whose images are looked for
+  fs::remove_all(folder.path() / "notes");
+  EXPECT_THAT(list(folder).class_names, ElementsAre("a", "b"));
+}
+
+TEST(ImageFolder, TakesAFoldersImagesForEveryLinkThatLeadsThere) {
   const TemporaryFolder folder;
   folder.write("a/1.png", "1");
-  folder.write("b/1.png", "1");
-  std::filesystem::create_symlink("nowhere", folder.path() / "b" / "2.png");
-  EXPECT_THAT(refusal_of(folder), HasSubstr("b/2.png: can't be read: No such file or directory"));
+  fs::create_directory(folder.path() / "b");
+  for (const char* link : {"1", "2"}) fs::create_directory_symlink("../a", folder.path() / "b" / link);
+  const ImageListing listing = list(folder);
+  EXPECT_THAT(listing.class_names, ElementsAre("a", "b"));
+  EXPECT_EQ(listing.train.size() + listing.test.size(), 3U);
+}
+
+TEST(ImageFolder, LooksAgainWhereALinkLedThereTooDeepBefore) {
+  for (const auto& [linking, holding] : {std::pair{"a", "b"}, std::pair{"b", "a"}}) {  // whichever is read first
+    const TemporaryFolder folder;
+    folder.write(fs::path(holding) / "deeper" / "1.png", "1");
+    fs::create_directory(folder.path() / linking);
+    fs::create_directory_symlink(fs::path("..") / holding, folder.path() / linking / "link");
+    EXPECT_TRUE(holds_images(folder.path(), 2));
+    EXPECT_FALSE(holds_images(folder.path(), 1));
+  }
 }
 
 TEST(ImageFolder, IsRecognisedByItsFolders) {

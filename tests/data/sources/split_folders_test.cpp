@@ -100,6 +100,24 @@ TEST_F(SplitFoldersTest, NamedForTheTestMayLieBesideTheClasses) {
   expect("", "held-out");
 }
 
+TEST_F(SplitFoldersTest, HandOverThoseThatAreLeftAlone) {
+  for (const char* split : {"train", "val", "test"}) add_split(split);
+  EXPECT_THAT(split_folders(options_).others, ElementsAre("test"));
+  options_.test_folder = "test";
+  EXPECT_THAT(split_folders(options_).others, ElementsAre("val"));
+  options_.test_folder = "train";
+  EXPECT_THAT(split_folders(options_).others, ElementsAre("val", "test"));
+}
+
+TEST_F(SplitFoldersTest, NamedForTrainingIsNotTheTest) {
+  for (const char* split : {"val", "test"}) add_split(split);
+  for (const char* name : {"val", "./val/"}) {
+    options_.train_folder = name;
+    expect(name, "test");
+    EXPECT_THAT(notes(), IsEmpty());
+  }
+}
+
 TEST_F(SplitFoldersTest, ThatAreNotThereAreNamedWithThoseThatAre) {
   for (const char* split : {"train", "val"}) add_split(split);
   options_.test_folder = "vla";
