@@ -20,6 +20,7 @@ die() {
 
 since=
 files=()
+is_named=0
 while (($# > 0)); do
   case "$1" in
     -h | --help)
@@ -34,7 +35,11 @@ while (($# > 0)); do
       fi
       ;;
     -*) status=2 die "unknown argument '$1', expected --changed, a file or none" ;;
-    *) files+=("$(realpath "$1")") ;;
+    *)
+      [[ -f $1 ]] || status=2 die "$1: no such file"
+      files+=("$(realpath "$1")")
+      is_named=1
+      ;;
   esac
   shift
 done
@@ -79,15 +84,32 @@ database=build/check-style
 cmake --preset release -B "$database" -D CONVMIXER_BATCHES=OFF >/dev/null || die "configuring failed: see the lines above"
 cmake --build "$database" --target convmixer-commit >/dev/null # a header that it makes
 # Files of parts that aren't built here (trace_itt.cpp) can't be checked.
-mapfile -t files < <(for file in "${files[@]}"; do grep -qF "\"$file\"" "$database/compile_commands.json" && echo "$file"; done)
+built=()
+for file in "${files[@]}"; do
+  if grep -qF "\"$file\"" "$database/compile_commands.json"; then
+    built+=("$file")
+  elif ((is_named)); then
+    status=2 die "${file#"$PWD"/}: is not compiled here: expected a .cpp file that is"
+  fi
+done
+files=("${built[@]}")
+if ((${#files[@]} == 0)); then
+  echo "check-style: no file has changed that is compiled here"
+  exit 0
+fi
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.errors"' EXIT
+ended=0
 printf '%s\0' "${files[@]}" |
-  xargs -0 -n 1 -P "$(nproc)" "$clang_tidy" -p "$database" --quiet --extra-arg=-Wno-unknown-warning-option >"$log" 2>/dev/null || true
+  xargs -0 -n 1 -P "$(nproc)" "$clang_tidy" -p "$database" --quiet --extra-arg=-Wno-unknown-warning-option >"$log" 2>"$log.errors" || ended=$?
 # A warning in a header comes once for each file that includes it.
 if grep -E '(warning|error): ' "$log" | sed "s#$PWD/##" | sort -u; then
   echo "check-style: $(grep -E '(warning|error): ' "$log" | sort -u | wc -l) warnings" >&2
   exit 1
+fi
+if ((ended != 0)); then
+  tail -n 20 "$log.errors" >&2
+  die "$clang_tidy failed"
 fi
 echo "check-style: no warnings in ${#files[@]} files"

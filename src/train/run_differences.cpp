@@ -13,7 +13,7 @@
 namespace convmixer {
 namespace {
 
-constexpr std::array<std::string_view, 4> kOwn{"out", "name", "tag", "note"};
+constexpr std::array<std::string_view, 5> kOwn{"out", "name", "tag", "note", "quiet"};
 
 /// By key: those of the file, and the defaults of the others.
 std::map<std::string, std::string> completed(const std::vector<RunSetting>& settings) {

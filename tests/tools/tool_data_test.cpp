@@ -133,6 +133,15 @@ TEST_F(ToolData, DrawsTheSameSheetForTheSameSeedAndAnotherForAnother) {
   EXPECT_NE(sheet_of(words + std::vector<std::string>{"--sheet-epoch", "2"}, path("3.png")).pixels, first.pixels);
 }
 
+TEST_F(ToolData, DrawsNoneThatIsHeldOut) {
+  EXPECT_THAT(run_tool(command({"--holdout", "4"})).output,
+              HasSubstr("6 for training (4 of them held out), 1 for the test"));
+  const auto words = command({"--holdout", "4", "--sheet", path("sheet.png"), "--sheet-rows", "1"});
+  EXPECT_EQ(run_tool(words + std::vector<std::string>{"--sheet-columns", "2"}).status, 0);
+  EXPECT_THAT(run_tool(words + std::vector<std::string>{"--sheet-columns", "3"}).errors,
+              HasSubstr("needs 3 samples, an epoch has 2"));
+}
+
 TEST_F(ToolData, DrawsOriginalsBesideMixedSamples) {
   const auto words = command({"--sheet-rows", "1", "--sheet-columns", "4", "--mixup", "0.5"});
   const DecodedImage alone = sheet_of(words, path("1.png"));

@@ -155,6 +155,17 @@ TEST_F(ToolOutputs, AppendToNothing) {
   EXPECT_EQ(read_text_file(log), "what was there\n");
 }
 
+TEST_F(ToolOutputs, AreNoDashWhereTheStandardOutputHasSomethingElse) {
+  for (const Words& words : {Words{"eval", run(), "--json", "-"}, Words{"eval", run(), "--confusion-csv", "-"},
+                             Words{"seeds", "--out", out("seeds"), "--json", "-"}, Words{"report", run(), "--out", "-"},
+                             Words{"data", "--pack", "-"}}) {
+    const ToolResult result = run_tool(words);
+    EXPECT_EQ(result.status, 2) << words[0];
+    EXPECT_THAT(result.errors, HasSubstr(" -: expected a file; ./- is one of that name\n"));
+  }
+  EXPECT_FALSE(fs::exists("-"));
+}
+
 TEST_F(ToolOutputs, OfPicturesEndInPng) {
   EXPECT_EQ(run_tool({"data", "--sheet", out("a.jpg")}).errors,
             "convmixer: error: --sheet " + out("a.jpg") + ": expected a name that ends in .png\n");
@@ -165,6 +176,12 @@ TEST_F(ToolOutputs, OfPicturesEndInPng) {
 TEST_F(ToolOutputs, AreNeededByTheOptionsForThem) {
   EXPECT_EQ(run_tool({"data", "--sheet-rows", "3"}).errors, "convmixer: error: --sheet-rows: needs --sheet FILE.png\n");
   EXPECT_EQ(run_tool({"eval", run(), "--top", "3"}).errors, "convmixer: error: --top: needs --predictions FILE.csv\n");
+  EXPECT_EQ(run_tool({"predict", run(), "a.png", "--logits"}).errors,
+            "convmixer: error: --logits: needs --json FILE\n");
+  EXPECT_EQ(run_tool({"predict", run(), "a.png", "--null"}).errors,
+            "convmixer: error: --null: needs -, for paths on standard input\n");
+  EXPECT_EQ(run_tool({"info", "--estimate-seconds", "1"}).errors,
+            "convmixer: error: --estimate-seconds: needs --estimate\n");
 }
 
 }  // namespace

@@ -26,6 +26,20 @@ TEST(ToolRefusals, NameTheNearestCommand) {
   EXPECT_EQ(refusal({"classify"}, 2), "convmixer: error: unknown command 'classify'; 'convmixer help' lists them\n");
 }
 
+TEST(ToolRefusals, NameAWordTooManyForHelp) {
+  EXPECT_EQ(refusal({"help", "train", "epochs"}, 2), "convmixer: error: unexpected 'epochs' after 'help train'\n");
+}
+
+TEST(ToolRefusals, ChooseFromRunFoldersAlone) {
+  const testing_support::TemporaryFolder folder;
+  const auto file = folder.write("weights.safetensors", "none");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", file}, std::vector<std::string>{"predict", file, "a.png"}}) {
+    EXPECT_EQ(refusal(command + std::vector<std::string>{"--checkpoint", "last"}, 2),
+              "convmixer: error: --checkpoint last: chooses from a run folder, which " + file.string() + " is not\n");
+  }
+}
+
 TEST(ToolRefusals, NameTheNearestOption) {
   EXPECT_EQ(refusal({"train", "--kernal-size", "5"}, 2),
             "convmixer: error: unknown option '--kernal-size'; did you mean 'kernel-size'?\n");
@@ -201,6 +215,8 @@ TEST(ToolRefusals, KeepTheProfiledStepsWithinTheTraining) {
   EXPECT_EQ(refusal(training("0", "0"), 2),
             "convmixer: error: --profile-steps 0: expected a whole number from 1 to 10000\n");
   EXPECT_EQ(refusal({"train", "--profile-steps", "5"}, 2), "convmixer: error: --profile-steps: needs --profile FILE\n");
+  EXPECT_EQ(refusal({"train", "--estimate-seconds", "5"}, 2),
+            "convmixer: error: --estimate-seconds: needs --dry-run\n");
 }
 
 }  // namespace

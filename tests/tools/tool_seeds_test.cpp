@@ -86,6 +86,13 @@ TEST_F(ToolSeeds, RepeatsNoRunThatHasEndedAndAddsMore) {
   EXPECT_EQ(read_json(folder("all") / "seeds.json")["ended"], 2);
 }
 
+TEST_F(ToolSeeds, MayPutTheirResultsIntoTheFolderThatTheyMake) {
+  const fs::path json = folder("all") / "mine.json";
+  const ToolResult result = run_tool(words("all", 1) + std::vector<std::string>{"--json", json.string()});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_EQ(read_json(json)["ended"], 1);
+}
+
 TEST_F(ToolSeeds, GoOnWhereTheyWereStopped) {
   constexpr int kEpochs = 6;
   for (const int signal : {SIGTERM, SIGKILL}) {

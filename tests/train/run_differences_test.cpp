@@ -35,12 +35,12 @@ TEST(RunDifferences, AreTheSettingsThatDifferInTheirOrder) {
   const auto found = setting_differences(std::vector<Settings>{settings_of(first), settings_of(second)});
   EXPECT_THAT(keys(found), ElementsAre("dim", "batch-size"));
   EXPECT_THAT(found.differing[1].values, ElementsAre(Optional(std::string("128")), Optional(std::string("64"))));
-  EXPECT_EQ(found.equal + 2, settings_of(first).size() - 4) << "out, name, tag and note are a run's own";
+  EXPECT_EQ(found.equal + 2, settings_of(first).size() - 5) << "out, name, tag, note and quiet are a run's own";
 }
 
 TEST(RunDifferences, LeaveOutWhatIsARunsOwn) {
-  const auto found = setting_differences(
-      std::vector<Settings>{{{"out", "a"}, {"name", "x"}, {"tag", "t"}, {"note", "n"}}, {{"out", "b"}, {"name", "y"}}});
+  const auto found = setting_differences(std::vector<Settings>{
+      {{"out", "a"}, {"name", "x"}, {"tag", "t"}, {"note", "n"}, {"quiet", "true"}}, {{"out", "b"}, {"name", "y"}}});
   EXPECT_THAT(keys(found), ElementsAre());
 }
 

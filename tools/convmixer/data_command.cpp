@@ -13,6 +13,7 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/idle_settings.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/run_images.hpp"
 #include "output.hpp"
 #include "output_files.hpp"
 
@@ -61,11 +62,13 @@ std::string describe_repeats(const DatasetReport& report) {
   return text;
 }
 
-void print_report(const DatasetReport& report, const TrainConfig& config, const Dataset& train, const Dataset& test) {
+void print_report(const DatasetReport& report, const TrainConfig& config, const Dataset& train, const Dataset& test,
+                  std::int64_t held_out) {
   const std::string place = config.data.empty() ? "built in" : printable(config.data.native());
   Rows rows{
       {"data", fmt::format("{}: {}", config.dataset, place)},
-      {"images", fmt::format("{} for training, {} for the test; {} x {} pixels, {}, {}", with_commas(train.size()),
+      {"images", fmt::format("{} for training{}, {} for the test; {} x {} pixels, {}, {}", with_commas(train.size()),
+                             held_out == 0 ? "" : fmt::format(" ({} of them held out)", with_commas(held_out)),
                              with_commas(test.size()), train.image_size(), train.image_size(),
                              counted(train.channels(), "colour"), counted(train.classes(), "class", "classes"))},
       {"mean", fmt::format("{} measured, {} used", colours(report.measured.mean), colours(config.mean))},
@@ -136,7 +139,8 @@ int data_command(std::span<const std::string> words) {
   const auto train = open_dataset(dataset_options(config, Split::train, note), Split::train);
   const auto test = open_dataset(dataset_options(config, Split::test, note), Split::test);
   resolve(config, *train);
-  print_report(examine(*train, *test), config, *train, *test);
+  const HoldoutSplit split = config.holdout.is_on() ? split_holdout(config, *train) : HoldoutSplit{};
+  print_report(examine(*train, *test), config, *train, *test, split.holdout ? split.holdout->size() : 0);
   if (!options.pack.empty()) {
     pack(options.pack, *train, *test);
     print_format("\npacked into {}{}\n", printable(options.pack.native()),
@@ -144,8 +148,9 @@ int data_command(std::span<const std::string> words) {
   }
   if (!options.sheet.empty()) {
     ThreadPool pool(choose_thread_count(config.threads).count);
-    const PngImage sheet = draw_contact_sheet(options.layout, sheet_title(config, options.layout),
-                                              loader_options(config, Split::train), *train, pool);
+    const PngImage sheet =
+        draw_contact_sheet(options.layout, sheet_title(config, options.layout), loader_options(config, Split::train),
+                           split.train ? *split.train : *train, pool);
     write_file_atomically(options.sheet, sheet.bytes);
     print_format("\ndrew {} of epoch {} into {}\n", counted(options.layout.rows * options.layout.columns, "sample"),
                  options.layout.epoch, printable(options.sheet.native()));

@@ -7,6 +7,7 @@
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "output.hpp"
+#include "percent.hpp"
 
 #include <fmt/format.h>
 
@@ -153,8 +154,8 @@ Rows notes(const RunEstimate& estimate, const TrainConfig& config, const RunImag
                                               counted(config.patience, "epoch"), epoch_images_name(config)));
   }
   if (config.until_accuracy > 0.0) {
-    rows.emplace_back("accuracy", fmt::format("may end it sooner: the first epoch of {}% {} accuracy",
-                                              100.0 * config.until_accuracy, epoch_images_name(config)));
+    rows.emplace_back("accuracy", fmt::format("may end it sooner: the first epoch of {} {} accuracy",
+                                              percent(config.until_accuracy), epoch_images_name(config)));
   }
   return rows;
 }

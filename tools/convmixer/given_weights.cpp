@@ -66,6 +66,8 @@ GivenWeights find_weights(const fs::path& argument, const fs::path& checkpoint) 
   const RunFolder folder{is_folder ? argument : argument.parent_path()};
   const bool has_config = fs::exists(folder.config(), ignored);
   GivenWeights weights{argument, {}, {}};
+  if (!is_folder && checkpoint != "best" && fs::exists(argument, ignored))
+    fail_usage("--checkpoint {}: chooses from a run folder, which {} is not", checkpoint.string(), argument.string());
   if (is_folder) {
     if (!has_config) fail("{}: no run folder: it has no config.ini", argument.string());
     weights.path = weights_of(folder, checkpoint);

@@ -138,6 +138,7 @@ int info_command(std::span<const std::string> words) {
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
   assign(own, line.settings);
+  if (line.find("estimate-seconds") != nullptr && !options.estimate) fail_usage("--estimate-seconds: needs --estimate");
   if (!options.config.empty()) config = read_config(options.config);
   assign(groups, line.settings);
   const ThreadCount threads = choose_thread_count(config.threads);

@@ -80,6 +80,8 @@ void help(std::span<const std::string> topic) {
     if (topic.size() < 2) fail_usage("option '--man' needs a value: the folder to write the manual pages to");
     for (const tool::ManPage& page : tool::man_pages(commands()))
       write_file_atomically(std::filesystem::path(topic[1]) / (page.name + ".1"), page.text);
+  } else if (topic.size() > 1) {
+    fail_usage("unexpected '{}' after 'help {}'", topic[1], topic.front());
   } else {
     tool::print(find_command(topic.front()).help().text);
   }

@@ -69,6 +69,12 @@ void check_input(const fs::path& input, const OutputFile& output) {
 
 }  // namespace
 
+bool is_in(const fs::path& folder, const fs::path& file) {
+  std::error_code ignored;
+  return fs::absolute(file, ignored).lexically_normal().parent_path() ==
+         (fs::absolute(folder, ignored) / "").lexically_normal().parent_path();
+}
+
 void require_no_file_of_run(const OutputFile& output, const fs::path& folder) {
   const fs::path run = folder.empty() ? fs::path() : whole_path(folder / "x").parent_path();
   // Where its links lead, and where the first of them lies.
@@ -98,6 +104,7 @@ void require_outputs(std::span<const OutputFile> outputs, const std::vector<fs::
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const OutputFile& output = outputs[i];
     if (output.path.empty()) continue;
+    if (output.path == "-") fail_usage("--{} -: expected a file; ./- is one of that name", output.option);
     if (!output.ending.empty() && ending_of(output.path) != output.ending)
       fail_usage("--{} {}: expected a name that ends in {}", output.option, output.path.string(), output.ending);
     for (const OutputFile& earlier : outputs.first(i)) {
@@ -107,7 +114,7 @@ void require_outputs(std::span<const OutputFile> outputs, const std::vector<fs::
     }
     require_no_file_of_run(output);
     require_no_input(output, inputs);
-    require_writable(output.path);
+    if (output.folder.empty() || !is_in(output.folder, output.path)) require_writable(output.path);
   }
 }
 

@@ -308,6 +308,10 @@ int predict_command(std::span<const std::string> words) {
     fail_usage("expected a run folder or weights file, then images; see 'convmixer help predict'");
   }
   assign(groups, line.settings);
+  const std::span<const std::string> images_given = std::span(line.arguments).subspan(1);
+  if (options.logits && options.json.empty()) fail_usage("--logits: needs --json FILE");
+  if (options.null_separated && std::ranges::find(images_given, "-") == images_given.end())
+    fail_usage("--null: needs -, for paths on standard input");
   if (!options.prints_lines() && options.json == options.csv) fail_usage("--json and --csv can't both be -");
   require_showable(options.progress, stderr, "standard error", options.quiet);
   const Note note = [&](const std::string& text) {
@@ -316,17 +320,15 @@ int predict_command(std::span<const std::string> words) {
   };
 
   const GivenWeights weights = find_weights(line.arguments.front(), options.checkpoint);
-  require_outputs(options.files(), inputs_of(weights, std::span(line.arguments).subspan(1), options.class_names));
+  require_outputs(options.files(), inputs_of(weights, images_given, options.class_names));
   take_image_settings(
       weights, [&](const std::string& option) { return line.find(option) != nullptr; }, note, config);
   assign(groups, line.settings);
   require_image_size(weights.path, weights.info.model, config.image_size);
   const ImageReader reader(image_reader_options(config, weights.info.model));
   std::vector<std::string> class_names = class_names_for(weights, options.class_names, note);
-  GivenImages images = list_given_images({.words = std::span(line.arguments).subspan(1),
-                                          .null_separated = options.null_separated,
-                                          .broken = config.broken_files},
-                                         note);
+  GivenImages images = list_given_images(
+      {.words = images_given, .null_separated = options.null_separated, .broken = config.broken_files}, note);
 
   const ThreadCount threads = choose_thread_count(config.threads);
   if (!threads.warning.empty()) note(fmt::format("{}: {}", counted(threads.count, "thread"), threads.warning));

@@ -32,7 +32,7 @@ std::string describe_muon(const TrainConfig& config) {
                      muon.momentum, counted(muon.steps, "Newton-Schulz step"), scaling);
 }
 
-std::string describe_optimizer(const TrainConfig& config) {
+std::string describe_optimizer(const TrainConfig& config, std::int64_t train_images) {
   const OptimizerOptions& o = config.optimizer;
   std::string text;
   if (o.kind == OptimizerKind::sgd) {
@@ -50,7 +50,8 @@ std::string describe_optimizer(const TrainConfig& config) {
     text += fmt::format("; weights averaged, decay {}{}", config.average.decay,
                         config.average.warmup ? " after warm-up" : "");
     if (config.average.statistics == AverageStatistics::recomputed)
-      text += fmt::format(", statistics of {} images", with_commas(config.average_statistics_images));
+      text += fmt::format(", statistics of {} images",
+                          with_commas(std::min(config.average_statistics_images, train_images)));
   }
   return text;
 }
@@ -60,8 +61,10 @@ std::string describe_bends(const TrainConfig& config) {
   const std::string where = bends.peak_at == PiecewiseLinear{}.peak_at && bends.knee_at == PiecewiseLinear{}.knee_at
                                 ? ""
                                 : fmt::format(", bent at {} and {} of the way", bends.peak_at, bends.knee_at);
-  return fmt::format("learning rate 0 to {} to {:.4g} to {}, piecewise linear{}", config.lr,
-                     static_cast<double>(config.lr) * bends.knee_share, config.min_lr, where);
+  std::string rates = fmt::format("0 to {}", config.lr);
+  if (bends.peak_at < 1.0) rates += fmt::format(" to {:.4g}", static_cast<double>(config.lr) * bends.knee_share);
+  if (bends.knee_at < 1.0) rates += fmt::format(" to {}", config.min_lr);
+  return fmt::format("learning rate {}, piecewise linear{}", rates, where);
 }
 
 std::string describe_schedule(const TrainConfig& config) {
@@ -81,6 +84,12 @@ std::string describe_schedule(const TrainConfig& config) {
   }
   return fmt::format("learning rate {} to {}, {}{}", config.lr, config.min_lr,
                      config.schedule == ScheduleKind::cosine ? "cosine" : "linear", warmup);
+}
+
+/// "2 (2 physical cores in the affinity mask)", with a warning if there is one.
+std::string thread_text(const ThreadCount& threads) {
+  const std::string warning = threads.warning.empty() ? "" : "; " + threads.warning;
+  return fmt::format("{} ({}{})", threads.count, threads.reason, warning);
 }
 
 }  // namespace
@@ -137,7 +146,7 @@ Rows optimizer_rows(const TrainConfig& config, std::int64_t steps_per_epoch, std
       config.cooldown_epochs == 0
           ? ""
           : fmt::format(", then {} at {}", counted(config.cooldown_epochs, "epoch"), final_learning_rate(config));
-  return {{"optimiser", describe_optimizer(config)},
+  return {{"optimiser", describe_optimizer(config, train_images)},
           {"schedule",
            fmt::format("{} of {} {}, batch {}; {}{}", counted(config.epochs, "epoch"), with_commas(steps_per_epoch),
                        plural(steps_per_epoch, "step"), batch, describe_schedule(config), cooldown)}};
@@ -159,11 +168,6 @@ Rows micro_batch_rows(const TrainConfig& config, std::int64_t train_images) {
     text += fmt::format(", an epoch's last {} of {}", last.count(), images(last));
   }
   return {{"micro-batches", text + "; batch norms take each one's own mean and variance"}};
-}
-
-std::string thread_text(const ThreadCount& threads) {
-  const std::string warning = threads.warning.empty() ? "" : "; " + threads.warning;
-  return fmt::format("{} ({}{})", threads.count, threads.reason, warning);
 }
 
 Rows machine_rows(const ThreadCount& threads, Engine& engine) {

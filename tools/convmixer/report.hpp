@@ -26,8 +26,6 @@ namespace convmixer::tool {
 [[nodiscard]] Rows micro_batch_rows(const TrainConfig& config, std::int64_t train_images);
 /// CPU, threads and the CPUs they are pinned to, oneDNN.
 [[nodiscard]] Rows machine_rows(const ThreadCount& threads, Engine& engine);
-/// "2 (2 physical cores in the affinity mask)", with a warning if there is one.
-[[nodiscard]] std::string describe(const ThreadCount& threads);
 
 /// Values kept for the parameters in training: themselves, their gradients, these summed up over micro-batches, the
 /// optimiser's, their averages.

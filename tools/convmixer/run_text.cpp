@@ -122,9 +122,10 @@ std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig
     case TrainEnd::accuracy:
       return describe_accuracy_end(trainer, config, start);
     case TrainEnd::patience:
-      return fmt::format("stopped after epoch {}, in {}: no better {} accuracy for {}; {}", position.epoch,
+      return fmt::format("stopped after epoch {}, in {}: no better {} accuracy for {}; {}{}", position.epoch,
                          format_time_left(position.seconds), epoch_images_name(config),
-                         counted(position.epochs_without_improvement, "epoch"), best);
+                         counted(position.epochs_without_improvement, "epoch"), best,
+                         start.was_done ? "\nto train on, type the same command with a higher --patience, or 0" : "");
     case TrainEnd::time_limit:
       return fmt::format(
           "stopped at the time limit, {}; {}\nto go on, type the same command with more --max-time{}",

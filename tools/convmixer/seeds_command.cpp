@@ -260,7 +260,8 @@ int Seeds::run() {
   std::error_code none;
   if (fs::exists(train_options_.config, none) && !fs::is_regular_file(train_options_.config, none))
     fail_usage("--config {}: expected a file, which each run reads", train_options_.config.string());
-  require_outputs(std::array{OutputFile{"json", options_.json}}, {train_options_.config, first_.data});
+  require_outputs(std::array{OutputFile{.option = "json", .path = options_.json, .folder = all_.path}},
+                  {train_options_.config, first_.data});
   if (train_options_.dry_run) return look();
   if (!seeds_left().empty()) session().require_trainable(first_);
   if (train_options_.fresh) make_room();

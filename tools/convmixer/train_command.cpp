@@ -50,12 +50,6 @@ void make_room_for_fresh_run(const RunFolder& folder, fs::path& init, Progress& 
       fmt::format("the run that was in {} is now in {}", printable(folder.path.native()), printable(kept.native())));
 }
 
-bool is_in(const fs::path& folder, const fs::path& file) {
-  std::error_code ignored;
-  return fs::absolute(file, ignored).lexically_normal().parent_path() ==
-         (fs::absolute(folder, ignored) / "").lexically_normal().parent_path();
-}
-
 /// Threads beside those of the pool that could have spans: libraries' own.
 constexpr int kOtherThreads = 8;
 

@@ -34,6 +34,7 @@ void check_command_options(const CommandLine& line, const TrainOptions& options)
   for (const char* window : {"profile-skip", "profile-steps"}) {
     if (line.find(window) != nullptr && options.profile.file.empty()) fail_usage("--{}: needs --profile FILE", window);
   }
+  if (line.find("estimate-seconds") != nullptr && !options.dry_run) fail_usage("--estimate-seconds: needs --dry-run");
   if (options.open && options.dry_run) fail_usage("--open and --dry-run don't go together: there is nothing to see");
   if (options.extend > 0 && options.fresh) fail_usage("--extend and --fresh don't go together");
   if (options.resume.empty()) return;
