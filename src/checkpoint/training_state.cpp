@@ -19,7 +19,7 @@ using Metadata = std::map<std::string, std::string>;
 
 /// Of the file's layout: raised when tensors or metadata change their meaning.
 constexpr std::int64_t kVersion = 1;
-constexpr std::int64_t kMostSteps = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMostNumber = std::numeric_limits<std::int64_t>::max();
 constexpr const char* kOptimizerStepsKey = "optimizer.steps";
 constexpr std::string_view kFingerprintPrefix = "fingerprint.";
 
@@ -61,7 +61,7 @@ std::string to_text(std::int64_t value) { return fmt::format("{}", value); }
 std::string to_text(double value) { return metadata_from(value); }
 
 void parse_field(const SafetensorsFile& file, const char* key, std::int64_t& field) {
-  field = metadata_int64(file, key, 0, kMostSteps);
+  field = metadata_int64(file, key, 0, kMostNumber);
 }
 void parse_field(const SafetensorsFile& file, const char* key, double& field) { field = metadata_double(file, key); }
 
@@ -100,7 +100,7 @@ void require_state(const SafetensorsFile& file) {
 
 void check_version(const SafetensorsFile& file) {
   require_state(file);
-  if (const std::int64_t version = metadata_int64(file, kStateVersionKey, 0, kMostSteps); version != kVersion) {
+  if (const std::int64_t version = metadata_int64(file, kStateVersionKey, 0, kMostNumber); version != kVersion) {
     fail("{}: a training state of version {}, expected {}: another release of this program wrote it",
          file.path().string(), version, kVersion);
   }
@@ -181,7 +181,7 @@ TrainingPosition load_training_state(const std::filesystem::path& path, Paramete
   check_version(file);
   compare_fingerprints(path, saved_fingerprint(file), fingerprint);
   const TrainingPosition position = position_of(file);
-  const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, kMostSteps);
+  const std::int64_t steps = metadata_int64(file, kOptimizerStepsKey, 0, Optimizer::kMostSteps);
 
   fill_from(file, list_state<float>(parameters, optimizer, average), [](const auto&, const auto&) { return false; });
   optimizer.set_steps(steps);

@@ -28,12 +28,9 @@ constexpr std::string_view kModelsAveraged = "n_averaged";  // of torch.optim.sw
 
 /// Mean and standard deviation are given per channel, or not at all.
 void check_normalisation(const TensorFile& file, const CheckpointInfo& info) {
-  const auto channels = static_cast<std::size_t>(task_of(info.model).channels);
-  const bool absent = info.mean.empty() && info.std.empty();
-  const bool positive = std::ranges::all_of(info.std, [](float value) { return value > 0.0F; });
-  if (!absent && (info.mean.size() != channels || info.std.size() != channels || !positive)) {
+  if (!has_valid_normalisation(info)) {
     fail("{}: metadata mean = {}, std = {}: expected {} numbers each, std above 0", file.path().string(),
-         quoted(file.metadata("mean")), quoted(file.metadata("std")), channels);
+         quoted(file.metadata("mean")), quoted(file.metadata("std")), task_of(info.model).channels);
   }
 }
 
@@ -96,7 +93,7 @@ void require_variances(const TensorFile& file, std::span<const NamedTensor<float
 }  // namespace
 
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info) {
-  write_safetensors(path, weights_views(parameters, info), weights_metadata(info));
+  write_safetensors(path, weights_views(path, parameters, info), weights_metadata(info));
 }
 
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path) {

@@ -4,6 +4,7 @@
 #include "convmixer/checkpoint/checkpoint.hpp"
 #include "convmixer/io/safetensors.hpp"
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
@@ -22,9 +23,13 @@ inline constexpr std::string_view kBatchesTracked = ".num_batches_tracked";
 /// PyTorch's batch norm counts its training batches in a tensor of its own; load_state_dict asks for it.
 [[nodiscard]] std::vector<std::string> batches_tracked_names(const Graph& graph);
 
+/// Whether mean and standard deviation are a finite number for each of the model's channels, std above 0; or not given.
+[[nodiscard]] bool has_valid_normalisation(const CheckpointInfo& info);
+
 /// Counters, I64, then parameters and statistics, F32, as timm's state dict. Borrowed from both, which must outlive
-/// them.
-[[nodiscard]] std::vector<TensorView> weights_views(const Parameters& parameters, const CheckpointInfo& info);
+/// them. Throws Error (usage) naming the file that they are for, as save_weights does for an `info` that doesn't fit.
+[[nodiscard]] std::vector<TensorView> weights_views(const std::filesystem::path& path, const Parameters& parameters,
+                                                    const CheckpointInfo& info);
 
 /// All of `info` but batches_tracked, which the tensors say.
 [[nodiscard]] std::map<std::string, std::string> weights_metadata(const CheckpointInfo& info);

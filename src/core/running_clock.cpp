@@ -47,13 +47,15 @@ class Heartbeat {
 }  // namespace
 
 struct RunningClock::Impl {
-  explicit Impl(Sources of) : sources(std::move(of)), last(sources.steady()), last_cpu(sources.cpu()) {}
+  explicit Impl(Sources of) : sources(std::move(of)), last(sources.steady()), last_cpu(sources.cpu()), latest(last) {}
 
   double seconds() {
     const std::lock_guard lock(mutex);
     const double now = sources.steady();
     if (now - last >= kTick) look(now);
-    return now - stopped;
+    // Of a stop that a look finds, calls since the look before it may have counted the beginning.
+    latest = std::max(latest, now - stopped);
+    return latest;
   }
 
   void look(double now) {
@@ -72,6 +74,7 @@ struct RunningClock::Impl {
   std::mutex mutex;
   double last;           // look: when,
   double last_cpu;       // and how much CPU time the process had had
+  double latest;         // what was given out
   double busiest = 0.0;  // CPU time a second, the most between two looks
   double stopped = 0.0;
   std::optional<Heartbeat> heartbeat;  // last: its thread uses all the others

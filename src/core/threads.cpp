@@ -71,6 +71,34 @@ int node_of(int cpu, const std::filesystem::path& root) {
   return 0;
 }
 
+/// The CPUs of a list as the kernel writes it, "0-3,5"; none for any other text.
+std::vector<int> cpus_in_list(std::string_view text) {
+  constexpr int kMost = 1 << 20;
+  std::vector<int> cpus;
+  for (;;) {
+    const int first = take_number<int>(text).value_or(-1);
+    int last = first;
+    if (text.starts_with('-')) {
+      text.remove_prefix(1);
+      last = take_number<int>(text).value_or(-1);
+    }
+    if (first < 0 || last < first || last >= kMost) return {};
+    for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+    if (text.empty()) return cpus;
+    if (!text.starts_with(',')) return {};
+    text.remove_prefix(1);
+  }
+}
+
+/// Their numbers may have gaps. Where the system doesn't list them, as if they had none.
+std::vector<int> online_cpus(const std::filesystem::path& root) {
+  std::vector<int> cpus = cpus_in_list(first_line(root / "sys/devices/system/cpu/online"));
+  if (!cpus.empty()) return cpus;
+  cpus.resize(static_cast<std::size_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))));
+  std::iota(cpus.begin(), cpus.end(), 0);
+  return cpus;
+}
+
 int physical_cores(const std::vector<int>& cpus, const std::filesystem::path& root) {
   std::set<std::string> cores;
   for (const int cpu : cpus) cores.insert(core_of(cpu, root));
@@ -236,11 +264,8 @@ std::vector<int> cpus_by_core(const std::filesystem::path& root) {
 std::vector<std::vector<int>> cores_by_node(bool whole_machine, const std::filesystem::path& root) {
   std::vector<int> cpus = affinity_mask();
   if (whole_machine) {
-    const auto online = static_cast<std::size_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-    if (online > cpus.size()) {
-      cpus.resize(online);
-      std::iota(cpus.begin(), cpus.end(), 0);
-    }
+    std::vector<int> online = online_cpus(root);
+    if (online.size() > cpus.size()) cpus = std::move(online);
   }
   std::map<std::string, std::vector<int>> by_core;
   for (const int cpu : cpus) by_core[core_of(cpu, root)].push_back(cpu);

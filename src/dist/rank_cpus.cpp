@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <sched.h>
 #include <string_view>
 #include <unistd.h>
@@ -21,6 +22,13 @@ namespace convmixer {
 namespace {
 
 constexpr char kSeparator = '\n';  // of cores, after the machine's name
+
+/// Of a rank among the places.
+std::size_t place_of(const std::vector<RankPlace>& places, int rank) {
+  if (rank < 0 || rank >= std::ssize(places))
+    fail_usage("CPUs of rank {}: expected one of the {} whose places are given", rank, counted(places.size(), "rank"));
+  return static_cast<std::size_t>(rank);
+}
 
 /// The ranks on the machine of `rank`, itself among them.
 std::vector<std::size_t> neighbours(const std::vector<RankPlace>& places, std::size_t rank) {
@@ -69,7 +77,7 @@ RankPlace parse_rank_place(const std::string& text) {
 }
 
 std::vector<int> share_of_cpus(const std::vector<RankPlace>& places, int rank) {
-  const auto own = static_cast<std::size_t>(rank);
+  const std::size_t own = place_of(places, rank);
   const Cores& cores = places[own].cores;
   std::size_t sharing = 0;  // ranks that may use the same cores
   std::size_t place = 0;    // of this one among them
@@ -90,7 +98,7 @@ std::vector<int> share_of_cpus(const std::vector<RankPlace>& places, int rank) {
 }
 
 std::string why_bound(const std::vector<RankPlace>& places, int rank, int machine_cores) {
-  const auto own = static_cast<std::size_t>(rank);
+  const std::size_t own = place_of(places, rank);
   const auto ranks = static_cast<int>(neighbours(places, own).size());
   const int share = machine_cores / ranks;
   if (places[own].cores.size() != 1 || share < 2) return "";

@@ -81,7 +81,7 @@ void export_weights(const std::filesystem::path& path, const Parameters& paramet
                     const WeightsFormat& format) {
   if (format.elements != DType::f32 && format.elements != DType::f16 && format.elements != DType::bf16)
     fail_usage("{}: weights can be written as f32, f16 and bf16", path.string());
-  std::vector<TensorView> tensors = weights_views(parameters, info);
+  std::vector<TensorView> tensors = weights_views(path, parameters, info);
   std::deque<std::vector<std::uint16_t>> rounded;  // what the views of narrower tensors borrow
   for (TensorView& tensor : tensors) {
     if (tensor.dtype != DType::f32) continue;

@@ -2,6 +2,8 @@
 
 #include "convmixer/core/trace.hpp"
 #include "core/batch_chunks.hpp"
+#include "model/share_loss.hpp"
+#include "model/share_score.hpp"
 
 #include <array>
 

@@ -4,6 +4,7 @@
 #include "convmixer/core/plural.hpp"
 #include "core/batch_chunks.hpp"
 #include "core/summation_tree.hpp"
+#include "model/share_loss.hpp"
 
 #include <algorithm>
 #include <array>
@@ -70,7 +71,12 @@ double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes
 
 double cross_entropy_sum(std::span<const float> logits, std::int64_t classes, const Targets& targets,
                          const BatchChunks& share, std::span<float> gradient) {
-  check_targets(targets, count_images(logits, classes), classes);
+  const std::int64_t images = count_images(logits, classes);
+  if (static_cast<std::size_t>(images) != share.images()) {
+    fail_usage("logits: of {}, expected {}, the share's of a batch of {}", counted(images, "image"), share.images(),
+               share.images_of_all_ranks());
+  }
+  check_targets(targets, images, classes);
   if (!gradient.empty() && gradient.size() != logits.size()) {
     fail_usage("gradient of the logits: {} given, expected {} or none", counted(gradient.size(), "number"),
                logits.size());

@@ -4,6 +4,7 @@
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/trace.hpp"
 #include "core/batch_chunks.hpp"
+#include "model/share_score.hpp"
 
 #include <fmt/format.h>
 

@@ -54,6 +54,9 @@ std::vector<Prediction> predict_top(std::span<const float> logits, std::size_t k
 }
 
 double probability_of(std::span<const float> logits, std::size_t label) {
+  if (label >= logits.size())
+    fail_usage("probability of class {}: {} given, expected the class to be below that", label,
+               counted(logits.size(), "logit"));
   if (has_nan(logits)) return std::numeric_limits<double>::quiet_NaN();
   const float largest = *std::ranges::max_element(logits);
   return std::exp(below(logits[label], largest)) / sum_of_exponentials(logits, largest);

@@ -1,10 +1,10 @@
 #include "convmixer/model/stem_whitening.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/core/rng.hpp"
 #include "model/cholesky.hpp"
 
-#include <cassert>
 #include <cmath>
 #include <numeric>
 #include <variant>
@@ -118,7 +118,11 @@ void whiten_stem(Parameters& parameters, const PatchStatistics& patches, std::ui
   const std::span<float> weights = parameters.value(convolution.weight);
   const std::span<float> biases = parameters.value(convolution.bias);
   const std::size_t n = patches.values();
-  assert(weights.size() == biases.size() * n);
+  if (weights.size() != biases.size() * n)
+    fail_usage("whitened stem: patches have {}, expected {}, as many as the network's first convolution reads",
+               counted(n, "value"), weights.size() / biases.size());
+  if (!(epsilon > 0.0 && std::isfinite(epsilon)))
+    fail_usage("whitened stem: epsilon = {}, expected a finite number above 0", epsilon);
 
   const std::vector<double> mean = patches.mean();
   std::vector<double> covariance = patches.covariance();

@@ -50,8 +50,7 @@ double Optimizer::step(float learning_rate) {
 void Optimizer::check(const OptimizerStep& /*step*/) const {}
 
 void Optimizer::set_steps(std::int64_t steps) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 62;  // they can be counted on
-  if (steps < 0 || steps > kMost) fail_usage("optimiser: {} updates made, expected 0 to {}", steps, kMost);
+  if (steps < 0 || steps > kMostSteps) fail_usage("optimiser: {} updates made, expected 0 to {}", steps, kMostSteps);
   steps_ = steps;
 }
 

@@ -29,13 +29,15 @@ using testing_support::TemporaryFolder;
 
 const std::map<std::string, std::string> kFingerprint{{"model", "convmixer 6x1"}, {"precision", "f32"}, {"seed", "42"}};
 
-Graph small_graph() {
+ConvMixerConfig small_config() {
   ConvMixerConfig config;
   config.dim = 6;
   config.depth = 1;
   config.image_size = 8;
-  return make_convmixer(config);
+  return config;
 }
+
+Graph small_graph() { return make_convmixer(small_config()); }
 
 OptimizerOptions options_of(OptimizerKind kind, float momentum = 0.9F, bool nesterov = false) {
   OptimizerOptions options;
@@ -269,7 +271,9 @@ TEST_F(TrainingState, RefusesAnotherOptimisersState) {
 
 TEST_F(TrainingState, RefusesFilesOfAnotherKindOrVersion) {
   Training training(graph_, options_of(OptimizerKind::adamw));
-  save_weights(path_, training.parameters, {});
+  CheckpointInfo info;
+  info.model = small_config();
+  save_weights(path_, training.parameters, info);
   EXPECT_THAT(refusal().what(), HasSubstr("not a saved training state"));
   save_adamw();
   edit([](auto&, auto& metadata) { metadata["training_state_version"] = "2"; });
@@ -311,6 +315,16 @@ TEST_F(TrainingState, RefusesAPositionThatIsMissingOrNoNumber) {
   save_adamw();
   edit([](auto&, auto& metadata) { metadata["position.step"] = "-1"; });
   EXPECT_THAT(refusal().what(), HasSubstr("position.step = \"-1\""));
+}
+
+TEST_F(TrainingState, RefusesMoreUpdatesThanAnOptimiserCounts) {
+  save_adamw();
+  edit([](auto&, auto& metadata) { metadata["optimizer.steps"] = "4611686018427387905"; });
+  const Error error = refusal();
+  EXPECT_EQ(error.kind(), ErrorKind::failure);
+  EXPECT_THAT(error.what(),
+              HasSubstr("metadata optimizer.steps = \"4611686018427387905\": expected a whole number from "
+                        "0 to 4611686018427387904"));
 }
 
 TEST_F(TrainingState, RefusesAFileCutOff) {

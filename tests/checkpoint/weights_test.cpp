@@ -258,6 +258,55 @@ TEST_F(Weights, WithoutNormalisationReadBackWithoutIt) {
   EXPECT_EQ(read.test_accuracy, -1.0);
 }
 
+/// What is saved is read again: so save_weights refuses what read_checkpoint_info would.
+TEST_F(Weights, AreNotWrittenWithWhatWouldBeRefusedWhenTheyAreRead) {
+  const auto refusal = [&](const std::function<void(CheckpointInfo&)>& edit) {
+    CheckpointInfo info = info_of(config_);
+    edit(info);
+    const Error error = error_of([&] { save_weights(path_, parameters_, info); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_FALSE(std::filesystem::exists(path_));
+    const std::string beginning = path_.string() + ": can't be written: ";
+    EXPECT_THAT(error.what(), testing::StartsWith(beginning));
+    return std::string(error.what()).substr(std::min(beginning.size(), std::string(error.what()).size()));
+  };
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(refusal([](CheckpointInfo& info) { info.mean = {0.5F}; }),
+            "mean = 0.5, std = 0.2471 0.001: expected 2 finite numbers each, std above 0, or none");
+  for (const std::vector<float>& wrong :
+       std::vector<std::vector<float>>{{}, {1.0F}, {1.0F, 0.0F}, {1.0F, -1.0F}, {1.0F, kNan}})
+    EXPECT_THAT(refusal([&](CheckpointInfo& info) { info.std = wrong; }), HasSubstr("expected 2 finite numbers each"));
+  EXPECT_THAT(refusal([](CheckpointInfo& info) { info.mean.clear(); }), HasSubstr("expected 2 finite numbers each"));
+  EXPECT_THAT(refusal([&](CheckpointInfo& info) { info.mean[1] = kNan; }), HasSubstr("expected 2 finite numbers each"));
+  EXPECT_EQ(refusal([](CheckpointInfo& info) { info.class_names.pop_back(); }),
+            "4 names for 5 classes, expected one for each or none");
+  EXPECT_EQ(refusal([](CheckpointInfo& info) { info.epoch = -1; }),
+            "epoch = -1, step = 1234567890123: expected at least 0");
+  EXPECT_EQ(refusal([](CheckpointInfo& info) { info.step = -2; }), "epoch = 7, step = -2: expected at least 0");
+}
+
+TEST_F(Weights, AreNotWrittenAsThoseOfAnotherModel) {
+  const auto refusal = [&](const std::function<void(ConvMixerConfig&)>& edit) {
+    ConvMixerConfig other = config_;
+    edit(other);
+    const Error error = error_of([&] { save_weights(path_, parameters_, info_of(other)); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_FALSE(std::filesystem::exists(path_));
+    return std::string(error.what());
+  };
+  EXPECT_EQ(
+      refusal([](ConvMixerConfig& other) { other.kernel_size = 5; }),
+      path_.string() +
+          ": can't be written: the parameters aren't those of ConvMixer-6/2, kernel 5, patch 3, images 12 x 12, 5 "
+          "classes: of another shape: blocks.0-1.0.fn.0.weight (found (6, 1, 4, 4), expected (6, 1, 5, 5))");
+  EXPECT_THAT(refusal([](ConvMixerConfig& other) { other.depth = 3; }), HasSubstr("missing: blocks.2."));
+  EXPECT_THAT(refusal([](ConvMixerConfig& other) { other.depth = 1; }), HasSubstr("unexpected: blocks.1."));
+  EXPECT_THAT(refusal([](ConvMixerConfig& other) { other.classes = 4; }),
+              HasSubstr("head.weight (found (5, 6), expected (4, 6))"));
+  EXPECT_THAT(refusal([](ConvMixerConfig& other) { other.image_size = 2; }),
+              HasSubstr("patch-size = 3: a patch does not fit"));
+}
+
 TEST_F(Weights, OfAnotherProgramGiveTheModelByTheirShapes) {
   for (const std::map<std::string, std::string>& foreign :
        {std::map<std::string, std::string>{}, {{"format", "pt"}, {"dim", "999"}}}) {

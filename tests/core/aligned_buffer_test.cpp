@@ -49,9 +49,25 @@ TEST(AlignedBuffer, KeepsItsMemoryWhenMoved) {
   AlignedBuffer buffer(8);
   buffer.as<float>()[1] = 3.0F;
   const std::byte* data = buffer.data();
-  const AlignedBuffer moved = std::move(buffer);
+  AlignedBuffer moved = std::move(buffer);
   EXPECT_EQ(moved.data(), data);
   EXPECT_EQ(moved.as<float>()[1], 3.0F);
+  AlignedBuffer assigned(16);
+  assigned = std::move(moved);
+  EXPECT_EQ(assigned.data(), data);
+  EXPECT_EQ(assigned.size(), 8U);
+}
+
+TEST(AlignedBuffer, IsEmptyOnceItWasMovedFrom) {
+  AlignedBuffer buffer(8);
+  AlignedBuffer moved = std::move(buffer);
+  AlignedBuffer assigned;
+  assigned = std::move(moved);
+  for (const AlignedBuffer* const empty : {&buffer, &moved}) {  // NOLINT(bugprone-use-after-move): as is meant
+    EXPECT_EQ(empty->size(), 0U);
+    EXPECT_EQ(empty->data(), nullptr);
+    EXPECT_TRUE(empty->as<float>().empty());
+  }
 }
 
 TEST(AlignedBuffer, ComesIntoBeingWhereItIsTouched) {

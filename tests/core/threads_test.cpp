@@ -11,9 +11,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <sched.h>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace convmixer {
@@ -259,6 +261,28 @@ TEST(CpusByCore, TakesOneCpuOfEachPhysicalCoreFirst) {
       EXPECT_EQ(found[1], cpus[(cpus.size() + 1) / 2]);  // the second core's first
       EXPECT_EQ(found[2], cpus[1]);                      // the first core's second
     }
+  }
+}
+
+TEST(CoresByNode, OfTheWholeMachineAreThoseThatAreOnline) {
+  const auto allowed = static_cast<int>(allowed_cpus().size());
+  const TemporaryFolder root;
+  root.write("sys/devices/system/cpu/online", fmt::format("0,2-{},{}\n", allowed + 2, allowed + 4));
+  std::vector<std::vector<int>> expected{{0}};
+  for (int cpu = 2; cpu <= allowed + 2; ++cpu) expected.push_back({cpu});
+  expected.push_back({allowed + 4});
+  EXPECT_EQ(cores_by_node(/*whole_machine=*/true, root.path()), expected);
+  EXPECT_EQ(static_cast<int>(cores_by_node(/*whole_machine=*/false, root.path()).size()), allowed);
+}
+
+TEST(CoresByNode, OfTheWholeMachineAreCountedWhereTheSystemDoesNotListThem) {
+  const auto allowed = static_cast<long>(allowed_cpus().size());
+  const TemporaryFolder root;
+  for (const char* list : {"", "x", "0-", "3-1", "0,,1", "0-3;5", "-1", "0-99999999999"}) {
+    root.write("sys/devices/system/cpu/online", std::string(list) + "\n");
+    EXPECT_EQ(std::ssize(cores_by_node(/*whole_machine=*/true, root.path())),
+              std::max(allowed, ::sysconf(_SC_NPROCESSORS_ONLN)))
+        << list;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <functional>
 #include <sched.h>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -54,6 +55,18 @@ TEST(RankCpus, OfALauncherThatBindsToACoreAreRefusedWhereThereAreMore) {
   EXPECT_THAT(why_bound(bound, 1, 8), HasSubstr("mpirun --bind-to none"));
   EXPECT_EQ(why_bound(bound, 0, 3), "");  // a core each is their share
   EXPECT_EQ(why_bound(std::vector<RankPlace>(2, {"a", kEight}), 0, 8), "");
+}
+
+TEST(RankCpus, OfARankThatHasNoPlaceAreRefused) {
+  const std::vector<RankPlace> places(3, {"a", kEight});
+  for (const int rank : {-1, 3}) {
+    const Error error = error_of([&] { (void)share_of_cpus(places, rank); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()),
+              "CPUs of rank " + std::to_string(rank) + ": expected one of the 3 ranks whose places are given");
+    EXPECT_STREQ(error_of([&] { (void)why_bound(places, rank, 8); }).what(), error.what());
+  }
+  EXPECT_EQ(error_of([] { (void)share_of_cpus({}, 0); }).kind(), ErrorKind::usage);
 }
 
 TEST(RankCpus, AreToldAsText) {

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace convmixer {
@@ -133,6 +134,26 @@ TEST_F(ExportWeights, ThatArentFiniteAreRefused) {
   parameters_.statistic(StatisticId{1})[0] = std::nanf("");
   EXPECT_THAT(refusal({.container = WeightsContainer::pytorch}),
               testing::HasSubstr("\"stem.2.running_var\": element 0"));
+}
+
+TEST_F(ExportWeights, ThatCouldNotBeReadAgainAreRefused) {
+  const auto message = [&](const WeightsFormat& format) {
+    const Error error = error_of([&] { exported(format); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(folder_.names(), IsEmpty());
+    return std::string(error.what());
+  };
+  const CheckpointInfo good = info_;
+  info_.class_names.pop_back();
+  EXPECT_EQ(message({}),
+            path("exported").string() + ": can't be written: 4 names for 5 classes, expected one for each or none");
+  info_ = good;
+  info_.std[1] = 0.0F;
+  EXPECT_THAT(message({.container = WeightsContainer::pytorch}),
+              testing::HasSubstr("std = 0.25 0 0.33333334: expected 3 finite numbers each, std above 0, or none"));
+  info_ = good;
+  std::get<ConvMixerConfig>(info_.model).dim = 16;
+  EXPECT_THAT(message({}), testing::HasSubstr("the parameters aren't those of ConvMixer-16/2"));
 }
 
 TEST_F(ExportWeights, OfOtherTypesAreRefused) {

@@ -2,6 +2,10 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/rng.hpp"
+#include "convmixer/model/batch_result.hpp"
+#include "core/batch_chunks.hpp"
+#include "model/share_loss.hpp"
+#include "model/share_score.hpp"
 #include "support/error_of.hpp"
 
 #include <gtest/gtest.h>
@@ -270,6 +274,22 @@ TEST(SoftmaxCrossEntropy, RefusesLogitsAndGradientsOfOtherSizes) {
   EXPECT_EQ(message([&] { softmax_cross_entropy(logits, 0, {.labels = labels}); }), "classes = 0: expected at least 1");
   EXPECT_EQ(message([&] { softmax_cross_entropy(logits, 4, {.labels = labels}, gradient); }),
             "gradient of the logits: 11 numbers given, expected 12 or none");
+}
+
+TEST(CrossEntropySum, RefusesAShareOfAnotherNumberOfImages) {
+  const std::vector<float> logits(12);  // of three images
+  const Labels labels{0, 1, 2};
+  const Targets targets{.labels = labels};
+  std::vector<float> gradient(12, kNan);
+  const auto refusal = [&](const BatchChunks& share) {
+    const Error error = error_of([&] { cross_entropy_sum(logits, 4, targets, share, gradient); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_STREQ(error_of([&] { (void)score_share(logits, 4, targets, share, gradient); }).what(), error.what());
+    EXPECT_TRUE(std::ranges::all_of(gradient, [](float value) { return std::isnan(value); }));
+    return std::string(error.what());
+  };
+  EXPECT_EQ(refusal(BatchChunks(2)), "logits: of 3 images, expected 2, the share's of a batch of 2");
+  EXPECT_EQ(refusal(BatchChunks(16, 1, 2)), "logits: of 3 images, expected 8, the share's of a batch of 16");
 }
 
 TEST(CountInTop, RefusesLabelsThatArentClassesOrTooFew) {

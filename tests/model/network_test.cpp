@@ -4,6 +4,7 @@
 #include "convmixer/model/convmixer.hpp"
 #include "convmixer/optim/make_optimizer.hpp"
 #include "core/batch_chunks.hpp"
+#include "model/share_loss.hpp"
 #include "support/error_of.hpp"
 #include "support/test_engine.hpp"
 

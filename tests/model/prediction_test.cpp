@@ -2,10 +2,12 @@
 
 #include "support/error_of.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace convmixer {
@@ -57,6 +59,16 @@ TEST(ProbabilityOf, IsThatOfOneClass) {
   EXPECT_NEAR(probability_of(std::vector<float>{0.0F, std::log(3.0F)}, 0), 0.25, 1e-7);
   EXPECT_EQ(probability_of(std::vector<float>{0.0F, kInfinity}, 0), 0.0);
   EXPECT_TRUE(std::isnan(probability_of(std::vector<float>{0.0F, kNan}, 0)));
+}
+
+TEST(ProbabilityOf, RefusesAClassThatThereIsNoLogitOf) {
+  for (const auto& logits : {std::vector<float>{}, std::vector<float>{1.0F}, std::vector<float>{kNan, 1.0F}}) {
+    const Error error = error_of([&] { (void)probability_of(logits, logits.size()); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()), fmt::format("probability of class {0}: {0} logit{1} given, expected the class "
+                                                     "to be below that",
+                                                     logits.size(), logits.size() == 1 ? "" : "s"));
+  }
 }
 
 TEST(LogSoftmax, IsTheLogarithmOfProbabilitiesThatAddUpToOne) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -193,6 +194,26 @@ TEST(WhitenStem, RefusesWhatItCanNotWhiten) {
   Parameters parameters(graph);
   EXPECT_EQ(message([&] { whiten_stem(parameters, PatchStatistics(graph), 1); }),
             "whitened stem: there are no patches to measure");
+}
+
+TEST(WhitenStem, RefusesPatchesOfAnotherNetworkAndAnEpsilonThatIsNotAbove0) {
+  const Graph graph = network(4, 2, 4, 2);
+  const PatchStatistics patches = small_patches(graph);
+  const auto refusal = [&](const Graph& of, double epsilon) {
+    Parameters parameters(of);
+    const Error error = error_of([&] { whiten_stem(parameters, patches, 1, epsilon); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(parameters.value(kWeight), testing::Each(0.0F));
+    EXPECT_THAT(parameters.value(kBias), testing::Each(0.0F));
+    return std::string(error.what());
+  };
+  EXPECT_EQ(refusal(network(4, 1, 4, 2), kWhiteningEpsilon),
+            "whitened stem: patches have 8 values, expected 4, as many as the network's first convolution reads");
+  EXPECT_EQ(refusal(network(4, 3, 4, 2), kWhiteningEpsilon),
+            "whitened stem: patches have 8 values, expected 12, as many as the network's first convolution reads");
+  EXPECT_EQ(refusal(graph, 0.0), "whitened stem: epsilon = 0, expected a finite number above 0");
+  for (const double epsilon : {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    EXPECT_THAT(refusal(graph, epsilon), testing::HasSubstr("expected a finite number above 0")) << epsilon;
 }
 
 }  // namespace

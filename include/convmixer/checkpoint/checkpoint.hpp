@@ -37,7 +37,12 @@ struct CheckpointInfo {
 };
 
 /// Writes parameters and running statistics, F32, as timm's state dict (with each norm's num_batches_tracked, I64,
-/// info.step unless info.batches_tracked has it), and `info` as metadata. Whole or not at all.
+/// info.step unless info.batches_tracked has it), and `info` as metadata. Whole or not at all. Throws Error naming the
+/// file; Error (usage), before anything is written, where the file couldn't be read again: for parameters and
+/// statistics that aren't info.model's by their names and shapes, for mean and std that aren't a finite number for each
+/// of its channels, std above 0 (or none at all), for another number of class names than its classes (or none), and for
+/// a negative epoch or step; and as make_graph does for info.model. Values aren't looked at: load_weights refuses those
+/// that aren't finite.
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
 
 /// Reads what a weights file says about itself. Its metadata says which model it holds and of what sizes, its tensors'

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace convmixer {
 
@@ -17,6 +18,17 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   /// Throws Error when the memory can't be had.
   explicit AlignedBuffer(std::size_t bytes);
+  /// What was moved from is empty.
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::move(other.data_)), size_(std::exchange(other.size_, std::size_t{0})) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    if (this != &other) size_ = std::exchange(other.size_, std::size_t{0});
+    return *this;
+  }
+  ~AlignedBuffer() = default;
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
 
   [[nodiscard]] std::byte* data() noexcept { return data_.get(); }
   [[nodiscard]] const std::byte* data() const noexcept { return data_.get(); }

@@ -28,8 +28,8 @@ struct CommunicationTotals {
 /// with m = (a + b) / 2,
 ///     sum of 4 ranks = (x0 + x1) + (x2 + x3)
 /// each addition rounded to the span's type. So every rank has the same bits, in every run; and a rank whose own value
-/// is the sum over a subtree of some larger tree (the chunks of its share of a batch, core/batch_chunks.hpp) completes
-/// that tree: 2^n ranks have the bits that one process with all the chunks has.
+/// is the sum over a subtree of some larger tree (over the parts of a batch, of which it has a share) completes that
+/// tree: 2^n ranks have the bits that one process with all the parts has.
 class Communicator {
  public:
   /// Puts the result of two subtrees in the place of the lower one's, both of the same length.

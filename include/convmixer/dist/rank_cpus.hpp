@@ -29,11 +29,12 @@ struct RankPlace {
 
 /// The CPUs that `rank` should use. A launcher that gave each rank of a machine CPUs of its own is left to it. Ranks
 /// that may use the same cores share them, each those that lie together, in the order of the ranks; where there are
-/// fewer cores than ranks, each may use all. `places` are all ranks', by rank.
+/// fewer cores than ranks, each may use all. `places` are all ranks', by rank. Throws Error (usage) for a rank that
+/// isn't among them.
 [[nodiscard]] std::vector<int> share_of_cpus(const std::vector<RankPlace>& places, int rank);
 
 /// Where the launcher has bound a rank to one core though its share of the `machine_cores` would be more: that it has,
-/// and the option to give; else empty. Open MPI binds so when it starts one or two ranks.
+/// and the option to give; else empty. Open MPI binds so when it starts one or two ranks. Throws as share_of_cpus.
 [[nodiscard]] std::string why_bound(const std::vector<RankPlace>& places, int rank, int machine_cores);
 
 /// From now on the calling thread, and what it starts, runs on these CPUs alone. Throws Error if the system refuses.

@@ -24,7 +24,8 @@ struct WeightsFormat {
 /// safetensors, F32 and with timm's names it is the file that save_weights writes.
 ///
 /// Throws Error naming file and tensor for a value that isn't finite or not in the format's range; Error (usage) for
-/// other elements and for names that aren't known for this network; and as write_safetensors and write_pytorch_file do.
+/// other elements, for names that aren't known for this network, and for parameters and an `info` that save_weights
+/// refuses; and as write_safetensors and write_pytorch_file do.
 void export_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info,
                     const WeightsFormat& format);
 

@@ -30,10 +30,7 @@ struct BatchResult {
 /// Of (N, classes) logits, row-major: softmax_cross_entropy and how many are right. Receives and throws what that does.
 [[nodiscard]] BatchResult score(std::span<const float> logits, std::int64_t classes, const Targets& targets,
                                 std::span<float> gradient = {});
-/// The same of a rank's share of a batch, by cross_entropy_sum.
-[[nodiscard]] BatchResult score_share(std::span<const float> logits, std::int64_t classes, const Targets& targets,
-                                      const BatchChunks& share, std::span<float> gradient = {});
-/// All ranks' together.
+/// All ranks' together, of each one's share of a batch.
 [[nodiscard]] BatchResult sum_over_ranks(const BatchResult& result, Communicator& ranks);
 
 }  // namespace convmixer

@@ -6,8 +6,6 @@
 
 namespace convmixer {
 
-class BatchChunks;
-
 /// What the network should have said about N images of K classes: labels, soft targets or both.
 struct Targets {
   std::span<const std::int32_t> labels{};  ///< N classes, 0 to K - 1: what accuracy counts; the loss too without `soft`
@@ -21,16 +19,11 @@ void check_targets(const Targets& targets, std::int64_t images, std::int64_t cla
 
 /// Mean over the batch of -sum_k q_k log softmax(logits)_k, with q = (1 - s) * target + s / K as
 /// torch.nn.CrossEntropyLoss(label_smoothing=s) defines it. `logits` is (N, K) row-major, N and K at least 1. If
-/// `gradient` is not empty it receives (softmax - q) / N, (N, K). The sum runs in double, in the tree of a batch's
-/// chunks (core/summation_tree.hpp). Throws Error (usage) for spans of other sizes, and as check_targets does. Logits
-/// that aren't finite give a loss that isn't.
+/// `gradient` is not empty it receives (softmax - q) / N, (N, K). The sum runs in double, over chunks of images that
+/// are added up in a binary tree, both fixed by N: the same bits every time. Throws Error (usage) for spans of other
+/// sizes, and as check_targets does. Logits that aren't finite give a loss that isn't.
 double softmax_cross_entropy(std::span<const float> logits, std::int64_t classes, const Targets& targets,
                              std::span<float> gradient = {});
-
-/// The same of a rank's share of a batch, but the sum over its images, and with a gradient that is that of the mean
-/// over the batch of all ranks. The sums of 2^n ranks, added up in a tree, are the batch's to the last bit.
-double cross_entropy_sum(std::span<const float> logits, std::int64_t classes, const Targets& targets,
-                         const BatchChunks& share, std::span<float> gradient = {});
 
 /// Number of images whose label is among the `k` largest logits; an equal logit of a lower class ranks first.
 /// With a logit that is not a number an image never counts: a broken network must not look right. `logits` is (N, K)

@@ -22,7 +22,8 @@ struct Prediction {
 /// first is what predict() gives. Empty if a logit is not a number.
 [[nodiscard]] std::vector<Prediction> predict_top(std::span<const float> logits, std::size_t k);
 
-/// The probability of one class of K, 0 <= label < K, under softmax; NaN if a logit is not a number.
+/// The probability of one class of K, 0 <= label < K, under softmax; NaN if a logit is not a number. Throws Error
+/// (usage) for any other label.
 [[nodiscard]] double probability_of(std::span<const float> logits, std::size_t label);
 
 /// log(softmax(logits)) of K logits, in double; infinite logits of one sign share the probability. All are NaN if a

@@ -53,8 +53,8 @@ inline constexpr double kWhiteningEpsilon = 5e-4;
 /// GELU is made for: it weighs x by the probability that a standard normal number is smaller. In the published form
 /// S = diag(lambda + epsilon)^-1/2 E^T with the covariance's eigenvectors E. Any two such roots S differ by a rotation
 /// from the left, and R has no preferred direction: so Cholesky's, which needs no eigenvectors, gives W of the same
-/// distribution. `epsilon` is above 0. Throws Error (usage)
-/// without patches.
+/// distribution. Throws Error (usage), with nothing changed, without patches, for patches of another number of values
+/// than the first convolution reads, and unless `epsilon` is finite and above 0.
 void whiten_stem(Parameters& parameters, const PatchStatistics& patches, std::uint64_t seed,
                  double epsilon = kWhiteningEpsilon);
 

@@ -39,6 +39,9 @@ struct OptimizerStep {
 /// tests/optim/custom_optimizer_test.cpp is an example.
 class Optimizer {
  public:
+  /// That steps() may say, so that they can be counted on.
+  static constexpr std::int64_t kMostSteps = std::int64_t{1} << 62;
+
   virtual ~Optimizer();
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
@@ -51,7 +54,7 @@ class Optimizer {
 
   /// Updates made so far; part of the state.
   [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
-  /// Throws Error (usage) for a negative number, and for one beyond 2^62.
+  /// Throws Error (usage) for a negative number, and for one beyond kMostSteps.
   void set_steps(std::int64_t steps);
 
   /// Every state tensor, in a fixed order; writing to the spans restores the state. None for an optimiser without.

@@ -49,7 +49,7 @@ inline constexpr int kExchangeTrialSteps = 8;
 struct PlanOptions {
   std::int64_t batch_size = 1;  ///< images in each batch: at least 1
   /// Training where the engine has several ranks: images of all ranks, of which `batch_size` are this one's share
-  /// (core/batch_chunks.hpp). 0: this rank trains alone.
+  /// (data/loader_options.hpp: `ranks`). 0: this rank trains alone.
   std::int64_t images_of_all_ranks = 0;
   NormRanks norm_ranks = NormRanks::sync;
   ExchangeTime exchange = ExchangeTime::measured;

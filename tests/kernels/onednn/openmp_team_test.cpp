@@ -32,13 +32,20 @@ void on_another_thread(const Body& body) {
   std::thread(body).join();
 }
 
-/// Calls body() on one of the two threads of a parallel region.
+/// Calls body() on one of the two threads of a parallel region, and expects that it was called.
 template <typename Body>
 void in_parallel_region(const Body& body) {
-  const auto member = [](void* data) {
-    if (place_in_team().number == 0) (*static_cast<const Body*>(data))();
+  std::atomic<int> runs = 0;
+  auto counting = [&] {
+    ++runs;
+    body();
   };
-  openmp_function<Parallel>("GOMP_parallel")(member, const_cast<Body*>(&body), 2, 0);
+  using Counting = decltype(counting);
+  const auto member = [](void* data) {
+    if (place_in_team().number == 0) (*static_cast<Counting*>(data))();
+  };
+  openmp_function<Parallel>("GOMP_parallel")(member, &counting, 2, 0);
+  EXPECT_EQ(runs, 1);
 }
 
 TEST(OpenmpTeam, HasTheThreadsThatItAsksFor) {

@@ -71,7 +71,9 @@ TEST(ConvolutionChoice, TakesTheLayoutThatIsForcedAndCodeThatIsMadeForIt) {
     if (!Engine::has_instructions(precision)) continue;
     for (const LayoutPolicy policy : {LayoutPolicy::channels_last, LayoutPolicy::blocked}) {
       const std::string forced = policy == LayoutPolicy::channels_last ? "nhwc" : avx512 ? "nChw16c" : "nChw8c";
-      for (const auto& [layout, implementation] : convolutions(policy, precision)) {
+      const auto found = convolutions(policy, precision);
+      ASSERT_FALSE(found.empty()) << forced;
+      for (const auto& [layout, implementation] : found) {
         EXPECT_EQ(layout, forced) << implementation;
         EXPECT_GE(classify_implementation(implementation), ImplementationClass::vector) << forced << implementation;
       }
