@@ -1,5 +1,6 @@
 #include "convmixer/figures/training_samples.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/data/loader.hpp"
 
 #include <algorithm>
@@ -41,7 +42,10 @@ std::vector<TrainingSample> training_samples(std::int64_t count, std::int64_t ep
                                              const Dataset& train, ThreadPool& pool) {
   LoaderOptions first_ones = options;
   first_ones.prefetch = 1;  // a batch or two are enough, and what they hold doesn't depend on it
-  const std::vector<std::uint32_t> order = epoch_order(train.size(), options.seed, epoch - 1);
+  if (options.ranks > 1)
+    fail_usage("training samples: found options of {} ranks, expected those of one process", options.ranks);
+  const std::vector<std::uint32_t> order =
+      options.shuffle ? epoch_order(train.size(), options.seed, epoch - 1) : std::vector<std::uint32_t>();
   Loader loader(train, first_ones, pool);
   loader.start(epoch - 1);
   std::vector<TrainingSample> samples;
@@ -50,7 +54,7 @@ std::vector<TrainingSample> training_samples(std::int64_t count, std::int64_t ep
     if (batch == nullptr) break;
     const std::size_t elements = batch->size == 0 ? 0 : batch->images.size() / static_cast<std::size_t>(batch->size);
     for (std::size_t i = 0; i < static_cast<std::size_t>(batch->size) && std::ssize(samples) < count; ++i) {
-      const std::int64_t index = order[samples.size()];
+      const std::int64_t index = order.empty() ? std::ssize(samples) : order[samples.size()];
       const auto original = train.image(index);
       samples.push_back(
           {.index = index,

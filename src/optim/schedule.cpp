@@ -117,6 +117,10 @@ float learning_rate(const Schedule& schedule, std::int64_t step) {
 float final_learning_rate(const Schedule& schedule) {
   if (schedule.kind == ScheduleKind::constant) return schedule.peak;
   if (schedule.kind == ScheduleKind::one_cycle) return static_cast<float>(schedule.peak / kOneCycleEnd);
+  if (schedule.kind == ScheduleKind::piecewise_linear) {
+    if (schedule.bends.peak_at == 1.0) return schedule.peak;
+    if (schedule.bends.knee_at == 1.0) return static_cast<float>(knee(schedule));
+  }
   return schedule.minimum;
 }
 

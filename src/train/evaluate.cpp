@@ -5,6 +5,7 @@
 #include "convmixer/core/shape.hpp"
 #include "convmixer/core/trace.hpp"
 #include "core/batch_chunks.hpp"
+#include "model/share_score.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -20,6 +21,17 @@ void check_images(const Network& network, const Shape& found, std::int64_t class
     fail_usage("images of shape {}: the network expects {}", found.to_string(), expected.to_string());
   if (classes > network.classes())
     fail_usage("data of {}: the network tells {} apart", counted(classes, "class", "classes"), network.classes());
+}
+
+/// The loader's batches must be the shares that the network's ranks have of them.
+void check_ranks(const Loader& loader, const Communicator& ranks) {
+  const LoaderOptions& options = loader.options();
+  if (options.rank != ranks.rank() || options.ranks != ranks.size())
+    fail_usage("evaluation: the loader is that of rank {} of {}, expected the network's, rank {} of {}", options.rank,
+               options.ranks, ranks.rank(), ranks.size());
+  if (ranks.size() > 1 && options.micro_batch > 0 && options.micro_batch < options.batch_size)
+    fail_usage("evaluation by {} ranks: the loader cuts its batches into micro-batches of at most {}, expected none",
+               ranks.size(), counted(options.micro_batch, "image"));
 }
 
 struct ScoredBatch {
@@ -49,6 +61,7 @@ Evaluation evaluate(Network& network, Loader& loader, const EvaluationOptions& o
   Communicator& ranks = network.ranks();
   if (ranks.size() > 1 && options.views.augmentation != TestTimeAugmentation::none)
     fail_usage("evaluation with several views: expected one rank, found {}", ranks.size());
+  check_ranks(loader, ranks);
   SelectiveInference inference(network, options.views, [&](const InferredBatch& batch) {
     const auto& [labels, share] = batches.front();
     of_share = score_share(batch.logits, network.classes(), {.labels = labels, .soft = {}}, share);

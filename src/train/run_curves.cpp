@@ -1,5 +1,7 @@
 #include "convmixer/train/run_curves.hpp"
 
+#include "convmixer/core/error.hpp"
+
 #include <algorithm>
 
 namespace convmixer {
@@ -18,14 +20,16 @@ Curve::Stretch& Curve::stretch_of(std::int64_t position) noexcept {
   return stretches_[static_cast<std::size_t>(position / length_)];
 }
 
-void Curve::add(std::int64_t position, double value) noexcept {
+void Curve::add(std::int64_t position, double value) {
+  if (position < 0) fail_usage("curve: a value at {}, expected a position from 0 on", position);
   Stretch& stretch = stretch_of(position);
   stretch.sum += value;
   ++stretch.count;
   used_ = std::max(used_, static_cast<std::size_t>(position / length_) + 1);
 }
 
-void Curve::fill(std::int64_t first, std::int64_t end, double value) noexcept {
+void Curve::fill(std::int64_t first, std::int64_t end, double value) {
+  if (first < 0) fail_usage("curve: values from {} on, expected a position from 0 on", first);
   if (end <= first) return;
   (void)stretch_of(end - 1);
   for (std::int64_t i = first / length_; i <= (end - 1) / length_; ++i) {
@@ -54,7 +58,7 @@ std::vector<double> Curve::points(std::size_t most) const {
   return points;
 }
 
-void RunCurves::add_accuracy(double accuracy) noexcept {
+void RunCurves::add_accuracy(double accuracy) {
   accuracy_.add(evaluations_, accuracy);
   if (evaluations_ == 0) first_accuracy_ = accuracy;
   last_accuracy_ = accuracy;

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <vector>
 
 namespace convmixer {
@@ -39,6 +40,15 @@ Names names_of_run(const RunFolder& folder, const std::optional<DataIdentity>& b
   return before->class_names;
 }
 
+/// For accuracies so far, and those to come. Which images are held out goes by their places.
+std::string describe_consequence(const DataIdentity& before, const DataIdentity& now, bool is_holdout) {
+  if (is_holdout && before.train != now.train) {
+    return "what is held out may now hold images that it has trained on, and its best accuracy so far is of those "
+           "before";
+  }
+  return !is_holdout && before.test != now.test ? "its best accuracy so far is of the test images before" : "";
+}
+
 nlohmann::ordered_json to_json(const SplitIdentity& split) {
   return {{"images", split.images()}, {"fingerprint", split.fingerprint}};
 }
@@ -46,7 +56,7 @@ nlohmann::ordered_json to_json(const SplitIdentity& split) {
 }  // namespace
 
 RunData::RunData(const TrainConfig& config, const RunFolder& folder, const std::optional<SavedRun>& saved,
-                 const Dataset& train, const Dataset& test, bool may_change, bool follows)
+                 const Dataset& train, const Dataset& test, bool may_change)
     : train_(&train), test_(&test) {
   const std::optional<DataIdentity> before = saved ? saved->data() : std::nullopt;
   const Names names = names_of_run(folder, before, train);
@@ -58,12 +68,22 @@ RunData::RunData(const TrainConfig& config, const RunFolder& folder, const std::
   if (config.holdout.is_on()) split_ = split_holdout(config, *train_);
   if (!before || *before == identity_) return;
   change_ = describe_change(*before, identity_);
+  consequence_ = describe_consequence(*before, identity_, holdout() != nullptr);
   if (may_change) return;
-  if (follows) fail_usage("this rank has other data than rank 0: {}; expected the same images on all", change_);
   fail_usage(
       "{}: the data has changed since this run was saved: {}; put it back as it was, or give --allow-changed-data "
       "to go on with what is there now, or {}",
       folder.path.string(), change_, kWaysOut);
+}
+
+void require_same_data(Communicator& ranks, const DataIdentity& identity) {
+  using Text = std::map<std::string, std::string>;
+  const std::string text = nlohmann::json(to_text(identity)).dump();
+  const std::string first = broadcast_text(ranks, text, 0);
+  if (first == text) return;
+  const std::optional<DataIdentity> of_first = identity_from(nlohmann::json::parse(first).get<Text>());
+  fail_usage("this rank has other data than rank 0: {}; expected the same images on all",
+             of_first ? describe_change(*of_first, identity) : "");
 }
 
 void write_run_data(const RunFolder& folder, const RunData& data) {

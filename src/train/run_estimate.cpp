@@ -189,9 +189,11 @@ RunWork work_left(const TrainConfig& config, const RunImages& images, const Trai
     const bool holds_present = first <= position.epoch && position.epoch < end;
     return std::max<std::int64_t>(0, left * epoch.training_images - (holds_present ? position.sums.images : 0));
   };
+  const std::int64_t evaluations = evaluated_epochs(config).left_after(position.epoch);
+  const std::int64_t others = std::max<std::int64_t>(0, epochs - position.epoch) - evaluations;
   RunWork work{.training_images = 0,
-               .test_images =
-                   evaluated_epochs(config).left_after(position.epoch) * epoch.test_images + images.final_evaluation()};
+               .test_images = evaluations * epoch.test_images + others * statistics_images(config, images.train) +
+                              images.final_evaluation()};
   const std::vector<ImageSizeStretch> stretches = image_size_stretches(config);
   if (stretches.empty()) work.training_images = images_from(0, epochs);
   for (const ImageSizeStretch& stretch : stretches) {
@@ -218,7 +220,11 @@ double PrecisionEstimate::seconds(const RunWork& work) const {
 }
 
 const PrecisionEstimate& RunEstimate::chosen() const {
-  return *std::ranges::find(precisions, choice.precision, &PrecisionEstimate::precision);
+  const auto found = std::ranges::find(precisions, choice.precision, &PrecisionEstimate::precision);
+  if (found == precisions.end())
+    fail_usage("estimate: {} is chosen but wasn't measured, expected what estimate_run gives",
+               to_string(choice.precision));
+  return *found;
 }
 
 RunEstimate estimate_run(const TrainConfig& config, const PrecisionChoice& choice, const EstimateData& data,

@@ -166,7 +166,7 @@ std::optional<EpochAccuracy> RunHistory::Content::accuracy_of(std::size_t row) c
   const double raw = epochs.number(holdout ? "holdout_accuracy" : "test_accuracy", row);
   const double accuracy = std::isfinite(averaged) ? averaged : raw;
   if (!std::isfinite(accuracy)) return std::nullopt;
-  return EpochAccuracy{static_cast<std::int64_t>(epochs.number("epoch", row)), accuracy};
+  return EpochAccuracy{static_cast<std::int64_t>(finite(epochs.number("epoch", row))), accuracy};
 }
 
 std::optional<EpochAccuracy> RunHistory::Content::best() const {
@@ -175,6 +175,11 @@ std::optional<EpochAccuracy> RunHistory::Content::best() const {
     const auto accuracy = accuracy_of(row);
     if (accuracy && (!best || accuracy->accuracy > best->accuracy)) best = accuracy;
   }
+  if (epochs.rows() == 0) return best;
+  // Better than any epoch were the weights that it began with.
+  const double of_all =
+      epochs.number(has_holdout() ? "best_holdout_accuracy" : "best_test_accuracy", epochs.rows() - 1);
+  if (std::isfinite(of_all) && (!best || of_all > best->accuracy)) best = EpochAccuracy{0, of_all};
   return best;
 }
 

@@ -35,7 +35,8 @@ void check_evaluated_epochs(const TrainConfig& config) {
 }
 
 float final_learning_rate(const TrainConfig& config) {
-  return final_learning_rate(Schedule{.kind = config.schedule, .peak = config.lr, .minimum = config.min_lr});
+  return final_learning_rate(
+      Schedule{.kind = config.schedule, .peak = config.lr, .minimum = config.min_lr, .bends = config.bends});
 }
 
 bool can_be_extended(const TrainConfig& config) {
@@ -52,8 +53,9 @@ void extend(TrainConfig& config, std::int64_t epochs_done, int more_epochs) {
         final_learning_rate(config), total_epochs(config) + more_epochs, static_cast<double>(config.lr) / 100.0);
   }
   if (epochs_done < total_epochs(config)) {
-    fail_usage("this run isn't finished: {} of {} epochs are done; let it go on without --extend first", epochs_done,
-               total_epochs(config));
+    fail_usage("this run isn't finished: {} of {} epochs are done; let it go on without --extend first{}", epochs_done,
+               total_epochs(config),
+               config.patience > 0 ? "; if patience has ended it, with a higher --patience, or 0" : "");
   }
   config.cooldown_epochs = static_cast<int>(epochs_done - config.epochs) + more_epochs;
 }

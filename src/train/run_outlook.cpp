@@ -7,7 +7,6 @@
 #include <algorithm>
 
 namespace convmixer {
-namespace {}  // namespace
 
 std::vector<ImageCost> image_costs(const Network& network, std::span<const ImageSizeStretch> stretches) {
   const Shape& whole = network.graph().tensors().front();
@@ -50,7 +49,9 @@ double RunOutlook::training_from(std::int64_t epoch) const noexcept {
 
 std::int64_t RunOutlook::evaluation_after(std::int64_t epochs_done) const noexcept {
   const EvaluatedEpochs evaluated{.epochs = size_.epochs, .interval = size_.eval_interval};
-  return evaluated.left_after(epochs_done) * size_.test_images + size_.final_images;
+  const std::int64_t evaluations = evaluated.left_after(epochs_done);
+  const std::int64_t others = std::max<std::int64_t>(0, size_.epochs - epochs_done) - evaluations;
+  return evaluations * size_.test_images + others * size_.statistics_images + size_.final_images;
 }
 
 bool RunOutlook::is_at_limit(double seconds) const noexcept {
@@ -85,7 +86,16 @@ ProgressView RunOutlook::training_view(const TrainingPosition& position) const {
 }
 
 ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::int64_t images_done) const {
-  const std::int64_t images_left = size_.test_images - images_done;
+  return view_after_epoch(position, images_done, size_.test_images);
+}
+
+ProgressView RunOutlook::statistics_view(const TrainingPosition& position, std::int64_t images_done) const {
+  return view_after_epoch(position, images_done, size_.statistics_images);
+}
+
+ProgressView RunOutlook::view_after_epoch(const TrainingPosition& position, std::int64_t images_done,
+                                          std::int64_t images) const {
+  const std::int64_t images_left = images - images_done;
   // At the time limit; an epoch that is evaluated in its turn is counted afterwards.
   const bool between_epochs = position.step_in_epoch == 0;
   const std::int64_t epochs_done = position.epoch + (between_epochs ? 0 : 1);
@@ -95,7 +105,7 @@ ProgressView RunOutlook::evaluation_view(const TrainingPosition& position, std::
           .epoch = epochs_done,
           .epochs = size_.epochs,
           .done = images_done,
-          .total = size_.test_images,
+          .total = images,
           .image_size = 0,  // tests are on whole images
           .images_per_second = estimate_.evaluation_rate(),
           .wait_share = 0.0,

@@ -27,14 +27,15 @@ struct ImageCost {
 struct RunSize {
   std::int64_t epochs = 0;
   std::int64_t steps_per_epoch = 0;
-  std::int64_t images_per_epoch = 0;  ///< trained on; a last batch that isn't full may be left out
-  std::int64_t test_images = 0;       ///< in an evaluation after an epoch: evaluated_images (averaging_options.hpp)
-  std::int64_t final_images = 0;      ///< evaluated once more, after the last epoch
-  bool holdout = false;               ///< epochs are evaluated on held-out images
-  bool averaged = false;              ///< what counts of an epoch are its averaged weights
-  std::int64_t eval_interval = 1;     ///< of EvaluatedEpochs (run_length.hpp)
-  double max_seconds = 0.0;           ///< 0: no limit
-  std::vector<ImageCost> costs{};     ///< empty: all images have the data set's size
+  std::int64_t images_per_epoch = 0;   ///< trained on; a last batch that isn't full may be left out
+  std::int64_t test_images = 0;        ///< in an evaluation after an epoch: evaluated_images (averaging_options.hpp)
+  std::int64_t statistics_images = 0;  ///< after an epoch that isn't evaluated: statistics_images (the same header)
+  std::int64_t final_images = 0;       ///< evaluated once more, after the last epoch
+  bool holdout = false;                ///< epochs are evaluated on held-out images
+  bool averaged = false;               ///< what counts of an epoch are its averaged weights
+  std::int64_t eval_interval = 1;      ///< of EvaluatedEpochs (run_length.hpp)
+  double max_seconds = 0.0;            ///< 0: no limit
+  std::vector<ImageCost> costs{};      ///< empty: all images have the data set's size
 };
 
 /// Made of a run's size and of the time that its steps and evaluations took. Steps on images of different sizes are
@@ -63,6 +64,8 @@ class RunOutlook {
   [[nodiscard]] ProgressView training_view(const TrainingPosition& position) const;
   /// In the evaluation after an epoch's last step, or at the time limit.
   [[nodiscard]] ProgressView evaluation_view(const TrainingPosition& position, std::int64_t images_done) const;
+  /// Where the averaged weights' statistics are computed anew after an epoch that isn't evaluated.
+  [[nodiscard]] ProgressView statistics_view(const TrainingPosition& position, std::int64_t images_done) const;
   /// In the evaluation at the end of the run.
   [[nodiscard]] ProgressView final_view(const TrainingPosition& position, std::int64_t images_done) const;
   /// Between two epochs; -1 after the last.
@@ -72,8 +75,11 @@ class RunOutlook {
   [[nodiscard]] ImageCost cost_in(std::int64_t epoch) const noexcept;
   /// The images of all epochs from one on, each counted by its cost.
   [[nodiscard]] double training_from(std::int64_t epoch) const noexcept;
-  /// The images of all evaluations that are left when so many epochs are finished.
+  /// The images of all evaluations that are left when so many epochs are finished, and of statistics in between.
   [[nodiscard]] std::int64_t evaluation_after(std::int64_t epochs_done) const noexcept;
+  /// After an epoch's last step, when `images_done` of `images` have gone through the network that do before the next.
+  [[nodiscard]] ProgressView view_after_epoch(const TrainingPosition& position, std::int64_t images_done,
+                                              std::int64_t images) const;
   /// Of training images by their cost, and evaluated ones.
   [[nodiscard]] double seconds_left(const TrainingPosition& position, double training_images,
                                     std::int64_t evaluation_images) const;

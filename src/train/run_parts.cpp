@@ -5,6 +5,7 @@
 #include "convmixer/train/evaluate.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "convmixer/train/run_length.hpp"
 #include "convmixer/train/train_end.hpp"
 #include "core/batch_chunks.hpp"
 #include "train/averaging_options.hpp"
@@ -36,11 +37,12 @@ CheckpointInfo weights_info(const TrainConfig& config, const RunData& data) {
   return info;
 }
 
-/// Of a run that goes on, those that it began with.
+/// Of a run that goes on, those that it began with. One that `follows` is told of them: the file may be out of its
+/// reach.
 InitialWeights initial_weights(const TrainConfig& config, const RunFolder& folder, const std::optional<SavedRun>& saved,
-                               const RunData& data, Parameters& parameters) {
+                               const RunData& data, Parameters& parameters, bool follows) {
   if (saved) {
-    require_initial_weights(config, saved->initial_weights(), folder.path);
+    if (!follows) require_initial_weights(config, saved->initial_weights(), folder.path);
     return {saved->initial_weights(), ""};
   }
   if (config.init.empty()) {
@@ -112,10 +114,10 @@ RunParts::RunParts(const TrainConfig& config, const Dataset& train, const Datase
     : folder{config.out},
       lock(folder, options.writes() ? FolderUse::write : FolderUse::look),
       saved(saved_run(folder, config, options)),
-      data(config, folder, saved, train, test, options.may_change_data, options.follow),
+      data(config, folder, saved, train, test, options.may_change_data),
       network(initial_network(config, model_config(config, data.train().channels(), data.train().classes()),
                               choose_precision(config.precision), engine)),
-      initial(initial_weights(config, folder, saved, data, network.parameters())),
+      initial(initial_weights(config, folder, saved, data, network.parameters(), options.follow)),
       optimizer(make_optimizer(network.parameters(), optimizer_settings(config, network.precision()), engine.pool())),
       average(weight_average(config, network.parameters(), engine.pool())),
       train_loader(data.train(), share_of(engine.ranks(), loader_options(config, Split::train)), engine.pool()),
@@ -146,6 +148,14 @@ TrainingPosition within_epoch(TrainingPosition position, std::int64_t steps_per_
   return position;
 }
 
+void require_epoch_to_come(const TrainConfig& config, const TrainingPosition& position, const RunFolder& folder) {
+  const std::int64_t epochs = total_epochs(config);
+  if (position.step == 0 || position.epoch < epochs || position.is_evaluated()) return;
+  fail_usage("{}: epochs = {}: it is in epoch {}, and the one before wasn't evaluated; expected at least {}{}",
+             folder.path.string(), config.epochs, position.epoch + 1, position.epoch + 1 - config.cooldown_epochs,
+             config.cooldown_epochs > 0 ? fmt::format(" with {} cooldown-epochs", config.cooldown_epochs) : "");
+}
+
 OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine,
                  const OpenOptions& options) {
   require_storable(config);
@@ -155,6 +165,7 @@ OpenRun open_run(const TrainConfig& config, const Dataset& train, const Dataset&
   const TrainingPosition position =
       within_epoch(restored.value_or(TrainingPosition{}), parts->train_loader.batches_per_epoch(),
                    options.may_change_data, parts->folder);
+  require_epoch_to_come(config, position, parts->folder);
   (void)plan_all(parts->network, config, run_images(config, train.size(), test.size()), engine.ranks());
   const std::optional<TrainConfig> ended = restored ? ended_run(parts->folder, config, position) : std::nullopt;
   const std::optional<Circumstances>& before = parts->checkpointer.before();

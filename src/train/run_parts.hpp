@@ -67,6 +67,9 @@ struct OpenRun {
 [[nodiscard]] TrainingPosition within_epoch(TrainingPosition position, std::int64_t steps_per_epoch, bool data_changed,
                                             const RunFolder& folder);
 
+/// Throws Error (usage) for epochs that end before the run's next evaluation: it would have weights, but no accuracy.
+void require_epoch_to_come(const TrainConfig& config, const TrainingPosition& position, const RunFolder& folder);
+
 /// Makes the parts; restores the folder's state if there is one; plans all memory, so that a run that can't have it
 /// says so before it has written anything; saves a first state if there was none; writes config.ini and data.json;
 /// opens metrics.jsonl. Throws Error as Trainer's constructor.

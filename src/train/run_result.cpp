@@ -4,9 +4,9 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/train/run_images.hpp"
 #include "convmixer/train/train_end.hpp"
+#include "train/record_line.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <sstream>
 #include <string>
@@ -15,16 +15,17 @@
 namespace convmixer {
 namespace {
 
-/// The first epoch of metrics.jsonl with such an accuracy.
+/// The first epoch of metrics.jsonl with such an accuracy. Lines that are no records are left out, as are fields of
+/// another type.
 std::optional<ReachedEpoch> find_epoch(const RunFolder& folder, const TrainConfig& config, double accuracy) {
   std::error_code ignored;
   if (!std::filesystem::exists(folder.metrics(), ignored)) return std::nullopt;
   const std::string best = fmt::format("best_{}_accuracy", epoch_images_name(config));
   std::istringstream lines(read_text_file(folder.metrics()));
   for (std::string line; std::getline(lines, line);) {
-    const nlohmann::json record = nlohmann::json::parse(line, nullptr, false);
-    if (!record.is_object() || record.value("type", "") != "epoch" || record.value(best, -1.0) < accuracy) continue;
-    return ReachedEpoch{record.value("epoch", std::int64_t{0}), record.value("total_s", 0.0)};
+    const std::optional<RecordLine> record = parse_record(line);
+    if (!record || record->type != "epoch" || !(record->number(best, -1.0) >= accuracy)) continue;
+    return ReachedEpoch{record->whole("epoch"), record->number("total_s")};
   }
   return std::nullopt;
 }

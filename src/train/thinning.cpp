@@ -1,5 +1,8 @@
 #include "convmixer/train/thinning.hpp"
 
+#include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -34,6 +37,8 @@ void keep_extremes(std::span<const double> values, std::size_t begin, std::size_
 }  // namespace
 
 std::vector<std::size_t> thinned(std::span<const double> values, std::size_t most) {
+  constexpr std::size_t kLeast = 8;
+  if (most < kLeast) fail_usage("a curve thinned to {}: expected at least {}", counted(most, "point"), kLeast);
   std::vector<std::size_t> kept;
   if (values.size() <= most) {
     kept.resize(values.size());

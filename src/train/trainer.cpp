@@ -38,8 +38,9 @@ double as_written(float value) {
 /// Of the data since the run was saved; empty if there is none.
 std::string describe_change(const RunParts& parts) {
   if (parts.data.change().empty()) return "";
-  return fmt::format("the data has changed since {} was saved: {}; it goes on with what is there now",
-                     parts.folder.path.string(), parts.data.change());
+  const std::string& consequence = parts.data.consequence();
+  return fmt::format("the data has changed since {} was saved: {}; it goes on with what is there now{}{}",
+                     parts.folder.path.string(), parts.data.change(), consequence.empty() ? "" : "; ", consequence);
 }
 
 EvaluationRecord record_of(const BatchResult& evaluated) {
@@ -81,13 +82,14 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
     config_.out = followed_->folder();
   }
   OpenRun run = open_run(config_, train, test, engine,
-                         {.may_change_data = controls_.may_change_data,
+                         {.may_change_data = controls_.may_change_data || follows,  // rank 0 has decided
                           .dry = controls_.dry_run,
                           .fresh = controls_.dry_run && controls_.fresh,
                           .follow = follows});
   if (ranks_.size() > 1 && !follows) send_state(ranks_, run.parts->folder);
   if (followed_) followed_->remove();
   parts_ = std::move(run.parts);
+  if (ranks_.size() > 1) require_same_data(ranks_, parts_->data.identity());
   position_ = run.position;
   schedule_shift_ = position_.epoch * steps_per_epoch() + position_.step_in_epoch - position_.step;
   for (const std::string& note : {parts_->lock.missing(), describe_change(*parts_)})
@@ -97,6 +99,7 @@ Trainer::Trainer(const TrainConfig& config, const Dataset& train, const Dataset&
               .steps_per_epoch = steps_per_epoch(),
               .images_per_epoch = config.drop_last ? steps_per_epoch() * config.batch_size : images_.train,
               .test_images = evaluated_images(config, images_.train, images_.epoch_evaluation()),
+              .statistics_images = statistics_images(config, images_.train),
               .final_images = images_.final_evaluation(),
               .holdout = images_.holdout > 0,
               .averaged = config.average.is_on(),
@@ -281,6 +284,10 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
     }
     accuracy = test->of_saved().accuracy();
     outlook_->curves().add_accuracy(*accuracy);
+  } else if (!recompute_average_statistics(
+                 [this](std::int64_t done) { return outlook_->statistics_view(position_, done); })) {
+    save_state();
+    return TrainEnd::signal;
   }
   const bool best = position_.finish_epoch(accuracy);
   const EpochRecord record = epoch_record(test, position_.seconds - before);
@@ -335,16 +342,19 @@ std::optional<Trainer::EpochResults> Trainer::evaluate_epoch() {
   if (!raw) return std::nullopt;
   if (!parts_->average) return EpochResults{*raw, std::nullopt};
   before = images;
+  if (!recompute_average_statistics(view)) return std::nullopt;
+  before += outlook_->size().statistics_images;
   const AveragedWeights averaged(*parts_->average);
-  const std::int64_t recomputed = statistics_images(config_, images_.train);
-  if (parts_->statistics_loader && !recompute_statistics(network(), *parts_->statistics_loader, position_.epoch,
-                                                         recomputed, evaluation_progress(view))) {
-    return std::nullopt;
-  }
-  before += recomputed;
   const std::optional<BatchResult> of_average = evaluate_weights(parts_->evaluation_loader, images, view);
   if (!of_average) return std::nullopt;
   return EpochResults{*raw, of_average};
+}
+
+bool Trainer::recompute_average_statistics(const View& view) {
+  if (!parts_->statistics_loader) return true;
+  const AveragedWeights averaged(*parts_->average);
+  return recompute_statistics(network(), *parts_->statistics_loader, position_.epoch,
+                              outlook_->size().statistics_images, evaluation_progress(view));
 }
 
 std::function<bool(std::int64_t)> Trainer::evaluation_progress(View view) {

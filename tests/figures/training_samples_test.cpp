@@ -44,6 +44,23 @@ TEST_F(TrainingSamples, WithoutAugmentationAreTheImagesInTheEpochsOrder) {
   EXPECT_EQ(training_samples(99, 1, options, *train, pool).size(), 20U);  // no more in an epoch
 }
 
+TEST_F(TrainingSamples, WithoutShufflingAreTheImagesInTheDataSetsOrder) {
+  options.shuffle = false;
+  const std::vector<TrainingSample> samples = training_samples(11, 2, options, *train, pool);
+  ASSERT_EQ(samples.size(), 11U);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    EXPECT_EQ(samples[i].index, static_cast<std::int64_t>(i));
+    EXPECT_EQ(samples[i].image.pixels, samples[i].original.pixels);
+    EXPECT_EQ(samples[i].target.front().label, train->label(static_cast<std::int64_t>(i)));
+  }
+}
+
+TEST_F(TrainingSamples, OfOneOfSeveralRanksAreRefused) {
+  options.ranks = 2;
+  EXPECT_STREQ(error_of([&] { (void)training_samples(3, 1, options, *train, pool); }).what(),
+               "training samples: found options of 2 ranks, expected those of one process");
+}
+
 TEST_F(TrainingSamples, OfAnEpochOfSmallerImagesAreSmaller) {
   options.image_sizes = {{.image_size = 8, .first_epoch = 0, .end_epoch = 1},
                          {.image_size = 32, .first_epoch = 1, .end_epoch = 2}};

@@ -180,6 +180,15 @@ TEST(Schedule, FinalRateIsThatOfTheLastStep) {
   }
 }
 
+TEST(Schedule, FinalRateIsThatOfTheLastStepWithBendsAtTheEnds) {
+  Schedule schedule = make(ScheduleKind::piecewise_linear, 0.8F, 30);
+  for (const PiecewiseLinear& bends : {PiecewiseLinear{0.4, 1.0, 0.25}, PiecewiseLinear{1.0, 1.0, 0.25},
+                                       PiecewiseLinear{0.0, 0.5, 0.25}, PiecewiseLinear{0.0, 1.0, 0.5}}) {
+    schedule.bends = bends;
+    EXPECT_EQ(final_learning_rate(schedule), learning_rate(schedule, 29)) << bends.peak_at << ' ' << bends.knee_at;
+  }
+}
+
 TEST(Schedule, OneStepInAllHasTheRateOfTheEnd) {
   EXPECT_EQ(learning_rate(make(ScheduleKind::piecewise_linear, 1.0F, 1), 0), 0.0F);
   EXPECT_FLOAT_EQ(learning_rate(make(ScheduleKind::cosine, 1.0F, 1, 0, 0.125F), 0), 0.125F);

@@ -430,6 +430,13 @@ class Ranks(unittest.TestCase):
         self.assertEqual((run.returncode, run.stderr), (0, ""), run.stdout)
         self.assertEqual(run.stdout.count("the data has changed"), 1, run.stdout)
 
+    def test_ranks_begin_anew_with_the_weights_of_the_run_that_was_there(self):
+        out = str(self.folder / "again")
+        self.train(2, "again", "--epochs", "1")
+        run = self.run_tool(2, "train", *MODEL, "--threads", "1", "--epochs", "1", "--out", out, "--fresh", "--init", out)
+        self.assertEqual((run.returncode, run.stderr), (0, ""), run.stdout)
+        self.assertIn("finished 1 epoch", run.stdout)
+
     def test_the_plug_in_is_found_beside_the_program_and_beside_its_folder(self):
         def plug_in(program):
             text = subprocess.run([str(program), "--version"], stdout=subprocess.PIPE, text=True, timeout=100,

@@ -97,6 +97,13 @@ TEST_F(ToolTrain, SaysHowLongItTookToReachTheAccuracy) {
   EXPECT_THAT(train("run", 3, {"--until-accuracy", "1"}).output, HasSubstr("finished 3 epochs in "));
 }
 
+TEST_F(ToolTrain, SaysHowOneThatPatienceHasEndedGoesOn) {
+  const std::vector<std::string> patience{"--lr", "0", "--patience", "1"};
+  EXPECT_THAT(train("run", 20, patience).output, HasSubstr("\nstopped after epoch "));
+  EXPECT_THAT(train("run", 20, patience).output,
+              HasSubstr("\nto train on, type the same command with a higher --patience, or 0\n"));
+}
+
 TEST_F(ToolTrain, RefusesAHoldoutThatLeavesNothingToTrainOnBeforeItMovesARun) {
   (void)train("run", 1);
   const ToolResult result = train("run", 1, {"--fresh", "--holdout", "256"});

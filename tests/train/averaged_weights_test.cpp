@@ -246,6 +246,38 @@ TEST_F(RecomputedStatistics, AreThoseOfMicroBatchesWhereTrainingsAre) {
   EXPECT_NE(recomputed(0), statistics_of(saved)) << "of whole batches";
 }
 
+TEST_F(RecomputedStatistics, AreThoseOfTheAverageAfterAnEpochThatIsNotEvaluatedToo) {
+  TrainConfig config = recomputed_config("run");
+  config.eval_interval = 0;
+  ASSERT_EQ(train(config, stopped_after(11)), TrainEnd::signal);  // 6 steps, 3 batches of statistics, and on
+  ASSERT_EQ(position_.epoch, 1);
+  const fs::path last = RunFolder{config.out}.last();
+  Network network(make_graph(read_checkpoint_info(last).model), Precision::f32, engine_);
+  load_weights(last, network.parameters());
+  const auto saved = statistics_of(network);
+  Loader loader(*train_, loader_options(config, Split::train), pool_);
+  loader.start(0);
+  NormStatistics by_hand(network);
+  for (int batch = 0; batch < 3; ++batch) add_batch(by_hand, *loader.next());
+  by_hand.finish();
+  EXPECT_EQ(statistics_of(network), saved);
+}
+
+TEST_F(RecomputedStatistics, WithoutEvaluationsGoOnBitForBit) {
+  TrainConfig whole = recomputed_config("whole");
+  whole.eval_interval = 0;
+  ASSERT_EQ(train(whole), TrainEnd::finished);
+  for (const int looks : {7, 8, 11}) {  // in the first batch of statistics, in the second, in the next epoch
+    SCOPED_TRACE(looks);
+    TrainConfig config = recomputed_config(fmt::format("stopped{}", looks));
+    config.eval_interval = 0;
+    ASSERT_EQ(train(config, stopped_after(looks)), TrainEnd::signal);
+    ASSERT_EQ(position_.epoch, looks < 10 ? 0 : 1);
+    ASSERT_EQ(train(config), TrainEnd::finished);
+    expect_equal_runs(config.out, whole.out);
+  }
+}
+
 TEST_F(RecomputedStatistics, AreRefusedForANetworkThatHasNone) {
   TrainConfig config = recomputed_config("run");
   std::get<ConvMixerConfig>(config.model).norm = ConvMixerConfig::Norm::layer;

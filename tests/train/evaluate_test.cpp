@@ -14,6 +14,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,8 @@ class EvaluateTest : public testing::Test {
   }
 
   /// The same by so many ranks, by rank.
-  std::vector<Evaluation> evaluated_by(int ranks, std::int64_t batch_size, const EvaluationOptions& options = {}) {
+  std::vector<Evaluation> evaluated_by(int ranks, std::int64_t batch_size, const EvaluationOptions& options = {},
+                                       std::int64_t micro_batch = 0) {
     std::mutex mutex;
     std::vector<Evaluation> evaluations;
     testing_support::run_ranks(ranks, [&](Communicator& communicator) {
@@ -47,7 +49,8 @@ class EvaluateTest : public testing::Test {
                      .augmentation = {},
                      .normalisation = default_normalisation("shapes"),
                      .rank = communicator.rank(),
-                     .ranks = communicator.size()},
+                     .ranks = communicator.size(),
+                     .micro_batch = micro_batch},
                     pool);
       Evaluation evaluation = evaluate(network, loader, options);
       const std::lock_guard lock(mutex);
@@ -106,6 +109,31 @@ TEST_F(EvaluateTest, OfSeveralViewsIsRefusedToSeveralRanks) {
       error_of([&] { (void)evaluated_by(2, 16, {.views = {.augmentation = TestTimeAugmentation::flip}}); });
   EXPECT_EQ(error.kind(), ErrorKind::usage);
   EXPECT_STREQ(error.what(), "evaluation with several views: expected one rank, found 2");
+}
+
+TEST_F(EvaluateTest, OfMicroBatchesIsRefusedToSeveralRanks) {
+  const Error error = error_of([&] { (void)evaluated_by(2, 23, {}, 9); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(),
+               "evaluation by 2 ranks: the loader cuts its batches into micro-batches of at most 9 images, expected "
+               "none");
+  EXPECT_EQ(evaluated_by(2, 23, {}, 23).at(0).total.images, 50) << "all at once";
+}
+
+TEST_F(EvaluateTest, RefusesALoaderOfAnotherRank) {
+  for (const int rank : {0, 1}) {
+    Loader loader(*data_,
+                  {.batch_size = 20,
+                   .augmentation = {},
+                   .normalisation = default_normalisation("shapes"),
+                   .rank = rank,
+                   .ranks = 2},
+                  pool_);
+    const Error error = error_of([&] { (void)evaluate(network_, loader); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()), "evaluation: the loader is that of rank " + std::to_string(rank) +
+                                             " of 2, expected the network's, rank 0 of 1");
+  }
 }
 
 TEST_F(EvaluateTest, IsTheSameEveryTime) {

@@ -1,6 +1,8 @@
 #include "convmixer/train/run_curves.hpp"
 
+#include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "support/error_of.hpp"
 #include "support/temporary_folder.hpp"
 #include "train/earlier_curves.hpp"
 #include "train/sparkline.hpp"
@@ -46,6 +48,17 @@ TEST(Curve, FillsWhatIsNotKnown) {
   Curve empty;
   empty.fill(5, 5, 1.0);
   EXPECT_THAT(empty.points(8), ElementsAre());
+}
+
+TEST(Curve, RefusesPositionsBelow0) {
+  Curve curve;
+  EXPECT_EQ(testing_support::error_of([&] { curve.add(-1, 1.0); }).kind(), ErrorKind::usage);
+  EXPECT_STREQ(testing_support::error_of([&] { curve.fill(-200, 3, 1.0); }).what(),
+               "curve: values from -200 on, expected a position from 0 on");
+  RunCurves curves("test acc");
+  EXPECT_STREQ(testing_support::error_of([&] { curves.add_loss(0, 1.0); }).what(),
+               "curve: a value at -1, expected a position from 0 on");
+  EXPECT_THAT(curve.points(4), ElementsAre());
 }
 
 TEST(Curve, ShowsTheValueBeforeWhereThereIsNone) {

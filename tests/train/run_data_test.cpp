@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 
 namespace convmixer {
 namespace {
@@ -73,6 +75,20 @@ class RunDataTest : public TrainerFixture {
     EXPECT_TRUE(timeless_state(settings.out) == before);
     return error.what();
   }
+  /// What is said when a run with other data is opened.
+  std::string note(const TrainConfig& settings) {
+    char* text = nullptr;
+    std::size_t size = 0;
+    std::FILE* const file = ::open_memstream(&text, &size);
+    {
+      Progress progress(file, {}, undisturbed().clock);
+      const Trainer trainer(settings, *train_, *test_, engine_, progress, with_changed_data());
+    }
+    std::fclose(file);
+    const std::string said(text, size);
+    std::free(text);
+    return said;
+  }
   /// As an earlier release left it.
   void forget_the_data() const {
     for (const char* key :
@@ -116,6 +132,18 @@ TEST_F(RunDataTest, OfOtherImagesIsRefusedUnlessAllowed) {
   EXPECT_EQ(train(config(), with_changed_data()), TrainEnd::finished);
   EXPECT_EQ(position_.step, 12);
   EXPECT_EQ(train(config()), TrainEnd::finished);  // it is the run's data now
+}
+
+TEST_F(RunDataTest, OfOtherImagesIsNotedWithWhatItMakesOfTheAccuracies) {
+  TrainConfig held = small_config("held");
+  held.holdout = {.images = 23};
+  ASSERT_EQ(train(held, stopped_after(5)), TrainEnd::signal);
+  change_training({.images = 90});
+  EXPECT_THAT(note(config()), AllOf(HasSubstr("90 training images instead of 92"), HasSubstr("what is there now\n")));
+  EXPECT_THAT(note(held), HasSubstr("what is held out may now hold images that it has trained on"));
+  test_ = std::make_unique<Changed>(std::move(test_), Changed::Change{.inverted = true});
+  EXPECT_THAT(note(config()), HasSubstr("its best accuracy so far is of the test images before"));
+  EXPECT_THAT(note(held), Not(HasSubstr("of the test images before")));
 }
 
 TEST_F(RunDataTest, ThatIsLessEndsEpochsAndScheduleWithIt) {

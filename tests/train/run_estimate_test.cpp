@@ -2,6 +2,7 @@
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/optim/optimizer_memory.hpp"
+#include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
 
 #include <fmt/format.h>
@@ -24,6 +25,15 @@ class RunEstimateTest : public TrainerFixture {
     return estimate_run(config, {Precision::f32, "as given"}, data, engine_, kMoment);
   }
 };
+
+TEST(RunEstimate, HasNoChosenOneBeforeItWasMeasured) {
+  RunEstimate estimate;
+  estimate.choice.precision = Precision::bf16;
+  estimate.precisions.emplace_back();  // f32
+  const Error error = testing_support::error_of([&] { (void)estimate.chosen(); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_STREQ(error.what(), "estimate: bf16 is chosen but wasn't measured, expected what estimate_run gives");
+}
 
 TEST_F(RunEstimateTest, MeasuresEveryPrecisionOfTheCpu) {
   const RunEstimate result = estimate(small_config("run"));

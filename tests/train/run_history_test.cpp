@@ -144,6 +144,18 @@ TEST_F(RunHistoryTest, StandsRandomBytesAndEndlessLines) {
   EXPECT_THAT(history.problem(), HasSubstr("metrics.jsonl:1: no record"));
 }
 
+TEST_F(RunHistoryTest, DoesWithoutAnEpochThatATableHasNoColumnFor) {
+  std::string line = R"({"type":"epoch","test_accuracy":0.5)";
+  for (std::size_t i = 1; i < RecordTable::kMostColumns; ++i) line += fmt::format(R"(,"field{}":1)", i);
+  append(line + R"(,"epoch":3,"step":30})" + "\n");
+  const RunHistory history(run_.path);
+  EXPECT_EQ(history.epochs().find("epoch"), nullptr);
+  ASSERT_TRUE(history.best());
+  EXPECT_EQ(history.best()->epoch, 0);
+  EXPECT_EQ(history.best()->accuracy, 0.5);
+  EXPECT_EQ(history.last()->epoch, 0);
+}
+
 TEST_F(RunHistoryTest, HasNoMoreColumnsThanATableMayHave) {
   for (int i = 0; i < 100; ++i) append(fmt::format(R"({{"type":"step","epoch":1,"step":1,"field{}":1}})", i) + "\n");
   const RunHistory history(run_.path);
@@ -184,6 +196,16 @@ TEST_F(RunHistoryTest, KnowsTheBestAndTheLastAccuracyOfWhatIsSaved) {
   EXPECT_EQ(history.last()->epoch, 3);
   EXPECT_EQ(history.epochs_done(), 4);
   EXPECT_EQ(history.seconds(), 9.0);
+}
+
+TEST_F(RunHistoryTest, KnowsThatTheWeightsItBeganWithWereTheBest) {
+  append(R"({"type":"epoch","epoch":1,"step":10,"test_accuracy":0.25,"best_test_accuracy":0.5})"
+         "\n");
+  EXPECT_EQ(RunHistory(run_.path).best()->epoch, 0);
+  EXPECT_EQ(RunHistory(run_.path).best()->accuracy, 0.5);
+  append(R"({"type":"epoch","epoch":2,"step":20,"test_accuracy":0.75,"best_test_accuracy":0.75})"
+         "\n");
+  EXPECT_EQ(RunHistory(run_.path).best()->epoch, 2);
 }
 
 TEST_F(RunHistoryTest, GoesByHeldOutImagesAndAveragedWeightsWhereThereAreAny) {

@@ -45,6 +45,10 @@ TEST_F(ScheduleOptions, RefusesWhatWouldHaveNoEffect) {
     config_.min_lr = 1e-4F;
     EXPECT_THAT(refusal(), testing::StartsWith("min-lr has no effect with schedule = "));
   }
+  config_ = {};
+  config_.bends.knee_at = 1.0;
+  config_.min_lr = 1e-5F;
+  EXPECT_EQ(refusal(), "min-lr has no effect with knee-at = 1");
   for (const char* key : {"peak-at", "knee-at", "knee-share"}) {
     config_ = {};
     config_.schedule = ScheduleKind::linear;
@@ -66,6 +70,11 @@ TEST_F(ScheduleOptions, RefusesEpochsAfterTheScheduleAtALearningRateOfZero) {
     EXPECT_NO_THROW(check_schedule_options(config_));
   }
   config_.min_lr = 0.0F;
+  config_.schedule = ScheduleKind::piecewise_linear;
+  config_.bends.knee_at = 1.0;
+  EXPECT_NO_THROW(check_schedule_options(config_));
+  EXPECT_EQ(final_learning_rate(config_), learning_rate(make_schedule(config_, 3), 1000));
+  config_.bends = {};
   config_.schedule = ScheduleKind::one_cycle;
   config_.warmup_epochs = 5.0F;
   EXPECT_THAT(refusal(), HasSubstr("cooldown-epochs 5: the learning rate is 4e-08 by then"));

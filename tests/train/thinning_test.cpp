@@ -1,5 +1,9 @@
 #include "convmixer/train/thinning.hpp"
 
+#include "convmixer/core/error.hpp"
+#include "support/error_of.hpp"
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <string>
 #include <vector>
 
 namespace convmixer {
@@ -27,6 +32,15 @@ bool has(const std::vector<std::size_t>& kept, std::size_t point) { return std::
 TEST(Thinning, KeepsEverythingWhereThatIsLittle) {
   EXPECT_THAT(thinned(std::vector<double>{3.0, 1.0, 2.0}, 8), ElementsAre(0, 1, 2));
   EXPECT_TRUE(thinned({}, 8).empty());
+}
+
+TEST(Thinning, RefusesFewerPointsThanStretchesNeed) {
+  for (const std::size_t most : {0U, 1U, 2U, 7U}) {
+    const Error error = testing_support::error_of([&] { (void)thinned(wave(100), most); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()),
+              fmt::format("a curve thinned to {} point{}: expected at least 8", most, most == 1 ? "" : "s"));
+  }
 }
 
 TEST(Thinning, KeepsEveryPeakOfAHundredThousandRecords) {

@@ -78,6 +78,26 @@ TEST_F(TrainerEvalInterval, SavesWeightsOfUnknownAccuracyAfterTheOtherEpochs) {
   EXPECT_EQ(read_text_file(RunFolder{config.out}.best()), read_text_file(RunFolder{whole.out}.best()));
 }
 
+TEST_F(TrainerEvalInterval, EndsOnlyWithAnEvaluation) {
+  TrainConfig config = config_of("run", 0);
+  config.schedule = ScheduleKind::constant;  // of which epochs may be taken away
+  ASSERT_EQ(train(config, stopped_after(17)), TrainEnd::signal);
+  ASSERT_EQ(position_.epoch, 2);
+  for (const int epochs : {1, 2}) {
+    config.epochs = epochs;
+    config.cooldown_epochs = 2 - epochs;
+    EXPECT_THAT(error_of([&] { train(config); }).what(),
+                testing::EndsWith(fmt::format("epochs = {}: it is in epoch 3, and the one before wasn't evaluated; "
+                                              "expected at least {}",
+                                              epochs, epochs == 2 ? "3" : "2 with 1 cooldown-epochs")));
+  }
+  config.epochs = 3;
+  EXPECT_EQ(train(config), TrainEnd::finished);
+  EXPECT_THAT(evaluated(config), ElementsAre(3));
+  config.epochs = 1;
+  EXPECT_EQ(train(config), TrainEnd::finished) << "there is nothing left to do";
+}
+
 TEST_F(TrainerEvalInterval, StopsByPatienceAfterAnEvaluationOnly) {
   TrainConfig config = config_of("run", 3);
   config.lr = 0.0F;  // the weights stay, and with them the accuracy, but for the running statistics

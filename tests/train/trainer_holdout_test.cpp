@@ -222,6 +222,22 @@ TEST_F(TrainerHoldout, NamesBestWeightsThatAreGone) {
 
 using UntilAccuracy = TrainerFixture;
 
+/// In a run's metrics.jsonl there may be lines that are no records, and fields of another type.
+void expect_found_beside_what_is_no_record(const TrainConfig& config, std::int64_t epoch) {
+  const testing_support::TemporaryFolder parent;
+  const RunFolder copy{parent.path()};
+  std::filesystem::copy_file(RunFolder{config.out}.state(), copy.state());
+  write_file_atomically(copy.metrics(),
+                        R"({"type":7,"epoch":1,"step":1,"best_test_accuracy":1}
+{"type":"epoch","epoch":1,"step":1,"best_test_accuracy":"1"}
+{"type":"epoch","epoch":"1","step":1,"best_test_accuracy":1}
+[]
+)" + read_text_file(RunFolder{config.out}.metrics()));
+  const auto reached = read_run_result(copy, config).reached;
+  ASSERT_TRUE(reached);
+  EXPECT_EQ(reached->epoch, epoch);
+}
+
 TEST_F(UntilAccuracy, EndsTheTrainingAfterTheFirstEpochThatReachesIt) {
   const TrainConfig whole = [&] {
     TrainConfig config = small_config("whole");
@@ -249,6 +265,7 @@ TEST_F(UntilAccuracy, EndsTheTrainingAfterTheFirstEpochThatReachesIt) {
   ASSERT_TRUE(reached);
   EXPECT_EQ(reached->epoch, first);
   EXPECT_EQ(reached->seconds, position_.seconds);
+  expect_found_beside_what_is_no_record(config, first);
   config.until_accuracy = 1.0;
   EXPECT_FALSE(read_run_result({config.out}, config).reached);
   config.until_accuracy = 1.0;

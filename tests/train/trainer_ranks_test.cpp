@@ -210,16 +210,20 @@ TEST_F(RanksOfARun, LeaveNoTemporaryFolders) {
 TEST_F(RanksOfARun, WithOtherDataAreRefused) {
   const auto other = open_dataset({.name = "shapes", .path = {}, .limit = kTrainImages - 10}, Split::train);
   const TrainConfig config = small_config("other");
-  const Error error = error_of([&] {
-    run_ranks(2, [&](Communicator& communicator) {
-      ThreadPool pool(1);
-      Engine engine(pool, &communicator);
-      Progress progress(nullptr, {}, undisturbed().clock);
-      Trainer(config, communicator.rank() == 0 ? *train_ : *other, *test_, engine, progress, undisturbed()).run();
+  for (const bool may_change : {false, true}) {  // from what the run was saved with, not from rank 0's
+    TrainControls controls = undisturbed();
+    controls.may_change_data = may_change;
+    const Error error = error_of([&] {
+      run_ranks(2, [&](Communicator& communicator) {
+        ThreadPool pool(1);
+        Engine engine(pool, &communicator);
+        Progress progress(nullptr, {}, undisturbed().clock);
+        Trainer(config, communicator.rank() == 0 ? *train_ : *other, *test_, engine, progress, controls).run();
+      });
     });
-  });
-  EXPECT_EQ(error.kind(), ErrorKind::usage);
-  EXPECT_THAT(error.what(), HasSubstr("this rank has other data than rank 0: 82 training images instead of 92"));
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr("this rank has other data than rank 0: 82 training images instead of 92"));
+  }
 }
 
 TEST_F(RanksOfARun, ForWhichABatchIsTooSmallAreRefused) {

@@ -246,6 +246,11 @@ TEST(Extend, IsRefusedWhereItWouldChangeWhatWasTrained) {
   config.schedule = ScheduleKind::constant;
   EXPECT_STREQ(error_of([&] { extend(config, 24, 5); }).what(),
                "this run isn't finished: 24 of 25 epochs are done; let it go on without --extend first");
+  config.patience = 3;
+  EXPECT_STREQ(
+      error_of([&] { extend(config, 24, 5); }).what(),
+      "this run isn't finished: 24 of 25 epochs are done; let it go on without --extend first; if patience has "
+      "ended it, with a higher --patience, or 0");
   extend(config, 25, 5);
   EXPECT_EQ(total_epochs(config), 30);
   extend(config, 30, 2);

@@ -34,7 +34,7 @@ struct TrainingSample {
 
 /// The first `count` samples of an epoch, from 1, in the order in which a training with these options gets them: those
 /// of an epoch that has fewer are all there are. Values beyond black and white become these. Throws Error (usage) for
-/// options that the loader refuses.
+/// options that the loader refuses, and those of one of several ranks.
 [[nodiscard]] std::vector<TrainingSample> training_samples(std::int64_t count, std::int64_t epoch,
                                                            const LoaderOptions& options, const Dataset& train,
                                                            ThreadPool& pool);

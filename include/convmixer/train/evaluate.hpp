@@ -35,9 +35,10 @@ void check_fits(const Network& network, const Loader& loader);
 void check_fits(const Network& network, const Dataset& dataset);
 
 /// Loss (without label smoothing), top-1, top-5 and what was taken for what over the loader's images, in its order,
-/// with the running statistics. Of several ranks, each with its share of the loader's batches, all get the total;
-/// scores and batches are those of the share. Throws Error (usage) as check_fits does, and for further views on several
-/// ranks.
+/// with the running statistics. Of several ranks, each with a loader of its own share of the batches, all get the
+/// total; scores and batches are those of the share. Throws Error (usage) as check_fits does, for a loader whose rank
+/// isn't the network's, and on several ranks for further views and for a loader that cuts its batches into
+/// micro-batches.
 [[nodiscard]] Evaluation evaluate(Network& network, Loader& loader, const EvaluationOptions& options = {});
 
 }  // namespace convmixer

@@ -36,7 +36,7 @@ struct InitialWeights {
                                                   const std::vector<std::string>& class_names, Parameters& parameters);
 
 /// How many batches the norms have counted after so many steps from the record's on, frozen ones none: those that
-/// haven't counted just the steps, by name with ".num_batches_tracked".
+/// haven't counted just the steps, by name with ".num_batches_tracked". A step counts once, whatever its micro-batches.
 [[nodiscard]] std::map<std::string, std::int64_t> batches_tracked(const std::map<std::string, std::string>& record,
                                                                   const Graph& graph, std::int64_t steps);
 

@@ -13,9 +13,10 @@ namespace convmixer {
 /// Values by position, from 0: means over stretches of positions, which double in length when there are too many.
 class Curve {
  public:
-  void add(std::int64_t position, double value) noexcept;
-  /// Adds a value for the positions from `first` to before `end`, as far as nothing is there yet.
-  void fill(std::int64_t first, std::int64_t end, double value) noexcept;
+  /// Throws Error (usage) for a negative position.
+  void add(std::int64_t position, double value);
+  /// Adds a value for the positions from `first` to before `end`, as far as nothing is there yet. Throws likewise.
+  void fill(std::int64_t first, std::int64_t end, double value);
 
   /// At most so many points, each the mean over an equal share of the positions so far; one without a value has that of
   /// the point before.
@@ -42,11 +43,11 @@ class RunCurves {
   /// `accuracy_name` says which it is: "test acc".
   explicit RunCurves(std::string accuracy_name) : accuracy_name_(std::move(accuracy_name)) {}
 
-  /// Of an update, counted from 1.
-  void add_loss(std::int64_t step, double loss) noexcept { loss_.add(step - 1, loss); }
+  /// Of an update, counted from 1. Throws Error (usage) for one before that.
+  void add_loss(std::int64_t step, double loss) { loss_.add(step - 1, loss); }
   /// Of the updates after `before` up to `step`, as far as no loss of them is known.
-  void fill_loss(std::int64_t before, std::int64_t step, double loss) noexcept { loss_.fill(before, step, loss); }
-  void add_accuracy(double accuracy) noexcept;
+  void fill_loss(std::int64_t before, std::int64_t step, double loss) { loss_.fill(before, step, loss); }
+  void add_accuracy(double accuracy);
 
   [[nodiscard]] const Curve& loss() const noexcept { return loss_; }
   [[nodiscard]] const Curve& accuracy() const noexcept { return accuracy_; }

@@ -75,9 +75,10 @@ struct PrecisionEstimate {
 
 struct RunEstimate {
   PrecisionChoice choice;                     ///< what a training will take
-  std::vector<PrecisionEstimate> precisions;  ///< f32, then bf16 where this CPU has it
+  std::vector<PrecisionEstimate> precisions;  ///< f32, then bf16 where any plan can be computed in it here
   double seconds = 0.0;                       ///< that measuring took
 
+  /// Of `precisions`, that of choice.precision. Throws Error (usage) if it isn't among them.
   [[nodiscard]] const PrecisionEstimate& chosen() const;
 };
 
@@ -86,8 +87,9 @@ struct EstimateLimits {
   float seconds = 12.0F;  ///< two thirds of it for the chosen precision; more where a step takes so long
 };
 
-/// Measures in every precision that this CPU has instructions for, first in the chosen one, which must work. `config`
-/// is resolved; its precision doesn't count. Nothing is written. Throws Error as Network, its plans and Loader do.
+/// Measures in every precision that any plan can be computed in here (Engine::supports), first in the chosen one, which
+/// must work; of another in which this training can't be made it says why. `config` is resolved; its precision doesn't
+/// count. Nothing is written. Throws Error as Network, its plans and Loader do.
 [[nodiscard]] RunEstimate estimate_run(const TrainConfig& config, const PrecisionChoice& choice,
                                        const EstimateData& data, Engine& engine, const EstimateLimits& limits = {});
 

@@ -87,7 +87,9 @@ class RunHistory {
   /// Of data.json; empty where there is none.
   [[nodiscard]] const std::vector<RecordedClass>& classes() const noexcept;
 
-  /// Records by type, each row's fields but "type". Both have columns "epoch" and "step".
+  /// Records by type, each row's fields but "type". Every record has an "epoch" and a "step"; a table without records
+  /// has no columns, and one whose records have more fields than a table may have columns leaves out those that come
+  /// later.
   [[nodiscard]] const RecordTable& steps() const noexcept;
   [[nodiscard]] const RecordTable& epochs() const noexcept;
   /// The test set at the end of a run with held-out images, if it came to that.

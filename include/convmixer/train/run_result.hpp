@@ -24,6 +24,7 @@ struct RunResult {
   double test_accuracy = -1.0;  ///< of the best weights, where epochs go by held-out images; -1: not known
   double seconds = 0.0;         ///< of training and evaluation, stops left out
   /// By metrics.jsonl, the epoch that reached config.until_accuracy; nothing if none did, or nothing was to be reached.
+  /// Lines there that are no records are left out.
   std::optional<ReachedEpoch> reached{};
 };
 

@@ -28,7 +28,7 @@ inline constexpr const char* kTrainingThread = "training";
 class StepProfiler {
  public:
   /// `threads` is how many there will be at most besides the one that trains. `notes` go into the trace's head.
-  /// `ranks`, which must outlive it, are those that train together (Engine::ranks()).
+  /// `ranks` are those that train together (Engine::ranks()). `progress` and `ranks` must outlive the profiler.
   /// Throws Error (usage) for numbers of steps out of range.
   StepProfiler(ProfileOptions options, int threads, std::map<std::string, std::string> notes, Progress& progress,
                Communicator& ranks);

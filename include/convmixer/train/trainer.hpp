@@ -51,7 +51,8 @@ class Trainer {
   /// `config` is resolved (config.hpp). Locks the run folder, restores its state if it holds one (else saves the
   /// first), writes config.ini and plans all memory. A run that goes on maps the labels of the data to its own by the
   /// names of the classes. Throws Error (usage) as require_storable does, and when the folder's run is another's, by
-  /// its settings or its classes, or was saved with other images.
+  /// its settings or its classes, or was saved with other images. `train`, `test`, `engine`, `progress` and
+  /// `controls.profiler`, where there is one, must outlive the trainer.
   Trainer(const TrainConfig& config, const Dataset& train, const Dataset& test, Engine& engine, Progress& progress,
           TrainControls controls = default_controls());
   ~Trainer();
@@ -111,6 +112,8 @@ class Trainer {
   /// On the images that epochs go by. Nothing if a signal ended it.
   [[nodiscard]] std::optional<EpochResults> evaluate_epoch();
   /// What an evaluation is told of: it shows how far it is, adds its time to the position, and says whether to go on.
+  /// Where they are computed anew. False: a signal came in between, and nothing is changed.
+  [[nodiscard]] bool recompute_average_statistics(const View& view);
   [[nodiscard]] std::function<bool(std::int64_t)> evaluation_progress(View view);
   /// The network's weights as they are, on so many images. Nothing if a signal ended it.
   [[nodiscard]] std::optional<BatchResult> evaluate_weights(Loader& loader, std::int64_t images, const View& view);
