@@ -128,7 +128,7 @@ class LivePage(unittest.TestCase):
         self.browser.open(self.origin + "/?run=a")
         self.until(self.points("a"))
         drawn = "new Set(runPage.charts[0].series.map((one) => one.run.id)).size"
-        self.assertEqual(self.browser.run(f"return {drawn}"), 1)
+        self.until(f"{drawn} === 1")
         names = "return [...document.querySelectorAll('table.runs bdi.name')].map((one) => one.textContent)"
         self.browser.click("table.runs th:nth-child(6) .sort")  # epochs, of which b has more, though not its curves
         self.assertEqual(self.browser.run(names), ["b", "a"])

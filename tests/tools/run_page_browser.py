@@ -71,8 +71,19 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def settle(self):
-        """Until what was asked of the page is drawn: it draws at the next frame."""
-        self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done));")
+        """Until what was asked of the page is drawn: at the next frame, or soon after it was scrolled. Not until something is
+        let go that is pressed."""
+        self.driver.execute_async_script(
+            """
+            const done = arguments[0];
+            const look = () => {
+              const page = window.runPage;
+              if (page?.isDue && page.heldUntil < performance.now() + 1000) setTimeout(look, 20);
+              else requestAnimationFrame(() => requestAnimationFrame(done));
+            };
+            requestAnimationFrame(look);
+            """
+        )
 
     def find(self, selector):
         return self.driver.find_element("css selector", selector)

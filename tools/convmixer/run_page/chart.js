@@ -249,6 +249,7 @@ function timeTicks(from, to, pixels, options) {
 /** On an axis there is room for six characters. */
 function shortNumber(value) {
   const size = Math.abs(value);
+  if (size >= 999.5e6) return value.toExponential(1).replace('.0e', 'e').replace('e+', 'e');
   if (size >= 999500) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (size >= 9999.5) return `${Number((value / 1e3).toPrecision(3))}k`;
   if (size !== 0 && size < 1e-3) return value.toExponential(1).replace('.0e', 'e').replace('e-', 'e\u2212');

@@ -21,7 +21,7 @@ function count(value) {
 function number(value) {
   if (!isNumber(value)) return kMissing;
   const size = Math.abs(value);
-  if (size >= 9999.5) return count(value);
+  if (size >= 9999.5) return `${value < 0 ? '-' : ''}${count(size)}`;
   if (size !== 0 && size < 1e-4) return value.toExponential(2).replace('e-', 'e\u2212');
   return String(Number(value.toPrecision(4)));
 }
@@ -30,7 +30,7 @@ function loss(value) {
   return isNumber(value) ? (Math.abs(value) < 999.99995 ? value.toFixed(4) : number(value)) : kMissing;
 }
 
-/** Seconds: "12.3 s", "4 min 05 s", "1 h 02 min", "2 d 3 h" */
+/** Seconds: "2.3 s", "12 s", "4 min 05 s", "1 h 02 min", "2 d 3 h" */
 function duration(seconds) {
   if (!isNumber(seconds)) return kMissing;
   const tenths = Math.round(10 * seconds);

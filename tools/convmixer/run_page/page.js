@@ -15,6 +15,11 @@ const kKindColours = {
 const kDefaultTicks = 10;  // runs ticked at first
 const kFewRuns = 3;  // of so many all kinds of line are shown at first, of more the evaluations alone
 
+// Milliseconds for which nothing is drawn anew: what is pressed must still be there when it is let go, and scrolled.
+const kPressed = 3000;  // at most: not every browser tells when a menu or a scrollbar is let go
+const kTapped = 350;  // after a finger has gone, until its click comes
+const kScrolled = 300;
+
 class RunPage {
   constructor(made) {
     this.document = made;
@@ -22,6 +27,7 @@ class RunPage {
     const kinds = made.runs.length <= kFewRuns ? kKinds : ['eval'];
     this.view = { axis: 'epoch', smoothing: 0, kinds: new Set(kinds), range: null, cursor: null };
     this.chosen = null;  // the run whose results, settings and log are shown
+    this.heldUntil = 0;  // on performance.now()'s clock
     this.onTick = null;
     this.onDetails = null;  // is told which run's details are shown
     this.charts = kMetrics.map((metric) => new RunChart(metric, this));
@@ -42,7 +48,11 @@ class RunPage {
       width = window.innerWidth;
       this.charts.forEach((chart) => chart.resize());
     });
-    for (const type of ['pointerdown', 'pointermove', 'pointerup', 'pointercancel']) window.addEventListener(type, (event) => this.press(event.buttons > 0), true);
+    const hold = (type, milliseconds) => window.addEventListener(type, (event) => this.hold(milliseconds(event)), { capture: true, passive: true });
+    hold('pointerdown', () => kPressed);
+    hold('pointerup', (event) => (event.pointerType === 'mouse' ? 0 : kTapped));
+    for (const type of ['pointercancel', 'click', 'dragend']) hold(type, () => 0);
+    hold('scroll', () => Math.max(kScrolled, this.heldUntil - performance.now()));
     window.addEventListener('beforeprint', () => this.print(true));
     window.addEventListener('afterprint', () => this.print(false));
   }
@@ -138,24 +148,31 @@ class RunPage {
     byId('announcer').textContent = text;
   }
 
-  /** Draws everything at the next frame, however often it is asked. */
+  /** Draws everything at the next frame for which nothing is held, however often it is asked. */
   redraw() {
     if (this.isDue) return;
     this.isDue = true;
-    requestAnimationFrame(() => this.drawDue());
+    this.schedule();
   }
 
-  /** Not while a button of the mouse is down, or a finger: what was pressed must still be there when it is let go. */
+  schedule() {
+    clearTimeout(this.timer);
+    cancelAnimationFrame(this.frame);
+    const wait = this.heldUntil - performance.now();
+    if (wait > 0) this.timer = setTimeout(() => this.schedule(), wait);
+    else this.frame = requestAnimationFrame(() => this.drawDue());
+  }
+
   drawDue() {
-    if (!this.isDue || this.isPressed) return;
     this.isDue = false;
     this.setSmoothing();
     this.draw();
   }
 
-  press(isPressed) {
-    this.isPressed = isPressed;
-    if (this.isDue && !isPressed) requestAnimationFrame(() => this.drawDue());
+  /** Draws nothing anew for so long, from now on. */
+  hold(milliseconds) {
+    this.heldUntil = performance.now() + milliseconds;
+    if (this.isDue) this.schedule();
   }
 
   draw() {

@@ -32,18 +32,18 @@ function drawSections(page) {
   const runs = page.runs();
   const opened = new Set([...byId('sections').querySelectorAll('details[open]')].map((details) => details.id));
   const chosen = chosenRun(page, runs);
-  refill(
-    byId('sections'),
+  const parts = [
     section('reached', 'Time to accuracy', reachedTable(page, runs)),
     runs.length > 1 ? section('differences', 'What differs', differences(page, runs)) : null,
-    chosen ? details(page, runs, chosen) : null,
+    ...(chosen ? details(page, runs, chosen) : []),
     section('machine', 'Machine', machines(page, runs)),
-  );
-  for (const one of byId('sections').querySelectorAll('details:not([open])')) {
+  ].filter(Boolean);
+  for (const one of parts.flatMap((part) => [...part.querySelectorAll('details:not([open])')])) {
     if (!opened.has(one.id)) continue;
     one.open = true;
-    one.renew();  // at once: the page would be shorter until it hears of it, and be scrolled up for that
+    one.renew();  // before it is shown: the page would be shorter until it hears of it, and be scrolled up for that
   }
+  refill(byId('sections'), parts);
 }
 
 /** What is shown of one run at a time. */
