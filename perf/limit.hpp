@@ -14,8 +14,8 @@ struct Peaks {
 };
 
 /// images * 2 * (work.matrix / peaks.matrix + work.depthwise / peaks.fma), nothing else counted: no memory traffic, no
-/// norms, no GELUs. Depthwise convolutions of bf16 pairs (vdpbf16ps) go beyond
-/// the f32 peak that they are counted at, so a step in bf16 may come closer to this limit than to the machine's.
+/// norms, no GELUs. Depthwise convolutions of bf16 pairs (vdpbf16ps) go beyond the f32 peak that they are counted at: a
+/// step in bf16 may even be faster than this.
 [[nodiscard]] inline double ideal_seconds(const Work& work, std::int64_t images, const Peaks& peaks) {
   const double matrix = 2.0 * static_cast<double>(work.matrix) / peaks.matrix;
   const double depthwise = 2.0 * static_cast<double>(work.depthwise) / peaks.fma;

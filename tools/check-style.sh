@@ -69,7 +69,9 @@ changed_files() {
   ((${#headers[@]} == 0)) || grep -rlF --include='*.cpp' "${headers[@]}" "$PWD"/{src,tools,perf} || true
 }
 
-if [[ -n $since ]]; then
+if [[ -n $since ]] && ((is_named)); then
+  status=2 die "--changed and files don't go together"
+elif [[ -n $since ]]; then
   git rev-parse --quiet --verify "$since^{commit}" >/dev/null || die "no commit '$since'"
   mapfile -t files < <(changed_files | sort -u)
 elif ((${#files[@]} == 0)); then

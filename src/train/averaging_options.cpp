@@ -9,8 +9,6 @@
 
 namespace convmixer {
 
-namespace {}  // namespace
-
 OptionGroup averaging_options(TrainConfig& config) {
   WeightAverageOptions& average = config.average;
   return {
@@ -23,7 +21,7 @@ OptionGroup averaging_options(TrainConfig& config) {
        choice_option("ema-statistics", average.statistics,
                      {{"averaged", AverageStatistics::averaged}, {"recomputed", AverageStatistics::recomputed}},
                      "the average's running statistics: averaged, or the mean over batches of training images, "
-                     "augmented as in training, that it is run on before each evaluation"),
+                     "augmented as in training, that it is run on after each epoch"),
        integer_option("ema-statistics-images", config.average_statistics_images, std::int64_t{1}, kAnyInteger,
                       "recomputed: so many training images, in whole batches")}};
 }

@@ -15,7 +15,7 @@ namespace convmixer {
 /// Throws Error (usage) for a setting that has no effect with the others.
 void check_averaging_options(const TrainConfig& config);
 
-/// Training images with which the statistics of averaged weights are computed anew before each evaluation, of so many
+/// Training images with which the statistics of averaged weights are computed anew after each epoch, of so many
 /// training images: whole batches, no more than an epoch has; 0 where they aren't.
 [[nodiscard]] std::int64_t statistics_images(const TrainConfig& config, std::int64_t train_images);
 

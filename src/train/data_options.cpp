@@ -8,8 +8,6 @@
 #include <vector>
 
 namespace convmixer {
-namespace {}  // namespace
-
 OptionGroup data_options(TrainConfig& config) {
   OptionGroup group{
       "Data",

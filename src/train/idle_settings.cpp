@@ -25,6 +25,9 @@ bool has_moments(const TrainConfig& c) { return c.optimizer.kind != OptimizerKin
 bool is_folder(const TrainConfig& c) { return c.dataset == kFolderDataset || c.dataset == kAutoDataset; }
 bool has_erasing(const TrainConfig& c) { return c.augmentation.erasing.probability > 0.0F; }
 bool has_resized_crop(const TrainConfig& c) { return c.augmentation.resized_crop.is_on(); }
+bool falls_to_minimum(const TrainConfig& c) {
+  return c.schedule != ScheduleKind::piecewise_linear || c.bends.knee_at < 1.0;
+}
 bool is_cifar(const TrainConfig& c) {
   return c.dataset == kCifar10Dataset || c.dataset == kCifar100Dataset || c.dataset == kCifar100CoarseDataset ||
          c.dataset == kAutoDataset;
@@ -39,6 +42,7 @@ constexpr std::array kNeeds{
     Need{"beta2", kMoments, has_moments},
     Need{"epsilon", kMoments, has_moments},
     Need{"decay-norm-and-bias", "weight-decay", [](const TrainConfig& c) { return c.optimizer.weight_decay > 0.0F; }},
+    Need{"min-lr", "knee-at below 1", falls_to_minimum},
     Need{"pad-mode", "pad-crop", [](const TrainConfig& c) { return c.augmentation.pad_crop > 0; }},
     Need{"resized-crop-ratio", "resized-crop", has_resized_crop},
     Need{"resized-crop-filter", "resized-crop", has_resized_crop},

@@ -175,11 +175,12 @@ std::optional<EpochAccuracy> RunHistory::Content::best() const {
     const auto accuracy = accuracy_of(row);
     if (accuracy && (!best || accuracy->accuracy > best->accuracy)) best = accuracy;
   }
-  if (epochs.rows() == 0) return best;
-  // Better than any epoch were the weights that it began with.
-  const double of_all =
-      epochs.number(has_holdout() ? "best_holdout_accuracy" : "best_test_accuracy", epochs.rows() - 1);
-  if (std::isfinite(of_all) && (!best || of_all > best->accuracy)) best = EpochAccuracy{0, of_all};
+  // The weights that it began with may have been better than any epoch's: the first record tells.
+  if (epochs.rows() == 0 || epochs.number("epoch", 0) != 1.0) return best;
+  const double with_them = epochs.number(has_holdout() ? "best_holdout_accuracy" : "best_test_accuracy", 0);
+  const auto first = accuracy_of(0);
+  const bool were_evaluated = std::isfinite(with_them) && (!first || with_them > first->accuracy);
+  if (were_evaluated && (!best || with_them >= best->accuracy)) best = EpochAccuracy{0, with_them};
   return best;
 }
 

@@ -36,7 +36,6 @@ void check_bends(const TrainConfig& config) {
     if (bends.knee_share != usual.knee_share) refuse("knee-share");
     return;
   }
-  if (config.min_lr > 0.0F && bends.knee_at == 1.0) fail_usage("min-lr has no effect with knee-at = 1");
   if (bends.peak_at > bends.knee_at) fail_usage("peak-at {} is after knee-at {}", bends.peak_at, bends.knee_at);
   if (const double knee = bends.knee_share * static_cast<double>(config.lr); config.min_lr > static_cast<float>(knee)) {
     fail_usage("min-lr {} is more than the knee's learning rate {:.4g}, knee-share times lr", config.min_lr, knee);

@@ -6,8 +6,6 @@
 #include <vector>
 
 namespace convmixer {
-namespace {}  // namespace
-
 StepRate measure_step_rate(const StepRateLimits& limits, const std::function<double()>& clock,
                            const std::function<StepDone()>& step) {
   std::vector<double> seconds_per_image;

@@ -158,7 +158,7 @@ TEST_F(ToolOutputs, AppendToNothing) {
 TEST_F(ToolOutputs, AreNoDashWhereTheStandardOutputHasSomethingElse) {
   for (const Words& words : {Words{"eval", run(), "--json", "-"}, Words{"eval", run(), "--confusion-csv", "-"},
                              Words{"seeds", "--out", out("seeds"), "--json", "-"}, Words{"report", run(), "--out", "-"},
-                             Words{"data", "--pack", "-"}}) {
+                             Words{"data", "--pack", "-"}, small_training(out("run")) + Words{"--profile", "-"}}) {
     const ToolResult result = run_tool(words);
     EXPECT_EQ(result.status, 2) << words[0];
     EXPECT_THAT(result.errors, HasSubstr(" -: expected a file; ./- is one of that name\n"));

@@ -91,6 +91,10 @@ TEST_F(ToolSeeds, MayPutTheirResultsIntoTheFolderThatTheyMake) {
   const ToolResult result = run_tool(words("all", 1) + std::vector<std::string>{"--json", json.string()});
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_EQ(read_json(json)["ended"], 1);
+  fs::create_directories(folder("there") / "folder");
+  const std::vector<std::string> onto{"--json", (folder("there") / "folder").string()};
+  EXPECT_EQ(run_tool(words("there", 1) + onto).status, 1);
+  EXPECT_FALSE(fs::exists(run("there", 1))) << "it is known before the first run";
 }
 
 TEST_F(ToolSeeds, GoOnWhereTheyWereStopped) {

@@ -56,6 +56,7 @@ constexpr const char* kFolderOfImages = "a folder of images";
 INSTANTIATE_TEST_SUITE_P(
     Each, IdleSettings,
     testing::Values(
+        IdleCase{"min-lr", "1e-05", {{"knee-at", "1"}}, {{"knee-at", "0.9"}}, "knee-at below 1"},
         IdleCase{"momentum", "0.8", {}, {{"optimizer", "sgd"}}, "optimizer = sgd"},
         IdleCase{"beta1", "0.8", {{"optimizer", "sgd"}}, {{"optimizer", "muon"}}, "optimizer = adamw, adam or muon"},
         IdleCase{"beta2", "0.8", {{"optimizer", "sgd"}}, {{"optimizer", "adam"}}, "optimizer = adamw, adam or muon"},

@@ -208,6 +208,14 @@ TEST_F(RunHistoryTest, KnowsThatTheWeightsItBeganWithWereTheBest) {
   EXPECT_EQ(RunHistory(run_.path).best()->epoch, 2);
 }
 
+TEST_F(RunHistoryTest, KnowsNoBestOfALineThatIsLost) {
+  append(R"({"type":"epoch","epoch":1,"step":10,"test_accuracy":0.25,"best_test_accuracy":0.25})"
+         "\n"
+         R"({"type":"epoch","epoch":3,"step":30,"test_accuracy":0.5,"best_test_accuracy":0.75})"
+         "\n");
+  EXPECT_EQ(RunHistory(run_.path).best()->epoch, 3);
+}
+
 TEST_F(RunHistoryTest, GoesByHeldOutImagesAndAveragedWeightsWhereThereAreAny) {
   append(R"({"type":"epoch","epoch":1,"step":1,"holdout_accuracy":0.5,"ema_holdout_accuracy":0.25})"
          "\n"

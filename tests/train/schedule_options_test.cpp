@@ -45,10 +45,6 @@ TEST_F(ScheduleOptions, RefusesWhatWouldHaveNoEffect) {
     config_.min_lr = 1e-4F;
     EXPECT_THAT(refusal(), testing::StartsWith("min-lr has no effect with schedule = "));
   }
-  config_ = {};
-  config_.bends.knee_at = 1.0;
-  config_.min_lr = 1e-5F;
-  EXPECT_EQ(refusal(), "min-lr has no effect with knee-at = 1");
   for (const char* key : {"peak-at", "knee-at", "knee-share"}) {
     config_ = {};
     config_.schedule = ScheduleKind::linear;

@@ -67,13 +67,14 @@ void check_input(const fs::path& input, const OutputFile& output) {
                input.string());
 }
 
-}  // namespace
-
+/// Whether a file lies in a folder itself, neither of which may be there yet.
 bool is_in(const fs::path& folder, const fs::path& file) {
   std::error_code ignored;
   return fs::absolute(file, ignored).lexically_normal().parent_path() ==
          (fs::absolute(folder, ignored) / "").lexically_normal().parent_path();
 }
+
+}  // namespace
 
 void require_no_file_of_run(const OutputFile& output, const fs::path& folder) {
   const fs::path run = folder.empty() ? fs::path() : whole_path(folder / "x").parent_path();
@@ -114,7 +115,9 @@ void require_outputs(std::span<const OutputFile> outputs, const std::vector<fs::
     }
     require_no_file_of_run(output);
     require_no_input(output, inputs);
-    if (output.folder.empty() || !is_in(output.folder, output.path)) require_writable(output.path);
+    std::error_code ignored;
+    const bool is_to_come = is_in(output.folder, output.path) && !fs::exists(output.folder, ignored);
+    if (output.folder.empty() || !is_to_come) require_writable(output.path);
   }
 }
 

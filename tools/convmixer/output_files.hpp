@@ -16,15 +16,12 @@ struct OutputFile {
   std::filesystem::path folder{};  ///< that the command makes, before it writes what is in it; empty: none
 };
 
-/// Throws Error unless every file can be written (require_writable); Error (usage) for -, which isn't the standard
-/// output here, where a name ends otherwise than it
-/// has to, where two options name the same file, and where one is what nobody means to overwrite: a run's own file
-/// (is_file_of_run), also where it is a link, one of `inputs`, what the command reads, or, where an input is a folder,
-/// a file in it that may hold images.
+/// Throws Error unless every file can be written (require_writable), but for those in a `folder` that isn't there yet;
+/// Error (usage) for -, which isn't the standard output here, where a name ends otherwise than it has to, where two
+/// options name the same file, and where one is what nobody means to overwrite: a run's own file (is_file_of_run), also
+/// where it is a link, one of `inputs`, what the command reads, or, where an input is a folder, a file in it that may
+/// hold images.
 void require_outputs(std::span<const OutputFile> outputs, const std::vector<std::filesystem::path>& inputs);
-
-/// Whether a file lies in a folder itself, neither of which may be there yet.
-[[nodiscard]] bool is_in(const std::filesystem::path& folder, const std::filesystem::path& file);
 
 /// The refusal of what is read alone.
 void require_no_input(const OutputFile& output, const std::vector<std::filesystem::path>& inputs);

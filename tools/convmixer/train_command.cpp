@@ -24,6 +24,7 @@
 #include "watch/page_address.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -59,10 +60,9 @@ std::unique_ptr<StepProfiler> make_profiler(const ProfileOptions& options, const
                                             const ThreadCount& threads, Progress& progress, Communicator& ranks) {
   if (options.file.empty()) return nullptr;
   if (ranks.rank() == 0) {
-    require_no_input({"profile", options.file}, {settings, config.data, config.init});
-    require_no_file_of_run({"profile", options.file}, config.out);
-    // That folder may be yet to come.
-    if (!is_in(config.out, options.file)) require_writable(options.file);
+    const OutputFile profile{.option = "profile", .path = options.file, .folder = config.out};
+    require_no_file_of_run(profile, config.out);
+    require_outputs(std::array{profile}, {settings, config.data, config.init});
   }
   const OnednnInfo onednn = Engine::onednn_info();
   const ModelConfig model = model_config(config, train.channels(), train.classes());

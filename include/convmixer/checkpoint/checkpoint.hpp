@@ -41,8 +41,8 @@ struct CheckpointInfo {
 /// file; Error (usage), before anything is written, where the file couldn't be read again: for parameters and
 /// statistics that aren't info.model's by their names and shapes, for mean and std that aren't a finite number for each
 /// of its channels, std above 0 (or none at all), for another number of class names than its classes (or none), and for
-/// a negative epoch or step; and as make_graph does for info.model. Values aren't looked at: load_weights refuses those
-/// that aren't finite.
+/// a negative epoch or step; and as make_graph does for info.model. So it takes no network of another graph:
+/// write_safetensors takes any tensors. Values aren't looked at: load_weights refuses those that aren't finite.
 void save_weights(const std::filesystem::path& path, const Parameters& parameters, const CheckpointInfo& info);
 
 /// Reads what a weights file says about itself. Its metadata says which model it holds and of what sizes, its tensors'

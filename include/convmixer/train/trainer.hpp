@@ -111,9 +111,10 @@ class Trainer {
   using View = std::function<ProgressView(std::int64_t images_done)>;
   /// On the images that epochs go by. Nothing if a signal ended it.
   [[nodiscard]] std::optional<EpochResults> evaluate_epoch();
-  /// What an evaluation is told of: it shows how far it is, adds its time to the position, and says whether to go on.
-  /// Where they are computed anew. False: a signal came in between, and nothing is changed.
+  /// The averaged weights' statistics, where they are computed anew. False: a signal came in between, and nothing is
+  /// changed.
   [[nodiscard]] bool recompute_average_statistics(const View& view);
+  /// What an evaluation is told of: it shows how far it is, adds its time to the position, and says whether to go on.
   [[nodiscard]] std::function<bool(std::int64_t)> evaluation_progress(View view);
   /// The network's weights as they are, on so many images. Nothing if a signal ended it.
   [[nodiscard]] std::optional<BatchResult> evaluate_weights(Loader& loader, std::int64_t images, const View& view);

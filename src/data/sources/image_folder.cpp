@@ -128,6 +128,8 @@ ImageListing list_image_folder(const DatasetOptions& options) {
   listing.class_names = class_names(folder / split.train);
   remove_split(folder, split, split.test, listing.class_names);
   for (const std::string& other : split.others) {
+    // Images without labels, or a class like the one beside it.
+    if (listing.class_names.size() <= 2 && class_folders(folder / other).empty()) continue;
     const bool was_there = remove_split(folder, split, other, listing.class_names);
     if (was_there && !options.test_folder.empty())  // else the notes name it
       listing.notes.push_back(

@@ -108,8 +108,10 @@ SplitFolders split_folders(const DatasetOptions& options) {
   const std::string val = first_present(there, kValNames);
   const std::string test = first_present(there, kTestNames);
   const auto with_others = [&](SplitFolders split) {
-    for (const std::string& name : {val, test})
-      if (!name.empty() && name != split.test) split.others.push_back(name);
+    for (const std::string& name : {val, test}) {
+      const bool is_class = is_test_given && is_folder(folder / split.test / name);
+      if (!name.empty() && name != split.test && !is_class) split.others.push_back(name);
+    }
     return split;
   };
   if (is_test_given) return with_others({train, named(folder, options.test_folder, "test-folder")});

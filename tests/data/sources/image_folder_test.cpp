@@ -244,6 +244,26 @@ TEST_F(ImageFolderBesideSplits, TrainsOnNoTestImagesBelowThoseOfTraining) {
   expect_test("mine/held");
 }
 
+TEST(ImageFolder, KeepsAClassOfTheTestWhateverItIsCalled) {
+  const TemporaryFolder folder;
+  for (const char* name : {"cat", "dog", "valid"})
+    for (const fs::path place : {".", "held"}) folder.write(place / name / "1.png", "1");
+  DatasetOptions options;
+  options.path = folder.path();
+  options.train_folder = ".";
+  options.test_folder = "held";
+  EXPECT_THAT(list_image_folder(options).class_names, ElementsAre("cat", "dog", "valid"));
+}
+
+TEST(ImageFolder, KeepsAClassWithATestsNameWhereElseThereWouldBeOneClass) {
+  const TemporaryFolder folder;
+  for (const char* file : {"valid/1.png", "valid/2.png", "invalid/1.png", "invalid/2.png"}) folder.write(file, "1");
+  DatasetOptions options;
+  options.path = folder.path();
+  options.train_folder = ".";
+  EXPECT_THAT(list_image_folder(options).class_names, ElementsAre("invalid", "valid"));
+}
+
 TEST_F(ImageFolderBesideSplits, LeavesImagesWithoutLabelsAlone) {
   for (const char* split : {"val", "test"}) {
     fs::remove_all(folder_.path() / split);
