@@ -31,7 +31,7 @@ std::unique_ptr<Dataset> under_labels(const Dataset& dataset, const Names& names
 
 /// Those that the run was saved with, or else the data's.
 Names names_of_run(const RunFolder& folder, const std::optional<DataIdentity>& before, const Dataset& train) {
-  const Names present = storable_names(train.class_names());
+  Names present = storable_names(train.class_names());
   if (!before) return present;
   if (present.size() < before->class_names.size()) {
     fail_usage("{}: the data's classes are {}, this run's are {}; {}", folder.path.string(), list_class_names(present),

@@ -113,7 +113,7 @@ bool is_of_model(const Assignment& setting) {
 /// or one beside it if it is new.
 RunFolder place_seed(std::uint64_t seed, TrainConfig& config) {
   const fs::path all = config.out;
-  const RunFolder own = seed_folder(all, seed);
+  RunFolder own = seed_folder(all, seed);
   config.seed = seed;
   config.out = own.path;
   if (own.holds_state()) return own;

@@ -35,7 +35,7 @@ struct Walk {
     bool has_images = false;
     for (const fs::path& entry : entries(path)) {
       const std::string own_name = entry.filename().string();
-      const std::string full_name = name.empty() ? own_name : name + "/" + own_name;
+      const std::string full_name = name.empty() ? own_name : fmt::format("{}/{}", name, own_name);
       if (is_folder(entry)) {
         if (depth == kDeepest) fail("{}: more than {} folders deep", entry.string(), kDeepest);
         has_images |= folder(entry, full_name, depth + 1);
