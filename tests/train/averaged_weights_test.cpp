@@ -199,11 +199,20 @@ class RecomputedStatistics : public AveragedTraining {
     config.average_statistics_images = kImages;
     return config;
   }
-};
 
-void add_batch(NormStatistics& statistics, const Batch& batch) {
-  statistics.add(batch.images, batch.size_of_all_ranks);
-}
+  /// A network's statistics of the first images of an epoch, from 0.
+  [[nodiscard]] auto by_hand(Network& network, const TrainConfig& config, std::int64_t epoch) {
+    Loader loader(*train_, loader_options(config, Split::train), pool_);
+    loader.start(epoch);
+    NormStatistics statistics(network);
+    for (int batch = 0; batch < 3; ++batch) {
+      const Batch* const next = loader.next();
+      statistics.add(next->images, next->size_of_all_ranks);
+    }
+    statistics.finish();
+    return statistics_of(network);
+  }
+};
 
 TEST_F(RecomputedStatistics, AreThoseOfTheAverageOnTheFirstImagesOfTheEpoch) {
   const TrainConfig config = recomputed_config("run");
@@ -216,12 +225,7 @@ TEST_F(RecomputedStatistics, AreThoseOfTheAverageOnTheFirstImagesOfTheEpoch) {
   const auto saved = statistics_of(network);
   Loader test_loader(*test_, loader_options(config, Split::test), pool_);
   EXPECT_EQ(evaluate(network, test_loader).total.loss(), epochs_of(config.out).back()["ema_test_loss"].get<double>());
-  Loader loader(*train_, loader_options(config, Split::train), pool_);
-  loader.start(1);
-  NormStatistics by_hand(network);
-  for (int batch = 0; batch < 3; ++batch) add_batch(by_hand, *loader.next());
-  by_hand.finish();
-  EXPECT_EQ(statistics_of(network), saved);
+  EXPECT_EQ(by_hand(network, config, 1), saved);
 }
 
 TEST_F(RecomputedStatistics, AreThoseOfMicroBatchesWhereTrainingsAre) {
@@ -233,12 +237,7 @@ TEST_F(RecomputedStatistics, AreThoseOfMicroBatchesWhereTrainingsAre) {
     Network network(make_graph(read_checkpoint_info(last).model), Precision::f32, engine_);
     network.set_micro_batch(micro_batch);
     load_weights(last, network.parameters());
-    Loader loader(*train_, loader_options(config, Split::train), pool_);
-    loader.start(1);
-    NormStatistics statistics(network);
-    for (int batch = 0; batch < 3; ++batch) add_batch(statistics, *loader.next());
-    statistics.finish();
-    return statistics_of(network);
+    return by_hand(network, config, 1);
   };
   Network saved(make_graph(read_checkpoint_info(last).model), Precision::f32, engine_);
   load_weights(last, saved.parameters());
@@ -255,12 +254,7 @@ TEST_F(RecomputedStatistics, AreThoseOfTheAverageAfterAnEpochThatIsNotEvaluatedT
   Network network(make_graph(read_checkpoint_info(last).model), Precision::f32, engine_);
   load_weights(last, network.parameters());
   const auto saved = statistics_of(network);
-  Loader loader(*train_, loader_options(config, Split::train), pool_);
-  loader.start(0);
-  NormStatistics by_hand(network);
-  for (int batch = 0; batch < 3; ++batch) add_batch(by_hand, *loader.next());
-  by_hand.finish();
-  EXPECT_EQ(statistics_of(network), saved);
+  EXPECT_EQ(by_hand(network, config, 0), saved);
 }
 
 TEST_F(RecomputedStatistics, WithoutEvaluationsGoOnBitForBit) {
