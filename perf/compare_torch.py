@@ -19,7 +19,19 @@ import shlex
 import statistics
 import sys
 
-from programs import ROOT, Failure, Parser, check_measurement, check_writable, measure_step, positive, run, write_json
+from programs import (
+    ROOT,
+    Failure,
+    Parser,
+    check_measurement,
+    check_writable,
+    measure_step,
+    mpirun_command,
+    positive,
+    run,
+    words_of_command,
+    write_json,
+)
 
 WORKER = pathlib.Path(__file__).with_name("torch_step.py")
 HOPELESS = 1.5  # times the fastest's time for an image
@@ -67,14 +79,16 @@ def parse_arguments(words):
     add("--inference", action="store_true", help="the logits of a batch instead of a training step")
     add("--ranks", type=positive, default=1, metavar="N",
         help="processes that share each batch: ours by mpirun, PyTorch's DistributedDataParallel by gloo (=1)")
-    add("--mpirun", default="mpirun --bind-to none", metavar="COMMAND", help="starts ours, '-np N' follows")
+    add("--mpirun", type=words_of_command, default=["mpirun", "--bind-to", "none"], metavar="COMMAND",
+        help="starts ours, '-np N' follows (=mpirun --bind-to none)")
     add("--threads", type=positive, metavar="N", help="of both; (=what step_bench chooses)")
     add("--rounds", type=positive, default=5, metavar="N", help="turns of each (=5)")
     add("--steps", type=positive, default=10, metavar="N", help="measured in a turn (=10)")
     add("--warmup", type=positive, default=3, metavar="N", help="before them (=3)")
     add("--compile", action="store_true", help="PyTorch through torch.compile as well")
     add("--preload", metavar="LIBRARY", default="", help="PyTorch with this allocator (LD_PRELOAD) as well")
-    add("--python", default=sys.executable, metavar="COMMAND", help="runs a Python that has PyTorch")
+    add("--python", type=words_of_command, default=[sys.executable], metavar="COMMAND",
+        help="runs a Python that has PyTorch")
     add("--step-bench", default=str(ROOT / "build/release/bin/step_bench"), metavar="FILE")
     add("--peak-seconds", default="0.3", metavar="SECONDS", help="step_bench's, in each turn; for the limit (=0.3)")
     add("--json", type=pathlib.Path, metavar="FILE", help="write everything measured there as well")
@@ -92,8 +106,6 @@ def parse_arguments(words):
         parser.error(f"argument --batch-size: expected multiples of the {arguments.ranks} ranks")
     for name in ("batch_size", "precision", "plan"):
         setattr(arguments, name, list(dict.fromkeys(getattr(arguments, name))))
-    if not shlex.split(arguments.python):
-        parser.error("argument --python: expected a command, found nothing")
     return arguments
 
 
@@ -124,8 +136,7 @@ def run_step_bench(arguments, way):
     options += ["--plan", way.plan] if way.plan else []
     command = [arguments.step_bench, *options, *["--inference"] * arguments.inference, *arguments.rest]
     if arguments.ranks > 1:
-        root = ["--allow-run-as-root"] if os.geteuid() == 0 else []  # which Open MPI wants to be told
-        command = [*shlex.split(arguments.mpirun), *root, "-np", str(arguments.ranks), *command]
+        command = [*mpirun_command(arguments.mpirun, arguments.ranks), *command]
     result = measure_step(command)
     if arguments.ranks > 1 and result.get("ranks") != arguments.ranks:
         raise Failure(f"{arguments.step_bench}: {result.get('ranks')} ranks, expected {arguments.ranks}")
@@ -147,15 +158,15 @@ def run_torch(arguments, way, ours):
     environment = dict(os.environ)
     if way.preload:
         environment["LD_PRELOAD"] = way.preload
-    command = shlex.split(arguments.python) + ["-", json.dumps(settings)]
+    command = [*arguments.python, "-", json.dumps(settings)]
     output = run(command, input=WORKER.read_text(), env=environment)
     try:
         result = json.loads(output.strip().splitlines()[-1])
     except (IndexError, ValueError):
-        raise Failure(f"{arguments.python}: expected a line of JSON, found '{output.strip()[:80]}'") from None
+        raise Failure(f"{shlex.join(arguments.python)}: expected a line of JSON, found '{output.strip()[:80]}'") from None
     if isinstance(result, dict) and "error" in result:
         raise Failure(result["error"])
-    return check_measurement(result, arguments.python, ("peak_rss_mib", "torch", "parameters"))
+    return check_measurement(result, shlex.join(arguments.python), ("peak_rss_mib", "torch", "parameters"))
 
 
 def drop_hopeless(turns, running):

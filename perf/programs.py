@@ -5,6 +5,8 @@ import json
 import math
 import os
 import pathlib
+import secrets
+import shlex
 import subprocess
 import tempfile
 
@@ -45,9 +47,36 @@ def run(command, **options):
     except OSError as error:
         raise Failure(f"{command[0]} can't be run: {error.strerror}") from None
     if result.returncode != 0:
-        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-        raise Failure(f"{command[0]}: {lines[-1]}")
+        raise Failure(f"{command[0]}: {complaint(result.stderr) or f'exit status {result.returncode}'}")
     return result.stdout
+
+
+def complaint(text):
+    """The line of a failed program's standard error that tells why: its first error, where mpirun adds a page of its own;
+    otherwise the last one that says something."""
+    lines = [line for line in text.splitlines() if any(character.isalnum() for character in line)]
+    errors = [line for line in lines if " error: " in line]
+    return errors[0] if errors else lines[-1] if lines else ""
+
+
+def mpirun_command(words, ranks):
+    """`words`, which are mpirun and options, with the number of ranks and what Open MPI wants to be told: that root runs
+    it, and that there may be more ranks than cores."""
+    more = []
+    if "Open MPI" in run([words[0], "--version"]):
+        more = ["--oversubscribe", *["--allow-run-as-root"] * (os.geteuid() == 0)]
+    return [*words, *more, "-np", str(ranks)]
+
+
+def words_of_command(text):
+    """An option that is a command, for argparse: its words."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: expected a command, found {str(error).lower()}") from None
+    if not words:
+        raise argparse.ArgumentTypeError("expected a command, found nothing")
+    return words
 
 
 def measure_step(command):
@@ -103,19 +132,31 @@ def check_measurement(result, program, keys):
 
 def check_writable(file):
     """Throws Failure if `file` can't be written: before an hour of measuring, not after."""
-    folder = file.absolute().parent
+    folder = pathlib.Path(os.path.realpath(file)).parent
     if file.is_dir():
         raise Failure(f"{file}: expected a file's name, found a folder")
+    if file.exists() and not file.is_file():
+        raise Failure(f"{file}: expected a file, which can be replaced as a whole, found a device or a pipe")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise Failure(f"{file}: can't be written: '{folder}' is not a folder that can be written to")
 
 
+def write_whole(file, text):
+    """Writes `file`, or what it is a link to, whole or not at all."""
+    target = os.path.realpath(file)
+    part = f"{target}.{secrets.token_hex(4)}.part"
+    try:
+        try:
+            with open(part, "x", encoding="utf-8") as to:
+                to.write(text)
+            os.replace(part, target)
+        except BaseException:
+            pathlib.Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Failure(f"{file}: can't be written: {error.strerror}") from None
+
+
 def write_json(file, value):
     """Writes `file` whole or not at all."""
-    part = file.with_name(file.name + ".part")
-    try:
-        part.write_text(json.dumps(value, indent=2) + "\n")
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise Failure(f"{file}: can't be written: {error.strerror}") from None
+    write_whole(file, json.dumps(value, indent=2) + "\n")

@@ -30,7 +30,7 @@ struct StepReport {
 
 [[nodiscard]] std::string to_text(const StepReport& report);
 
-/// Keys are part of the program's interface: perf/README.md lists them. `commit` is that of the build.
+/// Keys are part of the program's interface: perf/README.md tells what they mean. `commit` is that of the build.
 [[nodiscard]] nlohmann::ordered_json to_json(const StepReport& report, const std::string& commit);
 
 }  // namespace convmixer::perf

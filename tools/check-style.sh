@@ -63,7 +63,8 @@ changed_files() {
   for file in "${changed[@]}"; do
     case "$file" in
       src/*.cpp | tools/*.cpp | perf/*.cpp) echo "$PWD/$file" ;;
-      *.hpp | *-inl.h) headers+=(-e "$(sed -E 's#^(include|src|perf|tools/convmixer)/##' <<<"$file")\"") ;;
+      # By its path, or by its name alone beside it.
+      *.hpp | *-inl.h) headers+=(-e "/$(basename "$file")\"" -e "\"$(basename "$file")\"") ;;
     esac
   done
   ((${#headers[@]} == 0)) || grep -rlF --include='*.cpp' "${headers[@]}" "$PWD"/{src,tools,perf} || true

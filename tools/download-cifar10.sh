@@ -19,7 +19,7 @@ EOF
 
 die() {
   echo "download-cifar10: $*" >&2
-  exit 1
+  exit "${status:-1}"
 }
 
 sum_of() { md5sum <"$1" | cut -d ' ' -f 1; }
@@ -29,9 +29,9 @@ case "${1:-}" in
     usage
     exit 0
     ;;
-  -*) die "unknown option '$1'" ;;
+  -*) status=2 die "unknown option '$1'" ;;
 esac
-(($# <= 1)) || die "takes one folder, found '$2' as well"
+(($# <= 1)) || status=2 die "takes one folder, found '$2' as well"
 folder=${1:-.}
 archive=$folder/$name
 part=$archive.part

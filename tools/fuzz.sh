@@ -15,7 +15,7 @@ EOF
 
 die() {
   echo "fuzz: $*" >&2
-  exit 1
+  exit "${status:-1}"
 }
 
 all=(cifar_records cifar_pickle archive png jpeg pnm predict_image packed safetensors pytorch pytorch_pickle events options)
@@ -28,12 +28,12 @@ while (($# > 0)); do
       exit 0
       ;;
     --seconds)
-      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--seconds needs a whole number of at least 1"
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || status=2 die "--seconds needs a whole number of at least 1"
       seconds=$2
       shift
       ;;
     *)
-      [[ " ${all[*]} " == *" $1 "* ]] || die "unknown reader '$1', expected one of ${all[*]}"
+      [[ " ${all[*]} " == *" $1 "* ]] || status=2 die "unknown reader '$1', expected one of ${all[*]}"
       readers+=("$1")
       ;;
   esac

@@ -5,7 +5,7 @@ set -euo pipefail
 
 die() {
   echo "install-deps: $*" >&2
-  exit 1
+  exit "${status:-1}"
 }
 
 case "${1:-}" in
@@ -14,7 +14,7 @@ case "${1:-}" in
     exit 0
     ;;
   "") ;;
-  *) die "takes no arguments, found '$1'" ;;
+  *) status=2 die "takes no arguments, found '$1'" ;;
 esac
 
 packages=(

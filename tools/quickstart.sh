@@ -17,7 +17,7 @@ EOF
 
 die() {
   echo "quickstart: $*" >&2
-  exit 1
+  exit "${status:-1}"
 }
 
 data=
@@ -30,10 +30,11 @@ while (($# > 0)); do
       exit 0
       ;;
     --data | --out)
-      (($# > 1)) || die "$1 needs a value"
+      [[ -n ${2:-} ]] || status=2 die "$1 needs a value"
       if [[ $1 == --data ]]; then data=$2; else out=$2; fi
       shift
       ;;
+    --data= | --out=) status=2 die "${1%=} needs a value" ;;
     --data=*) data=${1#*=} ;;
     --out=*) out=${1#*=} ;;
     *) train_options+=("$1") ;;

@@ -16,7 +16,7 @@ EOF
 
 die() {
   echo "test: $*" >&2
-  exit 1
+  exit "${status:-1}"
 }
 
 preset=release
@@ -30,7 +30,7 @@ while (($# > 0)); do
       exit 0
       ;;
     --preset)
-      (($# > 1)) || die "--preset needs a value: release, debug, asan or tsan"
+      (($# > 1)) || status=2 die "--preset needs a value: release, debug, asan or tsan"
       preset=$2
       shift
       ;;
@@ -46,7 +46,7 @@ while (($# > 0)); do
 done
 case "$preset" in
   release | debug | asan | tsan) ;;
-  *) die "unknown preset '$preset', expected release, debug, asan or tsan" ;;
+  *) status=2 die "unknown preset '$preset', expected release, debug, asan or tsan" ;;
 esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

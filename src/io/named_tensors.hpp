@@ -26,9 +26,9 @@ struct NamedTensor {
 enum class FileValues { any, finite };
 
 /// Throws Error unless every tensor is in the file with its shape, as F32, F16 or BF16 and with such values, and
-/// nothing else but what `may_remain` accepts. The message names all that differ: "FILE: its tensors are not the
-/// model's: missing: head.bias; unexpected: blocks.4-7.1.bias (24); of another shape: head.weight (found (10, 24),
-/// expected (3, 24))".
+/// nothing else but what `may_remain` accepts. The message names all that differ: "FILE: doesn't fit its model:
+/// missing: head.bias; unexpected: blocks.4-7.1.bias (24); of another shape: head.weight (found (10, 24), expected
+/// (3, 24))".
 void require_tensors(const TensorFile& file, std::span<const NamedTensor<float>> tensors,
                      const std::function<bool(const std::string& name, const TensorFile::Entry&)>& may_remain,
                      FileValues values);

@@ -2,6 +2,7 @@
 PyTorch (fake_build.py, fake_torch_python.py)."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -188,6 +189,26 @@ class Program(unittest.TestCase):
         self.assertEqual((f32["precision"], bf16["precision"], best["precision"]), ("f32", "bf16", None))
         self.assertAlmostEqual(bf16["ratio"], 2.0)  # channels_last's 200 ms against 100
         self.assertEqual(list(self.folder.glob("*.part")), [])
+
+    def test_refuses_commands_that_are_none(self):
+        for words, message in (
+            (("--python", "'"), "argument --python: ': expected a command, found no closing quotation"),
+            (("--mpirun", ""), "argument --mpirun: expected a command, found nothing"),
+        ):
+            result = self.compare(*words)
+            self.assertEqual((result.returncode, result.stderr), (2, f"compare_torch: error: {message}\n"))
+
+    def test_json_goes_where_a_link_leads_and_replaces_no_pipe(self):
+        (self.folder / "kept.json").write_text("old")
+        (self.folder / "link.json").symlink_to("kept.json")
+        self.assertEqual(self.compare("--json", "link.json").returncode, 0)
+        self.assertTrue((self.folder / "link.json").is_symlink())
+        self.assertEqual(json.loads((self.folder / "kept.json").read_text())["program"], "compare_torch")
+        os.mkfifo(self.folder / "pipe")
+        result = self.compare("--json", "pipe")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("pipe: expected a file, which can be replaced as a whole, found a device or a pipe", result.stderr)
+        self.assertTrue((self.folder / "pipe").is_fifo())
 
     def test_hands_the_plans_on(self):
         result = self.compare("--precision", "f32", "--plan", "plain", "onednn", "--json", "ratios.json")

@@ -1,5 +1,6 @@
 """Stands in for step_bench and, called with -np, for mpirun: a step takes 1 ms an image by one thread, split among all, and
-2 ms more for each rank beyond the first. `alone` beside bin/ makes it ignore ranks, as a build without MPI does."""
+2 ms more for each rank beyond the first. `alone` beside bin/ makes it ignore ranks, as a build without MPI does; `broken`
+makes it fail in a rank, and mpirun end with a page of its own."""
 
 import json
 import os
@@ -7,6 +8,11 @@ import pathlib
 import sys
 
 folder = pathlib.Path(sys.argv[0]).resolve().parent.parent
+if "--version" in sys.argv:
+    print("mpirun (Open MPI) 4.1.4")
+    sys.exit()
+if (folder / "broken").exists():
+    sys.exit(f"step_bench: error: no such option\n{'-' * 74}\nmpirun detected that a process failed.\n{'-' * 74}")
 if "-np" in sys.argv:
     at = sys.argv.index("-np")
     (folder / "lines").open("a").write(" ".join(sys.argv[1:at]) + "\n")

@@ -47,6 +47,17 @@ class Scaling(unittest.TestCase):
         self.assertEqual(self.rows()[1]["batch_size"], 400)
         self.assertAlmostEqual(self.rows()[1]["efficiency"], 100 / 106)
 
+    def test_what_a_rank_says_is_told_not_mpiruns_page(self):
+        (self.folder / "build/broken").touch()
+        result = self.run_it("--settings", "2x1")
+        self.assertEqual((result.returncode, result.stderr.count("\n")), (1, 1))
+        self.assertIn("step_bench: error: no such option", result.stderr)
+
+    def test_a_picture_is_written_whole_or_not_at_all(self):
+        result = self.run_it("--settings", "1x1", "--svg", "/dev/full")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("scaling: error: /dev/full: expected a file", result.stderr)
+
     def test_ranks_beyond_the_cores_are_told_to_mpirun(self):
         self.assertEqual(self.run_it("--settings", "1x1", "4096x1", "--batch-size", "4096").returncode, 0)
         self.assertIn("--oversubscribe", (self.folder / "build/lines").read_text())

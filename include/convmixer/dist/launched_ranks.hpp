@@ -50,8 +50,8 @@ class LaunchedRanks {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Where the plug-in is looked for, the first that exists: $CONVMIXER_MPI_PLUGIN; in convmixer/ beside the library; and
-/// in ../lib/convmixer/ from the program's folder.
+/// Where the plug-in is looked for: where $CONVMIXER_MPI_PLUGIN says, if it is set; otherwise the first that exists of
+/// convmixer/ beside the library and ../lib/convmixer/ from the program's folder.
 [[nodiscard]] std::filesystem::path find_mpi_plugin();
 
 }  // namespace convmixer

@@ -40,7 +40,7 @@ struct SgdRule {
 
 /// How large the updates of a rows x columns matrix are whose singular values Muon has made about 1.
 enum class MuonScaling {
-  original,         ///< sqrt(max(1, rows / columns)): KellerJordan/Muon; a learning rate of 0.02 or so
+  original,         ///< sqrt(max(1, rows / columns)): KellerJordan/Muon (1 for convolutions there); rates of about 0.02
   match_rms_adamw,  ///< 0.2 sqrt(max(rows, columns)): as large as AdamW's, so that its learning rates and decays hold
                     ///< (Liu et al., "Muon is scalable for LLM training", arXiv 2502.16982; torch.optim.Muon)
   renewed_norms     ///< 1, and before it p <- p sqrt(rows) / |p|_F instead of a decay: KellerJordan/cifar10-airbench
