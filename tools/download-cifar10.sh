@@ -19,7 +19,13 @@ EOF
 
 die() {
   echo "download-cifar10: $*" >&2
-  exit "${status:-1}"
+  exit 1
+}
+
+# As die, of wrong arguments.
+refuse() {
+  echo "download-cifar10: $*" >&2
+  exit 2
 }
 
 sum_of() { md5sum <"$1" | cut -d ' ' -f 1; }
@@ -29,9 +35,9 @@ case "${1:-}" in
     usage
     exit 0
     ;;
-  -*) status=2 die "unknown option '$1'" ;;
+  -*) refuse "unknown option '$1'" ;;
 esac
-(($# <= 1)) || status=2 die "takes one folder, found '$2' as well"
+(($# <= 1)) || refuse "takes one folder, found '$2' as well"
 folder=${1:-.}
 archive=$folder/$name
 part=$archive.part

@@ -15,7 +15,13 @@ EOF
 
 die() {
   echo "fuzz: $*" >&2
-  exit "${status:-1}"
+  exit 1
+}
+
+# As die, of wrong arguments.
+refuse() {
+  echo "fuzz: $*" >&2
+  exit 2
 }
 
 all=(cifar_records cifar_pickle archive png jpeg pnm predict_image packed safetensors pytorch pytorch_pickle events options)
@@ -28,12 +34,12 @@ while (($# > 0)); do
       exit 0
       ;;
     --seconds)
-      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || status=2 die "--seconds needs a whole number of at least 1"
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || refuse "--seconds needs a whole number of at least 1"
       seconds=$2
       shift
       ;;
     *)
-      [[ " ${all[*]} " == *" $1 "* ]] || status=2 die "unknown reader '$1', expected one of ${all[*]}"
+      [[ " ${all[*]} " == *" $1 "* ]] || refuse "unknown reader '$1', expected one of ${all[*]}"
       readers+=("$1")
       ;;
   esac

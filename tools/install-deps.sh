@@ -5,7 +5,13 @@ set -euo pipefail
 
 die() {
   echo "install-deps: $*" >&2
-  exit "${status:-1}"
+  exit 1
+}
+
+# As die, of wrong arguments.
+refuse() {
+  echo "install-deps: $*" >&2
+  exit 2
 }
 
 case "${1:-}" in
@@ -14,7 +20,7 @@ case "${1:-}" in
     exit 0
     ;;
   "") ;;
-  *) status=2 die "takes no arguments, found '$1'" ;;
+  *) refuse "takes no arguments, found '$1'" ;;
 esac
 
 packages=(

@@ -17,7 +17,13 @@ EOF
 
 die() {
   echo "quickstart: $*" >&2
-  exit "${status:-1}"
+  exit 1
+}
+
+# As die, of wrong arguments.
+refuse() {
+  echo "quickstart: $*" >&2
+  exit 2
 }
 
 data=
@@ -30,11 +36,11 @@ while (($# > 0)); do
       exit 0
       ;;
     --data | --out)
-      [[ -n ${2:-} ]] || status=2 die "$1 needs a value"
+      [[ -n ${2:-} ]] || refuse "$1 needs a value"
       if [[ $1 == --data ]]; then data=$2; else out=$2; fi
       shift
       ;;
-    --data= | --out=) status=2 die "${1%=} needs a value" ;;
+    --data= | --out=) refuse "${1%=} needs a value" ;;
     --data=*) data=${1#*=} ;;
     --out=*) out=${1#*=} ;;
     *) train_options+=("$1") ;;

@@ -16,7 +16,13 @@ EOF
 
 die() {
   echo "test: $*" >&2
-  exit "${status:-1}"
+  exit 1
+}
+
+# As die, of wrong arguments.
+refuse() {
+  echo "test: $*" >&2
+  exit 2
 }
 
 preset=release
@@ -30,7 +36,7 @@ while (($# > 0)); do
       exit 0
       ;;
     --preset)
-      (($# > 1)) || status=2 die "--preset needs a value: release, debug, asan or tsan"
+      (($# > 1)) || refuse "--preset needs a value: release, debug, asan or tsan"
       preset=$2
       shift
       ;;
@@ -46,7 +52,7 @@ while (($# > 0)); do
 done
 case "$preset" in
   release | debug | asan | tsan) ;;
-  *) status=2 die "unknown preset '$preset', expected release, debug, asan or tsan" ;;
+  *) refuse "unknown preset '$preset', expected release, debug, asan or tsan" ;;
 esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -69,7 +70,7 @@ void set_constant(Graph& graph, const std::string& parameter, float value) {
   graph.set_initialisation(parameter, {Initialisation::Distribution::constant, value});
 }
 
-void set_lecun_normal(Graph& graph, const std::string& node, int fan_in) {
+void set_lecun_normal(Graph& graph, const std::string& node, std::int64_t fan_in) {
   constexpr float kDeviationWithin = 0.87962566F;  // of a standard normal distribution cut off at 2
   const float deviation = 1.0F / std::sqrt(static_cast<float>(fan_in)) / kDeviationWithin;
   graph.set_initialisation(node + ".weight", {Initialisation::Distribution::truncated_normal, deviation});
@@ -104,7 +105,7 @@ Graph make_mlp_mixer(const MlpMixerConfig& config) {
   Graph graph(config.channels, config.image_size, config.image_size);
   const int side = config.image_size / config.patch_size;
   TensorId x = graph.convolution("stem.proj", graph.input(), config.dim, config.patch_size, config.patch_size, 1, 0, 0);
-  set_lecun_normal(graph, "stem.proj", config.channels * config.patch_size * config.patch_size);
+  set_lecun_normal(graph, "stem.proj", std::int64_t{config.channels} * config.patch_size * config.patch_size);
   x = graph.to_tokens("stem.flatten", x);
   for (int i = 0; i < config.depth; ++i) {
     const auto name = [i](std::string_view rest) { return fmt::format("blocks.{}.{}", i, rest); };

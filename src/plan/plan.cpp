@@ -87,7 +87,7 @@ struct Plan::Impl {
     if (graph.nodes().empty()) fail("a plan of a graph without operations: expected at least one");
     check_parameters(graph, parameters.graph());
     check_sizes(graph, options.batch_size);
-    if (options.images_of_all_ranks > 0 && engine.ranks().size() > 1) check_share(options, engine.ranks());
+    if (options.images_of_all_ranks != 0) check_share(options, engine.ranks());
     images = {options.batch_size, graph.tensors()[0][0], graph.tensors()[0][1], graph.tensors()[0][2]};
     if (options.kind == PlanKind::automatic || options.kind == PlanKind::fused) {
       execution = make_fused_execution(graph, parameters, engine, options, lender, why_plain);

@@ -27,6 +27,8 @@ void check_kind_and_layout(PlanKind kind, LayoutPolicy layout) {
 
 void check(const PlanOptions& options) {
   if (options.batch_size < 1) fail_usage("batch-size = {}: expected at least 1", options.batch_size);
+  if (options.images_of_all_ranks < 0)
+    fail_usage("images of all ranks = {}: expected at least 0", options.images_of_all_ranks);
   check_kind_and_layout(options.kind, options.layout);
 }
 

@@ -40,6 +40,21 @@ TEST(PlanChecks, RefuseABatchWithoutImages) {
   }
 }
 
+TEST(PlanChecks, RefuseAnotherShareThanThatOfTheRank) {
+  const Graph graph = small_block_graph(16);
+  Parameters parameters(graph);
+  for (const std::int64_t of_all : {999, -4}) {
+    const Error error = error_of([&] {
+      Plan(graph, parameters, test_engine(),
+           {.batch_size = 4, .images_of_all_ranks = of_all, .mode = PlanMode::training});
+    });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()),
+              of_all < 0 ? "images of all ranks = -4: expected at least 0"
+                         : "batch-size = 4 of 999 on all ranks: expected 999, the share of rank 0 of 1");
+  }
+}
+
 TEST(PlanChecks, RefuseABatchThatThereIsNoMemoryFor) {
   const Graph graph = small_block_graph(16);
   Parameters parameters(graph);

@@ -61,8 +61,8 @@ expect 1 "remove it to load it again" other
 # What the source lacks, or nobody serves.
 CONVMIXER_CIFAR10_URL=file:///none/x expect 1 "can't be loaded" a
 CONVMIXER_CIFAR10_URL=http://127.0.0.1:1/x expect 1 "can't be reached" b
-expect 1 "unknown option '--fast'" --fast
-expect 1 "takes one folder" a b
+expect 2 "unknown option '--fast'" --fast
+expect 2 "takes one folder" a b
 
 # Without curl: a PATH that has everything else the script uses.
 mkdir bin

@@ -32,6 +32,7 @@ struct RowView {
   std::size_t rows_of_image;
   std::size_t row_stride;    ///< elements from one row to the next of an image
   std::size_t image_stride;  ///< elements from one image to the next
+  bool blocked;              ///< a last group of fewer than 16 features has zeros in place of the missing ones
 
   [[nodiscard]] std::size_t whole_groups() const { return features / kGroup; }
   /// Of a row's first feature.
@@ -42,8 +43,7 @@ struct RowView {
   [[nodiscard]] std::size_t place(std::size_t feature) const {
     return feature / kGroup * group_stride + feature % kGroup;
   }
-  /// Whether a last group of fewer than 16 features has zeros in place of the missing ones.
-  [[nodiscard]] bool is_padded() const { return group_stride != kGroup && features % kGroup != 0; }
+  [[nodiscard]] bool is_padded() const { return blocked && features % kGroup != 0; }
 };
 
 struct RowRange {
@@ -268,6 +268,7 @@ RowView view_of(const Layout& layout) {
   view.rows_of_image = view.rows / static_cast<std::size_t>(shape[0]);
   const std::size_t padded = (view.features + kGroup - 1) / kGroup * kGroup;
   const bool is_blocked = layout.format() == Format::blocked16;
+  view.blocked = is_blocked;
   view.group_stride = is_blocked ? view.rows_of_image * kGroup : kGroup;
   view.row_stride = is_blocked ? kGroup : view.features;
   view.image_stride = view.rows_of_image * (is_blocked ? padded : view.features);

@@ -183,6 +183,8 @@ std::string read_chain(const Graph& graph, PlanMode mode, StageChain& chain) {
   if (std::string missing = read_blocks(reader, tensor, chain); !missing.empty()) return missing;
   const Node* const head = reader.take<Linear>(tensor);
   if (head == nullptr) return reader.missing("a linear layer");
+  if (std::get<Linear>(head->operation).bias == kNoParameter)
+    return fmt::format("the linear layer, '{}', has no bias", head->name);
   if (!reader.at_end()) return reader.missing("the end of the network");
   chain.head_name = head->name;
   chain.head = std::get<Linear>(head->operation);

@@ -77,6 +77,8 @@ struct Case {
         diff_shift(scale.size()) {
     src.fill(1, 3.0F);
     diff_dst.fill(2, 0.5F);
+    dst.spoil();
+    diff_src.spoil();
     mean = means(src, norm, [&](auto n, auto c, auto p) { return src.at(n, c, p); });
     variance = means(src, norm, [&](auto n, auto c, auto p) {
       const double centred = src.at(n, c, p) - mean[norm.at(n, c, src.channels())];

@@ -7,8 +7,10 @@
 #include "kernels/onednn/onednn.hpp"
 #include "kernels/plain/tensor_view.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,6 +55,9 @@ class ImageTensor {
       reinterpret_cast<std::uint16_t*>(words_.data())[place] = to_bf16(value);
     }
   }
+
+  /// All values and what pads blocks become NaN: what a kernel leaves alone shows.
+  void spoil() { std::fill(words_.begin(), words_.end(), std::numeric_limits<float>::quiet_NaN()); }
 
   /// Calls body(image, channel, pixel) for all values.
   template <typename Body>

@@ -295,52 +295,60 @@ TEST_P(TokenKernels, LayerNormOfTokensMatchesPlainLoops) {
   }
 }
 
+/// Images of side x side pixels.
+void check_layer_norm_of_images(Format format, std::int64_t channels, std::int64_t side) {
+  const Shape shape{2, channels, side, side};
+  ImageTensor src(shape, ElementType::f32, format);
+  ImageTensor diff_dst(shape, ElementType::f32, format);
+  ImageTensor dst(shape, ElementType::f32, format);
+  ImageTensor diff_src(shape, ElementType::f32, format);
+  src.fill(1, 3.0F);
+  diff_dst.fill(2);
+  dst.spoil();
+  diff_src.spoil();
+  ASSERT_TRUE(has_rows(src.layout()));
+  const auto count = static_cast<std::size_t>(channels);
+  const auto pixels = static_cast<std::size_t>(side * side);
+  const std::size_t rows = 2 * pixels;
+  const std::vector<float> scale = random_numbers(count, 3, 0.5F, 1.5F);
+  const std::vector<float> shift = random_numbers(count, 4);
+  // The same rows as tokens, which the case before holds against plain loops.
+  std::vector<float> x(rows * count);
+  std::vector<float> dy(rows * count);
+  const auto place = [&](std::int64_t n, std::int64_t c, std::size_t p) {
+    return (static_cast<std::size_t>(n) * pixels + p) * count + static_cast<std::size_t>(c);
+  };
+  src.for_each([&](auto n, auto c, auto p) { x[place(n, c, p)] = static_cast<float>(src.at(n, c, p)); });
+  src.for_each([&](auto n, auto c, auto p) { dy[place(n, c, p)] = static_cast<float>(diff_dst.at(n, c, p)); });
+  std::vector<float> y(x.size());
+  std::vector<float> dx(x.size());
+  const auto norm = [&](const Layout& layout, const float* from, float* to, const float* gradient, float* result) {
+    std::vector<float> mean(rows);
+    std::vector<float> inverse(rows);
+    layer_norm(runtime(), layout, ElementType::f32, 1e-6F,
+               {from, to, mean.data(), inverse.data(), scale.data(), shift.data()});
+    std::vector<float> sums(2 * count);
+    std::vector<double> working(layer_norm_backward_doubles(layout));
+    layer_norm_backward(runtime(), layout, ElementType::f32, false,
+                        {from, mean.data(), inverse.data(), scale.data(), gradient, nullptr, result, sums.data(),
+                         sums.data() + count, working.data()});
+    return sums;
+  };
+  const auto sums = norm(src.layout(), src.floats(), dst.floats(), diff_dst.floats(), diff_src.floats());
+  const Layout tokens(Shape{static_cast<std::int64_t>(rows), channels}, ElementType::f32, Format::plain);
+  EXPECT_EQ(norm(tokens, x.data(), y.data(), dy.data(), dx.data()), sums) << src.describe();
+  src.for_each([&](auto n, auto c, auto p) {
+    ASSERT_EQ(dst.at(n, c, p), static_cast<double>(y[place(n, c, p)])) << src.describe();
+    ASSERT_EQ(diff_src.at(n, c, p), static_cast<double>(dx[place(n, c, p)])) << src.describe();
+  });
+  EXPECT_TRUE(dst.padding_is_zero());
+  EXPECT_TRUE(diff_src.padding_is_zero());
+}
+
 TEST_P(TokenKernels, LayerNormOfImagesIsThatOfTheirPixels) {
   for (const Format format : {Format::channels_last, Format::blocked16}) {
     for (const std::int64_t channels : {5, 16, 40}) {
-      const Shape shape{2, channels, 3, 3};
-      ImageTensor src(shape, ElementType::f32, format);
-      ImageTensor diff_dst(shape, ElementType::f32, format);
-      ImageTensor dst(shape, ElementType::f32, format);
-      ImageTensor diff_src(shape, ElementType::f32, format);
-      src.fill(1, 3.0F);
-      diff_dst.fill(2);
-      ASSERT_TRUE(has_rows(src.layout()));
-      const auto count = static_cast<std::size_t>(channels);
-      const std::size_t rows = 18;
-      const std::vector<float> scale = random_numbers(count, 3, 0.5F, 1.5F);
-      const std::vector<float> shift = random_numbers(count, 4);
-      // The same rows as tokens, which the case before holds against plain loops.
-      std::vector<float> x(rows * count);
-      std::vector<float> dy(rows * count);
-      const auto place = [&](std::int64_t n, std::int64_t c, std::size_t p) {
-        return (static_cast<std::size_t>(n) * 9 + p) * count + static_cast<std::size_t>(c);
-      };
-      src.for_each([&](auto n, auto c, auto p) { x[place(n, c, p)] = static_cast<float>(src.at(n, c, p)); });
-      src.for_each([&](auto n, auto c, auto p) { dy[place(n, c, p)] = static_cast<float>(diff_dst.at(n, c, p)); });
-      std::vector<float> y(x.size());
-      std::vector<float> dx(x.size());
-      const auto norm = [&](const Layout& layout, const float* from, float* to, const float* gradient, float* result) {
-        std::vector<float> mean(rows);
-        std::vector<float> inverse(rows);
-        layer_norm(runtime(), layout, ElementType::f32, 1e-6F,
-                   {from, to, mean.data(), inverse.data(), scale.data(), shift.data()});
-        std::vector<float> sums(2 * count);
-        std::vector<double> working(layer_norm_backward_doubles(layout));
-        layer_norm_backward(runtime(), layout, ElementType::f32, false,
-                            {from, mean.data(), inverse.data(), scale.data(), gradient, nullptr, result, sums.data(),
-                             sums.data() + count, working.data()});
-        return sums;
-      };
-      const auto sums = norm(src.layout(), src.floats(), dst.floats(), diff_dst.floats(), diff_src.floats());
-      const Layout tokens(Shape{static_cast<std::int64_t>(rows), channels}, ElementType::f32, Format::plain);
-      EXPECT_EQ(norm(tokens, x.data(), y.data(), dy.data(), dx.data()), sums) << src.describe();
-      src.for_each([&](auto n, auto c, auto p) {
-        ASSERT_EQ(dst.at(n, c, p), static_cast<double>(y[place(n, c, p)])) << src.describe();
-        ASSERT_EQ(diff_src.at(n, c, p), static_cast<double>(dx[place(n, c, p)])) << src.describe();
-      });
-      EXPECT_TRUE(dst.padding_is_zero());
-      EXPECT_TRUE(diff_src.padding_is_zero());
+      for (const std::int64_t side : {1, 3}) check_layer_norm_of_images(format, channels, side);
     }
   }
 }
@@ -389,6 +397,7 @@ TEST_P(TokenKernels, DropoutDropsTheSameValuesInEveryLayout) {
         ImageTensor src({4, channels, 3, 3}, type, format);
         ImageTensor dst({4, channels, 3, 3}, type, format);
         src.fill(1, 2.0F);
+        dst.spoil();
         drop_values(runtime(), src.layout(), kDropout, src.data(), dst.data());
         std::size_t number = 0;
         src.for_each([&](auto n, auto c, auto p) {

@@ -262,6 +262,11 @@ TEST(StageChain, NeedsABlockPoolingAndOneLinearLayer) {
               graph.linear("second", graph.linear("head", graph.global_average_pool("pool", x), 4), 4);
             }),
             "at node 'second' fused stages need the end of the network");
+  EXPECT_EQ(why_not([](Graph& graph) {
+              const TensorId x = add_block(graph, {}, add_stem(graph, {}), 0);
+              graph.linear("head", graph.global_average_pool("pool", x), 4, Bias::without);
+            }),
+            "the linear layer, 'head', has no bias");
 }
 
 TEST(StageChain, NeedsOneOutputAlone) {
