@@ -4,10 +4,12 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
-#include "convmixer/core/printable.hpp"
+#include "convmixer/core/program.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "convmixer/core/threads.hpp"
+#include "convmixer/dist/launched_ranks.hpp"
 #include "convmixer/plan/engine.hpp"
+#include "convmixer/train/output_files.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "op_options.hpp"
 #include "op_reporter.hpp"
@@ -17,10 +19,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <benchmark/benchmark.h>
 #include <cstdio>
-#include <exception>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -90,12 +91,17 @@ std::vector<std::string> initialise_benchmark(const std::vector<std::string>& wo
 
 int run(const std::vector<std::string>& words) {
   if (has_flag(words, "help") || std::ranges::find(words, "-h") != words.end()) {
-    fmt::print("{}", op_options_help());
+    write_text(stdout, op_options_help());
     return 0;
+  }
+  if (const Launch launch = find_launch(); launch.ranks > 1) {
+    fail_usage("started as {} processes by {}: expected one; step_bench is what several processes share", launch.ranks,
+               launch.launcher);
   }
   if (has_flag(words, "benchmark_format")) fail_usage("--benchmark_format: expected --benchmark_out=FILE, for JSON");
   const std::vector<std::string> own = initialise_benchmark(words);
   const OpOptions options = read_op_options(own);
+  require_outputs(std::array{OutputFile{.option = "roofline", .path = options.roofline}}, {options.config_file});
   const ThreadCount threads = choose_thread_count(options.threads);
   ThreadPool pool(threads.count);
   Engine engine(pool);
@@ -115,29 +121,17 @@ int run(const std::vector<std::string>& words) {
   return finish(options, threads, suite);
 }
 
-int status_after_output(int status) {
-  const std::string failure = standard_output_failure();
-  if (!failure.empty()) fail("standard output can't be written: {}", failure);
-  return status;
-}
-
-int report_error(std::string_view message, int status) {
-  fmt::print(stderr, "op_bench: error: {}\n", printable(message));
-  return status;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   guard_standard_streams();
+  tell_of_signals(is_first_of_launch());
   const EndBySignal end_by_signal;
   try {
-    return status_after_output(run({argv + 1, argv + argc}));
-  } catch (const Error& error) {
-    return report_error(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
-  } catch (const std::bad_alloc&) {
-    return report_error("out of memory; a smaller --batch-size needs less", 1);
-  } catch (const std::exception& error) {
-    return report_error(error.what(), 1);
+    const int status = is_first_of_launch() ? run({argv + 1, argv + argc}) : 0;  // the status of all is the first one's
+    if (status == 0) require_output_written();
+    return status;
+  } catch (...) {
+    return report("op_bench", failure_in_flight("a smaller --batch-size needs less"));
   }
 }

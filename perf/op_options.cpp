@@ -14,14 +14,12 @@ namespace convmixer::perf {
 
 namespace {
 
-namespace fs = std::filesystem;
 using kernels::ElementType;
 
 /// The command line before it is understood.
 struct Words {
   std::string network = "all";
   std::string precision = "both";
-  fs::path config_file;
   TrainConfig config;
 };
 
@@ -46,7 +44,7 @@ std::vector<OptionGroup> groups_of(OpOptions& options, Words& words) {
           select_options(config, "Run", kRun),
           {"Another network than those", [&] {
              std::vector<Option> another{
-                 path_option("config", words.config_file, "FILE", "configuration; options given here win over it")};
+                 path_option("config", options.config_file, "FILE", "configuration; options given here win over it")};
              const OptionGroup model = select_options(config, "", network_options());
              another.insert(another.end(), model.options.begin(), model.options.end());
              return another;
@@ -93,7 +91,10 @@ OpOptions read_op_options(std::span<const std::string> words) {
   const std::vector<OptionGroup> groups = groups_of(options, read);
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
-  if (const std::string* const file = line.find("config")) read.config = read_config(*file);
+  if (const std::string* const file = line.find("config")) {
+    options.config_file = *file;
+    read.config = read_config(options.config_file);
+  }
   assign(groups, line.settings);
   options.threads = read.config.threads;
   for (Setting& setting : networks_of(read, line)) {

@@ -12,9 +12,10 @@
 namespace convmixer::perf {
 
 struct OpOptions {
-  std::vector<Setting> settings;  ///< every network in every precision
-  int threads = 0;                ///< 0: as many as convmixer would take
-  float peak_seconds = 1.0F;      ///< for each of the machine's peaks
+  std::filesystem::path config_file;  ///< of the network; empty: none
+  std::vector<Setting> settings;      ///< every network in every precision
+  int threads = 0;                    ///< 0: as many as convmixer would take
+  float peak_seconds = 1.0F;          ///< for each of the machine's peaks
   std::filesystem::path roofline;
 };
 

@@ -9,11 +9,9 @@ namespace convmixer::perf {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-OptionGroup own_group(StepOptions& options, fs::path& config) {
+OptionGroup own_group(StepOptions& options) {
   return {"Measurement",
-          {path_option("config", config, "FILE", "configuration; options given here win over it"),
+          {path_option("config", options.config_file, "FILE", "configuration; options given here win over it"),
            switch_option("inference", options.inference, "the logits of a batch instead of a training step"),
            choice_option(
                "exchange", options.exchange,
@@ -40,13 +38,12 @@ OptionGroup configuration_group(TrainConfig& config) {
 
 StepOptions read_step_options(std::span<const std::string> words) {
   StepOptions options;
-  fs::path file;
-  const std::vector<OptionGroup> own{own_group(options, file)};
+  const std::vector<OptionGroup> own{own_group(options)};
   const std::vector<OptionGroup> groups{own.front(), configuration_group(options.config)};
   const CommandLine line = parse_command_line(groups, words);
   if (!line.arguments.empty()) fail_usage("unexpected '{}'", line.arguments.front());
   assign(own, line.settings);
-  if (!file.empty()) options.config = read_config(file);
+  if (!options.config_file.empty()) options.config = read_config(options.config_file);
   assign(groups, line.settings);
   constexpr int kImageSize = 32;  // of every data set there is
   if (options.config.image_size == 0) options.config.image_size = kImageSize;
@@ -55,8 +52,7 @@ StepOptions read_step_options(std::span<const std::string> words) {
 
 std::string step_options_help() {
   StepOptions options;
-  fs::path file;
-  const std::vector<OptionGroup> groups{own_group(options, file), configuration_group(options.config)};
+  const std::vector<OptionGroup> groups{own_group(options), configuration_group(options.config)};
   return "usage: step_bench [--config FILE] [--option value ...]\n\n"
          "Measures training steps on synthetic data, what they consist of, and how far they are from the least time\n"
          "in which this machine could do their multiply-adds. perf/README.md explains the figures.\n" +

@@ -10,6 +10,7 @@
 namespace convmixer::perf {
 
 struct StepOptions {
+  std::filesystem::path config_file;  ///< that `config` begins with; empty: none
   TrainConfig config;
   bool inference = false;
   ExchangeTime exchange = ExchangeTime::measured;

@@ -1,5 +1,7 @@
 #include "convmixer/core/standard_streams.hpp"
 
+#include "convmixer/core/error.hpp"
+
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -57,14 +59,15 @@ void write_text(std::FILE* file, std::string_view text, bool flush) {
   if (!written || (flush && std::fflush(file) != 0)) keep_failure(file, errno);
 }
 
-std::string standard_output_failure() {
+void require_output_written() {
+  constexpr const char* kMessage = "standard output can't be written: {}; all else is done";
   errno = 0;
   if (std::fflush(stdout) != 0) keep_failure(stdout, errno);
   const bool reader_gone = first_failure == EPIPE || (first_failure == EIO && was_terminal);
-  if (reader_gone) return {};
-  if (first_failure != 0) return std::generic_category().message(first_failure);
+  if (reader_gone) return;
+  if (first_failure != 0) fail(kMessage, std::generic_category().message(first_failure));
   // Something else printed, and nobody looked.
-  return std::ferror(stdout) != 0 && !has_lost_its_reader() ? "an earlier write failed" : "";
+  if (std::ferror(stdout) != 0 && !has_lost_its_reader()) fail(kMessage, "an earlier write failed");
 }
 
 }  // namespace convmixer

@@ -33,15 +33,15 @@ Normalisation Dataset::normalisation() const {
 void check_dataset(const Dataset& dataset) {
   constexpr std::int64_t kMostImages = std::numeric_limits<std::uint32_t>::max();  // as their order is drawn
   constexpr int kMostChannels = 1 << 8;
-  constexpr int kLargestImageSize = 1 << 14;
+  constexpr int kLargestSide = 1 << 14;
   if (dataset.size() < 1) fail("the data set holds no images");
   if (dataset.size() > kMostImages)
     fail("the data set holds {}, expected at most {}", counted(dataset.size(), "image"), kMostImages);
   if (dataset.channels() < 1 || dataset.channels() > kMostChannels)
     fail("the data set's images have {}, expected 1 to {}", counted(dataset.channels(), "channel"), kMostChannels);
-  if (dataset.image_size() < 1 || dataset.image_size() > kLargestImageSize)
+  if (dataset.image_size() < 1 || dataset.image_size() > kLargestSide)
     fail("the data set's images have {} in each direction, expected 1 to {}", counted(dataset.image_size(), "pixel"),
-         kLargestImageSize);
+         kLargestSide);
   if (dataset.classes() < 1) fail("the data set has no classes, expected at least one");
 }
 

@@ -67,13 +67,15 @@ std::optional<std::vector<std::int32_t>> places(const std::vector<std::string>& 
 
 std::unique_ptr<Dataset> relabel(const Dataset& dataset, const std::vector<std::string>& class_names) {
   const std::vector<std::string>& names = dataset.class_names();
-  auto labels = places(storable_names(names), storable_names(class_names));
+  const std::vector<std::string> storable = storable_names(names);
+  const std::vector<std::string> expected = storable_names(class_names);
+  auto labels = places(storable, expected);
   if (!labels) {
     const auto unknown = std::ranges::find_if(
-        names, [&](const std::string& name) { return std::ranges::find(class_names, name) == class_names.end(); });
-    fail_usage(
-        "the data's classes are {}, expected {}: {}", list_class_names(names), list_class_names(class_names),
-        unknown == names.end() ? "a name is there twice" : fmt::format("'{}' is none of these", printable(*unknown)));
+        storable, [&](const std::string& name) { return std::ranges::find(expected, name) == expected.end(); });
+    fail_usage("the data's classes are {}, expected {}: {}", list_class_names(names), list_class_names(class_names),
+               unknown == storable.end() ? "a name is there twice"
+                                         : fmt::format("'{}' is none of these", printable(*unknown)));
   }
   return std::make_unique<Relabelled>(dataset, std::move(*labels), class_names);
 }

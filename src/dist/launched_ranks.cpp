@@ -111,6 +111,14 @@ Launch find_launch() {
   return {};
 }
 
+bool is_first_of_launch() {
+  try {
+    return find_launch().rank == 0;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 fs::path find_mpi_plugin() {
   std::vector<fs::path> places;
   if (const char* const given = std::getenv("CONVMIXER_MPI_PLUGIN"); given != nullptr) return given;

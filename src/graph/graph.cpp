@@ -40,6 +40,10 @@ TensorId Graph::append(const std::string& name, Operation operation, std::vector
 
 void Graph::check_name(const std::string& name) const {
   if (names_.contains(name)) fail_usage("{}: there is a node of this name already, expected another name", name);
+  for (const char* const end : {"", ".weight", ".bias", ".running_mean", ".running_var"}) {
+    if (tensor_names_.contains(name + end))
+      fail_usage("{}: there is a parameter {} already, expected another name", name, name + end);
+  }
 }
 
 const Shape& Graph::shape_of(const std::string& name, TensorId input) const {
@@ -61,6 +65,7 @@ const Shape& Graph::token_shape(const std::string& name, TensorId input) const {
 }
 
 ParameterId Graph::parameter(std::string name, Shape shape, ParameterRole role, std::int64_t fan_in) {
+  tensor_names_.insert(name);
   parameters_.push_back({std::move(name), shape, role, fan_in});
   return static_cast<ParameterId>(parameters_.size()) - 1;
 }
@@ -118,8 +123,10 @@ TensorId Graph::batch_norm(const std::string& name, TensorId input, float epsilo
   const ParameterId scale = parameter(name + ".weight", {shape[0]}, ParameterRole::norm_scale, 0);
   const ParameterId shift = parameter(name + ".bias", {shape[0]}, ParameterRole::norm_shift, 0);
   const auto mean = static_cast<StatisticId>(statistics_.size());
-  statistics_.push_back({name + ".running_mean", {shape[0]}, 0.0F});
-  statistics_.push_back({name + ".running_var", {shape[0]}, 1.0F});
+  for (const auto& [end, initial] : {std::pair(".running_mean", 0.0F), std::pair(".running_var", 1.0F)}) {
+    tensor_names_.insert(name + end);
+    statistics_.push_back({name + end, {shape[0]}, initial});
+  }
   return append(name, BatchNorm{scale, shift, mean, mean + 1, epsilon, momentum}, {input}, shape);
 }
 

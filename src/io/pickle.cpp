@@ -388,11 +388,12 @@ Pickle::Pickle(std::span<const std::uint8_t> bytes, const std::string& where) {
 
 const PickleValue* Pickle::find(const PickleValue& dict, std::string_view key) const {
   if (dict.kind != Kind::dict) return nullptr;
+  const PickleValue* found = nullptr;
   for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
     const PickleValue& candidate = values_[dict.items[i]];
-    if (candidate.kind == Kind::text && candidate.text == key) return &values_[dict.items[i + 1]];
+    if (candidate.kind == Kind::text && candidate.text == key) found = &values_[dict.items[i + 1]];  // as Python's
   }
-  return nullptr;
+  return found;
 }
 
 }  // namespace convmixer

@@ -87,6 +87,7 @@ std::string TensorList::text(std::size_t most_bytes) const {
                         shown(entry.after), entry.detail);
     listed += entry.count;
   }
+  if (listed < count_) text += fmt::format(" and {} more", count_ - listed);
   return text;
 }
 

@@ -32,6 +32,20 @@ std::string describe(const Parameter& parameter) {
   return fmt::format("{} {}{}", parameter.name, parameter.shape.to_string(), parameter.frozen ? ", frozen" : "");
 }
 
+/// Tokens of the node's input.
+std::int64_t tokens_into(const Node& node, const Graph& graph) {
+  return graph.tensors()[static_cast<std::size_t>(node.inputs.front())][0];
+}
+
+/// But for the number of tokens that a mean is over: to the last of them is the same for each.
+bool have_same_settings(const Node& node, const Graph& graph, const Node& expected, const Graph& other) {
+  const auto* const mean = std::get_if<TokenMean>(&node.operation);
+  const auto* const other_mean = std::get_if<TokenMean>(&expected.operation);
+  if (mean == nullptr || other_mean == nullptr) return node.operation == expected.operation;
+  return mean->begin == other_mean->begin &&
+         tokens_into(node, graph) - mean->end == tokens_into(expected, other) - other_mean->end;
+}
+
 /// In what a graph isn't the same network as another for images of another size; empty if it is.
 std::string first_difference(const Graph& graph, const Graph& other) {
   const std::size_t parameters = graph.parameters().size();
@@ -50,6 +64,8 @@ std::string first_difference(const Graph& graph, const Graph& other) {
     if (node.name != expected.name || node.operation.index() != expected.operation.index() ||
         node.inputs != expected.inputs)
       return fmt::format("its operation {} is another", node.name);
+    if (!have_same_settings(node, graph, expected, other))
+      return fmt::format("its operation {} has other settings", node.name);
   }
   if (output_shape(graph) != output_shape(other))
     return fmt::format("its output has shape {}, expected {}", output_shape(graph).to_string(),

@@ -38,7 +38,7 @@ void SelectiveInference::add(std::span<const float> images) {
   waiting_.push_back({{logits.begin(), logits.end()}, std::vector<std::uint8_t>(count), 0});
   const std::int64_t number = first_waiting_ + std::ssize(waiting_) - 1;
   for (std::size_t i = 0; i < count; ++i) {
-    // Of this batch as it was: looking again overwrites the network's logits, and may hand batches over.
+    // Of this batch as it was: looking again overwrites the network's logits.
     Batch& batch = waiting_.back();
     const std::span<const float> own = std::span(batch.logits).subspan(i * classes, classes);
     const Prediction prediction = predict(own);

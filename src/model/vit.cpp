@@ -1,6 +1,7 @@
 #include "convmixer/model/vit.hpp"
 
 #include "convmixer/core/error.hpp"
+#include "convmixer/core/plural.hpp"
 #include "convmixer/io/tensor_file.hpp"
 #include "io/metadata.hpp"
 #include "model/drop_rates.hpp"
@@ -72,9 +73,10 @@ void read_sizes(const TensorFile& file, VitConfig& config) {
 }
 
 ModelDescription describe_config(const VitConfig& config) {
-  return {.name = fmt::format("ViT-{}/{}", config.dim, config.depth),
-          .details = fmt::format("patch {}, {} heads, MLPs of {}, {}", config.patch_size, config.heads, config.mlp_dim,
-                                 config.pooling == TokenPooling::token ? "class token" : "mean of tokens")};
+  return {
+      .name = fmt::format("ViT-{}/{}", config.dim, config.depth),
+      .details = fmt::format("patch {}, {}, MLPs of {}, {}", config.patch_size, counted(config.heads, "head"),
+                             config.mlp_dim, config.pooling == TokenPooling::token ? "class token" : "mean of tokens")};
 }
 
 // timm's vision_transformer.py, init_weights_vit_timm: linear layers from a normal distribution of 0.02 (cut off at 2,

@@ -116,7 +116,7 @@ struct Plan::Impl {
       fail_usage("plan = fused: {}; expected plan = {}", why_plain, other_kinds(graph, options.mode));
     }
     check_precision(options);
-    if (options.images_of_all_ranks > 0 && options.norm_ranks == NormRanks::sync) check_no_norms(graph, why_plain);
+    if (options.norms_span_ranks()) check_no_norms(graph, why_plain);
     if (options.kind == PlanKind::onednn) kind = PlanKind::onednn;
     execution = make_plain_execution(graph, parameters, engine, options, lender);
   }

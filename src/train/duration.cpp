@@ -63,11 +63,11 @@ std::string format_time_left(double seconds) {
   if (!(seconds >= 0.0) || !std::isfinite(seconds)) return "?";
   constexpr double kTenthsShownBelow = 9.95;
   if (seconds < kTenthsShownBelow) return fmt::format("{:.1f}s", seconds);
-  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));
-  if (whole < 60) return fmt::format("{}s", whole);
-  if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
-  if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole % 3600 / 60);
-  return fmt::format("{}d{:02}h", whole / 86400, whole % 86400 / 3600);
+  const auto in = [seconds](double unit) { return std::llround(std::min(seconds, 1e12) / unit); };
+  if (in(1.0) < 60) return fmt::format("{}s", in(1.0));
+  if (in(1.0) < 3600) return fmt::format("{}m{:02}s", in(1.0) / 60, in(1.0) % 60);
+  if (const auto minutes = in(60.0); minutes < 24 * 60) return fmt::format("{}h{:02}m", minutes / 60, minutes % 60);
+  return fmt::format("{}d{:02}h", in(3600.0) / 24, in(3600.0) % 24);
 }
 
 }  // namespace convmixer

@@ -4,6 +4,7 @@
 #include "convmixer/core/file.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <system_error>
@@ -15,10 +16,14 @@ namespace convmixer {
 FollowedRun::FollowedRun(Communicator& ranks) {
   const std::string state = broadcast_text(ranks, "", 0);
   std::error_code error;
-  std::string name = (std::filesystem::temp_directory_path(error) / "convmixer-rank-XXXXXX").string();
+  const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+  std::string name = (parent / "convmixer-rank-XXXXXX").string();
   if (error || ::mkdtemp(name.data()) == nullptr) {
-    fail("rank {}: no temporary folder in {}: {}; TMPDIR names another place", ranks.rank(), name,
-         error ? error.message() : std::strerror(errno));
+    const std::string why = error ? error.message() : std::strerror(errno);
+    const char* const given =
+        std::getenv("TMPDIR");  // of which the standard library makes nothing where it is no folder
+    const std::string place = error ? (given == nullptr ? "the system's place for them" : given) : parent.string();
+    fail("rank {}: no temporary folder in {}: {}; TMPDIR names another place", ranks.rank(), place, why);
   }
   folder_ = name;
   try {

@@ -8,6 +8,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace convmixer {
@@ -33,6 +34,15 @@ bool is_cifar(const TrainConfig& c) {
          c.dataset == kAutoDataset;
 }
 
+bool has_block_to_drop(const TrainConfig& c) {
+  return std::visit(
+      [](const auto& model) {
+        if constexpr (requires { model.depth; }) return model.depth > 1;
+        return true;
+      },
+      c.model);
+}
+
 constexpr std::string_view kMoments = "optimizer = adamw, adam or muon";
 constexpr std::string_view kFolder = "a folder of images";
 
@@ -43,6 +53,7 @@ constexpr std::array kNeeds{
     Need{"epsilon", kMoments, has_moments},
     Need{"decay-norm-and-bias", "weight-decay", [](const TrainConfig& c) { return c.optimizer.weight_decay > 0.0F; }},
     Need{"min-lr", "knee-at below 1", falls_to_minimum},
+    Need{"drop-path", "depth above 1: it grows from 0 at the first block", has_block_to_drop},
     Need{"pad-mode", "pad-crop", [](const TrainConfig& c) { return c.augmentation.pad_crop > 0; }},
     Need{"resized-crop-ratio", "resized-crop", has_resized_crop},
     Need{"resized-crop-filter", "resized-crop", has_resized_crop},
@@ -57,10 +68,11 @@ constexpr std::array kNeeds{
     Need{"broken-files", kFolder, is_folder},
     Need{"data-cache", kFolder, is_folder}};
 
-/// As text.
+/// As text; of a setting that several models have, the chosen model's.
 std::string value_in(TrainConfig config, std::string_view setting) {
   for (const OptionGroup& group : config_options(config)) {
-    const auto option = std::ranges::find(group.options, setting, &Option::name);
+    const auto option =
+        std::ranges::find_if(group.options, [&](const Option& each) { return each.name == setting && each.applies(); });
     if (option != group.options.end()) return option->write();
   }
   return {};

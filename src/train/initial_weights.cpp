@@ -252,7 +252,8 @@ std::map<std::string, std::int64_t> batches_tracked(const Record& record, const 
     std::int64_t batches = 0;
     if (found != record.end())
       std::from_chars(found->second.data(), found->second.data() + found->second.size(), batches);
-    if (!norm->frozen) batches += steps;
+    // A file can say anything: their sum is a number still.
+    if (!norm->frozen) batches = std::clamp<std::int64_t>(batches, 0, Optimizer::kMostSteps - 1) + steps;
     if (batches != steps) counters[counter] = batches;
   }
   return counters;

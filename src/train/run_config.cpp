@@ -58,6 +58,8 @@ void require_same_settings(const RunFolder& folder, const TrainConfig& config) {
   SavedRun(folder).require_settings(fingerprint(present));
 }
 
+bool knows_its_data(const RunFolder& folder) { return SavedRun(folder).data().has_value(); }
+
 void take_data(const fs::path& data, TrainConfig& config) {
   if (data.empty() || config.dataset == kShapesDataset) return;
   config.data = data;

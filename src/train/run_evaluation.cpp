@@ -42,7 +42,9 @@ struct EvaluatedWeights {
 EvaluatedWeights read_best(const RunFolder& folder, const TrainConfig& config, Engine& engine) {
   constexpr int kMostTries = 3;
   for (int i = 1;; ++i) {
-    EvaluatedWeights best{read_checkpoint_info(folder.best()), file_fingerprint(folder.best()), nullptr};
+    EvaluatedWeights best;
+    best.fingerprint = file_fingerprint(folder.best());  // before anything else is read, and once more after it
+    best.info = read_checkpoint_info(folder.best());
     require_model(folder.best(), best.info.model, config.model);
     best.network = std::make_unique<Network>(make_graph(best.info.model), choose_precision(config.precision), engine,
                                              config.layout, config.plan);

@@ -40,7 +40,8 @@ class SavedRun {
 
   /// Throws Error (usage) for settings with which the run can't go on. An option that came after the release that saved
   /// it is compared by its default: that is what the run did. Mean and standard deviation may differ where the data is
-  /// known, from which they follow.
+  /// known, from which they follow: other data is refused, or allowed, as such; then they are compared, too, as the
+  /// state is read.
   void require_settings(const Settings& settings) const;
   /// The fingerprint with which the state is read: these settings beside the rest that it has.
   [[nodiscard]] Settings fingerprint_for(const Settings& settings) const;

@@ -15,7 +15,7 @@ namespace convmixer {
 namespace {
 
 constexpr std::array<int, 4> kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-constexpr std::string_view kNotice = "convmixer: stopping after this step and saving; once more to stop at once\n";
+constexpr std::string_view kNotice = "stopping after this step and saving; once more to stop at once\n";
 
 using Actions = std::array<struct sigaction, kSignals.size()>;
 
@@ -33,9 +33,11 @@ void say(std::string_view text) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
-/// Where a message can begin: the terminal has put a "^C" where the cursor was.
+/// "convmixer: ", on a line of its own: the terminal has put a "^C" where the cursor was.
 void begin_line() {
   if (!erase_live_display()) say("\n");
+  say(program_invocation_short_name);
+  say(": ");
 }
 
 std::string_view name_of(int signal) {
@@ -47,7 +49,7 @@ std::string_view name_of(int signal) {
 void end_process(int signal) {
   remove_temporary_files_of_this_process();
   begin_line();
-  say("convmixer: ended by ");
+  say("ended by ");
   say(name_of(signal));
   struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
@@ -61,10 +63,12 @@ void end_process(int signal) {
 }
 
 void note_signal(int signal) {
+  const int number_of_error = errno;
   if (int none = 0; !received_signal.compare_exchange_strong(none, signal)) end_process(signal);
   stop_waiting_for_readers();
   begin_line();
   say(kNotice);
+  errno = number_of_error;
 }
 
 void pause_process(int signal) {

@@ -55,6 +55,7 @@ TrainEnd Trainer::end_by_time_limit() {
 /// Killed before the state is saved, it is done again and gives the same.
 TrainEnd Trainer::evaluate_best(TrainEnd end) {
   if (images_.holdout == 0 || position_.is_best_tested()) return end;
+  (void)lap();  // what saved the epoch was still training
   const double before = position_.seconds;
   TestRecord record{.epoch = position_.best_epoch};
   {

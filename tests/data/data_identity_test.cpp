@@ -61,7 +61,7 @@ class ManyImages : public Pixels {
   mutable std::vector<std::int64_t> read_;
 };
 
-TEST(DataIdentity, ReadsAGibibyteOfPixelsAtMostAtFixedPlaces) {
+TEST(DataIdentity, ReadsAboutAGibibyteOfPixelsAtFixedPlaces) {
   const ManyImages three(3);  // 0.3 GB each
   (void)identify(three);
   EXPECT_THAT(three.read(), ElementsAre(0, 1, 2));

@@ -82,6 +82,7 @@ TEST_P(LoaderSizesPolicy, AreTheSameForAnyThreadsPrefetchAndStart) {
   for (const std::int64_t first : {7, 8, 9, 15, 16, 17, 23, 24, 25}) {  // of 8 batches an epoch
     loader.start(first / 8, first % 8);
     const std::vector<BatchCopy> rest = rest_of_epoch(loader);
+    ASSERT_EQ(rest.size(), static_cast<std::size_t>(8 - first % 8)) << first;
     EXPECT_TRUE(std::ranges::equal(rest, std::span(expected).subspan(static_cast<std::size_t>(first), rest.size())))
         << first;
   }

@@ -1,5 +1,6 @@
 #include "convmixer/data/relabel.hpp"
 
+#include "convmixer/data/data_identity.hpp"
 #include "data/pixel_dataset.hpp"
 #include "support/error_of.hpp"
 
@@ -47,6 +48,20 @@ TEST(Relabel, RefusesOtherNamesWithBothLists) {
                "the data's classes are leaf, red, sea, expected apple, leaf, sea: 'red' is none of these");
   EXPECT_THAT(error_of([] {
                 (void)relabel(Pixels({{1, 0}}, {"a", "a"}), {"a", "b"});
+              }).what(),
+              HasSubstr("a name is there twice"));
+}
+
+TEST(Relabel, NamesTheClassAtFaultAmongNamesThatAreNoText) {
+  const std::vector<std::string> stored = storable_names({"caf\xe9", "leaf"});
+  EXPECT_EQ(labels_of(*relabel(Pixels({{1, 0}, {2, 1}}, {"leaf", "caf\xe9"}), stored)),
+            (std::vector<std::int32_t>{1, 0}));
+  EXPECT_THAT(error_of([&] {
+                (void)relabel(Pixels({{1, 0}}, {"caf\xe9", "red"}), stored);
+              }).what(),
+              HasSubstr(": 'red' is none of these"));
+  EXPECT_THAT(error_of([&] {
+                (void)relabel(Pixels({{1, 0}}, {"caf\xe9", "caf\xe9"}), stored);
               }).what(),
               HasSubstr("a name is there twice"));
 }

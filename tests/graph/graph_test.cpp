@@ -317,6 +317,21 @@ std::vector<Refusal> refusals() {
          graph.batch_norm("norm", graph.batch_norm("norm", graph.input()));
        },
        "norm: there is a node of this name already, expected another name"},
+      {"TwoParametersOfOneName",
+       [] {
+         Graph graph(6, 4, 5);
+         TensorId x = graph.to_tokens("tokens", graph.input());
+         x = graph.linear("first", x, 4);
+         graph.position_embedding("first.weight", x);
+       },
+       "first.weight: there is a parameter first.weight already, expected another name"},
+      {"TwoParametersOfOneNameTheOtherWayRound",
+       [] {
+         Graph graph(6, 4, 5);
+         const TensorId x = graph.to_tokens("tokens", graph.input());
+         graph.linear("first", graph.position_embedding("first.weight", x), 4);
+       },
+       "first: there is a parameter first.weight already, expected another name"},
       {"WorkOfANodeOfAnotherGraph",
        [] {
          Graph graph(6, 4, 5);

@@ -2,6 +2,7 @@
 
 #include "support/archive_bytes.hpp"
 #include "support/error_of.hpp"
+#include "support/stored_zip.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -15,6 +16,7 @@
 namespace convmixer {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
@@ -23,6 +25,7 @@ using testing::StartsWith;
 using testing_support::archive_bytes;
 using testing_support::error_of;
 using testing_support::NamedBytes;
+using testing_support::stored_zip;
 
 // What pickle.dumps(..., protocol=2) writes, spelt out.
 std::string text(const std::string& value) {
@@ -251,6 +254,13 @@ TEST_F(PytorchFileTest, RefusesAFileThatIsCutShortOrDamaged) {
   const std::filesystem::path path = saved(dict({{"w", tensor({.extents = {6}, .strides = {1}})}}));
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
   EXPECT_THAT(refusal(path), HasSubstr("weights.pth"));
+  const std::string values = storage(std::vector<float>{1, 2, 3, 4, 5, 6});
+  std::string bytes =
+      stored_zip({{"weights/data.pkl", pickled(dict({{"w", tensor({.extents = {6}, .strides = {1}})}}))},
+                  {"weights/data/0", values}});
+  EXPECT_NO_THROW(PytorchFile(folder_.write("whole.pth", bytes)));
+  ++bytes[bytes.find(values) + 1];
+  EXPECT_THAT(refusal(folder_.write("damaged.pth", bytes)), AllOf(HasSubstr("damaged.pth"), HasSubstr("CRC")));
 }
 
 TEST_F(PytorchFileTest, IsToldByItsFirstBytes) {

@@ -1,6 +1,7 @@
 #include "io/tensor_list.hpp"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace convmixer {
@@ -47,6 +48,12 @@ TEST(TensorList, EndsWithHowManyMoreThereAre) {
   for (int i = 0; i < 1000; ++i) list.add(fmt::format("name-{}", i));
   EXPECT_EQ(list.text(20), "name-0, name-1, name-2 and 997 more");
   EXPECT_LT(list.text().size(), 500U);
+}
+
+TEST(TensorList, EndsWithHowManyMoreThereAreOfUnlikeNames) {
+  TensorList list;
+  for (std::size_t length = 1; length <= 150; ++length) list.add(std::string(length, 'x'));
+  EXPECT_THAT(list.text(100'000), testing::EndsWith(" and 50 more"));
 }
 
 TEST(TensorList, IsOneLineWhateverTheNames) {

@@ -311,6 +311,28 @@ INSTANTIATE_TEST_SUITE_P(Plans, NetworkOfTwoSizes,
                                          std::pair(Precision::f32, PlanKind::plain),
                                          std::pair(Precision::bf16, PlanKind::plain)));
 
+/// Of tokens, as many as pixels, and their mean to the last.
+Graph token_graph(int image_size, float epsilon, int first_token) {
+  Graph graph(3, image_size, image_size);
+  TensorId x = graph.layer_norm("norm", graph.to_tokens("tokens", graph.input()), epsilon);
+  x = graph.token_mean("mean", x, first_token, image_size * image_size);
+  graph.linear("head", x, 5);
+  return graph;
+}
+
+TEST(Network, RefusesOtherSettingsOfItsOperationsForAnotherSize) {
+  Network network(token_graph(4, 1e-6F, 0), Precision::f32, test_engine());
+  const auto refusal = [&](Graph graph) {
+    return std::string(error_of([&] { network.add_image_shape(std::move(graph)); }).what());
+  };
+  EXPECT_EQ(refusal(token_graph(2, 1e-5F, 0)),
+            "network for images of shape (3, 2, 2): its operation norm has other settings");
+  EXPECT_EQ(refusal(token_graph(2, 1e-6F, 1)),
+            "network for images of shape (3, 2, 2): its operation mean has other settings");
+  network.add_image_shape(token_graph(2, 1e-6F, 0));
+  EXPECT_EQ(network.graph(Shape{3, 2, 2}).tensors().front(), Shape({3, 2, 2}));
+}
+
 TEST(Network, RefusesAnotherNetworkForAnotherSize) {
   Network network = small_network();
   const auto refusal = [&](Graph graph) {

@@ -229,7 +229,7 @@ TEST_F(TokenModelFile, OfAnotherProgramIsRecognisedByItsTensors) {
             "ViT-128/2, patch 8, 2 heads, MLPs of 12, class token, images 24 x 24, 3 classes");
   save_as_another_program(VitConfig{.dim = 10, .heads = 5, .pooling = TokenPooling::mean, .class_token = false});
   EXPECT_EQ(describe_with_task(read()),
-            "ViT-10/6, patch 4, 1 heads, MLPs of 768, mean of tokens, images 32 x 32, 10 classes");
+            "ViT-10/6, patch 4, 1 head, MLPs of 768, mean of tokens, images 32 x 32, 10 classes");
 }
 
 TEST_F(TokenModelFile, OfATransformerThatIsNotKnownIsRefused) {

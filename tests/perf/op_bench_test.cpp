@@ -104,5 +104,15 @@ TEST_F(OpBench, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(run("--dim 3 --patch-size 64"), 2);
 }
 
+TEST_F(OpBench, RefusesARooflineThatItCanNotWriteBeforeItMeasures) {
+  EXPECT_EQ(run(kTiny + fmt::format("--roofline '{}'", path("none/roofline.svg").string())), 1);
+  EXPECT_EQ(output(), "");
+  EXPECT_THAT(errors(), HasSubstr("none"));
+  write_file_atomically(path("config.ini"), "depth = 1\n");
+  EXPECT_EQ(run(fmt::format("--config '{0}' --roofline '{0}'", path("config.ini").string())), 2);
+  EXPECT_THAT(errors(), HasSubstr("config.ini: that is what is read: give another file"));
+  EXPECT_EQ(read_text_file(path("config.ini")), "depth = 1\n");
+}
+
 }  // namespace
 }  // namespace convmixer::perf

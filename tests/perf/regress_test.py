@@ -203,6 +203,14 @@ class Recordings(Regress):
         self.assert_fails(result, f"{file}: 3 rounds, too few to compare with: expected at least 4")
         self.assertLessEqual(len(self.calls()), calls + 1)  # a look at the machine
 
+    def test_take_fewer_rounds_than_turns_do(self):
+        file, now = str(self.record(self.build("old"))), self.build("now")
+        self.assertEqual(self.compare(file, now, "--recorded", "--rounds", "6").returncode, 0)
+        self.assert_fails(
+            self.compare(file, now, "--recorded", "--rounds", "5"),
+            "--rounds 5: too few for 2 figures, expected at least 6",
+        )
+
     def test_of_another_processor_are_refused(self):
         file = self.record(self.build("now"))
         recording = json.loads(file.read_text())

@@ -19,6 +19,7 @@ namespace convmixer::perf {
 namespace {
 
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsSupersetOf;
 using testing::StartsWith;
@@ -90,6 +91,8 @@ TEST_F(StepBench, WritesWhatItMeasuredAsJson) {
   for (const char* key : {"exchange_ms", "exchange_messages", "exchange_bytes"}) EXPECT_EQ(result.at(key), 0.0) << key;
   EXPECT_EQ(result.at("threads_pinned"), false);
   EXPECT_EQ(result.at("step_ms").size(), 5U);
+  const std::string explained = read_text_file(CONVMIXER_PERF_README);
+  for (const auto& entry : result.items()) EXPECT_THAT(explained, HasSubstr("`" + entry.key() + "`"));
 }
 
 TEST_F(StepBench, PinsThreadsOnRequest) {
@@ -164,6 +167,27 @@ TEST_F(StepBench, RefusesOptionsThatAreNotThere) {
   EXPECT_EQ(run("--step 3"), 2);
   EXPECT_EQ(read_text_file(errors()), "step_bench: error: unknown option '--step'; did you mean 'steps'?\n");
   EXPECT_EQ(run("--epochs 3"), 2);
+}
+
+TEST_F(StepBench, RefusesAFileThatItCanNotWriteBeforeItMeasures) {
+  const std::filesystem::path folder = output().parent_path();
+  EXPECT_EQ(run(fmt::format("--precision f32 --json '{}'", (folder / "none" / "x.json").string())), 1);
+  EXPECT_EQ(read_text_file(output()), "");
+  EXPECT_THAT(read_text_file(errors()), AllOf(StartsWith("step_bench: error: "), HasSubstr("none")));
+  const std::filesystem::path config = folder / "config.ini";
+  write_file_atomically(config, "depth = 2\n");
+  EXPECT_EQ(run(fmt::format("--precision f32 --config '{0}' --json '{0}'", config.string())), 2);
+  EXPECT_EQ(read_text_file(output()), "");
+  EXPECT_THAT(read_text_file(errors()), HasSubstr("config.ini: that is what is read: give another file"));
+  EXPECT_EQ(read_text_file(config), "depth = 2\n");
+}
+
+TEST_F(StepBench, SaysThatItsOutputIsLost) {
+  const int status =
+      std::system(fmt::format("'{}' --help >/dev/full 2>'{}'", CONVMIXER_STEP_BENCH, errors().string()).c_str());
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  EXPECT_EQ(read_text_file(errors()),
+            "step_bench: error: standard output can't be written: No space left on device; all else is done\n");
 }
 
 }  // namespace

@@ -21,11 +21,20 @@ namespace {
 using testing_support::relative_error;
 using testing_support::test_engine;
 
-constexpr std::int64_t kBatch = 3;
+/// Of a batch.
+struct Images {
+  std::int64_t count = 3;
+  int size = 9;
+};
 
-Graph frozen_graph(const std::string& parts) {
-  Graph graph = make_convmixer(
-      {.dim = 40, .depth = 3, .kernel_size = 4, .patch_size = 2, .image_size = 9, .channels = 2, .classes = 5});
+Graph frozen_graph(const std::string& parts, int image_size) {
+  Graph graph = make_convmixer({.dim = 40,
+                                .depth = 3,
+                                .kernel_size = 4,
+                                .patch_size = 2,
+                                .image_size = image_size,
+                                .channels = 2,
+                                .classes = 5});
   freeze(graph, parts);
   return graph;
 }
@@ -41,12 +50,14 @@ struct Step {
   Graph graph;
   Parameters parameters{graph};
   Plan plan;
-  std::vector<float> images = random_values(kBatch * 2 * 9 * 9, 1);
-  std::vector<float> output_gradient = random_values(kBatch * 5, 2);
+  std::vector<float> images;
+  std::vector<float> output_gradient;
 
-  Step(const std::string& parts, PlanKind kind)
-      : graph(frozen_graph(parts)),
-        plan((initialise(), Plan(graph, parameters, test_engine(), {.batch_size = kBatch, .kind = kind}))) {}
+  Step(const std::string& parts, PlanKind kind, Images batch = {})
+      : graph(frozen_graph(parts, batch.size)),
+        plan((initialise(), Plan(graph, parameters, test_engine(), {.batch_size = batch.count, .kind = kind}))),
+        images(random_values(static_cast<std::size_t>(batch.count * graph.tensors().front().count()), 1)),
+        output_gradient(random_values(static_cast<std::size_t>(batch.count) * 5, 2)) {}
 
   void initialise() {
     parameters.initialise(3);
@@ -134,24 +145,31 @@ TEST_P(FrozenPlans, GoBackNoFurtherThanToWhatIsTrained) {
 INSTANTIATE_TEST_SUITE_P(Kinds, FrozenPlans, testing::Values(PlanKind::plain, PlanKind::fused, PlanKind::onednn),
                          [](const auto& kind) { return to_string(kind.param); });
 
-TEST(FrozenPlan, FusedAndPlainAgree) {
-  for (const char* parts : {"stem", "blocks.1", "stem,blocks.0", "head"}) {
-    Step plain(parts, PlanKind::plain);
-    Step fused(parts, PlanKind::fused);
-    plain.run();
-    fused.run();
-    for (std::size_t id = 0; id < plain.graph.parameters().size(); ++id) {
-      const Parameter& parameter = plain.graph.parameters()[id];
-      if (parameter.frozen) continue;
-      EXPECT_TRUE(plain.has_gradient(id) && fused.has_gradient(id)) << parts << ": " << parameter.name;
-      // A bias before a norm of the batch has next to no gradient: what is left of parts that cancel.
-      if (parameter.role == ParameterRole::bias) continue;
-      const auto of = [id](Step& step) -> std::span<const float> {
-        return step.parameters.gradient(static_cast<ParameterId>(id));
-      };
-      EXPECT_LT(relative_error(of(fused), of(plain)), 1e-4) << parts << ": " << parameter.name;
-    }
+void expect_fused_and_plain_agree(const std::string& parts, Images batch = {}) {
+  Step plain(parts, PlanKind::plain, batch);
+  Step fused(parts, PlanKind::fused, batch);
+  plain.run();
+  fused.run();
+  for (std::size_t id = 0; id < plain.graph.parameters().size(); ++id) {
+    const Parameter& parameter = plain.graph.parameters()[id];
+    if (parameter.frozen) continue;
+    EXPECT_TRUE(plain.has_gradient(id) && fused.has_gradient(id)) << parts << ": " << parameter.name;
+    // A bias before a norm of the batch has next to no gradient: what is left of parts that cancel.
+    if (parameter.role == ParameterRole::bias) continue;
+    const auto of = [id](Step& step) -> std::span<const float> {
+      return step.parameters.gradient(static_cast<ParameterId>(id));
+    };
+    EXPECT_LT(relative_error(of(fused), of(plain)), 1e-4) << parts << ": " << parameter.name;
   }
+}
+
+TEST(FrozenPlan, FusedAndPlainAgree) {
+  for (const char* parts : {"stem", "blocks.1", "stem,blocks.0", "head"}) expect_fused_and_plain_agree(parts);
+}
+
+/// One image of one patch: the norms' statistics are given, none is of the batch's single value.
+TEST(FrozenPlan, TrainsTheHeadOnOneImageOfOnePixel) {
+  expect_fused_and_plain_agree("stem,blocks", {.count = 1, .size = 2});
 }
 
 }  // namespace

@@ -76,6 +76,14 @@ TEST(PlanChecks, RefuseToTrainNormsOnASingleValuePerChannel) {
             "norm: batch norm in training needs more than one value per channel, found a batch of 1 with 1x1 pixels: "
             "use a larger batch-size or micro-batch (or drop-last)");
 
+  const Graph block = testing_support::block_graph(16, 2, 3);
+  Parameters of_block(block);
+  for (const PlanKind kind : {PlanKind::automatic, PlanKind::fused, PlanKind::plain}) {
+    EXPECT_EQ(message([&] { Plan(block, of_block, test_engine(), {.batch_size = 1, .kind = kind}); }),
+              "stem.norm: batch norm in training needs more than one value per channel, found a batch of 1 with 1x1 "
+              "pixels: use a larger batch-size or micro-batch (or drop-last)");
+  }
+
   // Two values are enough, and so is one where the running statistics count: x / sqrt(1 + 1e-5).
   Plan(graph, parameters, test_engine(), {.batch_size = 2}).forward(std::vector<float>(16, 1.0F));
   parameters = Parameters(graph);

@@ -22,6 +22,7 @@ import unittest
 TOOL = os.path.abspath(sys.argv.pop(1))
 PLUGIN = sys.argv.pop(1)  # empty: the build has no MPI
 OTHER_PLUGIN = sys.argv.pop(1)  # of another release
+STEP_BENCH, OP_BENCH = sys.argv.pop(1), sys.argv.pop(1)  # empty: the build has no perf/
 SOURCES = sys.argv[2] if sys.argv[1:2] == ["--mpich"] else None
 del sys.argv[1 : 3 if SOURCES else 1]
 IS_MPICH = SOURCES is not None or bool(PLUGIN) and b"libmpich" in pathlib.Path(PLUGIN).read_bytes()
@@ -91,9 +92,12 @@ class Ranks(unittest.TestCase):
     def command(self, ranks, *words):
         return ([*mpirun(), "-np", str(ranks)] if ranks > 1 else []) + [TOOL, *words]
 
-    def run_tool(self, ranks, *words, **environment):
-        return subprocess.run(self.command(ranks, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    def execute(self, command, **environment):
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env=dict(self.environment, **environment), timeout=250)
+
+    def run_tool(self, ranks, *words, **environment):
+        return self.execute(self.command(ranks, *words), **environment)
 
     def train(self, ranks, name, *words):
         """To the end; what it printed."""
@@ -179,21 +183,22 @@ class Ranks(unittest.TestCase):
         lines = [line for line in text.splitlines() if line.strip()]
         self.assertEqual(len(lines), len(set(lines)), text)
 
-    def said_by_the_program(self, text):
+    def said_by_the_program(self, text, program="convmixer"):
         """The rest is mpirun's."""
-        return [line for line in text.splitlines() if line.startswith("convmixer: ")]
+        return [line for line in text.splitlines() if line.startswith(f"{program}: ")]
 
     def assert_same(self, name, other):
         for file in ("best.safetensors", "last.safetensors"):
             self.assertEqual((self.folder / name / file).read_bytes(), (self.folder / other / file).read_bytes(), file)
         self.assertEqual(records(self.folder / name), records(self.folder / other))
 
-    def error_of(self, run, status):
+    def error_of(self, run, status, program="convmixer"):
         """The one line that the program said; mpirun adds its own, and by which signal it has ended the other ranks."""
         self.assertEqual(run.returncode, status, run.stdout + run.stderr)
-        lines = [line for line in self.said_by_the_program(run.stderr) if line.startswith("convmixer: error: ")]
+        start = f"{program}: error: "
+        lines = [line for line in self.said_by_the_program(run.stderr, program) if line.startswith(start)]
         self.assertEqual(len(lines), 1, run.stderr)
-        return lines[0].removeprefix("convmixer: error: ")
+        return lines[0].removeprefix(start)
 
     def ended(self, process):
         output, errors = process.communicate(timeout=100)
@@ -252,6 +257,28 @@ class Ranks(unittest.TestCase):
                       self.error_of(self.run_tool(2, "eval", out), 2))
         self.assertIn("expected --batch-norm local", self.error_of(
             self.run_tool(2, "train", *MODEL, "--plan", "plain", "--out", out), 2))
+
+    @unittest.skipUnless(STEP_BENCH and OP_BENCH, "built without perf/")
+    def test_ranks_measure_their_steps_together_and_say_once_what_is_wrong(self):
+        tiny = ["--dim", "32", "--depth", "1", "--kernel-size", "3", "--patch-size", "4", "--image-size", "16", "--batch-size",
+                "8", "--precision", "f32", "--threads", "1", "--steps", "2", "--warmup", "1", "--peak-seconds", "0"]
+        file = self.folder / "step.json"
+        run = self.execute([*mpirun(), "-np", "2", STEP_BENCH, *tiny, "--json", str(file)])
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(run.stdout.count("2 ranks of 1 thread"), 1, run.stdout)
+        self.assertEqual(json.loads(file.read_text())["ranks"], 2)
+        wrong = ((["--step", "3"], "unknown option '--step'", 2), (["--micro-batch", "4"], "without micro-batches", 2),
+                 (["--json", str(self.folder / "none" / "step.json")], "none", 1))
+        for words, said, status in wrong:
+            run = self.execute([*mpirun(), "-np", "2", STEP_BENCH, *tiny, *words])
+            self.assertIn(said, self.error_of(run, status, "step_bench"))
+            self.assertEqual(run.stdout, "")
+        for words in (["--help"], ["--benchmark_list_tests", "--network", "256x8"]):
+            run = self.execute([*mpirun(), "-np", "2", OP_BENCH, *words])
+            if words == ["--help"]:
+                self.assertEqual((run.returncode, run.stdout.count("usage: op_bench")), (0, 1), run.stderr)
+            else:
+                self.assertIn(f"started as 2 processes by {LAUNCHER}: expected one", self.error_of(run, 2, "op_bench"))
 
     def test_what_a_run_says_it_says_once(self):
         out = str(self.folder / "said")

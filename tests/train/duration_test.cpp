@@ -44,6 +44,16 @@ TEST(FormatTimeLeft, ShowsTheTwoLargestUnits) {
   EXPECT_EQ(format_time_left(273600.0), "3d04h");
 }
 
+TEST(FormatTimeLeft, RoundsToTheSmallerUnit) {
+  EXPECT_EQ(format_time_left(3599.4), "59m59s");
+  EXPECT_EQ(format_time_left(3599.6), "1h00m");
+  EXPECT_EQ(format_time_left(7169.0), "1h59m");
+  EXPECT_EQ(format_time_left(7199.0), "2h00m");
+  EXPECT_EQ(format_time_left(86369.0), "23h59m");
+  EXPECT_EQ(format_time_left(86371.0), "1d00h");
+  EXPECT_EQ(format_time_left(172799.0), "2d00h");
+}
+
 TEST(FormatTimeLeft, AdmitsThatItDoesNotKnow) {
   EXPECT_EQ(format_time_left(std::numeric_limits<double>::infinity()), "?");
   EXPECT_EQ(format_time_left(std::numeric_limits<double>::quiet_NaN()), "?");

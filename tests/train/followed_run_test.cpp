@@ -19,6 +19,7 @@ namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -71,10 +72,12 @@ TEST_F(FollowedRunTest, LeavesNothingOnceItIsRemovedWhateverBecomesOfTheRank) {
 }
 
 TEST_F(FollowedRunTest, SaysWhereNoTemporaryFolderCanBeMade) {
-  const EnvironmentVariable file("TMPDIR", folder_.state().string());  // no folder
-  EXPECT_THAT(error_of([&] { follow(); }).what(), HasSubstr("rank 1: no temporary folder in "));
-  const EnvironmentVariable nowhere("TMPDIR", (temporary_.path() / "nowhere").string());
-  EXPECT_THAT(error_of([&] { follow(); }).what(), HasSubstr("TMPDIR names another place"));
+  for (const fs::path& place : {folder_.state(), temporary_.path() / "nowhere"}) {  // a file, and nothing
+    const EnvironmentVariable given("TMPDIR", place.string());
+    EXPECT_THAT(error_of([&] { follow(); }).what(),
+                AllOf(HasSubstr("rank 1: no temporary folder in " + place.string() + ": "),
+                      HasSubstr("; TMPDIR names another place")));
+  }
 }
 
 TEST_F(FollowedRunTest, LeavesNothingWhereTheStateCanNotBeWritten) {

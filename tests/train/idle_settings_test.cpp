@@ -62,6 +62,11 @@ INSTANTIATE_TEST_SUITE_P(
         IdleCase{"beta2", "0.8", {{"optimizer", "sgd"}}, {{"optimizer", "adam"}}, "optimizer = adamw, adam or muon"},
         IdleCase{"epsilon", "0.5", {{"optimizer", "sgd"}}, {}, "optimizer = adamw, adam or muon"},
         IdleCase{"decay-norm-and-bias", "false", {{"weight-decay", "0"}}, {}, "weight-decay"},
+        IdleCase{"drop-path",
+                 "0.1",
+                 {{"model", "vit"}, {"depth", "1"}},
+                 {{"model", "mlp-mixer"}, {"depth", "2"}},
+                 "depth above 1: it grows from 0 at the first block"},
         IdleCase{"pad-mode", "reflect", {{"pad-crop", "0"}}, {}, "pad-crop"},
         IdleCase{"resized-crop-ratio", "1,2", {}, {{"resized-crop", "0.5,1"}}, "resized-crop"},
         IdleCase{"resized-crop-filter", "bicubic", {}, {{"resized-crop", "0.5,1"}}, "resized-crop"},
@@ -83,6 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(IdleSettingsAtTheirDefaults, MayStand) {
   EXPECT_EQ(refusal_of_last({{"momentum", "0.9"}}), "");
+  EXPECT_EQ(refusal_of_last({{"model", "vit"}, {"depth", "1"}, {"drop-path", "0"}}), "");
   EXPECT_EQ(refusal_of_last({{"dataset", "shapes"}, {"fit", "crop"}}), "");
 }
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <limits>
 
 namespace convmixer {
 namespace {
@@ -50,7 +51,7 @@ class InitialWeightsTest : public TrainerFixture {
     info.class_names = class_names;
     info.step = 40;
     info.epoch = 3;
-    info.batches_tracked = {{"stem.2.num_batches_tracked", 7}};
+    info.batches_tracked = {{"stem.2.num_batches_tracked", batches_tracked_}};
     save_weights(parent_.path() / name, parameters_, info);
     return parent_.path() / name;
   }
@@ -79,6 +80,7 @@ class InitialWeightsTest : public TrainerFixture {
   Parameters parameters_{graph_};
   std::vector<std::string> names_;
   std::string description_;
+  std::int64_t batches_tracked_ = 7;  // that the file says, of the stem's norm
 };
 
 TEST_F(InitialWeightsTest, ComeOutOfNoEpochsBitForBit) {
@@ -125,6 +127,13 @@ TEST_F(InitialWeightsTest, AreNeededNoMoreByARunThatGoesOn) {
   EXPECT_EQ(info.step, 12);
   EXPECT_EQ(info.batches_tracked.at("stem.2.num_batches_tracked"), 7 + 12);
   EXPECT_EQ(info.batches_tracked.at("blocks.0.3.num_batches_tracked"), 40 + 12);
+}
+
+TEST_F(InitialWeightsTest, MayHaveTrackedAnyNumberOfBatches) {
+  batches_tracked_ = std::numeric_limits<std::int64_t>::max();
+  ASSERT_EQ(train(config_from(save(names_))), TrainEnd::finished);
+  const CheckpointInfo info = read_checkpoint_info(parent_.path() / "run" / "last.safetensors");
+  EXPECT_EQ(info.batches_tracked.at("stem.2.num_batches_tracked"), Optimizer::kMostSteps - 1 + 12);
 }
 
 TEST_F(InitialWeightsTest, OfOneRunAreNotAnothers) {

@@ -28,10 +28,22 @@ TEST(StopSignal, BeginsWithoutTheSignalsOfTheOneBefore) {
 }
 
 TEST(StopSignal, GivesTheHandlersBack) {
+  const auto before = std::signal(SIGINT, SIG_DFL);
   { const StopSignal stop; }
-  struct sigaction action {};
-  ::sigaction(SIGINT, nullptr, &action);
-  EXPECT_EQ(action.sa_handler, SIG_DFL);
+  EXPECT_EQ(std::signal(SIGINT, before), SIG_DFL);
+}
+
+TEST(StopSignal, KeepsTheNumberOfAnErrorThatIsLookedAtAfterTheSignal) {
+  const StopSignal stop;
+  tell_of_signals(true);
+  const int errors = ::dup(STDERR_FILENO);
+  ::close(STDERR_FILENO);  // what it says fails
+  errno = EXDEV;
+  std::raise(SIGTERM);
+  const int found = errno;
+  ::dup2(errors, STDERR_FILENO);
+  ::close(errors);
+  EXPECT_EQ(found, EXDEV);
 }
 
 TEST(StopSignal, LeavesHangUpIgnoredUnderNohup) {
@@ -64,7 +76,7 @@ TEST(EndBySignalDeathTest, EndsTheProcessByTheSignal) {
           { const StopSignal stop; }
           std::raise(signal);
         },
-        testing::KilledBySignal(signal), "convmixer: ended by SIG");
+        testing::KilledBySignal(signal), "train_test: ended by SIG");
   }
 }
 

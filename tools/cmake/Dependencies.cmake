@@ -13,7 +13,8 @@ find_package(LibArchive 3.4 REQUIRED)                                # libarchiv
 find_package(ZLIB 1.2.13 REQUIRED)                                   # zlib1g-dev
 find_package(PNG 1.6 REQUIRED)                                       # libpng-dev
 find_package(JPEG REQUIRED)                                          # libjpeg62-turbo-dev
-find_library(XXHASH_LIBRARY xxhash REQUIRED)                         # libxxhash-dev, which has no CMake files
+# libxxhash-dev, which has no CMake files: linked by its name, so that an installed convmixer names no path of this machine.
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
 find_file(DYGRAPHS_SCRIPT dygraph.min.js PATHS /usr/share/javascript/dygraphs REQUIRED) # libjs-dygraphs
 set(MPI_CXX_SKIP_MPICXX ON) # its C++ bindings, which MPI 3 has no more
 if(CONVMIXER_MPI STREQUAL "AUTO")

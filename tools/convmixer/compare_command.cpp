@@ -4,8 +4,8 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/terminal.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/output_files.hpp"
 #include "output.hpp"
-#include "output_files.hpp"
 #include "text_table.hpp"
 
 #include <array>

@@ -13,9 +13,9 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/idle_settings.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/output_files.hpp"
 #include "convmixer/train/run_images.hpp"
 #include "output.hpp"
-#include "output_files.hpp"
 
 #include <fmt/ranges.h>
 

@@ -10,10 +10,10 @@
 #include "convmixer/model/image_size.hpp"
 #include "convmixer/model/registry.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/output_files.hpp"
 #include "given_weights.hpp"
 #include "image_settings.hpp"
 #include "output.hpp"
-#include "output_files.hpp"
 
 #include <fmt/ranges.h>
 

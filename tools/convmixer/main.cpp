@@ -3,6 +3,7 @@
 #include "completion.hpp"
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
+#include "convmixer/core/program.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "convmixer/dist/launched_ranks.hpp"
 #include "convmixer/train/nearest.hpp"
@@ -14,10 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstdio>
-#include <exception>
 #include <filesystem>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,15 +87,6 @@ void help(std::span<const std::string> topic) {
 
 bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
 
-/// Of several processes that a launcher has started, the one that says what all of them would say.
-bool is_first_of_launch() {
-  try {
-    return find_launch().rank == 0;
-  } catch (const Error&) {  // told by the command, if it asks
-    return true;
-  }
-}
-
 /// Whether these words are what several processes share.
 bool is_training(std::span<const std::string> words) {
   return !words.empty() && words.front() == "train" && std::ranges::none_of(words, asks_for_help);
@@ -136,19 +125,6 @@ int dispatch(std::span<const std::string> words) {
   return command.run(options);
 }
 
-/// A reader that has gone away (`convmixer info | head`) is no failure, a full disk is.
-int status_after_output(int status) {
-  if (status != 0) return status;
-  const std::string failure = standard_output_failure();
-  if (!failure.empty()) fail("standard output can't be written: {}; all else is done", failure);
-  return status;
-}
-
-int report(std::string_view message, int status) {
-  tool::report_error(message);
-  return status;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -159,14 +135,11 @@ int main(int argc, char** argv) {
   const PauseBySignal pause_by_signal;
   try {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    return status_after_output(dispatch(words));
-  } catch (const Error& error) {
-    return report(error.what(), error.kind() == ErrorKind::usage ? 2 : 1);
-  } catch (const std::bad_alloc&) {
-    return report("out of memory; a smaller --micro-batch, --batch-size or --eval-batch-size needs less", 1);
-  } catch (const std::filesystem::filesystem_error& error) {
-    return report(fmt::format("{}: {}", error.path1().string(), error.code().message()), 1);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
+    const int status = dispatch(words);
+    if (status == 0) require_output_written();
+    return status;
+  } catch (...) {
+    return report("convmixer",
+                  failure_in_flight("a smaller --micro-batch, --batch-size or --eval-batch-size needs less"));
   }
 }

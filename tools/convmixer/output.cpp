@@ -18,12 +18,6 @@ void print_line(std::string_view text) {
   write_text(stdout, printable(text, kLongest) + "\n", true);
 }
 
-void report_error(std::string_view message) {
-  constexpr std::size_t kLongest = 20'000;
-  std::fflush(stdout);
-  std::fputs(fmt::format("convmixer: error: {}\n", printable(message, kLongest)).c_str(), stderr);
-}
-
 std::function<void(const std::string&)> each_once(std::function<void(const std::string&)> print_line) {
   return
       [print_line = std::move(print_line), told = std::make_shared<std::set<std::string>>()](const std::string& line) {

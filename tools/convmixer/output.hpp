@@ -14,9 +14,6 @@ namespace convmixer::tool {
 
 void print(std::string_view text);
 
-/// "convmixer: error: ..." on standard error, a line that may hold anybody's names, after all that was printed.
-void report_error(std::string_view message);
-
 /// A line of text that may hold anybody's names, at once: something that takes its time may follow.
 void print_line(std::string_view text);
 

@@ -6,9 +6,9 @@
 #include "convmixer/core/terminal.hpp"
 #include "convmixer/train/find_runs.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/output_files.hpp"
 #include "convmixer/train/run_summary.hpp"
 #include "output.hpp"
-#include "output_files.hpp"
 #include "runs_report.hpp"
 #include "text_table.hpp"
 

@@ -8,16 +8,17 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/data/open_dataset.hpp"
 #include "convmixer/dist/rank_cpus.hpp"
+#include "convmixer/dist/run_rank.hpp"
 #include "convmixer/model/freeze.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/option_parser.hpp"
+#include "convmixer/train/output_files.hpp"
 #include "convmixer/train/precision_choice.hpp"
 #include "convmixer/train/progress.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "estimate_report.hpp"
-#include "output_files.hpp"
 #include "progress_option.hpp"
 #include "report.hpp"
 #include "run_text.hpp"
@@ -29,8 +30,6 @@
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <new>
-#include <thread>
 #include <vector>
 
 namespace convmixer::tool {
@@ -290,51 +289,22 @@ int train_rank(std::span<const std::string> words, LaunchedRanks& ranks) {
   share_config(config, ranks.communicator());
   options.allow_changed_data = broadcast_number(ranks.communicator(), options.allow_changed_data ? 1.0 : 0.0, 0) != 0.0;
   share_profile(options.profile, ranks.communicator());
-  return TrainingSession(config, options.progress, &ranks, options.start_timeout).train(config, options, page.get());
-}
-
-/// Longer than what mpirun takes to end the others when a rank has failed: a second, where it wasn't told by MPI (and
-/// MPICH's ends nobody then).
-constexpr auto kFirstTells = std::chrono::seconds(3);
-
-/// Whether one before it is on its machine, whose MPI is this one's, too: what is wrong with that is for the first to
-/// tell.
-bool has_others_before_it(const Launch& launch) { return launch.local_rank > 0; }
-
-/// Where a rank fails, all end: nobody would come to meet them. What all of them find, rank 0 tells.
-int train_together(std::span<const std::string> words, const Launch& launch) {
-  std::unique_ptr<LaunchedRanks> ranks;
-  int status = 1;
-  std::string message;
-  try {
-    ranks = std::make_unique<LaunchedRanks>(launch);
-    const int ended = train_rank(words, *ranks);
-    // All is saved and said. What follows a stop are signals to the last ranks, as soon as mpirun sees the first's
-    // status.
-    if (ended != 0) tell_of_signals(false);
-    return ended;
-  } catch (const Error& error) {
-    message = error.what();
-    if (error.kind() == ErrorKind::usage) status = 2;
-  } catch (const std::bad_alloc&) {
-    message = "out of memory; more ranks, or a smaller --micro-batch, need less each";
-  } catch (const std::exception& error) {
-    message = error.what();
-  }
-  if (launch.rank > 0) {
-    std::this_thread::sleep_for(kFirstTells);
-    if (!ranks && has_others_before_it(launch)) return status;
-    message = fmt::format("rank {} of {}: {}", launch.rank, launch.ranks, message);
-  }
-  report_error(message);
-  if (ranks) ranks->abort(status);
+  const int status =
+      TrainingSession(config, options.progress, &ranks, options.start_timeout).train(config, options, page.get());
+  // All is saved and said. What follows a stop are signals to the last ranks, as soon as mpirun sees the first's
+  // status.
+  if (status != 0) tell_of_signals(false);
   return status;
 }
 
 }  // namespace
 
 int train_command(std::span<const std::string> words) {
-  if (const Launch launch = find_launch(); launch.ranks > 1) return train_together(words, launch);
+  if (const Launch launch = find_launch(); launch.ranks > 1) {
+    constexpr const char* kLessMemory = "more ranks, or a smaller --micro-batch, need less each";
+    return run_rank(launch, "convmixer", kLessMemory,
+                    [words](LaunchedRanks& ranks) { return train_rank(words, ranks); });
+  }
   TrainOptions options;
   const TrainConfig config = read_train_settings(words, options);
   require_showable(options.progress, stdout, "standard output", config.quiet);

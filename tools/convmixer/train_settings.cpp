@@ -74,7 +74,7 @@ void keep_from_run(const RunFolder& folder, std::span<const Assignment> settings
   if (!is_given("note")) config.note = before.note;
   if (config.precision == "auto" && can_keep_precision(before)) config.precision = before.precision;
   if (!is_given("test-choice")) config.test_choice = before.test_choice;
-  const bool knows_data = fs::exists(folder.data());
+  const bool knows_data = knows_its_data(folder);
   if (knows_data && !is_given("mean")) config.mean = before.mean;
   if (knows_data && !is_given("std")) config.std = before.std;
   if (!is_given("init")) config.init = before.init;

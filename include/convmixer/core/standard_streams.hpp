@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdio>
-#include <string>
 #include <string_view>
 
 namespace convmixer {
@@ -12,7 +11,7 @@ namespace convmixer {
 /// beyond `ulimit -f` fails with an Error where it would end the process without a word.
 void guard_standard_streams();
 
-/// Writes text and flushes if asked to. A failure is kept for standard_output_failure().
+/// Writes text and flushes if asked to. A failure is kept for require_output_written().
 void write_text(std::FILE* file, std::string_view text, bool flush = false);
 
 /// From now on what a reader doesn't take within half a second is dropped (`| less` that waits for a key, a terminal
@@ -22,8 +21,9 @@ void stop_waiting_for_readers() noexcept;
 /// Whether a descriptor can be written to without waiting. For signal handlers too.
 [[nodiscard]] bool is_writable(int descriptor, int milliseconds) noexcept;
 
-/// Flushes standard output. Why some of what was printed is lost: "No space left on device"; empty if nothing is, or if
-/// it was the reader that has gone (`| head`, a terminal that was closed).
-[[nodiscard]] std::string standard_output_failure();
+/// For the end of main, all else being done: flushes standard output. Throws Error where some of what was printed is
+/// lost
+/// ("No space left on device"), but not where it was the reader that has gone (`| head`, a terminal that was closed).
+void require_output_written();
 
 }  // namespace convmixer

@@ -16,7 +16,7 @@ struct SplitIdentity {
   std::vector<std::int64_t> class_images;  ///< how many of each class, by label
   /// XXH3 (64 bits, hexadecimal) of number, size, labels and pixels of the images, in their order; it doesn't know
   /// where they lie and how classes are called. Of more than a GiB of pixels, the images at every n-th place, n being
-  /// the least with which they are a GiB together.
+  /// their size in GiB, rounded up.
   std::string fingerprint;
 
   [[nodiscard]] std::int64_t images() const;

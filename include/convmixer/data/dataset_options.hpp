@@ -10,13 +10,13 @@
 
 namespace convmixer {
 
-/// How an image that isn't square is made square; see data/sources/packed.hpp for what becomes of it then.
+/// How an image that isn't square is made square (data/sources/fit_image.hpp).
 enum class Fit {
   crop,     ///< shorter side to the image size, the middle of the longer one
   stretch,  ///< both sides to the image size
 };
 
-/// Height and width that no image goes beyond, in pixels.
+/// Height and width that no image of files is resized beyond, in pixels.
 inline constexpr int kLargestImageSize = 4096;
 
 /// What to do about image files that can't be decoded.

@@ -21,6 +21,10 @@ struct Launch {
 /// numbers.
 [[nodiscard]] Launch find_launch();
 
+/// Of several processes that a launcher has started, the one that says what all of them would say. True also where a
+/// launcher's variables don't hold numbers, which find_launch() tells.
+[[nodiscard]] bool is_first_of_launch();
+
 /// This process among those, by MPI: a plug-in of the library (convmixer-mpi.so) that is loaded here, so that a process
 /// that trains alone needs no MPI. One for each process.
 class LaunchedRanks {

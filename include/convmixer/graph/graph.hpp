@@ -30,13 +30,19 @@ struct Convolution {
   int groups;             ///< C for depthwise
   int padding_begin = 0;  ///< zero rows above and columns left
   int padding_end = 0;    ///< zero rows below and columns right
+
+  bool operator==(const Convolution&) const = default;
 };
 
 /// x * Phi(x) with the exact Gaussian distribution function (erf).
-struct Gelu {};
+struct Gelu {
+  bool operator==(const Gelu&) const = default;
+};
 
 /// max(x, 0). The gradient at 0 is 0, as PyTorch's.
-struct Relu {};
+struct Relu {
+  bool operator==(const Relu&) const = default;
+};
 
 /// Batch normalisation over N, H, W as torch.nn.BatchNorm2d: training normalises with the batch's biased
 /// variance and moves running = (1 - momentum) * running + momentum * batch, with the unbiased variance;
@@ -49,6 +55,8 @@ struct BatchNorm {
   float epsilon = 1e-5F;
   float momentum = 0.1F;
   bool frozen = false;
+
+  bool operator==(const BatchNorm&) const = default;
 };
 
 /// Layer normalisation as torch.nn.LayerNorm, with the biased variance, in training as in evaluation: over the channels
@@ -57,6 +65,8 @@ struct LayerNorm {
   ParameterId scale;
   ParameterId shift;
   float epsilon = 1e-6F;
+
+  bool operator==(const LayerNorm&) const = default;
 };
 
 /// Group normalisation (Wu & He, arXiv 1803.08494) as torch.nn.GroupNorm: each image's channels are normalised in
@@ -67,10 +77,14 @@ struct GroupNorm {
   ParameterId shift;
   int groups;
   float epsilon = 1e-5F;
+
+  bool operator==(const GroupNorm&) const = default;
 };
 
 /// Sum of two tensors of one shape.
-struct Add {};
+struct Add {
+  bool operator==(const Add&) const = default;
+};
 
 /// The largest value of each window, as torch.nn.MaxPool2d: (N, C, H, W) to (N, C, H', W') with
 /// H' = floor((H + 2 padding - kernel) / stride) + 1. Padding never is the largest. Of several largest values in a
@@ -79,37 +93,53 @@ struct MaxPool {
   int kernel;   ///< height and width
   int stride;   ///< both directions
   int padding;  ///< rows above and below, columns left and right
+
+  bool operator==(const MaxPool&) const = default;
 };
 
 /// Mean over H and W: (N, C, H, W) to (N, C).
-struct GlobalAveragePool {};
+struct GlobalAveragePool {
+  bool operator==(const GlobalAveragePool&) const = default;
+};
 
 /// y = x W^T + b of the last dimension; input (N, I) or (N, T, I), weight (O, I), output (N, O) or (N, T, O).
 struct Linear {
   ParameterId weight;
   ParameterId bias;  ///< kNoParameter: none
+
+  bool operator==(const Linear&) const = default;
 };
 
 /// The pixels of an image as tokens, row by row: (N, C, H, W) to (N, H W, C).
-struct ToTokens {};
+struct ToTokens {
+  bool operator==(const ToTokens&) const = default;
+};
 
 /// (N, T, D) to (N, D, T).
-struct Transpose {};
+struct Transpose {
+  bool operator==(const Transpose&) const = default;
+};
 
 /// Mean over the tokens from `begin` to before `end`, one of which is that token: (N, T, D) to (N, D).
 struct TokenMean {
   int begin;
   int end;
+
+  bool operator==(const TokenMean&) const = default;
 };
 
 /// A learnt vector added to each token, the same in every image: (N, T, D) plus (1, T, D).
 struct PositionEmbedding {
   ParameterId position;
+
+  bool operator==(const PositionEmbedding&) const = default;
 };
 
 /// A learnt token before those of every image: (N, T, D) to (N, T + 1, D).
 struct ClassToken {
   ParameterId token;
+
+  bool operator==(const ClassToken&) const = default;
 };
 
 /// Scaled dot-product attention (Vaswani et al., arXiv 1706.03762) of `heads` heads of F = D / heads features, between
@@ -117,18 +147,24 @@ struct ClassToken {
 /// each head softmax(q k^T / sqrt(F)) v; output (N, T, D).
 struct Attention {
   int heads;
+
+  bool operator==(const Attention&) const = default;
 };
 
 /// In training each value is 0 with probability `rate`, and else x / (1 - rate); the identity in evaluation: Srivastava
 /// et al., JMLR 15 (2014). Which ones: a function of DropoutDraws, the node and the value's image and place.
 struct Dropout {
   float rate;
+
+  bool operator==(const Dropout&) const = default;
 };
 
 /// The same for all values of an image together: stochastic depth (Huang et al., arXiv 1603.09382) where it stands at
 /// the end of a residual branch, as timm's DropPath.
 struct DropPath {
   float rate;
+
+  bool operator==(const DropPath&) const = default;
 };
 
 using Operation =
@@ -183,8 +219,8 @@ struct Statistic {
 ///
 /// Every builder function appends an operation, and the parameters `name`.weight and `name`.bias where it has any, and
 /// returns its output, an input for those that follow. It throws Error (usage) naming the node, with nothing changed,
-/// for a name that another node has, for an input that the graph doesn't have, for one whose shape doesn't fit, for
-/// settings out of range, and for sizes that no computer has room for.
+/// for a name that another node has or by which two parameters would have one, for an input that the graph doesn't
+/// have, for one whose shape doesn't fit, for settings out of range, and for sizes that no computer has room for.
 class Graph {
  public:
   /// The input image's shape. Throws Error (usage) for one without pixels, or of too many.
@@ -257,7 +293,8 @@ class Graph {
 
   std::vector<Shape> tensors_;
   std::vector<Node> nodes_;
-  std::set<std::string> names_;  // of the nodes
+  std::set<std::string> names_;         // of the nodes
+  std::set<std::string> tensor_names_;  // of parameters and statistics
   std::vector<Parameter> parameters_;
   std::vector<Statistic> statistics_;
 };

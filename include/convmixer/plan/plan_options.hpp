@@ -58,6 +58,11 @@ struct PlanOptions {
   LayoutPolicy layout = LayoutPolicy::automatic;  ///< fused plans take automatic alone
   PlanKind kind = PlanKind::automatic;            ///< fused, plain or onednn
   bool input_gradient = false;                    ///< also compute the gradient of the images (all but fused plans)
+
+  /// Whether batch norms have their statistics of the images of all ranks.
+  [[nodiscard]] bool norms_span_ranks() const noexcept {
+    return mode == PlanMode::training && images_of_all_ranks > 0 && norm_ranks == NormRanks::sync;
+  }
 };
 
 /// "automatic", "plain", "fused" or "onednn".

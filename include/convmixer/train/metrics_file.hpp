@@ -16,7 +16,8 @@ class AppendedFile;
 /// added. Files that an earlier release wrote say no version.
 inline constexpr int kMetricsSchema = 1;
 
-/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before. Where images
+/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before, be it a
+/// step's or an epoch's. Where images
 /// are mixed (data/augment/mix.hpp) the loss is that of the mixed target, and an image counts as recognised when the
 /// network names the class that has most of it.
 struct StepRecord {

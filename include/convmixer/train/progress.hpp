@@ -56,7 +56,7 @@ struct ProgressView {
 /// The line that stays of the test set's evaluation at a run's end.
 [[nodiscard]] std::string format_test_line(const TestRecord& record);
 
-/// Prints them. A write that fails is no reason to end a training; standard_output_failure() tells of it at the end.
+/// Prints them. A write that fails is no reason to end a training; require_output_written() tells of it at the end.
 class Progress {
  public:
   /// `file` nullptr: prints nothing. `clock` gives seconds from any moment on.

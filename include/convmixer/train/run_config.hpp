@@ -18,6 +18,11 @@ void write_run_config(const RunFolder& folder, const TrainConfig& config);
 /// leave to data and machine (image size, mean, std, precision = auto) may be what it is in the run.
 void require_same_settings(const RunFolder& folder, const TrainConfig& config);
 
+/// Whether the state of a run says which images it was trained on (all but those of early releases do): mean and std
+/// follow from them, and where others are allowed (TrainControls::may_change_data) the run's own are to be given again.
+/// Throws Error for a state that can't be read.
+[[nodiscard]] bool knows_its_data(const RunFolder& folder);
+
 /// Takes the images at `data` in place of a run's: its data set if that lies there, else whatever does, such as a
 /// packed file in place of the folder that was trained on. Nothing changes for a run of drawn shapes, and where it is
 /// empty.

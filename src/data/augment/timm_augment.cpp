@@ -42,6 +42,13 @@ bool read_part(std::string_view part, TimmAugmentOptions& options) {
   return true;
 }
 
+/// The shortest text that is read back as this number, without an exponent: its "-" would be a part's end.
+std::string to_text(float number) {
+  std::array<char, 128> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  return {text.data(), end};
+}
+
 double draw_magnitude(const TimmAugmentOptions& options, Rng& rng) {
   auto magnitude = static_cast<double>(options.magnitude);
   if (options.deviation > kUniformDeviation) {
@@ -70,10 +77,10 @@ std::optional<TimmAugmentOptions> parse_timm_augment(const std::string& text) {
 std::string to_string(const TimmAugmentOptions& options) {
   if (options.operations == 0) return "off";
   const TimmAugmentOptions usual;
-  std::string text = fmt::format("rand-m{}", options.magnitude);
+  std::string text = fmt::format("rand-m{}", to_text(options.magnitude));
   if (options.operations != 2) text += fmt::format("-n{}", options.operations);
-  if (options.deviation != usual.deviation) text += fmt::format("-mstd{}", options.deviation);
-  if (options.probability != usual.probability) text += fmt::format("-p{}", options.probability);
+  if (options.deviation != usual.deviation) text += fmt::format("-mstd{}", to_text(options.deviation));
+  if (options.probability != usual.probability) text += fmt::format("-p{}", to_text(options.probability));
   if (options.increasing) text += "-inc1";
   return text;
 }

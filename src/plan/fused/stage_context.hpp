@@ -29,7 +29,7 @@ struct StageContext {
       : parameters(values),
         pool(engine.pool()),
         runtime(runtime_of(engine)),
-        ranks(adds_up_ranks(options) ? &engine.ranks() : nullptr),
+        ranks(options.norms_span_ranks() ? &engine.ranks() : nullptr),
         geometry(chain, static_cast<std::size_t>(options.batch_size)),
         chunks(ranks == nullptr
                    ? BatchChunks(geometry.batch)
@@ -58,12 +58,6 @@ struct StageContext {
   }
   /// Per channel, that a norm's statistics are of.
   [[nodiscard]] std::size_t norm_values() const { return chunks.images_of_all_ranks() * geometry.pixels; }
-
- private:
-  static bool adds_up_ranks(const ExecutionOptions& options) {
-    return options.mode == PlanMode::training && options.images_of_all_ranks > 0 &&
-           options.norm_ranks == NormRanks::sync;
-  }
 };
 
 }  // namespace convmixer::fused

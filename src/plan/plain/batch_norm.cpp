@@ -1,8 +1,8 @@
 #include "kernels/plain/batch_norm.hpp"
 
-#include "convmixer/core/error.hpp"
 #include "plan/plain/kernel_operands.hpp"
 #include "plan/plain/operations.hpp"
+#include "plan/plan_checks.hpp"
 
 #include <utility>
 
@@ -25,12 +25,8 @@ bool takes_batch_statistics(const Builder& builder, const BatchNorm& norm) {
   return builder.training() && !norm.frozen;
 }
 
-void expect_several_values(const Builder& builder, const BatchNorm& norm, const Shape& shape) {
-  if (!takes_batch_statistics(builder, norm) || shape.count() / shape[1] >= 2) return;
-  fail_usage(
-      "{}: batch norm in training needs more than one value per channel, found a batch of {} with {}x{} pixels: use a "
-      "larger batch-size or micro-batch (or drop-last)",
-      builder.node().name, shape[0], shape[2], shape[3]);
+void check_values(const Builder& builder, const BatchNorm& norm, const Shape& shape) {
+  if (takes_batch_statistics(builder, norm)) require_several_values(builder.node().name, shape[0], shape[2], shape[3]);
 }
 
 /// Those that forward normalises with: the batch's, which it computes, or the running ones.
@@ -192,7 +188,7 @@ void forward(Builder& builder, const BatchNorm& norm) {
   const BufferId src = builder.in_type(builder.value(builder.input()), ElementType::f32);
   builder.set_value(builder.input(), src);
   const Shape shape = builder.layout(src).shape();
-  expect_several_values(builder, norm, shape);
+  check_values(builder, norm, shape);
   const BatchStatistics statistics = add_statistics(builder, norm, shape[1]);
   builder.batch_statistics() = statistics;
   builder.set_value(builder.output(), builder.onednn_alone() ? normalise_by_onednn(builder, norm, src, statistics)

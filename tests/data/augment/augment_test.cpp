@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -128,15 +129,21 @@ TEST(ImagePipeline, IsAFunctionOfSeedEpochAndImage) {
   const ImageShape shape{3, 12, 12};
   const ImagePipeline pipeline(everything(), kThreeChannels, shape);
   const auto image = random_bytes(shape.bytes(), 5);
+  std::array<int, 3> erased_otherwise{};  // with another seed, epoch, image
   for (std::uint32_t i = 0; i < 50; ++i) {
     const ImageKey key{3, 2, i};
     const auto bytes = augmented(pipeline, image, key);
     EXPECT_EQ(augmented(pipeline, image, key), bytes);
     EXPECT_EQ(normalised(pipeline, bytes, key), normalised(pipeline, bytes, key));
+    const std::array<ImageKey, 3> others{{{4, 2, i}, {3, 3, i}, {3, 2, i + 1000}}};
+    for (std::size_t other = 0; other < others.size(); ++other)
+      erased_otherwise[other] += normalised(pipeline, bytes, others[other]) != normalised(pipeline, bytes, key) ? 1 : 0;
     EXPECT_NE(augmented(pipeline, image, {4, 2, i}), bytes);
     EXPECT_NE(augmented(pipeline, image, {3, 3, i}), bytes);
     EXPECT_NE(augmented(pipeline, image, {3, 2, i + 1000}), bytes);
   }
+  // An erasing that isn't drawn at all, by neither key, is the same: a quarter of them.
+  EXPECT_THAT(erased_otherwise, testing::Each(testing::AllOf(testing::Ge(25), testing::Le(50))));
 }
 
 TEST(ImagePipeline, LeavesThePixelsOfTheCropsAndFlipsOfEarlierVersionsAsTheyWere) {

@@ -160,7 +160,8 @@ TEST(TimmAugmentText, IsReadAndWritten) {
   EXPECT_EQ(parse_timm_augment("rand-m9-mstd0.5-inc1"), paper);
   EXPECT_EQ(parse_timm_augment("off"), TimmAugmentOptions{});
   EXPECT_EQ(parse_timm_augment("rand")->magnitude, 10.0F);
-  for (const char* text : {"off", "rand-m9-mstd0.5-inc1", "rand-m7-n3-p0.25", "rand-m10"})
+  for (const char* text : {"off", "rand-m9-mstd0.5-inc1", "rand-m7-n3-p0.25", "rand-m10", "rand-m0.00001",
+                           "rand-m9-mstd0.00001-p0.00000012", "rand-m9-mstd1000000"})
     EXPECT_EQ(to_string(*parse_timm_augment(text)), text);
   for (const char* text :
        {"", "random", "rand-", "rand-m", "rand-m11", "rand-m9-", "rand-x3", "rand-w0-m9", "rand-inc2", "rand-n0",

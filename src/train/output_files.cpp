@@ -1,4 +1,4 @@
-#include "output_files.hpp"
+#include "convmixer/train/output_files.hpp"
 
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/file.hpp"
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace convmixer::tool {
+namespace convmixer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -121,4 +121,4 @@ void require_outputs(std::span<const OutputFile> outputs, const std::vector<fs::
   }
 }
 
-}  // namespace convmixer::tool
+}  // namespace convmixer

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace convmixer::tool {
+namespace convmixer {
 
 /// A file that an option names; an empty path: the option isn't given.
 struct OutputFile {
@@ -32,4 +32,4 @@ void require_no_file_of_run(const OutputFile& output, const std::filesystem::pat
 [[nodiscard]] std::vector<std::filesystem::path> weights_read(const std::filesystem::path& argument,
                                                               const std::filesystem::path& checkpoint);
 
-}  // namespace convmixer::tool
+}  // namespace convmixer
