@@ -32,7 +32,11 @@ std::size_t bytes_to_boundary(const std::byte* address, std::size_t alignment) {
 AlignedBuffer::AlignedBuffer(std::size_t bytes) : size_(bytes) {
   if (bytes == 0) return;
   const auto fail_for_memory = [bytes] {
-    fail("out of memory: {:.1f} MiB can't be allocated", static_cast<double>(bytes) / 1048576.0);
+    constexpr double kMebi = 1048576.0;
+    constexpr double kGibi = 1024.0 * kMebi;
+    const auto size = static_cast<double>(bytes);
+    if (size < kGibi) fail("out of memory: {:.1f} MiB can't be allocated", size / kMebi);
+    fail("out of memory: {:.1f} GiB can't be allocated", size / kGibi);
   };
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;
   if (bytes > std::numeric_limits<std::size_t>::max() / 2) fail_for_memory();

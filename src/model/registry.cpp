@@ -100,8 +100,16 @@ const ModelEntry& entry_of(const ModelConfig& model, std::span<const ModelEntry>
 Graph make_graph(const ModelConfig& model) { return entry_of(model).graph(model); }
 
 std::string describe(const ModelConfig& model) {
-  const ModelDescription description = entry_of(model).describe(model);
-  return fmt::format("{}, {}", description.name, description.details);
+  const ModelEntry& entry = entry_of(model);
+  const ModelDescription description = entry.describe(model);
+  std::string text = fmt::format("{}, {}", description.name, description.details);
+  for (const ModelSetting& setting : entry.settings) {
+    const auto* const rate = std::get_if<RateSetting>(&setting.kind);
+    ModelConfig copy = model;
+    if (rate != nullptr && rate->value(copy) > 0.0F)
+      text += fmt::format(", {} {}", setting.name, setting_text(setting, model));
+  }
+  return text;
 }
 
 std::string describe_with_task(const ModelConfig& model) {

@@ -73,10 +73,12 @@ void read_sizes(const TensorFile& file, VitConfig& config) {
 }
 
 ModelDescription describe_config(const VitConfig& config) {
-  return {
-      .name = fmt::format("ViT-{}/{}", config.dim, config.depth),
-      .details = fmt::format("patch {}, {}, MLPs of {}, {}", config.patch_size, counted(config.heads, "head"),
-                             config.mlp_dim, config.pooling == TokenPooling::token ? "class token" : "mean of tokens")};
+  std::string read = "class token";
+  if (config.pooling == TokenPooling::mean)
+    read = config.class_token ? "mean of tokens beside a class token" : "mean of tokens";
+  return {.name = fmt::format("ViT-{}/{}", config.dim, config.depth),
+          .details = fmt::format("patch {}, {}, MLPs of {}, {}", config.patch_size, counted(config.heads, "head"),
+                                 config.mlp_dim, read)};
 }
 
 // timm's vision_transformer.py, init_weights_vit_timm: linear layers from a normal distribution of 0.02 (cut off at 2,

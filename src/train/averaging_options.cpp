@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace convmixer {
 
 OptionGroup averaging_options(TrainConfig& config) {
@@ -35,18 +33,6 @@ void check_averaging_options(const TrainConfig& config) {
     fail_usage("ema-statistics-images has no effect without ema-statistics = recomputed");
   }
   if (config.average.is_on() && total_epochs(config) == 0) fail_usage("ema-decay has no effect with epochs = 0");
-}
-
-std::int64_t statistics_images(const TrainConfig& config, std::int64_t train_images) {
-  if (!config.average.is_on() || config.average.statistics != AverageStatistics::recomputed) return 0;
-  const std::int64_t of_epoch = config.drop_last ? train_images - train_images % config.batch_size : train_images;
-  const std::int64_t wanted = std::min(config.average_statistics_images, of_epoch);
-  return std::min((wanted + config.batch_size - 1) / config.batch_size * config.batch_size, of_epoch);
-}
-
-std::int64_t evaluated_images(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
-  if (!config.average.is_on()) return test_images;
-  return 2 * test_images + statistics_images(config, train_images);
 }
 
 std::string describe_averaging(const WeightAverageOptions& average) {

@@ -64,6 +64,16 @@ bool is_name_in_run(const fs::path& name) {
   return std::ranges::find(names, name) != names.end() || is_event_file_name(name.string());
 }
 
+bool holds_files_of_run(const RunFolder& folder) {
+  std::error_code error;
+  fs::directory_iterator entry(folder.path, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const fs::path name = entry->path().filename();
+    if (is_name_in_run(name) && name != folder.lock().filename()) return true;
+  }
+  return false;
+}
+
 bool is_file_of_run(const fs::path& file) {
   std::error_code ignored;
   const RunFolder folder{file.parent_path()};

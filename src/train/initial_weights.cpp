@@ -43,6 +43,12 @@ const Assignment* find(std::span<const Assignment> given, const std::string& key
   return found == given.end() ? nullptr : &*found;
 }
 
+void require_model_of_settings(const TrainConfig& config, const CheckpointInfo& info) {
+  const std::string& found = entry_of(info.model).name;
+  const std::string& expected = entry_of(config.model).name;
+  if (found != expected) fail_usage("{}: its model is {}, but model = {}", config.init.string(), found, expected);
+}
+
 /// Names that both have, in the order of the first.
 Names common_names(const Names& names, const Names& others) {
   const std::set<std::string> there(others.begin(), others.end());
@@ -112,16 +118,15 @@ std::string describe_head(const std::vector<int>& rows, const CheckpointInfo& in
   const Names common = common_names(here, info.class_names);
   const std::string names = common.empty() ? "" : fmt::format(" ({})", list_class_names(common));
   if (kept > 0) return fmt::format("; of its {}, the head keeps {} of the data's{}", there, kept, names);
-  return fmt::format("; a new head for {} instead of its {}{}", here.size(), classes,
-                     common.empty()
-                         ? ""
-                         : fmt::format(", though {} of the same name{}", counted(common.size(), "has", "have"), names));
+  return fmt::format(
+      "; a new head for {} instead of its {}{}", here.size(), classes,
+      common.empty() ? "" : fmt::format(", though {} the same name{}", counted(common.size(), "has", "have"), names));
 }
 
 /// Throws unless the file's network is the configured one but for its classes.
 void require_same_model(const TrainConfig& config, const CheckpointInfo& info, const Parameters& parameters) {
   const std::string file = config.init.string();
-  require_model(config.init, info.model, config.model);
+  require_model_of_settings(config, info);
   std::vector<std::string> differences;
   for (const ModelSetting& setting : entry_of(config.model).settings) {
     const std::string found = setting_text(setting, info.model);
@@ -186,7 +191,7 @@ void take_settings(TrainConfig& config, const CheckpointInfo& info, std::span<co
   const ModelEntry& entry = entry_of(info.model);
   const auto is_given = [given](const ModelSetting& setting) { return find(given, setting.name) != nullptr; };
   if (find(given, "model") != nullptr || std::ranges::any_of(entry.settings, is_given))
-    require_model(config.init, info.model, config.model);
+    require_model_of_settings(config, info);
   ModelConfig taken = with_task(info.model, task_of(config.model));
   std::vector<std::string> conflicts;
   for (const ModelSetting& setting : entry.settings) {

@@ -80,6 +80,7 @@ void MetricsFile::append(const StepRecord& r) {
               {"images_per_s", r.images_per_second},
               {"data_wait_s", r.wait_seconds},
               {"total_s", r.total_seconds}};
+  if (r.seconds_left >= 0.0) record["left_s"] = r.seconds_left;
   if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }
@@ -106,6 +107,7 @@ void MetricsFile::append(const EpochRecord& r) {
   if (r.communication_bytes > 0)
     record.update(Json{{"communication_s", r.communication_seconds}, {"communication_bytes", r.communication_bytes}});
   record.update(Json{{"train_s", r.train_seconds}, {of + "_s", r.test_seconds}, {"total_s", r.total_seconds}});
+  if (r.seconds_left >= 0.0) record["left_s"] = r.seconds_left;
   if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }
@@ -138,7 +140,9 @@ void MetricsFile::append(const SessionRecord& r) {
 }
 
 void MetricsFile::append(const EndRecord& r) {
-  Json record{{"type", "end"}, {"epoch", r.epoch}, {"step", r.step}, {"unix_s", r.unix_seconds}, {"end", r.end}};
+  Json record{
+      {"type", "end"}, {"epoch", r.epoch}, {"step", r.step}, {"unix_s", r.unix_seconds}, {"total_s", r.total_seconds},
+      {"end", r.end}};
   if (!r.error.empty()) record["error"] = to_utf8(r.error);
   append_line(record.dump());
 }

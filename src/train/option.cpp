@@ -126,7 +126,7 @@ Option switch_option(const std::string& name, bool& variable, const std::string&
   return {name,
           "",
           help,
-          "true or false",
+          "yes or no",
           [&variable](const std::string& text) {
             for (const auto* yes : {"true", "yes", "on", "1"}) {
               if (text == yes) return variable = true;
@@ -143,7 +143,7 @@ Option duration_option(const std::string& name, std::int64_t& variable, const st
   return {name,
           "TIME",
           help,
-          "a time such as 2h, 1h30m, 45m, 90s",
+          "a time such as 2h, 1h30m, 45m, 90s, in whole numbers; one alone is seconds",
           [&variable](const std::string& text) {
             const auto seconds = parse_duration(text);
             if (seconds) variable = *seconds;
@@ -161,16 +161,18 @@ bool fits_ini_file(const std::string& text) {
 
 Option path_option(const std::string& name, std::filesystem::path& variable, const std::string& value_name,
                    const std::string& help) {
-  return {name,
-          value_name,
-          help,
-          "a path without '#' and line breaks, and no blanks at either end",
-          [&variable](const std::string& text) {
-            if (!fits_ini_file(text)) return false;
-            variable = text;
-            return true;
-          },
-          [&variable] { return variable.string(); }};
+  Option option{name,
+                value_name,
+                help,
+                "a path without '#' and line breaks, and no blanks at either end",
+                [&variable](const std::string& text) {
+                  if (!fits_ini_file(text)) return false;
+                  variable = text;
+                  return true;
+                },
+                [&variable] { return variable.string(); }};
+  option.is_path = true;
+  return option;
 }
 
 Option text_option(const std::string& name, std::string& variable, const std::string& help) {

@@ -156,6 +156,8 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
         fail_usage("option '--{}' needs a value", option.string_key);
       }
       const std::string& value = option.value.front();
+      if (value.empty() && find_option(groups, option.string_key)->is_path)
+        fail_usage("option '--{}' needs a value: found an empty one, expected a path", option.string_key);
       if (is_repeated) {
         before->value += "," + value;
         before->where += fmt::format(" --{} {}", option.string_key, value);

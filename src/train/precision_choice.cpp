@@ -81,8 +81,10 @@ PrecisionChoice choose_precision(const TrainConfig& config, int channels, int cl
   const RandomBatch batch(task_of(model), size);
   const BestSteps best = time_both(f32, bf16, batch.batch());
   const Precision precision = faster_precision(best.f32, best.bf16);
-  return {precision, fmt::format("a step of {} took {:.2f} times as long in f32 as in bf16", counted(size, "image"),
-                                 best.f32 / best.bf16)};
+  const bool is_little_faster = precision == Precision::bf16 && best.f32 < best.bf16;
+  return {precision, fmt::format("a step of {} took {:.2f} times as long in f32 as in bf16{}", counted(size, "image"),
+                                 best.f32 / best.bf16,
+                                 is_little_faster ? fmt::format("; f32 has to be {} times as fast", kMargin) : "")};
 }
 
 PrecisionChoice resolve(TrainConfig& config, const Dataset& dataset, Engine& engine) {

@@ -89,6 +89,7 @@ EndRecord end_record(const RecordLine& line) {
   return {.epoch = line.whole("epoch"),
           .step = line.whole("step"),
           .unix_seconds = line.number("unix_s"),
+          .total_seconds = line.number("total_s"),
           .end = line.text("end"),
           .error = line.text("error")};
 }

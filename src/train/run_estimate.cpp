@@ -7,7 +7,6 @@
 #include "convmixer/optim/optimizer_memory.hpp"
 #include "convmixer/train/image_size_schedule.hpp"
 #include "convmixer/train/run_length.hpp"
-#include "train/averaging_options.hpp"
 #include "train/initial_network.hpp"
 #include "train/optimizer_options.hpp"
 #include "train/random_batch.hpp"

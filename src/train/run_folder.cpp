@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -25,6 +26,21 @@ struct flock whole_file(short type) {
   region.l_type = type;
   region.l_whence = SEEK_SET;
   return region;
+}
+
+/// The folder and those above it, as far as they aren't there.
+std::vector<std::filesystem::path> missing_folders(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> missing;
+  std::error_code error;
+  std::filesystem::path path = (std::filesystem::absolute(folder, error) / "x").lexically_normal().parent_path();
+  for (; !error && !std::filesystem::exists(path, error) && path.has_relative_path(); path = path.parent_path())
+    missing.push_back(path);
+  return missing;
+}
+
+bool is_unlinked(int descriptor) {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 && status.st_nlink == 0;
 }
 
 /// Throws as making the folder, or a file in it, would.
@@ -50,45 +66,70 @@ bool RunFolder::holds_state() const {
   return std::filesystem::exists(state(), ignored);
 }
 
-RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) {
-  const std::filesystem::path file = folder.lock();
+RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) : folder_(folder) {
   const bool look = use == FolderUse::look;
   std::error_code error;
   if (look) {
     require_could_write(folder.path);
-    if (!std::filesystem::exists(file, error)) return;
+    if (!std::filesystem::exists(folder.lock(), error)) return;
   } else {
+    made_ = missing_folders(folder.path);
     std::filesystem::create_directories(folder.path, error);
     if (error) fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
   }
-  descriptor_ = ::open(file.c_str(), O_RDWR | (look ? 0 : O_CREAT) | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
-  lock(folder, file);
+  do {  // until it is the one that is there: another process may just have taken its own away
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+    open(look);
+    lock();
+  } while (is_unlinked(descriptor_));
   // Whether a flock is held can't be asked without taking it, but whether one of these is. It keeps nobody out.
   struct flock sign = whole_file(F_WRLCK);
   if (!look && missing_.empty()) (void)::fcntl(descriptor_, F_OFD_SETLK, &sign);
   if (look) ::close(std::exchange(descriptor_, -1));
 }
 
-void RunFolderLock::lock(const RunFolder& folder, const std::filesystem::path& file) {
+void RunFolderLock::open(bool look) {
+  const std::filesystem::path file = folder_.lock();
+  if (!look) descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  has_made_file_ = descriptor_ >= 0;
+  if (!has_made_file_) descriptor_ = ::open(file.c_str(), O_RDWR | (look ? 0 : O_CREAT) | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
+}
+
+void RunFolderLock::lock() {
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   const int reason = errno;
   if (means_no_locks(reason)) {
     missing_ =
         fmt::format("{}: can't be locked ({}): nothing but you keeps another process from training into this folder",
-                    folder.path.string(), std::strerror(reason));
+                    folder_.path.string(), std::strerror(reason));
     return;
   }
   ::close(descriptor_);
   if (reason == EWOULDBLOCK) {
     fail("{}: another process is training into this folder; wait for it, or choose another --out",
-         folder.path.string());
+         folder_.path.string());
   }
-  fail("{}: can't be locked: {}", file.string(), std::strerror(reason));
+  fail("{}: can't be locked: {}", folder_.lock().string(), std::strerror(reason));
 }
 
 RunFolderLock::~RunFolderLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ < 0) return;
+  if (has_made_file_ && holds_nothing_else()) {
+    std::error_code error;
+    std::filesystem::remove(folder_.lock(), error);
+    for (const std::filesystem::path& made : made_)
+      if (::rmdir(made.c_str()) != 0) break;
+  }
+  ::close(descriptor_);
+}
+
+bool RunFolderLock::holds_nothing_else() const {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder_.path, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+    if (entry->path().filename() != folder_.lock().filename()) return false;
+  return !error;
 }
 
 std::optional<bool> is_locked(const RunFolder& folder) {

@@ -285,17 +285,19 @@ double RunHistory::seconds() const noexcept {
   double seconds = 0.0;
   for (const RecordTable* table : {&epochs(), &steps()})
     if (table->rows() > 0) seconds = std::max(seconds, finite(table->number("total_s", table->rows() - 1)));
+  for (const RunSession& session : sessions())
+    if (session.end) seconds = std::max(seconds, session.end->total_seconds);
   return seconds;
 }
 
 RunState RunHistory::state() const {
   const Content& c = *content_;
   if (c.locked == true) return RunState::running;
+  const std::optional<EndRecord> end = c.sessions.empty() ? std::nullopt : c.sessions.back().end;
+  if (end && end->end == kEndedByError) return RunState::failed;  // also where all its records are there
   if (c.has_ended()) return RunState::finished;
   if (c.sessions.empty()) return RunState::stopped;
-  const std::optional<EndRecord>& end = c.sessions.back().end;
   if (!end) return c.locked ? RunState::died : RunState::running;  // where nothing can be locked, it may still run
-  if (end->end == kEndedByError) return RunState::failed;
   const bool for_good = end->end != "signal" && end->end != "time_limit";
   return for_good ? RunState::finished : RunState::stopped;
 }

@@ -3,6 +3,8 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/optim/schedule.hpp"
 
+#include <algorithm>
+
 namespace convmixer {
 
 std::int64_t total_epochs(const TrainConfig& config) {
@@ -32,6 +34,18 @@ void check_evaluated_epochs(const TrainConfig& config) {
     fail_usage("patience = {}: expected 0 or at least eval-interval, {}, as accuracies are that many epochs apart",
                config.patience, interval);
   }
+}
+
+std::int64_t statistics_images(const TrainConfig& config, std::int64_t train_images) {
+  if (!config.average.is_on() || config.average.statistics != AverageStatistics::recomputed) return 0;
+  const std::int64_t of_epoch = config.drop_last ? train_images - train_images % config.batch_size : train_images;
+  const std::int64_t wanted = std::min(config.average_statistics_images, of_epoch);
+  return std::min((wanted + config.batch_size - 1) / config.batch_size * config.batch_size, of_epoch);
+}
+
+std::int64_t evaluated_images(const TrainConfig& config, std::int64_t train_images, std::int64_t test_images) {
+  if (!config.average.is_on()) return test_images;
+  return 2 * test_images + statistics_images(config, train_images);
 }
 
 float final_learning_rate(const TrainConfig& config) {

@@ -28,7 +28,7 @@ struct RunSize {
   std::int64_t epochs = 0;
   std::int64_t steps_per_epoch = 0;
   std::int64_t images_per_epoch = 0;   ///< trained on; a last batch that isn't full may be left out
-  std::int64_t test_images = 0;        ///< in an evaluation after an epoch: evaluated_images (averaging_options.hpp)
+  std::int64_t test_images = 0;        ///< in an evaluation after an epoch: evaluated_images (run_length.hpp)
   std::int64_t statistics_images = 0;  ///< after an epoch that isn't evaluated: statistics_images (the same header)
   std::int64_t final_images = 0;       ///< evaluated once more, after the last epoch
   bool holdout = false;                ///< epochs are evaluated on held-out images

@@ -34,7 +34,12 @@ SessionRecord session_record(const TrainConfig& config, const Plan& training_pla
 }
 
 EndRecord end_record(const std::string& end, const TrainingPosition& position) {
-  return {.epoch = position.epoch, .step = position.step, .unix_seconds = now(), .end = end, .error = {}};
+  return {.epoch = position.epoch,
+          .step = position.step,
+          .unix_seconds = now(),
+          .total_seconds = position.seconds,
+          .end = end,
+          .error = {}};
 }
 
 EndRecord end_record(const Error& error, const TrainingPosition& position) {

@@ -10,7 +10,6 @@
 #include "convmixer/train/run_length.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "train/averaged_statistics.hpp"
-#include "train/averaging_options.hpp"
 #include "train/earlier_curves.hpp"
 #include "train/followed_run.hpp"
 #include "train/run_outlook.hpp"
@@ -266,6 +265,7 @@ void Trainer::record_step(const BatchResult& result, double learning_rate, doubl
       .images_per_second = static_cast<double>(since_record_.images) / std::max(since_record_.seconds, kLeastSeconds),
       .wait_seconds = since_record_.wait_seconds,
       .total_seconds = position_.seconds,
+      .seconds_left = outlook_->training_view(position_).run_seconds_left,
       .image_size = told_image_size(position_.epoch)};
   append_metrics(record);
   if (parts_->tensorboard) parts_->tensorboard->append(record);
@@ -290,14 +290,15 @@ std::optional<TrainEnd> Trainer::finish_epoch() {
     return TrainEnd::signal;
   }
   const bool best = position_.finish_epoch(accuracy);
-  const EpochRecord record = epoch_record(test, position_.seconds - before);
+  EpochRecord record = epoch_record(test, position_.seconds - before);
   position_.begin_epoch();
+  record.seconds_left = outlook_->seconds_left(position_);
   // In the order that checkpointer.hpp gives.
   append_metrics(record);
   if (parts_->tensorboard) parts_->tensorboard->append(record);
   save_state();
   parts_->checkpointer.save_epoch(position_);
-  progress_.print_epoch(record, outlook_->size().epochs, best, outlook_->seconds_left(position_));
+  progress_.print_epoch(record, outlook_->size().epochs, best, record.seconds_left);
   return std::nullopt;
 }
 

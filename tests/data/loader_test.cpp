@@ -292,8 +292,8 @@ TEST(Loader, RefusesOptionsThatMakeNoSense) {
   EXPECT_THAT(message([](LoaderOptions& o) { o.batch_size = 0; }), HasSubstr("batch size: found 0"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.prefetch = 0; }), HasSubstr("prefetched batches: found 0"));
   EXPECT_THAT(message([](LoaderOptions& o) { o.prefetch = 1'000'000; }), HasSubstr("found 1000000"));
-  EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = -1; }), HasSubstr("found -1"));
-  EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = 7; }), HasSubstr("found 7"));
+  EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = -1; }), HasSubstr("pad-crop = -1"));
+  EXPECT_THAT(message([](LoaderOptions& o) { o.augmentation.pad_crop = 7; }), HasSubstr("pad-crop = 7"));
   EXPECT_THAT(message([](LoaderOptions& o) {
                 o.normalisation = {{0.5F}, {0.5F}};
               }),

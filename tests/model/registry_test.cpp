@@ -131,6 +131,8 @@ TEST(Registry, RefusesAModelThatIsNoneOfThose) {
 TEST(Registry, DescribesAModelInOneLine) {
   const ModelConfig model = ConvMixerConfig{.dim = 64, .depth = 4, .kernel_size = 7, .patch_size = 3, .image_size = 30};
   EXPECT_EQ(describe(model), "ConvMixer-64/4, kernel 7, patch 3");
+  EXPECT_EQ(describe(ResNetConfig{.layers = 8, .width = 8, .dropout = 0.25F, .drop_path = 0.5F}),
+            describe(ResNetConfig{.layers = 8, .width = 8}) + ", dropout 0.25, drop-path 0.5");
   EXPECT_EQ(describe_with_task(model), "ConvMixer-64/4, kernel 7, patch 3, images 30 x 30, 10 classes");
 }
 

@@ -31,7 +31,7 @@ LAUNCH = ["--mpirun", "mpiexec.mpich"] if IS_MPICH else []
 MODEL = ["--dim", "32", "--depth", "2", "--kernel-size", "3", "--patch-size", "4", "--train-images", "400",
          "--test-images", "100", "--batch-size", "64", "--precision", "f32", "--log-interval", "1", "--seed", "3"]
 TIMES = {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_per_s", "data_cpu_share", "train_s", "test_s",
-         "total_s"}
+         "total_s", "left_s"}
 COMMUNICATION = {"communication_s", "communication_bytes"}
 
 
@@ -359,7 +359,7 @@ class Ranks(unittest.TestCase):
         command = mpirun()
         for place in ("first", "second"):  # a folder for each, to see who writes and who moves a run aside
             (self.folder / place / "run").mkdir(parents=True)
-            (self.folder / place / "run" / "kept").touch()
+            (self.folder / place / "run" / "metrics.jsonl").touch()
             command += ["-np", "1", "env", "-C", str(self.folder / place), TOOL, "train", *MODEL, "--threads", "1", "--epochs", "2",
                         "--out", "run", "--fresh", "--profile", "trace.json", "--profile-skip", "5", "--profile-steps", "3", ":"]
         run = subprocess.run(command[:-1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
@@ -367,9 +367,9 @@ class Ranks(unittest.TestCase):
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         self.assert_same("first/run", "alone")
         self.assertEqual(run.stdout.count("profile of steps 6 to 8 on rank 0; trace of all 2 ranks for "), 1, run.stdout)
-        self.assertTrue((self.folder / "first" / "run.1" / "kept").exists())
+        self.assertTrue((self.folder / "first" / "run.1" / "metrics.jsonl").exists())
         second = self.folder / "second"
-        self.assertEqual(sorted(second.rglob("*")), [second / "run", second / "run" / "kept"])
+        self.assertEqual(sorted(second.rglob("*")), [second / "run", second / "run" / "metrics.jsonl"])
         trace = json.loads((self.folder / "first" / "trace.json").read_text())
         self.assertEqual(trace["otherData"]["ranks"], "2")
         events = trace["traceEvents"]

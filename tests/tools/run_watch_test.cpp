@@ -161,6 +161,25 @@ TEST_F(RunWatchTest, KnowsWhatBecameOfRuns) {
   EXPECT_FALSE(runs.summary("died")["progress"].contains("seconds_left"));
 }
 
+TEST_F(RunWatchTest, TellsTheTrainingsOwnEstimateOfTheTimeLeft) {
+  folder_.add_run("a");
+  const auto with_left = [](std::string line, double seconds) {
+    return line.insert(line.rfind('}'), fmt::format(R"(,"left_s":{})", seconds));
+  };
+  const RunFolderLock lock = folder_.lock("a");
+  RunWatch runs(folder_.path(), kAtOnce);
+  const auto left = [&] {
+    runs.refresh();
+    return runs.summary("a")["progress"]["seconds_left"];
+  };
+  folder_.append("a", with_left(step_line(2, 15, 1.0), 7.5));
+  EXPECT_EQ(left(), 7.5);
+  folder_.append("a", with_left(step_line(2, 20, 1.0), 5.5) + with_left(epoch_line(2, 20, 0.5), 5.25));
+  EXPECT_EQ(left(), 5.25);
+  folder_.append("a", step_line(3, 25, 1.0));  // that an earlier release went on with
+  EXPECT_EQ(left(), 15.0);
+}
+
 /// Nothing is written then.
 TEST_F(RunWatchTest, NoticesThatARunWasKilled) {
   folder_.add_run("a");

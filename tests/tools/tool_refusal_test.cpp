@@ -1,6 +1,7 @@
 #include "support/temporary_folder.hpp"
 #include "tools/tool_process.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,6 +80,24 @@ TEST(ToolRefusals, TakeNoDataForTheShapes) {
   EXPECT_EQ(refusal({"train", "--dataset", "shapes", "--data", folder.path()}, 2),
             "convmixer: error: data set 'shapes' is drawn, not read: found --data " + folder.path().string() +
                 "; dataset = auto takes what is there\n");
+}
+
+TEST(ToolRefusals, NamePathsThatAreEmpty) {
+  for (const char* option : {"data", "resume", "config", "init", "out", "profile"}) {
+    const std::string refused = fmt::format("convmixer: error: option '--{}' needs a value", option);
+    EXPECT_EQ(refusal({"train", fmt::format("--{}", option), ""}, 2),
+              refused + ": found an empty one, expected a path\n");
+    EXPECT_EQ(refusal({"train", fmt::format("--{}=", option)}, 2), refused + "\n");
+  }
+  EXPECT_THAT(refusal({"eval", "a", "--json", ""}, 2), HasSubstr("option '--json' needs a value"));
+}
+
+TEST(ToolRefusals, NameTheOneFolderOfBothSplits) {
+  const testing_support::TemporaryFolder folder;
+  folder.write("val/cat/a.png", "");
+  for (const char* test : {"val", "./val"})
+    EXPECT_EQ(refusal({"train", "--data", folder.path().string(), "--train-folder", "val", "--test-folder", test}, 2),
+              "convmixer: error: --train-folder val: the training images' folder and the test images' are the same\n");
 }
 
 TEST(ToolRefusals, NameSettingsThatDoNothing) {

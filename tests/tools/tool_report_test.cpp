@@ -149,6 +149,9 @@ TEST_F(ToolReport, RefusesWhatItCanNotDoBeforeItReadsAnything) {
   EXPECT_EQ(nowhere.status, 1);
   EXPECT_THAT(nowhere.errors, HasSubstr("none"));
   EXPECT_THAT(report({(parent_.path() / "none").string()}).errors, HasSubstr("no such folder"));
+  const ToolResult elsewhere = run_tool({"report", folder, "--data", (parent_.path() / "none").string()});
+  EXPECT_EQ(elsewhere.status, 1);
+  EXPECT_THAT(elsewhere.errors, HasSubstr("--data " + (parent_.path() / "none").string() + ": not there"));
 }
 
 }  // namespace

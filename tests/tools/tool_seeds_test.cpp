@@ -165,6 +165,15 @@ TEST_F(ToolSeeds, KeepThoseThatWereThereWithFresh) {
   EXPECT_EQ(read_config(RunFolder{run("all", 1)}.config()).optimizer.weight_decay, 0.5F);
 }
 
+TEST_F(ToolSeeds, MoveNothingForRunsThatAreRefused) {
+  ASSERT_EQ(run_tool(words("all", 1)).status, 0);
+  const ToolResult result = run_tool(
+      words("all", 1) + std::vector<std::string>{"--fresh", "--optimizer", "sgd", "--nesterov", "--momentum", "0"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_FALSE(fs::exists(folder("all.1")));
+  EXPECT_TRUE(RunFolder{run("all", 1)}.holds_state());
+}
+
 TEST_F(ToolSeeds, TrainTheOthersWhereOneFails) {
   const fs::path in_the_way = run("all", 1);
   fs::create_directories(folder("all"));

@@ -112,6 +112,29 @@ TEST_F(ToolTrain, RefusesAHoldoutThatLeavesNothingToTrainOnBeforeItMovesARun) {
   EXPECT_FALSE(fs::exists(folder("run.1")));
 }
 
+TEST_F(ToolTrain, MovesNoRunForOneThatIsRefused) {
+  (void)train("run", 1);
+  const ToolResult result = train("run", 1, {"--fresh", "--optimizer", "sgd", "--nesterov", "--momentum", "0"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.errors, HasSubstr("nesterov"));
+  EXPECT_FALSE(fs::exists(folder("run.1")));
+  EXPECT_TRUE(RunFolder{folder("run")}.holds_state());
+}
+
+TEST_F(ToolTrain, LeavesNothingOfARunThatIsRefused) {
+  EXPECT_EQ(train("a/b/run", 1, {"--optimizer", "sgd", "--nesterov", "--momentum", "0"}).status, 2);
+  EXPECT_FALSE(fs::exists(folder("a")));
+}
+
+TEST_F(ToolTrain, MovesNothingThatIsNoRunWithFresh) {
+  fs::create_directories(folder("notes"));
+  parent_.write("notes/photo.png", "somebody's");
+  EXPECT_EQ(train("notes", 1, {"--fresh"}).status, 0);
+  EXPECT_FALSE(fs::exists(folder("notes.1")));
+  EXPECT_TRUE(fs::exists(folder("notes") / "photo.png"));
+  EXPECT_TRUE(RunFolder{folder("notes")}.holds_state());
+}
+
 TEST_F(ToolTrain, TellsOfOneStepAndOfABatchThatIsTheWholeDataSet) {
   std::vector<std::string> words = small_training(folder("run"), 1);
   *std::next(std::ranges::find(words, "--batch-size")) = "300";
@@ -269,6 +292,9 @@ TEST_F(ToolTrain, RefusesToExtendWhatCantBe) {
   EXPECT_EQ(result.status, 2);
   for (const char* part : {"--extend: ", "learning rate down to 0", "--epochs 3", "--out", "cosine --min-lr"})
     EXPECT_THAT(result.errors, HasSubstr(part));
+  const ToolResult other = train("run", 1, {"--extend", "2", "--schedule", "constant"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.errors, HasSubstr("this training can't go on with other settings: "));
   EXPECT_THAT(train("none", 1, {"--extend", "2"}).errors, HasSubstr("holds no run to extend"));
   EXPECT_EQ(train("run", 1, {"--extend", "2", "--fresh"}).status, 2);
 }

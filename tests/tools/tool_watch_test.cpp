@@ -104,6 +104,10 @@ TEST_F(ToolWatch, OpenedByATrainingEndsWithItAndChangesNoBit) {
                                    HasSubstr("the page ended with the training")));
   EXPECT_TRUE(comes_true([&] { return !answers(port); }));
   EXPECT_EQ(bytes_of(shown / "best.safetensors"), bytes_of(plain / "best.safetensors"));
+  const ToolResult again = run_tool(small_training(shown) + std::vector<std::string>{"--open"});
+  EXPECT_EQ(again.status, 0) << again.errors;
+  EXPECT_THAT(again.output, AllOf(HasSubstr("no page: nothing was trained; 'convmixer watch "),
+                                  Not(HasSubstr("it stays until the training ends"))));
 }
 
 TEST_F(ToolWatch, OpenedByATrainingShowsItAndEndsWhenItIsKilled) {

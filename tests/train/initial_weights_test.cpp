@@ -182,7 +182,7 @@ TEST_F(InitialWeightsTest, OfOtherClassesAreRefusedWithTheWaysOut) {
 
   config.init_head = InitHead::fresh;
   EXPECT_TRUE(std::ranges::equal(loaded(config).value(head_), random.value(head_)));
-  EXPECT_THAT(description_, HasSubstr("a new head for 10 instead of its 10, though 2 have of the same name"));
+  EXPECT_THAT(description_, HasSubstr("a new head for 10 instead of its 10, though 2 have the same name"));
 }
 
 TEST_F(InitialWeightsTest, OfAnotherNetworkAreRefusedNamingEverySizeThatDiffers) {
@@ -238,7 +238,7 @@ TEST_F(InitialWeightsTest, GiveTheSettingsThatArentGiven) {
               HasSubstr("dim = 16, but x.ini:3: dim = 8; depth = 1, but --depth 2"));
   config.model = VitConfig{};
   EXPECT_THAT(error_of([&] { take_settings(config, info, other); }).what(),
-              HasSubstr("its model is convmixer, but the run's configuration says model = vit"));
+              HasSubstr("its model is convmixer, but model = vit"));
 }
 
 TEST_F(InitialWeightsTest, GoWithImagesOfTheirOwnSizeWhereTheirShapesDependOnIt) {

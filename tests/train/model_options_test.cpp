@@ -113,7 +113,7 @@ TEST_F(ModelOptions, SetTheChosenModelsChoicesAndRates) {
   EXPECT_EQ(config().activation, ConvMixerConfig::Activation::relu);
   EXPECT_EQ(config().residual, ConvMixerConfig::Residual::both);
   EXPECT_EQ(config().drop_path, 0.25F);
-  EXPECT_EQ(describe(model_), "ConvMixer-256/8, kernel 5, patch 2, layer norm, ReLU, both residuals");
+  EXPECT_EQ(describe(model_), "ConvMixer-256/8, kernel 5, patch 2, layer norm, ReLU, both residuals, drop-path 0.25");
   const std::string text = to_ini(groups_);
   EXPECT_THAT(text, HasSubstr("norm = layer\nactivation = relu\nresidual = both\ndropout = 0\ndrop-path = 0.25\n"));
 }

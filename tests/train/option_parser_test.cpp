@@ -139,8 +139,9 @@ TEST_F(OptionParser, SaysWhatItExpectedInsteadOfAValue) {
   EXPECT_EQ(refusal({"--dim", "1e2"}), "--dim 1e2: expected a whole number from 1 to 1000");
   EXPECT_EQ(refusal({"--dim", "99999999999"}), "--dim 99999999999: expected a whole number from 1 to 1000");
   EXPECT_EQ(refusal({"--rate", "-1"}), "--rate -1: expected a number from 0 to 10");
-  EXPECT_EQ(refusal({"--flip=maybe"}), "--flip maybe: expected true or false");
-  EXPECT_EQ(refusal({"--time", "1h30"}), "--time 1h30: expected a time such as 2h, 1h30m, 45m, 90s");
+  EXPECT_EQ(refusal({"--flip=maybe"}), "--flip maybe: expected yes or no");
+  EXPECT_EQ(refusal({"--time", "1h30"}),
+            "--time 1h30: expected a time such as 2h, 1h30m, 45m, 90s, in whole numbers; one alone is seconds");
   EXPECT_EQ(refusal({"--data", "mnist"}), "--data mnist: expected one of shapes, cifar10");
   EXPECT_EQ(refusal({"--colour", "Red"}), "--colour Red: expected one of red, green; did you mean 'red'?");
   EXPECT_EQ(refusal({"--mean", "1,,2"}), "--mean 1,,2: expected numbers of at least -1, with commas between them");

@@ -41,6 +41,23 @@ TEST_F(RunFolderTest, IsMadeWithTheFoldersAboveIt) {
   EXPECT_TRUE(std::filesystem::is_directory(folder_.path));
 }
 
+TEST_F(RunFolderTest, GoesAgainWithWhatWasMadeForItIfNothingIsPutIntoIt) {
+  { const RunFolderLock lock(folder_); }
+  EXPECT_EQ(parent_.names(), std::vector<std::string>{});
+  std::filesystem::create_directory(parent_.path() / "runs");
+  { const RunFolderLock lock({folder_.path / ""}); }
+  EXPECT_EQ(parent_.names(), std::vector<std::string>{"runs"});
+  parent_.write("runs/a/.lock", "");  // somebody's, who isn't here
+  { const RunFolderLock lock(folder_); }
+  EXPECT_TRUE(std::filesystem::exists(folder_.lock()));
+  std::filesystem::remove(folder_.lock());
+  {
+    const RunFolderLock lock(folder_);
+    parent_.write("runs/a/config.ini", "");
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder_.lock()));
+}
+
 TEST_F(RunFolderTest, KeepsASecondOneOut) {
   std::optional<RunFolderLock> lock(std::in_place, folder_);
   const Error error = error_of([&] { const RunFolderLock second(folder_); });

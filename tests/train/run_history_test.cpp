@@ -255,6 +255,20 @@ TEST_F(RunHistoryTest, TellsTheStateByTheLastSession) {
   EXPECT_EQ(state_with(config, session_line(0) + end_line("patience")), RunState::finished);
   EXPECT_EQ(state_with(config, session_line(0) + end_line("patience") + session_line(9)), RunState::died);
   EXPECT_EQ(state_with(config, session_line(0) + epoch_line(10, 0.5)), RunState::finished) << "killed at its very end";
+  EXPECT_EQ(state_with(config, session_line(0) + epoch_line(10, 0.5) + end_line("error")), RunState::failed)
+      << "its last weights could not be saved";
+}
+
+TEST_F(RunHistoryTest, CountsTheTimeUpToTheEndOfASession) {
+  append(session_line(0) + R"({"type":"epoch","epoch":1,"step":10,"total_s":9})" + "\n");
+  RunHistory history(run_.path);
+  EXPECT_EQ(history.seconds(), 9.0);
+  append(end_line("signal"));  // as an earlier release wrote it
+  EXPECT_EQ(history.read_more(), HistoryChange::grown);
+  EXPECT_EQ(history.seconds(), 9.0);
+  append(session_line(10) + R"({"type":"end","epoch":1,"step":12,"unix_s":2.5,"total_s":12.5,"end":"signal"})" + "\n");
+  EXPECT_EQ(history.read_more(), HistoryChange::grown);
+  EXPECT_EQ(history.seconds(), 12.5);
 }
 
 TEST_F(RunHistoryTest, TellsTheStateOfARunWithoutSessionsByItsRecords) {

@@ -81,7 +81,7 @@ inline std::vector<nlohmann::json> timeless_metrics(const std::filesystem::path&
     if (record["type"] == "session" || record["type"] == "end") continue;
     for (const char* key :
          {"images_per_s", "data_wait_s", "data_wait_share", "data_supply_images_per_s", "data_cpu_share",
-          "communication_s", "communication_bytes", "train_s", "test_s", "holdout_s", "total_s"}) {
+          "communication_s", "communication_bytes", "train_s", "test_s", "holdout_s", "total_s", "left_s"}) {
       record.erase(key);
     }
     records.push_back(std::move(record));

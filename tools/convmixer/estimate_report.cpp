@@ -76,11 +76,15 @@ std::string format_table(const std::vector<Cells>& rows) {
 
 std::string describe_loading(const PrecisionEstimate& estimate) {
   constexpr double kBottleneck = 0.1;
+  constexpr double kFarBeyond = 2.0;
   if (estimate.supply == 0.0) return "not included: no data was given (--data PATH); the images were random";
   const std::string supply = fmt::format("a thread alone could load and augment {} images/s", rate(estimate.supply));
   const double waiting = 100.0 * estimate.wait_share;
   if (estimate.wait_share < kBottleneck)
     return fmt::format("included: steps wait {:.1f}% of their time; {}", waiting, supply);
+  if (estimate.supply > kFarBeyond * estimate.training_rate)
+    return fmt::format("included: steps wait {:.0f}% of their time, as an epoch of few steps does for its first; {}",
+                       waiting, supply);
   return fmt::format("the bottleneck: steps wait {:.0f}% of their time for images to be loaded and augmented; {}",
                      waiting, supply);
 }
@@ -195,9 +199,9 @@ void print_estimate(const TrainConfig& config, const PrecisionChoice& choice, co
                     const TrainingPosition& position, const EstimateLimits& limits, Engine& engine,
                     const std::function<void(const std::string&)>& print_lines, bool colour) {
   const bool both = Engine::supports(Precision::bf16);
-  print_lines(fmt::format(
-      "measuring training steps and evaluations{}, about {:.0f} seconds, or as long as a few steps take ...",
-      both ? " in f32 and bf16" : "", limits.seconds));
+  print_lines(
+      fmt::format("measuring training steps and evaluations{}, about {} seconds, or as long as a few steps take ...",
+                  both ? " in f32 and bf16" : "", limits.seconds));
   const RunEstimate estimate = estimate_run(config, choice, data, engine, limits);
   const RunImages images = run_images(config, data.train_images, data.test_images);
   const RunWork epoch = epoch_work(config, images);

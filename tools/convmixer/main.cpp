@@ -73,9 +73,11 @@ void help(std::span<const std::string> topic) {
   if (topic.empty() || topic.front() == "help") {
     tool::print(overview());
   } else if (topic.front() == "--completion") {
+    if (topic.size() > 1) fail_usage("unexpected '{}' after 'help --completion'", topic[1]);
     tool::print(tool::bash_completion(commands()));
   } else if (topic.front() == "--man") {
     if (topic.size() < 2) fail_usage("option '--man' needs a value: the folder to write the manual pages to");
+    if (topic.size() > 2) fail_usage("unexpected '{}' after the folder of the manual pages", topic[2]);
     for (const tool::ManPage& page : tool::man_pages(commands()))
       write_file_atomically(std::filesystem::path(topic[1]) / (page.name + ".1"), page.text);
   } else if (topic.size() > 1) {

@@ -50,8 +50,7 @@ std::string describe_optimizer(const TrainConfig& config, std::int64_t train_ima
     text += fmt::format("; weights averaged, decay {}{}", config.average.decay,
                         config.average.warmup ? " after warm-up" : "");
     if (config.average.statistics == AverageStatistics::recomputed)
-      text += fmt::format(", statistics of {} images",
-                          with_commas(std::min(config.average_statistics_images, train_images)));
+      text += fmt::format(", statistics of {} images", with_commas(statistics_images(config, train_images)));
   }
   return text;
 }
@@ -107,6 +106,12 @@ Rows data_rows(const TrainConfig& config, const RunImages& images) {
       images.holdout == 0 ? std::string() : fmt::format(", {} held-out", with_commas(images.holdout));
   Rows rows{{"data", fmt::format("{}: {} training{} and {} test {}{}", config.dataset, with_commas(images.train),
                                  held_out, with_commas(images.test), plural(images.test, "image"), folder)}};
+  const auto all = [](const char* option, std::int64_t wanted, std::int64_t found) {
+    return wanted > found ? fmt::format("; all there are: fewer than {} {}", option, with_commas(wanted))
+                          : std::string();
+  };
+  rows.front().second += all("train-images", config.train_images, images.train + images.holdout) +
+                         all("test-images", config.test_images, images.test);
   if (images.holdout > 0) {
     rows.emplace_back("holdout",
                       fmt::format("epochs go by the held-out images (holdout-seed {}); the test images are evaluated "
@@ -159,7 +164,7 @@ Rows micro_batch_rows(const TrainConfig& config, std::int64_t train_images) {
     return of.smallest() == of.largest() ? fmt::format("{}", of.largest())
                                          : fmt::format("{} to {}", of.smallest(), of.largest());
   };
-  std::string text = fmt::format("{} of {} images a step", parts.count(), images(parts));
+  std::string text = fmt::format("{} of {} {} a step", parts.count(), images(parts), plural(parts.largest(), "image"));
   if (parts.largest() < config.micro_batch)
     text += fmt::format(" (of at most {}, as equal as can be)", config.micro_batch);
   const std::int64_t left = train_images % parts.images();

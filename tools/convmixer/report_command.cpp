@@ -145,6 +145,9 @@ int report_command(std::span<const std::string> words) {
   const std::vector<fs::path> folders = run_folders(line.arguments);
   check_folders(folders);
   require_outputs(std::array{OutputFile{"out", options.out}}, {});
+  std::error_code error;
+  if (!options.data.empty() && !fs::exists(options.data, error))
+    fail("--data {}: {}", options.data.string(), error ? error.message() : "not there");
   std::vector<Json> runs;
   for (const fs::path& folder : folders) runs.push_back(read_run(folder, runs.size() + 1));
   if (options.figures != Figures::none) {

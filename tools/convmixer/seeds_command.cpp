@@ -3,6 +3,7 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/core/plural.hpp"
 #include "convmixer/core/printable.hpp"
+#include "convmixer/train/find_runs.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/output_files.hpp"
 #include "convmixer/train/run_config.hpp"
@@ -188,12 +189,12 @@ std::vector<std::uint64_t> Seeds::seeds_left() const {
 }
 
 void Seeds::make_room() {
-  std::error_code ignored;
-  if (fs::exists(all_.path, ignored) && !fs::is_empty(all_.path, ignored)) {
+  if (holds_files_of_run(all_) || !seed_folders(all_.path).empty()) {
     if (!first_.init.empty() && is_below(all_.path, first_.init))
       fail_usage("--fresh: the initial weights, {}, are in the folder that it would move: copy them elsewhere",
                  first_.init.string());
     for (const SeedFolder& one : seed_folders(all_.path)) const RunFolderLock nobody_trains(one.folder);
+    session().require_fresh_start(first_);
     const fs::path kept = move_aside(all_);
     say(fmt::format("the runs that were in {} are now in {}", all_.path.native(), kept.native()));
   }

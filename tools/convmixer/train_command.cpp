@@ -11,6 +11,7 @@
 #include "convmixer/dist/run_rank.hpp"
 #include "convmixer/model/freeze.hpp"
 #include "convmixer/train/duration.hpp"
+#include "convmixer/train/find_runs.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "convmixer/train/output_files.hpp"
 #include "convmixer/train/precision_choice.hpp"
@@ -41,8 +42,8 @@ constexpr std::size_t kLongestNote = 20'000;
 
 /// Initial weights that lie in the folder are in the new one afterwards.
 void make_room_for_fresh_run(const RunFolder& folder, fs::path& init, Progress& progress) {
+  if (!holds_files_of_run(folder)) return;
   std::error_code ignored;
-  if (!fs::exists(folder.path, ignored) || fs::is_empty(folder.path, ignored)) return;
   const bool holds_init = !init.empty() && fs::equivalent(init.parent_path(), folder.path, ignored);
   const fs::path kept = move_aside(folder);
   if (holds_init) init = kept / init.filename();
@@ -243,6 +244,15 @@ void TrainingSession::require_trainable(TrainConfig config) {
   if (config.holdout.is_on()) (void)split_holdout(config, *train_);
 }
 
+void TrainingSession::require_fresh_start(TrainConfig config) {
+  (void)resolve(config, *train_, engine_);
+  Progress nobody(nullptr, {}, controls_.clock);
+  TrainControls controls = controls_;
+  controls.dry_run = true;
+  controls.fresh = true;
+  const Trainer trainer(config, *train_, *test_, engine_, nobody, controls);
+}
+
 int TrainingSession::train(TrainConfig config, const TrainOptions& options, const WatchProcess* page) {
   TrainControls controls = controls_;
   const PrecisionChoice precision = resolve_shared(config);
@@ -256,6 +266,7 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   controls.fresh = options.fresh;
   if (options.dry_run)
     return dry_run(config, precision, *train_, *test_, threads_, engine_, progress_, controls, options.estimate);
+  if (options.fresh && ranks_ == nullptr && holds_files_of_run({config.out})) require_fresh_start(config);
   if (options.fresh && prints(ranks_)) make_room_for_fresh_run({config.out}, config.init, progress_);
   Trainer trainer(config, *train_, *test_, engine_, progress_, controls);
   const StopSignal stop_signal;  // up to here there is nothing to save
@@ -265,10 +276,13 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   }
   const bool was_done = is_done(config, trainer.position());
   if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_, ranks_);
-  if (page != nullptr) announce(*page);
+  if (page != nullptr && !was_done) announce(*page);
   const TrainEnd end = trainer.run();
   progress_.print(describe_end(end, trainer, config, {.was_done = was_done, .extended = options.extend > 0}));
-  if (page != nullptr) progress_.print(describe_end_of_page(*page));
+  if (page != nullptr)
+    progress_.print(was_done ? fmt::format("no page: nothing was trained; 'convmixer watch {}' shows the run",
+                                           printable(page->watched().native()))
+                             : describe_end_of_page(*page));
   if (profiler) finish(*profiler, end, progress_);
   return end == TrainEnd::signal ? 128 + received_signal(ranks_) : 0;
 }

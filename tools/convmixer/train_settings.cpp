@@ -207,7 +207,10 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
   assign(keys, of_model);
   if (begins_with) take_settings(config, *begins_with, settings);
   refuse_idle_settings(config, line.settings);
-  if (options.extend > 0) extend_run({config.out}, options.extend, config);
+  if (options.extend > 0) {
+    if (RunFolder{config.out}.holds_state()) require_same_settings({config.out}, config);
+    extend_run({config.out}, options.extend, config);
+  }
   return config;
 }
 

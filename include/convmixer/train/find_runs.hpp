@@ -18,6 +18,9 @@ inline constexpr int kUsualRunDepth = 6;
 /// evaluation, lock and event files.
 [[nodiscard]] bool is_name_in_run(const std::filesystem::path& name);
 
+/// Whether a folder holds any file under such a name, its lock apart: of a run, or what is left of one.
+[[nodiscard]] bool holds_files_of_run(const RunFolder& folder);
+
 /// Whether the file is there and a run's own: of such a name, in a folder that holds a run, or its best weights and
 /// configuration alone.
 [[nodiscard]] bool is_file_of_run(const std::filesystem::path& file);

@@ -30,6 +30,7 @@ struct StepRecord {
   double images_per_second = 0.0;
   double wait_seconds = 0.0;   ///< for data
   double total_seconds = 0.0;  ///< of the run up to here, as EpochRecord's
+  double seconds_left = -1.0;  ///< as EpochRecord's
   int image_size = 0;          ///< of its images; 0, which isn't written: the data set's throughout the run
 };
 
@@ -64,6 +65,7 @@ struct EpochRecord {
   double train_seconds = 0.0;
   double test_seconds = 0.0;
   double total_seconds = 0.0;  ///< of the run up to here, over all its starts: steps, evaluations and saves
+  double seconds_left = -1.0;  ///< that the run will go on by its own estimate, at most; -1, not written: not at all
   int image_size = 0;          ///< of its training images; 0, which isn't written: the data set's throughout the run
 };
 
@@ -96,8 +98,9 @@ struct EndRecord {
   std::int64_t epoch = 0;  ///< epochs finished
   std::int64_t step = 0;
   double unix_seconds = 0.0;
-  std::string end;    ///< why it ended: to_string(TrainEnd), or kEndedByError
-  std::string error;  ///< the error's line; empty for an orderly end
+  double total_seconds = 0.0;  ///< of the run up to here, as EpochRecord's; earlier releases wrote none
+  std::string end;             ///< why it ended: to_string(TrainEnd), or kEndedByError
+  std::string error;           ///< the error's line; empty for an orderly end
 };
 
 /// EndRecord::end of a session that an error ended.

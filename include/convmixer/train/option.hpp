@@ -25,8 +25,9 @@ struct Option {
   std::function<std::string()> write;            ///< the variable as text that `read` gives back exactly
   bool changeable = false;  ///< a run that goes on may have it changed: it has no say in what is computed
 
-  bool is_repeatable = false;               ///< given several times on a command line it is a list, with commas
-  bool is_read_first = false;               ///< it decides which of the others apply
+  bool is_repeatable = false;  ///< given several times on a command line it is a list, with commas
+  bool is_path = false;        ///< empty it means none, which a command line doesn't say: `--data "$UNSET"`
+  bool is_read_first = false;  ///< it decides which of the others apply
   std::vector<std::string> known_values{};  ///< a misspelt value is told the nearest of them
   std::string condition{};                  ///< "model = convmixer": the setting without which it has no effect
   std::function<bool()> applies_now{};      ///< whether `condition` holds; always if not set

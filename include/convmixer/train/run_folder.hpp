@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace convmixer {
 
@@ -36,8 +37,9 @@ enum class FolderUse {
 /// folder's file system has no locks, nothing keeps a second process out, and `missing` says so.
 class RunFolderLock {
  public:
-  /// Makes the folder if need be. Throws Error naming it when another process holds the right, and when it can't be
-  /// made or written to; so it does when it is only to be looked at, and then holds nothing.
+  /// Makes the folder if need be; where nothing is put into it, it goes with the lock. Throws Error naming it when
+  /// another process holds the right, and when it can't be made or written to; so it does when it is only to be looked
+  /// at, and then holds nothing.
   explicit RunFolderLock(const RunFolder& folder, FolderUse use = FolderUse::write);
   ~RunFolderLock();
   /// Why there is no lock; empty if there is one.
@@ -46,8 +48,13 @@ class RunFolderLock {
   RunFolderLock& operator=(const RunFolderLock&) = delete;
 
  private:
-  void lock(const RunFolder& folder, const std::filesystem::path& file);
+  void open(bool look);
+  void lock();
+  [[nodiscard]] bool holds_nothing_else() const;
 
+  RunFolder folder_;
+  std::vector<std::filesystem::path> made_;  ///< folders, the lowest first
+  bool has_made_file_ = false;
   int descriptor_ = -1;
   std::string missing_;
 };

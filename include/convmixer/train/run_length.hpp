@@ -1,4 +1,4 @@
-/// How many epochs a run has, after which of them it evaluates, and more of them afterwards.
+/// How many epochs a run has, after which of them it evaluates and how much, and more of them afterwards.
 #pragma once
 
 #include "convmixer/train/train_config.hpp"
@@ -23,6 +23,14 @@ struct EvaluatedEpochs {
 [[nodiscard]] EvaluatedEpochs evaluated_epochs(const TrainConfig& config);
 /// Throws Error (usage) for an eval-interval with which patience or until-accuracy can't do what they say.
 void check_evaluated_epochs(const TrainConfig& config);
+
+/// Training images with which the statistics of averaged weights are computed anew after each epoch, of so many
+/// training images: whole batches, no more than an epoch has; 0 where they aren't.
+[[nodiscard]] std::int64_t statistics_images(const TrainConfig& config, std::int64_t train_images);
+
+/// Images evaluated after each epoch, by weights and average, and those for its statistics.
+[[nodiscard]] std::int64_t evaluated_images(const TrainConfig& config, std::int64_t train_images,
+                                            std::int64_t test_images);
 
 /// The rate with which the schedule ends, and with which epochs after it are trained.
 [[nodiscard]] float final_learning_rate(const TrainConfig& config);

@@ -27,7 +27,7 @@ void check_crops(const Augmentation& augmentation, const ImageShape& shape) {
   const bool reflects = augmentation.padding == Padding::reflect;
   const int most = reflects ? smaller - 1 : smaller;
   if (augmentation.pad_crop < 0 || augmentation.pad_crop > most)
-    fail_usage("padding before the crop: found {}, expected 0 to {} {}", augmentation.pad_crop,
+    fail_usage("pad-crop = {}: padding before the crop, expected 0 to {} {}", augmentation.pad_crop,
                reflects ? "less than the image size" : "the image size", smaller);
   const ResizedCropOptions& resized = augmentation.resized_crop;
   if (resized.scale_high == 0.0F) return;

@@ -31,7 +31,7 @@ constexpr std::array kOtherFormats{
 [[noreturn]] void fail_unknown(std::string_view file) {
   if (file.empty()) fail("the file is empty");
   for (const Signature& signature : kOtherFormats)
-    if (file.starts_with(signature.bytes)) fail("{} image, expected PNG, JPEG or PPM", signature.name);
+    if (file.starts_with(signature.bytes)) fail("{} image, expected PNG, JPEG or binary PPM", signature.name);
   fail("no PNG, JPEG or PPM image");
 }
 

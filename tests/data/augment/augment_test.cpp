@@ -282,10 +282,10 @@ TEST(CheckAugmentation, RefusesWhatDoesntFitSayingWhy) {
   const auto refusal = [](const Augmentation& augmentation, ImageShape shape = {3, 8, 6}) -> std::string {
     return error_of([&] { check_augmentation(augmentation, shape); }).what();
   };
-  EXPECT_EQ(refusal({.pad_crop = -1}), "padding before the crop: found -1, expected 0 to the image size 6");
-  EXPECT_THAT(refusal({.pad_crop = 7}), HasSubstr("found 7"));
+  EXPECT_EQ(refusal({.pad_crop = -1}), "pad-crop = -1: padding before the crop, expected 0 to the image size 6");
+  EXPECT_THAT(refusal({.pad_crop = 7}), HasSubstr("pad-crop = 7"));
   EXPECT_EQ(refusal({.pad_crop = 6, .padding = Padding::reflect}),
-            "padding before the crop: found 6, expected 0 to less than the image size 6");
+            "pad-crop = 6: padding before the crop, expected 0 to less than the image size 6");
   EXPECT_EQ(refusal({.pad_crop = 2, .resized_crop = {.scale_low = 0.5F, .scale_high = 1.0F}}),
             "pad-crop and resized-crop exclude each other: set pad-crop = 0");
   EXPECT_THAT(refusal({.resized_crop = {.scale_low = 0.8F, .scale_high = 0.5F}}), HasSubstr("found 0.8 to 0.5"));

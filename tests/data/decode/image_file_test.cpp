@@ -291,7 +291,7 @@ TEST(Pnm, ThatIsDamagedOrOfAnotherKindSaysSo) {
                            "P5 100000 100000 255\n1", "P5 99999999999999999999 1 255\n1", "P5 2 -2 255\n1234", "P6 #"})
     EXPECT_THAT(refusal_of(file), HasSubstr("damaged PPM")) << file;
   EXPECT_THAT(refusal_of("P6 1 1 65535\n123456"), HasSubstr("values up to 65535, expected 1 to 255"));
-  EXPECT_THAT(refusal_of("P3 1 1 255\n1 2 3"), HasSubstr("a PPM in text image, expected PNG, JPEG or PPM"));
+  EXPECT_THAT(refusal_of("P3 1 1 255\n1 2 3"), HasSubstr("a PPM in text image, expected PNG, JPEG or binary PPM"));
 }
 
 TEST(Exif, OrientationTurnsAPngUpright) {
@@ -328,7 +328,7 @@ TEST(Exif, DamagedOrUnknownMeansUpright) {
 }
 
 TEST(ImageFile, IsToldByItsContent) {
-  EXPECT_THAT(refusal_of("GIF89a..."), HasSubstr("a GIF image, expected PNG, JPEG or PPM"));
+  EXPECT_THAT(refusal_of("GIF89a..."), HasSubstr("a GIF image, expected PNG, JPEG or binary PPM"));
   EXPECT_THAT(refusal_of("BM......"), HasSubstr("a BMP image"));
   EXPECT_THAT(refusal_of(std::string("RIFF\0\0\0\0WEBP", 12)), HasSubstr("a WebP image"));
   EXPECT_THAT(refusal_of(""), HasSubstr("the file is empty"));

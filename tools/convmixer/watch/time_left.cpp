@@ -5,12 +5,28 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace convmixer::tool {
+
+namespace {
+
+/// By the training's own estimate in its last record.
+std::optional<double> seconds_left_as_told(const RunHistory& run) {
+  const auto last = [](const RecordTable& table, const char* field) {
+    return table.rows() == 0 ? std::numeric_limits<double>::quiet_NaN() : table.number(field, table.rows() - 1);
+  };
+  const bool is_step = last(run.steps(), "step") > last(run.epochs(), "step") || run.epochs().rows() == 0;
+  const double left = last(is_step ? run.steps() : run.epochs(), "left_s");
+  return std::isfinite(left) ? std::optional(std::max(0.0, left)) : std::nullopt;
+}
+
+}  // namespace
 
 std::optional<double> seconds_left(const RunHistory& run) {
   const auto planned = static_cast<double>(run.epochs_planned());
   if (run.state() != RunState::running || planned <= 0) return std::nullopt;
+  if (const auto told = seconds_left_as_told(run)) return told;
   const RunClock clock = run_clock(run);
   if (clock.epochs.empty() || clock.epochs.back() <= 0) return std::nullopt;
   const RecordTable& epochs = run.epochs();

@@ -7,8 +7,9 @@
 
 namespace convmixer::tool {
 
-/// Seconds from its last record to the end of its last epoch, evaluations included, if its epochs go on taking as long
-/// as its last three did. Nothing for a run that isn't being trained, and before there is a record to go by.
+/// Seconds from its last record to its end, evaluations included, by the training's own estimate; in runs of earlier
+/// releases, which recorded none, if its epochs go on taking as long as its last three did. Nothing for a run that
+/// isn't being trained, and before there is a record to go by.
 [[nodiscard]] std::optional<double> seconds_left(const RunHistory& run);
 
 }  // namespace convmixer::tool

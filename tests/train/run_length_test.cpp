@@ -1,4 +1,4 @@
-#include "train/averaging_options.hpp"
+#include "convmixer/train/run_length.hpp"
 
 #include <gtest/gtest.h>
 
