@@ -337,4 +337,5 @@ def main(settings):
         measure(settings)
 
 
-main(json.loads(sys.argv[1]))
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -7,8 +7,11 @@
 #include "io/quoted.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
+#include <span>
 #include <string_view>
 
 namespace convmixer {
@@ -124,16 +127,21 @@ std::map<std::string, std::string> read_training_fingerprint(const std::filesyst
 }
 
 void compare_fingerprints(const std::filesystem::path& path, const Metadata& saved, const Metadata& present) {
+  constexpr std::size_t kMostTold = 3;
   Metadata all = saved;
   all.insert(present.begin(), present.end());
+  std::vector<std::string> differences;
   for (const auto& [key, value] : all) {
     const std::string was = described(saved, key);
     const std::string is = described(present, key);
-    if (was != is) {
-      fail_usage("{}: this training can't go on with other settings: {} was {} when it was saved and is {} now",
-                 path.string(), quoted(key), was, is);
-    }
+    if (was != is)
+      differences.push_back(fmt::format("{} was {} when it was saved and is {} now", quoted(key), was, is));
   }
+  if (differences.empty()) return;
+  const std::size_t told = std::min(kMostTold, differences.size());
+  const std::string rest = differences.size() > told ? fmt::format(", and {} more", differences.size() - told) : "";
+  fail_usage("{}: this training can't go on with other settings: {}{}", path.string(),
+             fmt::join(std::span(differences).first(told), ", "), rest);
 }
 
 bool TrainingPosition::finish_epoch(std::optional<double> accuracy) noexcept {

@@ -22,6 +22,7 @@ namespace convmixer {
 namespace {
 
 using testing::AllOf;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing_support::error_of;
 using testing_support::FileSizeLimit;
@@ -250,8 +251,10 @@ TEST_F(TrainingState, RefusesOtherSettingsWithKeyAndBothValues) {
   other["seed"] = "43";
   const Error changed = refusal(other);
   EXPECT_EQ(changed.kind(), ErrorKind::usage);
-  EXPECT_THAT(changed.what(),
-              HasSubstr("\"precision\" was \"f32\" when it was saved and is \"bf16\" now"));  // the first that differs
+  EXPECT_THAT(changed.what(), EndsWith("\"precision\" was \"f32\" when it was saved and is \"bf16\" now, "
+                                       "\"seed\" was \"42\" when it was saved and is \"43\" now"));
+  for (const char* key : {"dim", "depth", "kernel"}) other[key] = "1";
+  EXPECT_THAT(refusal(other).what(), EndsWith(", and 2 more"));
 
   other = kFingerprint;
   other.erase("seed");

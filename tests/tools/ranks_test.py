@@ -557,6 +557,9 @@ class Ranks(unittest.TestCase):
     def test_launch_refuses_what_is_no_training(self):
         for words in (["launch"], ["launch", "--", "eval"], ["launch", "--ranks", "2", "--per-numa", "--", "train"]):
             self.assertEqual(self.run_tool(1, *words).returncode, 2, words)
+        run = self.run_tool(1, "launch", "--dry-run", "--ranks", "2", *LAUNCH, "--", "train", "--epochz", "3")
+        self.assertEqual((run.returncode, run.stdout), (2, ""))
+        self.assertIn("unknown option '--epochz'; did you mean 'epochs'?", run.stderr)
 
 
 if __name__ == "__main__":

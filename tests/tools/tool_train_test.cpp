@@ -143,6 +143,22 @@ TEST_F(ToolTrain, TellsOfOneStepAndOfABatchThatIsTheWholeDataSet) {
   EXPECT_THAT(result.output, HasSubstr("finished 1 epoch in "));
 }
 
+TEST_F(ToolTrain, TellsHowTheLearningRateGoes) {
+  const auto row = [&](const std::vector<std::string>& settings) {
+    const std::string output = train("run", 1, settings + std::vector<std::string>{"--fresh"}).output;
+    const std::size_t begin = output.find("learning rate ");
+    return begin == std::string::npos ? output : output.substr(begin, output.find('\n', begin) - begin);
+  };
+  EXPECT_EQ(row({}), "learning rate 0 to 0.01 to 0.0005 to 0, piecewise linear");
+  EXPECT_EQ(row({"--peak-at", "0"}),
+            "learning rate 0.01 to 0.0005 to 0, piecewise linear, bent at 0 and 0.8 of the way");
+  EXPECT_EQ(row({"--schedule", "linear", "--warmup-epochs", "0.5"}),
+            "learning rate 0.01 to 0, linear after 0.5 epochs of warm-up");
+  EXPECT_EQ(row({"--schedule", "linear", "--warmup-epochs", "1"}), "learning rate 0 to 0.01: 1 epoch of warm-up alone");
+  EXPECT_EQ(row({"--schedule", "one-cycle", "--warmup-epochs", "1"}),
+            "learning rate 0.0004 to 0.01 in 1 epoch, one cycle");
+}
+
 TEST_F(ToolTrain, TellsHowImagesAreAugmented) {
   const auto row = [&](const std::vector<std::string>& settings) {
     const std::string output = train("run", 1, settings + std::vector<std::string>{"--fresh"}).output;

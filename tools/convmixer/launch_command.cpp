@@ -2,10 +2,12 @@
 #include "convmixer/core/error.hpp"
 #include "convmixer/core/threads.hpp"
 #include "convmixer/dist/launched_ranks.hpp"
+#include "convmixer/train/config.hpp"
 #include "convmixer/train/option_parser.hpp"
 #include "mpirun_line.hpp"
 #include "output.hpp"
 #include "run_mpirun.hpp"
+#include "train_settings.hpp"
 
 #include <algorithm>
 #include <array>
@@ -86,6 +88,15 @@ std::string version_of(const std::string& mpirun) {
   return text;
 }
 
+/// Throws Error (usage) for options that `train` doesn't have, before several processes do.
+void check_names_of_options(std::span<const std::string> words) {
+  TrainOptions options;
+  TrainConfig config;
+  std::vector<OptionGroup> groups = config_options(config);
+  groups.push_back(train_command_group(options));
+  (void)parse_command_line(groups, words);
+}
+
 std::string own_program() {
   std::error_code error;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -116,6 +127,7 @@ int launch_command(std::span<const std::string> words) {
     fail_usage("unexpected '{}'; expected '-- train ...' after launch's options", line.arguments.front());
   if (dashes == words.end() || dashes + 1 == words.end() || *(dashes + 1) != "train")
     fail_usage("launch: expected '-- train', with its options, after launch's");
+  check_names_of_options(words.subspan(own + 2));
 
   MpirunLine mpirun;
   mpirun.program = options.mpirun.string();

@@ -60,7 +60,7 @@ std::string describe_bends(const TrainConfig& config) {
   const std::string where = bends.peak_at == PiecewiseLinear{}.peak_at && bends.knee_at == PiecewiseLinear{}.knee_at
                                 ? ""
                                 : fmt::format(", bent at {} and {} of the way", bends.peak_at, bends.knee_at);
-  std::string rates = fmt::format("0 to {}", config.lr);
+  std::string rates = fmt::format("{}{}", bends.peak_at > 0.0 ? "0 to " : "", config.lr);
   if (bends.peak_at < 1.0) rates += fmt::format(" to {:.4g}", static_cast<double>(config.lr) * bends.knee_share);
   if (bends.knee_at < 1.0) rates += fmt::format(" to {}", config.min_lr);
   return fmt::format("learning rate {}, piecewise linear{}", rates, where);
@@ -69,18 +69,22 @@ std::string describe_bends(const TrainConfig& config) {
 std::string describe_schedule(const TrainConfig& config) {
   const std::string warmup =
       config.warmup_epochs == 0.0F ? "" : fmt::format(" after {} of warm-up", counted(config.warmup_epochs, "epoch"));
+  const bool is_warmup_alone = config.warmup_epochs >= static_cast<float>(config.epochs);
   switch (config.schedule) {
     case ScheduleKind::constant:
       return fmt::format("constant learning rate {}{}", config.lr, warmup);
     case ScheduleKind::piecewise_linear:
       return describe_bends(config);
     case ScheduleKind::one_cycle:
-      return fmt::format("learning rate {:.4g} to {} in {}, then to {:.4g}, one cycle", config.lr / 25.0F, config.lr,
-                         counted(config.warmup_epochs, "epoch"), final_learning_rate(config));
+      return fmt::format("learning rate {:.4g} to {} in {}{}, one cycle", config.lr / 25.0F, config.lr,
+                         counted(config.warmup_epochs, "epoch"),
+                         is_warmup_alone ? "" : fmt::format(", then to {:.4g}", final_learning_rate(config)));
     case ScheduleKind::cosine:
     case ScheduleKind::linear:
       break;
   }
+  if (is_warmup_alone && config.epochs > 0)
+    return fmt::format("learning rate 0 to {}: {} of warm-up alone", config.lr, counted(config.epochs, "epoch"));
   return fmt::format("learning rate {} to {}, {}{}", config.lr, config.min_lr,
                      config.schedule == ScheduleKind::cosine ? "cosine" : "linear", warmup);
 }

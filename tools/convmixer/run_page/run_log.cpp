@@ -7,6 +7,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <utility>
@@ -41,7 +42,8 @@ std::string start_line(const SessionRecord& start) {
 }
 
 std::string end_line(const EndRecord& end) {
-  const std::string why = end.error.empty() ? end.end : fmt::format("{}: {}", end.end, printable(end.error));
+  std::string why = end.error.empty() ? end.end : fmt::format("{}: {}", end.end, printable(end.error));
+  if (end.error.empty()) std::ranges::replace(why, '_', ' ');  // "time_limit" is a word of the records
   return fmt::format("{}ended: {}", moment(end.unix_seconds), why);
 }
 
