@@ -29,8 +29,9 @@ FILE_IMAGES, PIXELS, CLASSES, SIZE = 10_000, 3 * 32 * 32, 10, 32
 
 # The keys that are known, with their defaults; None: a configuration has to say it.
 NUMBERS = {"dim": None, "depth": None, "kernel-size": None, "patch-size": None, "epochs": None, "batch-size": None,
-           "lr": None, "weight-decay": 0.05, "pad-crop": 0}  # fmt: skip
-SWITCHES = {"horizontal-flip": False}
+           "lr": None, "weight-decay": 0.05, "pad-crop": 4}  # fmt: skip
+SWITCHES = {"horizontal-flip": True}
+YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 WORDS = {"dataset": "cifar10", "optimizer": "adamw", "schedule": "piecewise-linear"}  # what is done is this
 LEFT_TO_OPTIONS = ("precision",)
 
@@ -50,7 +51,9 @@ def read_configuration(path):
         if key in WORDS and value != WORDS[key]:
             raise Failure(f"{where}: expected {WORDS[key]}, which is all that torch_train.py has")
         if key in SWITCHES:
-            settings[key] = value in ("true", "yes", "on", "1")
+            if value not in YES + NO:
+                raise Failure(f"{where}: expected yes or no")
+            settings[key] = value in YES
         elif key in NUMBERS:
             settings[key] = number_of(value, where)
         elif key not in WORDS and key not in LEFT_TO_OPTIONS:
@@ -63,7 +66,7 @@ def read_configuration(path):
 
 def number_of(text, where):
     try:
-        return float(text) if "." in text or "e" in text else int(text)
+        return int(text) if text.isdecimal() else float(text)
     except ValueError as error:
         raise Failure(f"{where}: expected a number") from error
 

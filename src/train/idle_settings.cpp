@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -82,12 +81,6 @@ std::string value_in(TrainConfig config, std::string_view setting) {
 }  // namespace
 
 void refuse_idle_settings(const TrainConfig& config, std::span<const Assignment> given) {
-  for (const Assignment& assignment : given) {
-    std::error_code ignored;
-    if ((assignment.key == "train-folder" || assignment.key == "test-folder") && !config.train_folder.empty() &&
-        std::filesystem::equivalent(config.data / config.train_folder, config.data / config.test_folder, ignored))
-      fail_usage("{}: the training images' folder and the test images' are the same", assignment.where);
-  }
   for (const Assignment& assignment : given) {
     const auto* const need = std::ranges::find(kNeeds, assignment.key, &Need::setting);
     if (need == kNeeds.end() || need->is_met(config)) continue;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <string_view>
 
@@ -51,6 +52,23 @@ std::string records_up_to(std::string_view text, const Position& position) {
   return kept;
 }
 
+/// A time to come: not before a step of this session was timed, nor after the last.
+bool is_known(double seconds) { return std::isfinite(seconds) && seconds >= 0.0; }
+
+/// Whether an error ended the last session that there are records of.
+bool last_ended_by_error(std::string_view text) {
+  while (!text.empty()) {
+    text.remove_suffix(1);  // its line break
+    const std::size_t begin = text.rfind('\n') + 1;
+    const Json record = Json::parse(text.substr(begin), nullptr, false);
+    text = text.substr(0, begin);
+    const std::string type = record.value("type", "");
+    if (type == "end") return record.value("end", "") == kEndedByError;
+    if (type == "session") return false;
+  }
+  return false;
+}
+
 double ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
 
 }  // namespace
@@ -62,6 +80,7 @@ MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t finishe
     const std::string text = read_text_file(path);
     const std::string kept = records_up_to(text, {finished_epochs, steps, tested_epoch});
     if (kept != text) write_file_atomically(path, kept);
+    ended_by_error_ = last_ended_by_error(kept);
   }
   file_ = std::make_unique<AppendedFile>(path, AppendedFile::Open::at_end);
   if (!file_->valid()) fail("{}: can't be written: {}", path.string(), std::strerror(errno));
@@ -80,7 +99,7 @@ void MetricsFile::append(const StepRecord& r) {
               {"images_per_s", r.images_per_second},
               {"data_wait_s", r.wait_seconds},
               {"total_s", r.total_seconds}};
-  if (r.seconds_left >= 0.0) record["left_s"] = r.seconds_left;
+  if (is_known(r.seconds_left)) record["left_s"] = r.seconds_left;
   if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }
@@ -107,7 +126,7 @@ void MetricsFile::append(const EpochRecord& r) {
   if (r.communication_bytes > 0)
     record.update(Json{{"communication_s", r.communication_seconds}, {"communication_bytes", r.communication_bytes}});
   record.update(Json{{"train_s", r.train_seconds}, {of + "_s", r.test_seconds}, {"total_s", r.total_seconds}});
-  if (r.seconds_left >= 0.0) record["left_s"] = r.seconds_left;
+  if (is_known(r.seconds_left)) record["left_s"] = r.seconds_left;
   if (r.image_size > 0) record["image_size"] = r.image_size;
   append_line(record.dump());
 }

@@ -31,16 +31,19 @@ struct flock whole_file(short type) {
 /// The folder and those above it, as far as they aren't there.
 std::vector<std::filesystem::path> missing_folders(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> missing;
-  std::error_code error;
-  std::filesystem::path path = (std::filesystem::absolute(folder, error) / "x").lexically_normal().parent_path();
-  for (; !error && !std::filesystem::exists(path, error) && path.has_relative_path(); path = path.parent_path())
+  std::error_code ignored;  // a name that is too long isn't there either
+  std::filesystem::path path = (std::filesystem::absolute(folder, ignored) / "x").lexically_normal().parent_path();
+  for (; path.has_relative_path() && !std::filesystem::exists(path, ignored); path = path.parent_path())
     missing.push_back(path);
   return missing;
 }
 
-bool is_unlinked(int descriptor) {
-  struct stat status {};
-  return ::fstat(descriptor, &status) == 0 && status.st_nlink == 0;
+/// Whether a file that was opened is the one that is there.
+bool is_at(const std::filesystem::path& path, int descriptor) {
+  struct stat opened {};
+  struct stat there {};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &there) == 0 && opened.st_dev == there.st_dev &&
+         opened.st_ino == there.st_ino;
 }
 
 /// Throws as making the folder, or a file in it, would.
@@ -75,25 +78,35 @@ RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) : folder_(f
   } else {
     made_ = missing_folders(folder.path);
     std::filesystem::create_directories(folder.path, error);
-    if (error) fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
+    if (error) {
+      take_away_what_was_made();
+      fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
+    }
   }
-  do {  // until it is the one that is there: another process may just have taken its own away
-    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-    open(look);
-    lock();
-  } while (is_unlinked(descriptor_));
+  try {
+    do {  // until it is the one that is there: another process may just have taken its own away
+      if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+      if (!open(look)) return;
+      lock();
+    } while (!is_at(folder.lock(), descriptor_));
+  } catch (const Error&) {
+    take_away_what_was_made();
+    throw;
+  }
   // Whether a flock is held can't be asked without taking it, but whether one of these is. It keeps nobody out.
   struct flock sign = whole_file(F_WRLCK);
   if (!look && missing_.empty()) (void)::fcntl(descriptor_, F_OFD_SETLK, &sign);
   if (look) ::close(std::exchange(descriptor_, -1));
 }
 
-void RunFolderLock::open(bool look) {
+bool RunFolderLock::open(bool look) {
   const std::filesystem::path file = folder_.lock();
   if (!look) descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   has_made_file_ = descriptor_ >= 0;
   if (!has_made_file_) descriptor_ = ::open(file.c_str(), O_RDWR | (look ? 0 : O_CREAT) | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail("{}: can't be written: {}", file.string(), std::strerror(errno));
+  if (descriptor_ >= 0) return true;
+  if (look && errno == ENOENT) return false;
+  fail("{}: can't be written: {}", file.string(), std::strerror(errno));
 }
 
 void RunFolderLock::lock() {
@@ -105,7 +118,7 @@ void RunFolderLock::lock() {
                     folder_.path.string(), std::strerror(reason));
     return;
   }
-  ::close(descriptor_);
+  ::close(std::exchange(descriptor_, -1));
   if (reason == EWOULDBLOCK) {
     fail("{}: another process is training into this folder; wait for it, or choose another --out",
          folder_.path.string());
@@ -113,15 +126,18 @@ void RunFolderLock::lock() {
   fail("{}: can't be locked: {}", folder_.lock().string(), std::strerror(reason));
 }
 
-RunFolderLock::~RunFolderLock() {
-  if (descriptor_ < 0) return;
-  if (has_made_file_ && holds_nothing_else()) {
-    std::error_code error;
-    std::filesystem::remove(folder_.lock(), error);
-    for (const std::filesystem::path& made : made_)
-      if (::rmdir(made.c_str()) != 0) break;
-  }
-  ::close(descriptor_);
+RunFolderLock::~RunFolderLock() { take_away_what_was_made(); }
+
+/// But not without locks, as nobody knows then who else has the folder.
+void RunFolderLock::take_away_what_was_made() noexcept {
+  const bool was_open = descriptor_ >= 0;
+  const bool is_all =
+      was_open && missing_.empty() && has_made_file_ && is_at(folder_.lock(), descriptor_) && holds_nothing_else();
+  if (is_all) ::unlink(folder_.lock().c_str());
+  if (was_open) ::close(std::exchange(descriptor_, -1));
+  if (was_open && !is_all) return;
+  for (const std::filesystem::path& made : made_)
+    if (::rmdir(made.c_str()) != 0 && errno != ENOENT && errno != ENAMETOOLONG) break;
 }
 
 bool RunFolderLock::holds_nothing_else() const {

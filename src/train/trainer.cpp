@@ -134,7 +134,12 @@ void Trainer::append_metrics(const Record& record) {
 TrainEnd Trainer::run() {
   if (controls_.dry_run) fail_usage("a dry run doesn't train: expected TrainControls without dry_run");
   name_traced_thread(kTrainingThread, 0);
-  if (is_done(config_, position_)) return *reached_end(config_, position_);
+  if (is_done(config_, position_)) {
+    const TrainEnd end = *reached_end(config_, position_);
+    // What an error had left to be done was done when the run was opened.
+    if (parts_->metrics && parts_->metrics->ended_by_error()) append_metrics(end_record(to_string(end), position_));
+    return end;
+  }
   open_tensorboard_log();
   lap_start_ = controls_.clock();
   last_save_ = lap_start_;

@@ -57,7 +57,9 @@ class TorchTrain(unittest.TestCase):
     def test_reads_a_configuration(self):
         settings = self.read(CONFIG)
         self.assertEqual((settings["dim"], settings["kernel-size"], settings["lr"]), (16, 5, 0.01))
-        self.assertEqual((settings["horizontal-flip"], settings["pad-crop"], settings["weight-decay"]), (True, 0, 0.05))
+        self.assertEqual((settings["horizontal-flip"], settings["pad-crop"], settings["weight-decay"]), (True, 4, 0.05))
+        settings = self.read(CONFIG.replace("flip = true", "flip = no").replace("0.01", "1E-2") + "pad-crop = 0\n")
+        self.assertEqual((settings["horizontal-flip"], settings["pad-crop"], settings["lr"]), (False, 0, 0.01))
 
     def test_reads_the_one_that_it_trains_unless_told_otherwise(self):
         settings = self.program.read_configuration(ROOT / "configs/cifar10-256x8.ini")
@@ -68,6 +70,8 @@ class TorchTrain(unittest.TestCase):
                          "/a.ini:15: ema-decay = 0.9: torch_train.py hasn't this setting")
         self.assertEqual(self.refusal(CONFIG.replace("adamw", "muon")), "/a.ini:11: optimizer = muon: expected adamw, "
                          "which is all that torch_train.py has")
+        self.assertEqual(self.refusal(CONFIG.replace("= true", "= maybe")),
+                         "/a.ini:8: horizontal-flip = maybe: expected yes or no")
         self.assertEqual(self.refusal(CONFIG.replace("= 16", "= x")), "/a.ini:4: dim = x: expected a number")
         self.assertEqual(self.refusal(CONFIG.replace("epochs = 10\n", "")), "/a.ini: lacks epochs")
         with self.assertRaisesRegex(self.program.Failure, "none.ini: No such file or directory"):

@@ -165,6 +165,17 @@ TEST_F(ToolSeeds, KeepThoseThatWereThereWithFresh) {
   EXPECT_EQ(read_config(RunFolder{run("all", 1)}.config()).optimizer.weight_decay, 0.5F);
 }
 
+TEST_F(ToolSeeds, BeginAnewWhereARunHasLostItsState) {
+  ASSERT_EQ(run_tool(words("all", 1)).status, 0);
+  fs::remove(RunFolder{run("all", 1)}.state());
+  const ToolResult lost = run_tool(words("all", 1));
+  EXPECT_EQ(lost.status, 2);
+  EXPECT_THAT(lost.errors, HasSubstr("--fresh to begin anew"));
+  EXPECT_EQ(run_tool(words("all", 1) + std::vector<std::string>{"--fresh"}).status, 0);
+  EXPECT_TRUE(RunFolder{run("all", 1)}.holds_state());
+  EXPECT_TRUE(fs::exists(RunFolder{run("all.1", 1)}.config()));
+}
+
 TEST_F(ToolSeeds, MoveNothingForRunsThatAreRefused) {
   ASSERT_EQ(run_tool(words("all", 1)).status, 0);
   const ToolResult result = run_tool(

@@ -15,6 +15,7 @@ namespace convmixer {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class MetricsFileTest : public testing::Test {
  protected:
@@ -73,6 +74,36 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
     EXPECT_TRUE(epoch.contains(key)) << key;
   }
   EXPECT_FALSE(std::getline(text, line));
+}
+
+TEST_F(MetricsFileTest, HasNoTimeLeftThatIsNotKnown) {
+  {
+    MetricsFile metrics(path_, 0, 0);
+    for (const double left : {std::numeric_limits<double>::infinity(), -1.0, 2.5}) {
+      metrics.append(StepRecord{.seconds_left = left});
+      metrics.append(EpochRecord{.seconds_left = left});
+    }
+  }
+  std::istringstream text(read_text_file(path_));
+  int number = 0;
+  for (std::string line; std::getline(text, line); ++number)
+    EXPECT_THAT(line, number < 4 ? testing::Matcher<std::string>(Not(HasSubstr("left_s")))
+                                 : testing::Matcher<std::string>(HasSubstr(R"("left_s":2.5)")));
+  EXPECT_EQ(number, 6);
+}
+
+TEST_F(MetricsFileTest, KnowsWhetherAnErrorEndedTheSessionBefore) {
+  const SessionRecord session{};
+  const auto ended_by_error = [&] { return MetricsFile(path_, 9, 9).ended_by_error(); };
+  EXPECT_FALSE(ended_by_error());
+  MetricsFile(path_, 9, 9).append(session);
+  EXPECT_FALSE(ended_by_error());
+  MetricsFile(path_, 9, 9).append(EndRecord{.end = kEndedByError, .error = "full"});
+  EXPECT_TRUE(ended_by_error());
+  MetricsFile(path_, 9, 9).append(StepRecord{});
+  EXPECT_TRUE(ended_by_error());
+  MetricsFile(path_, 9, 9).append(EndRecord{.end = "finished", .error = {}});
+  EXPECT_FALSE(ended_by_error());
 }
 
 TEST_F(MetricsFileTest, HasTheExchangesOfSeveralRanksAlone) {

@@ -58,6 +58,31 @@ TEST_F(RunFolderTest, GoesAgainWithWhatWasMadeForItIfNothingIsPutIntoIt) {
   EXPECT_TRUE(std::filesystem::exists(folder_.lock()));
 }
 
+TEST_F(RunFolderTest, LeavesNothingWhereItCannotBeMade) {
+  const std::string long_name(300, 'x');
+  EXPECT_ANY_THROW(RunFolderLock({parent_.path() / "a" / "b" / long_name}));
+  EXPECT_EQ(parent_.names(), std::vector<std::string>{});
+}
+
+TEST_F(RunFolderTest, IsNotTakenAwayFromUnderAnotherWhereThereAreNoLocks) {
+  flock_error = ENOLCK;
+  {
+    const RunFolderLock other(folder_);
+    const RunFolderLock refused(folder_);
+  }
+  flock_error = 0;
+  EXPECT_TRUE(std::filesystem::exists(folder_.path));
+}
+
+TEST_F(RunFolderTest, IsNotTakenAwayWhereAnotherHasMadeItAnew) {
+  std::optional<RunFolderLock> lock(std::in_place, folder_);
+  std::filesystem::rename(folder_.path, parent_.path() / "elsewhere");
+  const RunFolderLock other(folder_);
+  lock.reset();
+  EXPECT_TRUE(std::filesystem::exists(folder_.lock()));
+  EXPECT_THAT(error_of([&] { const RunFolderLock third(folder_); }).what(), HasSubstr("another process"));
+}
+
 TEST_F(RunFolderTest, KeepsASecondOneOut) {
   std::optional<RunFolderLock> lock(std::in_place, folder_);
   const Error error = error_of([&] { const RunFolderLock second(folder_); });

@@ -1,5 +1,6 @@
 #include "convmixer/core/file.hpp"
 #include "convmixer/train/run_config.hpp"
+#include "convmixer/train/run_history.hpp"
 #include "convmixer/train/run_length.hpp"
 #include "support/error_of.hpp"
 #include "train/trainer_fixture.hpp"
@@ -7,6 +8,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <fstream>
 
 namespace convmixer {
 namespace {
@@ -415,6 +417,23 @@ TEST_F(TrainerFixture, GoesOnForMoreEpochsWhenTheLearningRateIsConstant) {
   config.epochs = 3;
   ASSERT_EQ(train(config), TrainEnd::finished);
   expect_equal_runs(config.out, whole.out);
+}
+
+TEST_F(ResumedTrainer, IsFinishedAgainWhenWhatAnErrorHadLeftIsDone) {
+  const TrainConfig config = small_config("run");
+  ASSERT_EQ(train(config), TrainEnd::finished);
+  const RunFolder run{config.out};
+  std::ofstream(run.metrics(), std::ios::app)
+      << R"({"type":"end","epoch":1,"step":3,"unix_s":1,"end":"error","error":"no room for last.safetensors"})"
+      << "\n";
+  fs::remove(run.last());
+  EXPECT_EQ(RunHistory(run.path).state(), RunState::failed);
+  EXPECT_EQ(train(config), TrainEnd::finished);
+  EXPECT_TRUE(fs::exists(run.last()));
+  EXPECT_EQ(RunHistory(run.path).state(), RunState::finished);
+  const std::string metrics = read_text_file(run.metrics());
+  EXPECT_EQ(train(config), TrainEnd::finished);
+  EXPECT_EQ(read_text_file(run.metrics()), metrics) << "said once";
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "seed_folders.hpp"
 
+#include "convmixer/train/find_runs.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,6 +41,14 @@ std::vector<SeedFolder> seed_folders(const fs::path& all) {
   }
   std::ranges::sort(found, {}, &SeedFolder::seed);
   return found;
+}
+
+bool holds_files_of_seeds(const fs::path& all) {
+  std::error_code error;
+  fs::directory_iterator entry(all, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    if (seed_of(entry->path().filename().native()) && holds_files_of_run({entry->path()})) return true;
+  return false;
 }
 
 }  // namespace convmixer::tool

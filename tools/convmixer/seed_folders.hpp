@@ -23,4 +23,7 @@ struct SeedFolder {
 /// Those that hold a run, by seed. None if the folder isn't there.
 [[nodiscard]] std::vector<SeedFolder> seed_folders(const std::filesystem::path& all);
 
+/// Whether anything is in such a folder that a run has left there.
+[[nodiscard]] bool holds_files_of_seeds(const std::filesystem::path& all);
+
 }  // namespace convmixer::tool

@@ -189,7 +189,7 @@ std::vector<std::uint64_t> Seeds::seeds_left() const {
 }
 
 void Seeds::make_room() {
-  if (holds_files_of_run(all_) || !seed_folders(all_.path).empty()) {
+  if (holds_files_of_run(all_) || holds_files_of_seeds(all_.path)) {
     if (!first_.init.empty() && is_below(all_.path, first_.init))
       fail_usage("--fresh: the initial weights, {}, are in the folder that it would move: copy them elsewhere",
                  first_.init.string());

@@ -28,7 +28,8 @@ class TrainingSession {
   /// Throws Error (usage) for settings that don't fit the data or one another.
   void require_trainable(TrainConfig config);
 
-  /// Throws what would end a training that begins anew, before the run in its folder is moved aside for it.
+  /// Throws what would end a training that begins anew, before the run in its folder is moved aside for it. For a
+  /// process that trains alone.
   void require_fresh_start(TrainConfig config);
 
   /// Trains, or goes on, or looks only (--dry-run), and prints all there is to say of it. `config` has the data and the

@@ -124,11 +124,24 @@ RunFolder place_seed(std::uint64_t seed, TrainConfig& config) {
 /// With --extend.
 void extend_run(const RunFolder& folder, int more_epochs, TrainConfig& config) {
   if (!folder.holds_state()) fail_usage("--extend: {} holds no run to extend", folder.path.string());
+  std::error_code ignored;
+  if (fs::exists(folder.config(), ignored)) require_same_settings(folder, config);  // before they are judged
   try {
     extend(config, read_training_position(folder.state()).epoch, more_epochs);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
     fail_usage("--extend: {}: {}", folder.path.string(), error.what());
+  }
+}
+
+/// Of a run that begins: what it is tested on would be what it is trained on.
+void refuse_one_folder_for_both(const TrainConfig& config, std::span<const Assignment> given) {
+  std::error_code ignored;
+  if (config.train_folder.empty() || config.test_folder.empty() || RunFolder{config.out}.holds_state()) return;
+  for (const Assignment& assignment : given) {
+    if ((assignment.key == "train-folder" || assignment.key == "test-folder") &&
+        fs::equivalent(config.data / config.train_folder, config.data / config.test_folder, ignored))
+      fail_usage("{}: the training images' folder and the test images' are the same", assignment.where);
   }
 }
 
@@ -207,10 +220,8 @@ TrainConfig read_train_settings(std::span<const std::string> words, TrainOptions
   assign(keys, of_model);
   if (begins_with) take_settings(config, *begins_with, settings);
   refuse_idle_settings(config, line.settings);
-  if (options.extend > 0) {
-    if (RunFolder{config.out}.holds_state()) require_same_settings({config.out}, config);
-    extend_run({config.out}, options.extend, config);
-  }
+  refuse_one_folder_for_both(config, line.settings);
+  if (options.extend > 0) extend_run({config.out}, options.extend, config);
   return config;
 }
 

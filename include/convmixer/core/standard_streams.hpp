@@ -22,8 +22,7 @@ void stop_waiting_for_readers() noexcept;
 [[nodiscard]] bool is_writable(int descriptor, int milliseconds) noexcept;
 
 /// For the end of main, all else being done: flushes standard output. Throws Error where some of what was printed is
-/// lost
-/// ("No space left on device"), but not where it was the reader that has gone (`| head`, a terminal that was closed).
+/// lost ("No space left on device"), but not where it was the reader that has gone (`| head`, a closed terminal).
 void require_output_written();
 
 }  // namespace convmixer

@@ -219,8 +219,9 @@ struct Statistic {
 ///
 /// Every builder function appends an operation, and the parameters `name`.weight and `name`.bias where it has any, and
 /// returns its output, an input for those that follow. It throws Error (usage) naming the node, with nothing changed,
-/// for a name that another node has or by which two parameters would have one, for an input that the graph doesn't
-/// have, for one whose shape doesn't fit, for settings out of range, and for sizes that no computer has room for.
+/// for a name that another node has or by which a parameter could be called as another is, for an input that the graph
+/// doesn't have, for one whose shape doesn't fit, for settings out of range, and for sizes that no computer has room
+/// for.
 class Graph {
  public:
   /// The input image's shape. Throws Error (usage) for one without pixels, or of too many.

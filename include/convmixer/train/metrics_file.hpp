@@ -16,10 +16,9 @@ class AppendedFile;
 /// added. Files that an earlier release wrote say no version.
 inline constexpr int kMetricsSchema = 1;
 
-/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before, be it a
-/// step's or an epoch's. Where images
-/// are mixed (data/augment/mix.hpp) the loss is that of the mixed target, and an image counts as recognised when the
-/// network names the class that has most of it.
+/// One update. Loss and accuracy are those of its batch, the rate and the wait since the record before, be it a step's
+/// or an epoch's. Where images are mixed (data/augment/mix.hpp) the loss is that of the mixed target, and an image
+/// counts as recognised when the network names the class that has most of it.
 struct StepRecord {
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t step = 0;   ///< updates made in all, this one among them
@@ -65,8 +64,9 @@ struct EpochRecord {
   double train_seconds = 0.0;
   double test_seconds = 0.0;
   double total_seconds = 0.0;  ///< of the run up to here, over all its starts: steps, evaluations and saves
-  double seconds_left = -1.0;  ///< that the run will go on by its own estimate, at most; -1, not written: not at all
-  int image_size = 0;          ///< of its training images; 0, which isn't written: the data set's throughout the run
+  /// That the run will go on by its own estimate; below 0 or infinite, not written: not at all, or not known yet.
+  double seconds_left = -1.0;
+  int image_size = 0;  ///< of its training images; 0, which isn't written: the data set's throughout the run
 };
 
 /// The test set, evaluated at the end of a run whose epochs go by held-out images.
@@ -126,9 +126,13 @@ class MetricsFile {
   /// Returns when the records are on the disk.
   void sync();
 
+  /// Whether an error ended the session before, as its last record says.
+  [[nodiscard]] bool ended_by_error() const noexcept { return ended_by_error_; }
+
  private:
   void append_line(const std::string& line);
 
+  bool ended_by_error_ = false;
   std::unique_ptr<AppendedFile> file_;
 };
 

@@ -48,8 +48,10 @@ class RunFolderLock {
   RunFolderLock& operator=(const RunFolderLock&) = delete;
 
  private:
-  void open(bool look);
+  /// False where it is only to be looked at, and there is none.
+  bool open(bool look);
   void lock();
+  void take_away_what_was_made() noexcept;
   [[nodiscard]] bool holds_nothing_else() const;
 
   RunFolder folder_;
