@@ -83,12 +83,14 @@ RunFolderLock::RunFolderLock(const RunFolder& folder, FolderUse use) : folder_(f
       fail("{}: the run folder can't be made: {}", folder.path.string(), error.message());
     }
   }
+  constexpr int kMostTries = 100;  // there are file systems that number a file anew each time it is looked at
+  int tries = 0;
   try {
     do {  // until it is the one that is there: another process may just have taken its own away
       if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
       if (!open(look)) return;
       lock();
-    } while (!is_at(folder.lock(), descriptor_));
+    } while (!is_at(folder.lock(), descriptor_) && ++tries < kMostTries);
   } catch (const Error&) {
     take_away_what_was_made();
     throw;
@@ -128,7 +130,7 @@ void RunFolderLock::lock() {
 
 RunFolderLock::~RunFolderLock() { take_away_what_was_made(); }
 
-/// But not without locks, as nobody knows then who else has the folder.
+// Not without locks: nobody knows then who else has the folder.
 void RunFolderLock::take_away_what_was_made() noexcept {
   const bool was_open = descriptor_ >= 0;
   const bool is_all =
