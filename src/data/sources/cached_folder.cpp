@@ -94,12 +94,13 @@ std::string shortened(std::string name) {
 
 void make_cache(const fs::path& file, const ImageListing& listing, const std::string& source,
                 const DatasetOptions& options) {
+  const int image_size = decoded_side(listing, options);  // refused before anything is made or said
   make_folder(file.parent_path());
   if (options.note)
     options.note(fmt::format("decoding the {} images of {} into {}, this once",
                              listing.train.size() + listing.test.size(), options.path.string(), file.string()));
-  DecodedFolder decoded(listing, options, file.parent_path());
-  write_packed(file, {.image_size = decoded.image_size(),
+  DecodedFolder decoded(listing, options, image_size, file.parent_path());
+  write_packed(file, {.image_size = image_size,
                       .class_names = listing.class_names,
                       .splits = {decoded.split(Split::train), decoded.split(Split::test)},
                       .source = source,

@@ -38,23 +38,6 @@ std::vector<const ListedImage*> all_images(const ImageListing& listing) {
   return images;
 }
 
-/// The side of the images when none is asked for: that of the first that isn't broken.
-int own_size(const ImageListing& listing, const DatasetOptions& options) {
-  if (options.image_size > 0) return options.image_size;
-  for (const ListedImage* image : all_images(listing)) {
-    DecodedImage decoded;
-    try {
-      decoded = decode(*image, options);
-    } catch (const Error&) {
-      continue;  // named with all others later
-    }
-    if (decoded.width == decoded.height && decoded.width <= kLargestImageSize) return decoded.width;
-    fail_usage("{}: {} x {} pixels: give --image-size, to which all images are then resized", path_of(*image, options),
-               decoded.width, decoded.height);
-  }
-  fail("{}: not one of its {} images can be decoded", options.path.string(), all_images(listing).size());
-}
-
 /// Decodes one image into its place. Returns why it is broken, or nothing.
 std::string decode_to(const ListedImage& image, int image_size, const DatasetOptions& options,
                       std::span<std::uint8_t> out) {
@@ -93,17 +76,33 @@ void check_every_class(const ImageListing& listing, const PackedSplit& train, co
 
 }  // namespace
 
-DecodedFolder::DecodedFolder(const ImageListing& listing, const DatasetOptions& options, const fs::path& scratch_folder)
-    : image_size_(own_size(listing, options)),
-      scratch_(scratch_folder, bytes_of_image(image_size_) * all_images(listing).size()) {
+int decoded_side(const ImageListing& listing, const DatasetOptions& options) {
+  if (options.image_size > 0) return options.image_size;
+  for (const ListedImage* image : all_images(listing)) {
+    DecodedImage decoded;
+    try {
+      decoded = decode(*image, options);
+    } catch (const Error&) {
+      continue;  // named with all others later
+    }
+    if (decoded.width == decoded.height && decoded.width <= kLargestImageSize) return decoded.width;
+    fail_usage("{}: {} x {} pixels: give --image-size, to which all images are then resized", path_of(*image, options),
+               decoded.width, decoded.height);
+  }
+  fail("{}: not one of its {} images can be decoded", options.path.string(), all_images(listing).size());
+}
+
+DecodedFolder::DecodedFolder(const ImageListing& listing, const DatasetOptions& options, int image_size,
+                             const fs::path& scratch_folder)
+    : scratch_(scratch_folder, bytes_of_image(image_size) * all_images(listing).size()) {
   const std::vector<const ListedImage*> images = all_images(listing);
-  const std::size_t bytes = bytes_of_image(image_size_);
+  const std::size_t bytes = bytes_of_image(image_size);
   const auto place = [&](std::size_t i) { return scratch_.bytes().subspan(i * bytes, bytes); };
   std::vector<std::string> broken(images.size());
   ThreadPool pool(choose_thread_count(options.threads).count);
   pool.parallel_for(std::ssize(images), [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
-    broken[at] = decode_to(*images[at], image_size_, options, place(at));
+    broken[at] = decode_to(*images[at], image_size, options, place(at));
   });
   for (const std::string& reason : broken)
     if (!reason.empty()) left_out_.push_back(reason);

@@ -14,21 +14,23 @@
 
 namespace convmixer {
 
+/// The pixels of a side that both splits of options.path are decoded to: options.image_size, or, if that is 0, those of
+/// the first image that isn't broken. Error if that one is no square, or none can be decoded.
+[[nodiscard]] int decoded_side(const ImageListing& listing, const DatasetOptions& options);
+
 class DecodedFolder {
  public:
-  /// Decodes both splits of options.path to options.image_size (0: the images' own, which must then all be the same
-  /// square), into an unnamed file in `scratch_folder`. Throws Error as open_image_folder says.
-  DecodedFolder(const ImageListing& listing, const DatasetOptions& options,
+  /// Decodes both splits of options.path to `image_size`, their decoded_side (if options.image_size is 0, all must have
+  /// it), into an unnamed file in `scratch_folder`. Throws Error as open_image_folder says.
+  DecodedFolder(const ImageListing& listing, const DatasetOptions& options, int image_size,
                 const std::filesystem::path& scratch_folder);
 
-  [[nodiscard]] int image_size() const noexcept { return image_size_; }
   /// Borrowed from this object.
   [[nodiscard]] const PackedSplit& split(Split split) const { return splits_[static_cast<std::size_t>(split)]; }
   /// A line for each broken file, with its path and the reason.
   [[nodiscard]] const std::vector<std::string>& left_out() const noexcept { return left_out_; }
 
  private:
-  int image_size_;
   ScratchFile scratch_;
   std::array<PackedSplit, 2> splits_;
   std::vector<std::string> left_out_;

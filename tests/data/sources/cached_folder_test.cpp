@@ -276,11 +276,14 @@ TEST_F(CachedFolder, PackedSaysAgainWhatWasLeftOut) {
 }
 
 TEST_F(CachedFolder, AsksForASizeWhenTheImagesHaveSeveral) {
+  write("train/blue/1.png", 1, 2, 3, 6, 4);
+  EXPECT_THAT(refusal(ErrorKind::usage), HasSubstr("blue/1.png: 6 x 4 pixels: give --image-size"));
+  EXPECT_THAT(notes_, IsEmpty());
+  EXPECT_FALSE(fs::exists(options_.cache));
+  write("train/blue/1.png", 1, 2, 3);
   write("train/red/1.png", 1, 2, 3, 6, 6);
   EXPECT_THAT(refusal(ErrorKind::usage),
               AllOf(HasSubstr("red/1.png: 6 x 6 pixels, others have 4 x 4"), HasSubstr("--image-size")));
-  write("train/blue/1.png", 1, 2, 3, 6, 4);
-  EXPECT_THAT(refusal(ErrorKind::usage), HasSubstr("blue/1.png: 6 x 4 pixels: give --image-size"));
   options_.image_size = 5;
   EXPECT_EQ(open()->image_size(), 5);
 }
