@@ -50,7 +50,7 @@ def change_apart(then, now):
 
 
 def pairs_in_order(m, n):
-    """In how many of the orders of m and n things each number 0 ... m * n of pairs has the second thing behind the
+    """In how many of the orders of m and n things each number 0 ... m * n of pairs has the second thing after the
     first: the coefficients of the Gaussian binomial, the product of (1 - q^(n + i)) / (1 - q^i) for i = 1 ... m."""
     size = m * n + 1
     ways = [1] + [0] * (size - 1)

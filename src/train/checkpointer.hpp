@@ -6,9 +6,9 @@
 ///     the state; opened again, the records beyond the state are taken out and will be written again, equal.
 ///   - last and best are written after the state of their epoch's end. Killed in between, they are behind the state;
 ///     but that state holds their very weights, and complete_epoch() writes them from it.
-///   - Where images are held out, the test set is evaluated after the last epoch (trainer_end.cpp). What that gave is
-///   in
-///     best and in metrics.jsonl before a state says so: killed in between, it is evaluated again, and gives the same.
+///   - Where images are held out, the test set is evaluated after the last epoch (trainer_end.cpp). What that gave
+///     is in best and in metrics.jsonl before a state says so: killed in between, it is evaluated again, and gives the
+///     same.
 ///   - A run's first state is saved before its first step, so that a folder without a state is none of a run's.
 #pragma once
 

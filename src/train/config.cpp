@@ -52,8 +52,10 @@ OptionGroup machine_group(TrainConfig& c) {
                       {"channels-last", LayoutPolicy::channels_last},
                       {"blocked", LayoutPolicy::blocked}},
                      "of activations in memory; fused plans take automatic alone"),
-       changeable(integer_option("threads", c.threads, 0, std::numeric_limits<int>::max(),
-                                 "0: physical cores this process may use; at most 8 for each CPU, or 64")),
+       changeable(integer_option(
+           "threads", c.threads, 0, std::numeric_limits<int>::max(),
+           "0: physical cores that this process may use, or OMP_NUM_THREADS; fewer by SLURM_CPUS_PER_TASK or a "
+           "CPU quota. At most 8 for each CPU, or 64 where that is more")),
        changeable(switch_option("pin-threads", c.pin_threads,
                                 "a CPU of its own for each thread of fused plans and loader, physical cores first; "
                                 "OpenMP's threads of plain plans go where OMP_PROC_BIND says"))}};

@@ -14,13 +14,14 @@ OptionGroup data_options(TrainConfig& config) {
       {choice_option("dataset", config.dataset, {kDatasetNames.begin(), kDatasetNames.end()},
                      "auto: what --data holds, or shapes, without files; cifar100-coarse: its 20 superclasses"),
        changeable(path_option("data", config.data, "PATH",
-                              "CIFAR's archive or files; folder of class folders with PNG, JPEG or PPM files")),
+                              "CIFAR's archive or files; folder of class folders with PNG, JPEG or PPM files; a file "
+                              "of 'convmixer data --pack'")),
        integer_option("train-images", config.train_images, 0, kAnyInteger, "train on so many; 0: all"),
        integer_option("test-images", config.test_images, 0, kAnyInteger, "test on so many; 0: all"),
        changeable(switch_option("allow-partial", config.allow_partial,
                                 "CIFAR: files may have more or fewer images than the published ones")),
        changeable(path_option("train-folder", config.train_folder, "NAME",
-                              "folder: its part that holds the training images; train, training if not given")),
+                              "folder: its part that holds the training images; train, training, ... if not given")),
        changeable(path_option("test-folder", config.test_folder, "NAME",
                               "folder: its part that holds the test images; val, test, ... if not given")),
        choice_option("fit", config.fit, {{"crop", Fit::crop}, {"stretch", Fit::stretch}},
@@ -43,7 +44,7 @@ OptionGroup data_options(TrainConfig& config) {
                       "a step's images at a time, in equal parts of at most so many: less memory; gradients are "
                       "added up, batch norms take each part's own mean and variance; 0: all together"),
        changeable(integer_option("eval-batch-size", config.eval_batch_size, std::int64_t{1}, 65536,
-                                 "images evaluated together; divides the test set best")),
+                                 "images evaluated together; best a divisor of the number of test images")),
        switch_option("drop-last", config.drop_last, "leave out an epoch's last batch if it isn't full"),
        changeable(integer_option("prefetch", config.prefetch, 1, 1024, "batches prepared ahead of the step"))}};
   const std::vector<Option> holdout = holdout_options(config);

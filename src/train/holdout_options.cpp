@@ -39,9 +39,8 @@ std::vector<Option> holdout_options(TrainConfig& config) {
   const Option size_option{
       "holdout",
       "N",
-      "set so many training images aside, or below 1 such a share, of every class: best, patience and until-accuracy "
-      "go "
-      "by them, and the test images are evaluated once, at the end; 0: none",
+      "set so many training images aside in all, or below 1 such a share, of every class in proportion: best, patience "
+      "and until-accuracy go by them, and the test images are evaluated once, at the end; 0: none",
       "a number of images such as 5000, or a share below 1 such as 0.1",
       [&size](const std::string& text) { return read_size(text, size); },
       [&size] { return size.share > 0.0 ? fmt::format("{}", size.share) : fmt::format("{}", size.images); }};

@@ -33,10 +33,10 @@ Option freeze_option(std::string& parts) {
 OptionGroup initial_weights_options(TrainConfig& config) {
   return {"Initial weights",
           {// What the weights are is compared by the file's content.
-           changeable(
-               path_option("init", config.init, "FILE",
-                           "begin with these weights: safetensors or torch.save's, under the names of timm, locuslab "
-                           "or labml.ai, or a run folder's best; sizes, mean and std are theirs unless given")),
+           changeable(path_option("init", config.init, "FILE",
+                                  "begin with these weights: safetensors or torch.save's, under the names of timm, "
+                                  "locuslab, the paper's code or labml.ai, or a run folder's best; sizes, mean and std "
+                                  "are theirs unless given")),
            choice_option("init-head", config.init_head,
                          {{"keep", InitHead::keep}, {"match", InitHead::match}, {"new", InitHead::fresh}},
                          "its classifier: keep, for the same classes; match, for those of the same names; new"),

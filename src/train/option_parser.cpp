@@ -152,7 +152,8 @@ CommandLine parse_command_line(std::span<const OptionGroup> groups, std::span<co
       const bool is_repeated = before != result.settings.end();
       if (is_repeated && !find_option(groups, option.string_key)->is_repeatable)
         fail_usage("option '--{}' is given twice", option.string_key);
-      if (option.value.empty() || option.value.front().starts_with("--")) {
+      // "--a --b" lacks a value; "--a=--b" has one.
+      if (option.value.empty() || (option.value.front().starts_with("--") && option.original_tokens.size() > 1)) {
         fail_usage("option '--{}' needs a value", option.string_key);
       }
       const std::string& value = option.value.front();

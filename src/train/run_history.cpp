@@ -105,6 +105,7 @@ struct RunHistory::Content {
   [[nodiscard]] bool has_holdout() const noexcept;
   [[nodiscard]] std::optional<EpochAccuracy> accuracy_of(std::size_t row) const;
   [[nodiscard]] std::optional<EpochAccuracy> best() const;
+  [[nodiscard]] std::optional<TestRecord> test_of_best() const;
   [[nodiscard]] bool has_ended() const;
 
   RunFolder folder;
@@ -184,11 +185,17 @@ std::optional<EpochAccuracy> RunHistory::Content::best() const {
   return best;
 }
 
+/// A run that trains on may have found better weights since.
+std::optional<TestRecord> RunHistory::Content::test_of_best() const {
+  const auto best_epoch = best();
+  return test && best_epoch && test->epoch != best_epoch->epoch ? std::nullopt : test;
+}
+
 /// As reached_end() of train_end.hpp, by what the folder tells without its state. A run of a release that didn't record
 /// its sessions evaluated the test set only when it had ended for good.
 bool RunHistory::Content::has_ended() const {
   if (test && sessions.empty()) return true;
-  if (has_holdout() && !test) return false;
+  if (has_holdout() && !test_of_best()) return false;
   const double done = epochs.rows() == 0 ? 0.0 : epochs.number("epoch", epochs.rows() - 1);
   const double planned = number_in(setting("epochs")) + number_in(setting("cooldown-epochs"));
   if (planned > 0.0 && done >= planned) return true;
@@ -257,7 +264,7 @@ const RecordTable& RunHistory::steps() const noexcept { return content_->steps; 
 
 const RecordTable& RunHistory::epochs() const noexcept { return content_->epochs; }
 
-const std::optional<TestRecord>& RunHistory::test() const noexcept { return content_->test; }
+std::optional<TestRecord> RunHistory::test() const { return content_->test_of_best(); }
 
 const std::vector<RunSession>& RunHistory::sessions() const noexcept { return content_->sessions; }
 

@@ -18,6 +18,7 @@ std::string model_of(const RunHistory& history) {
 }  // namespace
 
 RunSummary summarise(const RunHistory& history) {
+  const std::optional<TestRecord> test = history.test();
   return {.folder = history.folder().path,
           .name = std::string(history.setting("name")),
           .tags = history.tags(),
@@ -30,9 +31,7 @@ RunSummary summarise(const RunHistory& history) {
           .evaluated_on = std::string(history.epoch_images()),
           .best = history.best(),
           .last = history.last(),
-          .test_accuracy = history.epoch_images() == "holdout" && history.test()
-                               ? std::optional(history.test()->accuracy)
-                               : std::nullopt,
+          .test_accuracy = history.epoch_images() == "holdout" && test ? std::optional(test->accuracy) : std::nullopt,
           .seconds = history.seconds(),
           .started = history.sessions().empty() ? 0.0 : history.sessions().front().start.unix_seconds,
           .modified = history.modified(),

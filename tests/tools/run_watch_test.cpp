@@ -17,6 +17,7 @@ using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 using testing_support::end_line;
 using testing_support::epoch_line;
+using testing_support::session_line;
 using testing_support::step_line;
 
 constexpr RunWatchOptions kAtOnce{.seconds_between_searches = 0.0};
@@ -98,6 +99,41 @@ TEST_F(RunWatchTest, TellsWhatCameAndNothingTwice) {
   const Json more = *runs.news(told(news)).increment;
   EXPECT_FALSE(more.contains("steps"));
   EXPECT_FALSE(more.contains("epochs"));
+}
+
+TEST_F(RunWatchTest, TellsStartsOnce) {
+  folder_.add_run("a");
+  const RunFolderLock lock = folder_.lock("a");
+  folder_.append("a", end_line(1, 10, "signal") + session_line(1, 10));
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const Json whole = *runs.whole("a");
+  ASSERT_EQ(whole["log"].size(), 4U);  // began, epoch 1, stopped, went on
+  folder_.append("a", epoch_line(2, 20, 0.5));
+  runs.refresh();
+  const Json second = *runs.news(told(whole)).increment;
+  EXPECT_FALSE(second.contains("log"));
+  ASSERT_EQ(second["whole_log"].size(), 5U);
+  EXPECT_EQ(second["whole_log"][3], whole["log"][3]);
+  folder_.append("a", epoch_line(3, 30, 0.5));
+  runs.refresh();
+  EXPECT_EQ((*runs.news(told(second)).increment)["log"].size(), 1U);
+}
+
+TEST_F(RunWatchTest, TellsTheStartOfARunWithoutEpochsOnce) {
+  folder_.add_run("a");
+  fs::remove(folder_.path() / "a/metrics.jsonl");
+  folder_.append("a", session_line());
+  const RunFolderLock lock = folder_.lock("a");
+  RunWatch runs(folder_.path(), kAtOnce);
+  runs.refresh();
+  const Json whole = *runs.whole("a");
+  ASSERT_EQ(whole["log"].size(), 1U);
+  folder_.append("a", epoch_line(1, 10, 0.5));
+  runs.refresh();
+  const Json news = *runs.news(told(whole)).increment;
+  ASSERT_EQ(news["whole_log"].size(), 2U);
+  EXPECT_EQ(news["whole_log"][0], whole["log"][0]);
 }
 
 TEST_F(RunWatchTest, LeavesATornLastLineUntilItIsWhole) {

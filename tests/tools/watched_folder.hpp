@@ -33,9 +33,11 @@ inline std::string epoch_line(int epoch, int step, double accuracy) {
       epoch, step, accuracy, accuracy, 10 * epoch);
 }
 
-inline std::string session_line() {
-  return R"({"type":"session","epoch":0,"step":0,"schema":1,"unix_s":1760000000,"version":"0.1.0","cpu":"a CPU","instruction_set":"AVX2","onednn":"2.6","threads":2,"precision":"f32","plan":"fused"})"
-         "\n";
+inline std::string session_line(int epoch = 0, int step = 0) {
+  return fmt::format(
+      R"({{"type":"session","epoch":{},"step":{},"schema":1,"unix_s":1760000000,"version":"0.1.0","cpu":"a CPU","instruction_set":"AVX2","onednn":"2.6","threads":2,"precision":"f32","plan":"fused"}})"
+      "\n",
+      epoch, step);
 }
 
 inline std::string end_line(int epoch, int step, const std::string& end) {

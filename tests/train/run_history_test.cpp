@@ -1,6 +1,7 @@
 #include "convmixer/train/run_history.hpp"
 
 #include "convmixer/core/file.hpp"
+#include "convmixer/train/run_summary.hpp"
 #include "support/error_of.hpp"
 #include "train/growing_file.hpp"
 #include "train/trainer_fixture.hpp"
@@ -227,6 +228,12 @@ TEST_F(RunHistoryTest, GoesByHeldOutImagesAndAveragedWeightsWhereThereAreAny) {
   ASSERT_TRUE(history.test());
   EXPECT_EQ(history.test()->accuracy, 0.125);
   EXPECT_EQ(history.test()->accuracy_top5, 0.5);
+  EXPECT_EQ(summarise(history).test_accuracy, 0.125);
+  append(R"({"type":"epoch","epoch":2,"step":2,"holdout_accuracy":0.5,"ema_holdout_accuracy":0.75})"
+         "\n");
+  const RunHistory extended(run_.path);
+  EXPECT_FALSE(extended.test());  // of weights that are the best no more
+  EXPECT_EQ(summarise(extended).test_accuracy, std::nullopt);
 }
 
 TEST_F(RunHistoryTest, SaysThatALaterReleaseWroteIt) {

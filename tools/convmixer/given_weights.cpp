@@ -4,6 +4,7 @@
 #include "convmixer/core/printable.hpp"
 #include "convmixer/core/standard_streams.hpp"
 #include "convmixer/model/registry.hpp"
+#include "convmixer/train/find_runs.hpp"
 
 #include <fmt/format.h>
 
@@ -73,7 +74,7 @@ GivenWeights find_weights(const fs::path& argument, const fs::path& checkpoint) 
     weights.path = weights_of(folder, checkpoint);
   }
   weights.info = is_folder ? read_info(folder, weights.path) : read_checkpoint_info(weights.path);
-  if (has_config) weights.run = folder;
+  if (has_config && (is_folder || is_file_of_run(argument) || holds_run(folder))) weights.run = folder;
   if (may_be_for_relu(weights.info)) {
     const std::string warning = fmt::format(
         "warning: {}: the published weights of {} are for ReLU, this program's networks have GELU: with those, results "

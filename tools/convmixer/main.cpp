@@ -68,9 +68,12 @@ const Command& find_command(const std::string& name) {
   fail_usage("unknown command '{}'{}", name, hint.empty() ? "; 'convmixer help' lists them" : hint);
 }
 
+bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
+
 /// "help", and what may follow it.
 void help(std::span<const std::string> topic) {
-  if (topic.empty() || topic.front() == "help") {
+  if (topic.empty() || topic.front() == "help" || asks_for_help(topic.front())) {
+    if (topic.size() > 1) fail_usage("unexpected '{}' after 'help {}'", topic[1], topic.front());
     tool::print(overview());
   } else if (topic.front() == "--completion") {
     if (topic.size() > 1) fail_usage("unexpected '{}' after 'help --completion'", topic[1]);
@@ -86,8 +89,6 @@ void help(std::span<const std::string> topic) {
     tool::print(find_command(topic.front()).help().text);
   }
 }
-
-bool asks_for_help(const std::string& word) { return word == "--help" || word == "-h"; }
 
 /// Whether these words are what several processes share.
 bool is_training(std::span<const std::string> words) {
@@ -110,6 +111,7 @@ int dispatch(std::span<const std::string> words) {
   }
   const std::string& first = words.front();
   if (first == "--version" || first == "version") {
+    if (words.size() > 1) fail_usage("unexpected '{}' after '{}'", words[1], first);
     tool::print(tool::version_text());
     return 0;
   }

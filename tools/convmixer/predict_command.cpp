@@ -329,6 +329,9 @@ int predict_command(std::span<const std::string> words) {
   std::vector<std::string> class_names = class_names_for(weights, options.class_names, note);
   GivenImages images = list_given_images(
       {.words = images_given, .null_separated = options.null_separated, .broken = config.broken_files}, note);
+  const std::vector<fs::path> inputs(images.paths.begin(), images.paths.end());  // those of folders and lists, too
+  for (const OutputFile& file : options.files())
+    if (!file.path.empty()) require_no_input(file, inputs);
 
   const ThreadCount threads = choose_thread_count(config.threads);
   if (!threads.warning.empty()) note(fmt::format("{}: {}", counted(threads.count, "thread"), threads.warning));

@@ -110,7 +110,8 @@ Json read_run(const fs::path& folder, std::size_t number) {
   return run_json(run, fmt::format("run-{}", number));
 }
 
-/// From here on behind what trains: evaluations take long. What comes before doesn't, and whoever asked waits for it.
+/// From here on what trains goes first: evaluations take long. What comes before doesn't, and whoever asked waits for
+/// it.
 void step_back() {
   constexpr int kBesideTrainings = 10;
   ::setpriority(PRIO_PROCESS, 0, kBesideTrainings);

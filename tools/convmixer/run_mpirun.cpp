@@ -15,7 +15,7 @@
 namespace convmixer::tool {
 namespace {
 
-constexpr std::array<int, 3> kEnding{SIGINT, SIGTERM, SIGHUP};
+constexpr std::array<int, 4> kEnding{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
 // A signal handler can reach nothing but globals.
 std::atomic<pid_t> mpirun_process{0};
@@ -63,7 +63,8 @@ void become_mpirun(std::vector<char*>& arguments, int failure) {
 
 int status_of(pid_t process) {
   int status = 0;
-  while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(process, &status, 0) < 0) {
+    if (errno != EINTR) fail("mpirun's exit status can't be had: {}", std::strerror(errno));
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -76,6 +77,7 @@ int run_mpirun(Mpirun kind, const std::vector<std::string>& words) {
   arguments.push_back(nullptr);
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("{}: no pipe: {}", words.front(), std::strerror(errno));
+  std::signal(SIGCHLD, SIG_DFL);  // who ignores it can't ask how a process has ended
   const pid_t process = ::fork();
   if (process == 0) become_mpirun(arguments, ends[1]);
   ::close(ends[1]);

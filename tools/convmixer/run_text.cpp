@@ -5,6 +5,7 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/run_length.hpp"
+#include "mpirun_line.hpp"
 #include "percent.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string path(const fs::path& file) { return printable(file.native()); }
+
+/// As part of a command to type.
+std::string typed(const fs::path& file) { return as_typed({path(file)}); }
 
 /// The best accuracy that epochs go by, and whose it is unless the trained weights' own.
 std::string best_accuracy(const Trainer& trainer, const TrainConfig& config) {
@@ -59,13 +63,18 @@ std::string describe_best(const Trainer& trainer, const TrainConfig& config) {
 /// How a run that was stopped goes on.
 std::string describe_way_on(const Trainer& trainer, const RunStart& start) {
   return fmt::format("to go on{}: convmixer train --resume {}",
-                     start.extended ? "" : ", type the same command again, or", path(trainer.folder().path));
+                     start.extended ? "" : ", type the same command again, or", typed(trainer.folder().path));
 }
 
-/// How one that is finished may.
-std::string describe_ways_after(const TrainConfig& config) {
-  return fmt::format("to train again, choose another --out, or --fresh{}",
-                     can_be_extended(config) ? "; to train on, --extend EPOCHS" : "");
+/// How one that is finished may. Of --resume, neither --out nor --fresh goes with.
+std::string describe_ways_after(const TrainConfig& config, const RunStart& start) {
+  const std::string again = start.resumed ? "" : "to train again, choose another --out, or --fresh";
+  if (!can_be_extended(config)) return again;
+  return fmt::format("{}{}to train on, --extend EPOCHS", again, again.empty() ? "" : "; ");
+}
+
+std::string on_lines(const std::string& first, const std::string& second) {
+  return second.empty() ? first : first + "\n" + second;
 }
 
 std::string describe_finished(const Trainer& trainer, const TrainConfig& config, const RunStart& start) {
@@ -74,8 +83,8 @@ std::string describe_finished(const Trainer& trainer, const TrainConfig& config,
   if (total_epochs(config) == 0) return best;
   const std::string epochs = counted(position.epoch, "epoch");
   if (!start.was_done) return fmt::format("finished {} in {}; {}", epochs, format_time_left(position.seconds), best);
-  return fmt::format("{} is finished: {}; {}\n{}", path(trainer.folder().path), epochs, best,
-                     describe_ways_after(config));
+  return on_lines(fmt::format("{} is finished: {}; {}", path(trainer.folder().path), epochs, best),
+                  describe_ways_after(config, start));
 }
 
 /// "reached 94.02% holdout accuracy after 31 epochs, 1h02m of training".
@@ -94,9 +103,9 @@ std::string describe_accuracy_end(const Trainer& trainer, const TrainConfig& con
                                     path(trainer.folder().best()));
   if (!start.was_done) return reached;
   const bool has_epochs_left = trainer.position().epoch < total_epochs(config);
-  return fmt::format("{} has {}\n{}", path(trainer.folder().path), reached,
-                     has_epochs_left ? "to train on, type the same command with a higher --until-accuracy"
-                                     : describe_ways_after(config));
+  return on_lines(fmt::format("{} has {}", path(trainer.folder().path), reached),
+                  has_epochs_left ? "to train on, type the same command with a higher --until-accuracy"
+                                  : describe_ways_after(config, start));
 }
 
 }  // namespace
@@ -128,11 +137,13 @@ std::string describe_end(TrainEnd end, const Trainer& trainer, const TrainConfig
                          start.was_done ? "\nto train on, type the same command with a higher --patience, or 0" : "");
     case TrainEnd::time_limit:
       return fmt::format(
-          "stopped at the time limit, {}; {}\nto go on, type the same command with more --max-time{}",
-          format_duration(config.max_time), best,
+          "stopped at the time limit, {}; {}\nto go on{}{}", format_duration(config.max_time), best,
+          start.extended
+              ? fmt::format(": convmixer train --resume {} --max-time, with more of it", typed(trainer.folder().path))
+              : std::string(", type the same command with more --max-time"),
           config.holdout.is_on()
               ? fmt::format("; to evaluate the test images, which are left for the end: convmixer eval {}",
-                            path(trainer.folder().path))
+                            typed(trainer.folder().path))
               : "");
     case TrainEnd::signal:
       break;

@@ -14,6 +14,7 @@ namespace convmixer::tool {
 struct RunStart {
   bool was_done = false;  ///< there was nothing left to do
   bool extended = false;  ///< by --extend: the same command would extend it again
+  bool resumed = false;   ///< by --resume
 };
 
 /// The last lines of a run.

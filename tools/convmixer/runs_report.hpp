@@ -24,9 +24,9 @@ namespace convmixer::tool {
 [[nodiscard]] std::string format_runs(std::span<const RunSummary> runs, const std::string& prefix, std::size_t width,
                                       bool colour);
 
-/// {folder, name, tags, note, model, state, epochs, epochs_planned, evaluated_on, best: {epoch, accuracy}, last:
-/// likewise, test_accuracy, seconds, started, modified, problem}: what isn't known is null, times are in seconds since
-/// 1970.
+/// {folder, name, tags, note, model, state, error, epochs, epochs_planned, evaluated_on, best: {epoch, accuracy},
+/// last: likewise, test_accuracy, seconds, started, modified, problem}: what isn't known is null, times are in seconds
+/// since 1970.
 [[nodiscard]] nlohmann::ordered_json run_json(const RunSummary& run);
 
 }  // namespace convmixer::tool

@@ -26,7 +26,7 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 struct Column {
   std::string title;
   std::string key;
-  double (*value)(const RunResult& run);  ///< NaN if it isn't known_accuracy
+  double (*value)(const RunResult& run);  ///< NaN if it isn't known
   std::string (*format)(double value);
 };
 

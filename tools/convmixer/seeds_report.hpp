@@ -37,8 +37,7 @@ struct SeedsGoal {
 ///   evaluated_on         "test", or "holdout", what best and last go by: then there is test_accuracy, of the best
 ///   reached              runs that have reached until_accuracy, the first time in until_epoch, after until_seconds
 ///   runs                 [{seed, folder, ended, epochs, and what follows}], those that have begun; what isn't known,
-///   or
-///                        not yet, is null
+///                        or not yet, is null
 ///   the rest             {mean, standard_deviation, standard_error} of the runs that have ended; null where there are
 ///                        too few
 [[nodiscard]] nlohmann::ordered_json seeds_json(const SeedsGoal& goal, std::span<const SeedResult> results,

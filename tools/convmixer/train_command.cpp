@@ -20,6 +20,7 @@
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "estimate_report.hpp"
+#include "mpirun_line.hpp"
 #include "progress_option.hpp"
 #include "report.hpp"
 #include "run_text.hpp"
@@ -176,7 +177,7 @@ void announce(const WatchProcess& page) {
 
 std::string describe_end_of_page(const WatchProcess& page) {
   return fmt::format("the page ended with the training; 'convmixer watch {}' shows it again",
-                     printable(page.watched().native()));
+                     as_typed({printable(page.watched().native())}));
 }
 
 /// With --dry-run: all that a training does before its first step, and how long it would take.
@@ -277,10 +278,12 @@ int TrainingSession::train(TrainConfig config, const TrainOptions& options, cons
   if (!was_done) print_table(trainer, config, *train_, images, threads_, engine_, progress_, ranks_);
   if (page != nullptr && !was_done) announce(*page);
   const TrainEnd end = trainer.run();
-  progress_.print(describe_end(end, trainer, config, {.was_done = was_done, .extended = options.extend > 0}));
+  progress_.print(
+      describe_end(end, trainer, config,
+                   {.was_done = was_done, .extended = options.extend > 0, .resumed = !options.resume.empty()}));
   if (page != nullptr)
     progress_.print(was_done ? fmt::format("no page: nothing was trained; 'convmixer watch {}' shows the run",
-                                           printable(page->watched().native()))
+                                           as_typed({printable(page->watched().native())}))
                              : describe_end_of_page(*page));
   if (profiler) finish(*profiler, end, progress_);
   return end == TrainEnd::signal ? 128 + received_signal(ranks_) : 0;

@@ -21,7 +21,7 @@ const std::vector<std::pair<std::string, Tta>>& names() {
 
 }  // namespace
 
-TestTimeViews TtaOptions::views() const { return {.augmentation = augmentation, .below = static_cast<double>(below)}; }
+TestTimeViews TtaOptions::views() const { return {.augmentation = augmentation, .below = below}; }
 
 std::vector<Option> tta_options(TtaOptions& options) {
   Option views = choice_option("tta", options.augmentation, names(),
@@ -29,7 +29,7 @@ std::vector<Option> tta_options(TtaOptions& options) {
                                "flip, it and its mirror image; flip-shift, these (1/4 each) and the same moved by a "
                                "pixel up and left, and down and right (1/8 each)");
   views.is_read_first = true;
-  Option below = number_option("tta-below", options.below, 0.0F, 1.0F,
+  Option below = number_option("tta-below", options.below, 0.0, 1.0,
                                "further views only of images whose most probable class, by the image itself alone, has "
                                "a probability below this; 1: of all");
   below.condition = "tta = flip or flip-shift";

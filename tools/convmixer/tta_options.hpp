@@ -12,7 +12,7 @@ namespace convmixer::tool {
 
 struct TtaOptions {
   TestTimeAugmentation augmentation = TestTimeAugmentation::none;
-  float below = 1.0F;
+  double below = 1.0;
 
   [[nodiscard]] TestTimeViews views() const;
 };

@@ -10,6 +10,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <unistd.h>
 #include <utility>
@@ -126,10 +127,15 @@ void Server::Impl::open() {
   }
   const std::string host = shared.options.host;
   if (error == asio::error::make_error_code(asio::error::basic_errors::address_family_not_supported) ||
-      error.value() == EADDRNOTAVAIL)
-    fail_usage("--host {}: no address of this machine", host);
+      error.value() == EADDRNOTAVAIL) {
+    if (!host.empty()) fail_usage("--host {}: no address of this machine", host);
+    fail("this machine's loopback address can't be listened at: {}", error.message());
+  }
   if (is_taken(error) && shared.options.ports_to_try <= 1)
     fail("port {}: taken by another program: give another --port", first);
+  if (is_taken(error))
+    fail("ports {} to {}: all are taken by other programs: give another --port, or 0 for any that is free", first,
+         std::min(first + shared.options.ports_to_try - 1, 65535));
   fail("port {}: can't be listened at: {}", first, error.message());
 }
 

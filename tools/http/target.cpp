@@ -52,7 +52,7 @@ std::optional<Request> parse_target(std::string_view target) {
   if (!target.starts_with('/') || target.starts_with("//")) return std::nullopt;
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::optional<std::string> path = decoded(target.substr(0, question));
-  if (!path || leads_elsewhere(*path)) return std::nullopt;
+  if (!path || path->starts_with("//") || leads_elsewhere(*path)) return std::nullopt;
   Request request{*path, {}};
   std::string_view rest = target.substr(std::min(question + 1, target.size()));
   while (!rest.empty()) {

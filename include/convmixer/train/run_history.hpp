@@ -92,8 +92,8 @@ class RunHistory {
   /// later.
   [[nodiscard]] const RecordTable& steps() const noexcept;
   [[nodiscard]] const RecordTable& epochs() const noexcept;
-  /// The test set at the end of a run with held-out images, if it came to that.
-  [[nodiscard]] const std::optional<TestRecord>& test() const noexcept;
+  /// The test set at the end of a run with held-out images, if it came to that, by the weights that are the best now.
+  [[nodiscard]] std::optional<TestRecord> test() const;
   /// The oldest first; empty for runs of releases that didn't record them.
   [[nodiscard]] const std::vector<RunSession>& sessions() const noexcept;
 

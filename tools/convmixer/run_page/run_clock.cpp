@@ -19,7 +19,8 @@ double setting_number(const RunHistory& run, std::string_view key) {
 /// By the images of its classes; 0 if the run doesn't say.
 double planned_steps_per_epoch(const RunHistory& run) {
   double images = 0.0;
-  for (const RecordedClass& one : run.classes()) images += static_cast<double>(one.train_images - one.holdout_images);
+  for (const RecordedClass& one : run.classes())
+    images += static_cast<double>(one.train_images) - static_cast<double>(one.holdout_images);
   const double batch = setting_number(run, "batch-size");
   if (!(images > 0.0) || !(batch > 0.0)) return 0.0;
   return run.setting("drop-last") == "true" ? std::floor(images / batch) : std::ceil(images / batch);

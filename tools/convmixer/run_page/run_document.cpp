@@ -264,11 +264,15 @@ Json increment_json(const RunHistory& run, const std::string& id, const RunRows&
   if (run.steps().rows() > told.steps) json["steps"] = steps_json(run, told.steps);
   const bool has_epochs = run.epochs().rows() > told.epochs;
   if (has_epochs) json["epochs"] = epochs_json(run, told.epochs);
-  if (run.state() != RunState::running)
-    json["whole_log"] = run_log(run);  // with how it ended, which no epoch comes after
+  // How it ended has no epoch after it; how it began, or went on, may have been told before the epochs that follow.
+  const bool began_since = told.epochs == 0 || (!run.sessions().empty() && run.sessions().back().start.epoch >=
+                                                                               static_cast<std::int64_t>(told.epochs));
+  if (run.state() != RunState::running || (has_epochs && began_since))
+    json["whole_log"] = run_log(run);
   else if (has_epochs)
     json["log"] = run_log(run, told.epochs);
   add_present(json, run);
+  if (!json.contains("test")) json["test"] = nullptr;  // that of weights which are the best no more goes
   return json;
 }
 

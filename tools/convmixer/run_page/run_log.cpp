@@ -114,9 +114,9 @@ std::vector<std::string> run_log(const RunHistory& run, std::size_t first) {
     if (best_now > best) best = best_now;
   }
   add_sessions(std::numeric_limits<double>::infinity(), first > 0 && first == run.epochs().rows());
-  if (run.test() && (first == 0 || first < run.epochs().rows())) {
+  if (const auto test = run.test(); test && first == 0) {
     const bool has_end = !lines.empty() && !run.sessions().empty() && run.sessions().back().end;
-    lines.insert(lines.end() - (has_end ? 1 : 0), format_test_line(*run.test()));  // a session ends with the test
+    lines.insert(lines.end() - (has_end ? 1 : 0), format_test_line(*test));  // a session ends with the test
   }
   return lines;
 }

@@ -8,7 +8,7 @@
 namespace convmixer::tool {
 namespace {
 
-/// Replaces the first place of this name, from where the one before was found.
+/// Replaces the first place of this name.
 void fill_in(std::string& text, std::string_view place, std::string_view with) {
   const std::size_t at = text.find(place);
   assert(at != std::string::npos);

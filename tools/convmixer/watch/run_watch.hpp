@@ -64,7 +64,7 @@ class RunWatch {
   [[nodiscard]] std::vector<std::string> changed_since(std::uint64_t changes) const;
   /// A run with its curves; nothing if there is no such run, or it can't be read.
   [[nodiscard]] std::optional<Json> whole(const std::string& id);
-  /// What came to a run since: an increment; the whole run where it isn't what the page was told of; nothing if it is.
+  /// What came to a run since: an increment; the whole run where it isn't what the page was told of.
   struct News {
     std::optional<Json> increment{};
     std::optional<Json> whole{};
