@@ -532,6 +532,15 @@ class Ranks(unittest.TestCase):
                          ["convmixer: stopping after this step and saving; once more to stop at once"])
         self.assert_gone("slow")
 
+    def test_launch_saves_at_sigusr1_as_a_batch_system_may_send_it(self):
+        words = ["launch", *LAUNCH, "--ranks", "2", "--", "train", *MODEL, "--epochs", "100000", "--threads", "1", "--out"]
+        process = self.started("ended", [TOOL, *words, str(self.folder / "ended")])
+        process.send_signal(signal.SIGUSR1)
+        output, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 128 + signal.SIGUSR1, output + errors)
+        self.assertIn("stopped and saved in epoch", output)
+        self.assert_gone("ended")
+
     def test_launch_ends_at_once_at_the_second_signal(self):
         words = ["launch", *LAUNCH, "--ranks", "2", "--", "train", *MODEL, "--epochs", "100000", "--progress", "none", "--out"]
         process = subprocess.Popen([TOOL, *words, str(self.folder / "twice")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
