@@ -29,11 +29,9 @@ Heading::Heading(const std::string& text, int width) : lines{text} {
     const std::size_t end = std::min(text.find(' ', begin), text.size());
     std::string word = text.substr(begin, end - begin);
     if (!lines.back().empty() && text_width(lines.back() + " " + word, scale) > width) lines.emplace_back();
-    while (length_within(word, scale, width) < word.size()) {  // alone on a line, which it doesn't fit on
-      const std::size_t length = length_within(word, scale, width);
-      lines.back() = word.substr(0, length);
+    for (std::size_t length = 0; (length = length_within(word, scale, width)) < word.size(); word.erase(0, length)) {
+      lines.back() = word.substr(0, length);  // alone on a line, which it doesn't fit on
       lines.emplace_back();
-      word.erase(0, length);
     }
     lines.back() += (lines.back().empty() ? "" : " ") + word;
     begin = end + 1;

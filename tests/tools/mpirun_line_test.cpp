@@ -2,6 +2,7 @@
 #include "mpirun_line.hpp"
 
 #include "support/error_of.hpp"
+#include "typed_words.hpp"
 
 #include <gtest/gtest.h>
 

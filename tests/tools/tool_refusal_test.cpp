@@ -31,6 +31,18 @@ TEST(ToolRefusals, NameAWordTooManyForHelp) {
   EXPECT_EQ(refusal({"help", "train", "epochs"}, 2), "convmixer: error: unexpected 'epochs' after 'help train'\n");
 }
 
+TEST(ToolRefusals, NameAWordTooManyForVersion) {
+  EXPECT_EQ(refusal({"version", "x"}, 2), "convmixer: error: unexpected 'x' after 'version'\n");
+  EXPECT_EQ(refusal({"--version", "x"}, 2), "convmixer: error: unexpected 'x' after '--version'\n");
+  EXPECT_EQ(refusal({"help", "help", "x"}, 2), "convmixer: error: unexpected 'x' after 'help help'\n");
+}
+
+TEST(ToolRefusals, TakeAValueThatBeginsWithDashesWhereItIsJoined) {
+  EXPECT_THAT(refusal({"train", "--dataset", "cifar10", "--note=--fast"}, 2), HasSubstr("needs its files"));
+  EXPECT_THAT(refusal({"train", "--dataset", "cifar10", "--note", "--fast"}, 2),
+              HasSubstr("option '--note' needs a value"));
+}
+
 TEST(ToolRefusals, ChooseFromRunFoldersAlone) {
   const testing_support::TemporaryFolder folder;
   const auto file = folder.write("weights.safetensors", "none");

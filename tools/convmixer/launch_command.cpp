@@ -8,6 +8,7 @@
 #include "output.hpp"
 #include "run_mpirun.hpp"
 #include "train_settings.hpp"
+#include "typed_words.hpp"
 
 #include <algorithm>
 #include <array>

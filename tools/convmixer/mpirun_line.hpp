@@ -24,7 +24,4 @@ struct MpirunLine {
 /// Ranks aren't bound to CPUs: they share those of their machine themselves.
 [[nodiscard]] std::vector<std::string> words_of(const MpirunLine& line);
 
-/// As it can be typed into a shell.
-[[nodiscard]] std::string as_typed(const std::vector<std::string>& words);
-
 }  // namespace convmixer::tool

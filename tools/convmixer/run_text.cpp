@@ -5,8 +5,8 @@
 #include "convmixer/train/config.hpp"
 #include "convmixer/train/duration.hpp"
 #include "convmixer/train/run_length.hpp"
-#include "mpirun_line.hpp"
 #include "percent.hpp"
+#include "typed_words.hpp"
 
 #include <fmt/format.h>
 

@@ -20,10 +20,10 @@
 #include "convmixer/train/step_profiler.hpp"
 #include "convmixer/train/stop_signal.hpp"
 #include "estimate_report.hpp"
-#include "mpirun_line.hpp"
 #include "progress_option.hpp"
 #include "report.hpp"
 #include "run_text.hpp"
+#include "typed_words.hpp"
 #include "watch/page_address.hpp"
 
 #include <algorithm>
